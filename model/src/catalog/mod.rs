@@ -1,0 +1,57 @@
+//! What operators configure.
+
+mod catalog_view;
+mod connection;
+mod destination;
+mod source;
+
+pub use catalog_view::{Catalog, CatalogError};
+pub use connection::{Backoff, Connection, RetryRule, Rule};
+pub use destination::{Destination, RatePeriod};
+pub use source::{CustomResponse, Digest, Encoding, HmacConfig, ResponseKind, Secret, Source, SourceType};
+
+use serde::{Deserialize, Serialize};
+
+/// One configured thing, as the control group keeps it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "value")]
+pub enum Item {
+    Source(Source),
+    Destination(Destination),
+    Connection(Connection),
+}
+
+/// The kinds of configured things; the numbers are the first byte of their keys: append only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum Kind {
+    Source = 1,
+    Destination = 2,
+    Connection = 3,
+}
+
+impl Item {
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Source(_) => Kind::Source,
+            Self::Destination(_) => Kind::Destination,
+            Self::Connection(_) => Kind::Connection,
+        }
+    }
+
+    /// The id behind its prefix.
+    #[must_use]
+    pub fn id(&self) -> u128 {
+        match self {
+            Self::Source(item) => item.id.0,
+            Self::Destination(item) => item.id.0,
+            Self::Connection(item) => item.id.0,
+        }
+    }
+}
+
+impl crate::state::codec::Stored for Item {
+    const WHAT: &'static str = "catalog item";
+    const VERSION: u8 = 1;
+}

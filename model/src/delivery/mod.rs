@@ -1,0 +1,1 @@
+//! One destination on one node, without I/O.

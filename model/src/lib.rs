@@ -1,0 +1,11 @@
+//! The whole gateway except sockets, disks, clocks and dice: every decision is a pure function here.
+
+pub mod catalog;
+pub mod delivery;
+pub mod envelope;
+pub mod ids;
+pub mod machine;
+pub mod policy;
+pub mod state;
+pub mod time;
+pub mod traffic;

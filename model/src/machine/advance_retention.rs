@@ -1,0 +1,75 @@
+//! Lets everything minted before a moment go. The proposer has seen that all of it has ended.
+
+use super::Effect;
+use crate::{
+    ids::{AttemptId, EventId, RequestId},
+    state::{
+        keys,
+        kv::{Kv, Table},
+        tables::TableError,
+    },
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdvanceRetention {
+    /// Requests and events minted before this go; at the start of an hour, since payloads go by the hour.
+    pub before: Timestamp,
+    /// The log index up to which the proposer looked for events that have not ended.
+    pub seen_index: u64,
+}
+
+/// Rejected requests looked at in one command.
+const REJECTED_MAX: usize = 10_000;
+
+pub(super) fn apply(
+    kv: &mut impl Kv,
+    command: AdvanceRetention,
+    effects: &mut Vec<Effect>,
+) -> Result<bool, TableError> {
+    let retained_from = keys::read_u64(kv, keys::META_RETAINED_FROM)?;
+    let reopened_at = keys::read_u64(kv, keys::META_REOPENED_AT)?;
+    // An old event was reopened after the proposer looked: it must look again.
+    if command.before.0 <= retained_from || reopened_at > command.seen_index {
+        return Ok(false);
+    }
+    let end = RequestId(u128::from(command.before.0) << 80);
+    let event_end = EventId(end.0);
+    let attempt_end = AttemptId {
+        event: event_end,
+        number: 0,
+    };
+    drop_rejected(kv, end)?;
+    kv.delete_range(Table::Requests, &[0; 16], &end.key());
+    kv.delete_range(Table::Events, &[0; 16], &event_end.key());
+    kv.delete_range(Table::Attempts, &[0; 18], &attempt_end.key());
+    kv.delete_range(
+        Table::Index,
+        &keys::ignored(EventId(0)),
+        &keys::ignored(event_end),
+    );
+    keys::write_u64(kv, keys::META_RETAINED_FROM, command.before.0);
+    effects.push(Effect::RetentionAdvanced {
+        before_bucket: command.before.bucket(),
+    });
+    Ok(true)
+}
+
+fn drop_rejected(kv: &mut impl Kv, end: RequestId) -> Result<(), TableError> {
+    let (from, to) = keys::REJECTED_ALL;
+    for (key, _) in kv.scan(Table::Index, &from, &to, REJECTED_MAX)? {
+        let Some(request) = keys::rejected_request(&key).filter(|request| *request < end) else {
+            continue;
+        };
+        kv.delete(Table::Index, &key);
+        kv.delete(Table::Requests, &request.key());
+        let Some(source) = key.get(1..17).and_then(crate::ids::SourceId::from_key) else {
+            continue;
+        };
+        let count_key = keys::rejected_count(source);
+        let left = keys::number(kv, Table::Counts, &count_key)?.saturating_sub(1);
+        kv.put(Table::Counts, &count_key, &left.to_be_bytes());
+    }
+    Ok(())
+}

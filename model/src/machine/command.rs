@@ -1,0 +1,98 @@
+//! The registry of commands and replies. Both are on disk or on the wire: append only.
+
+use super::{
+    AcceptRequests, Accepted, AdvanceRetention, CancelEvent, Configure, EventReply, RecordAttempts,
+    Recorded, Refusal, RetryEvent,
+};
+use crate::{envelope::Envelope, state::codec, time::Timestamp};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// The version of every command's layout.
+const VERSION: u8 = 1;
+
+/// A change of replicated state. Borrowed from the log: applying copies nothing that it need not keep.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Command<'a> {
+    #[serde(borrow)]
+    AcceptRequests(AcceptRequests<'a>),
+    RecordAttempts(RecordAttempts),
+    #[serde(borrow)]
+    Configure(Configure<'a>),
+    RetryEvent(RetryEvent),
+    CancelEvent(CancelEvent),
+    AdvanceRetention(AdvanceRetention),
+}
+
+/// What a proposer gets back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Reply {
+    /// The machine of this version does not know the command.
+    Malformed,
+    Accepted(Vec<Accepted>),
+    Recorded(Vec<Recorded>),
+    Configured(Result<u64, Refusal>),
+    Event(EventReply),
+    /// Whether retention advanced.
+    Retention(bool),
+}
+
+/// A command that can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    #[error("reading a command: its version is unknown")]
+    Version,
+    #[error("reading a command: {0}")]
+    Malformed(String),
+}
+
+impl<'a> Command<'a> {
+    /// Encodes the command and its bodies into one envelope.
+    ///
+    /// # Panics
+    /// Never on data: a command encodes into memory.
+    #[must_use]
+    pub fn envelope(&self, at: Timestamp, bodies: &[Bytes]) -> Bytes {
+        let mut head = vec![VERSION];
+        bincode::serde::encode_into_std_write(self, &mut head, codec::config())
+            .expect("a command encodes into memory");
+        Envelope::encode(at, &head, bodies)
+    }
+
+    /// Reads a command out of an envelope's head.
+    ///
+    /// # Errors
+    /// When the bytes are not exactly one command of this version.
+    pub fn decode(head: &'a [u8]) -> Result<Self, CommandError> {
+        let Some((&VERSION, body)) = head.split_first() else {
+            return Err(CommandError::Version);
+        };
+        let (command, read) = bincode::serde::borrow_decode_from_slice(body, codec::config())
+            .map_err(|e| CommandError::Malformed(e.to_string()))?;
+        if read != body.len() {
+            return Err(CommandError::Malformed("bytes are left over".into()));
+        }
+        Ok(command)
+    }
+}
+
+impl Reply {
+    /// # Panics
+    /// Never on data: a reply encodes into memory.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        bincode::serde::encode_to_vec(self, codec::config())
+            .expect("a reply encodes into memory")
+            .into()
+    }
+}
+
+/// Reads a reply.
+///
+/// # Errors
+/// When the bytes are not a reply of this version.
+pub fn decode_reply(bytes: &[u8]) -> Result<Reply, CommandError> {
+    bincode::serde::decode_from_slice(bytes, codec::config())
+        .map(|(reply, _)| reply)
+        .map_err(|e| CommandError::Malformed(e.to_string()))
+}

@@ -1,0 +1,148 @@
+//! The replicated machine: a command is the only way in which state changes.
+
+mod accept_requests;
+mod advance_retention;
+mod cancel_event;
+mod command;
+mod configure;
+mod record_attempts;
+mod retry_event;
+
+pub use accept_requests::{AcceptRequests, Accepted, Incoming, Planned, PlannedIgnored, Verdict};
+pub use advance_retention::AdvanceRetention;
+pub use cancel_event::CancelEvent;
+pub use command::{Command, Reply, decode_reply};
+pub use configure::{Change, Configure, Refusal, item};
+pub use record_attempts::{AttemptReport, Next, RecordAttempts, Recorded};
+pub use retry_event::{EventReply, RetryEvent};
+
+use crate::{
+    ids::{DestinationId, GroupId},
+    state::{
+        keys,
+        kv::{Kv, KvError},
+        tables::TableError,
+    },
+    time::Timestamp,
+};
+use bytes::Bytes;
+
+/// A committed command at its place in a group's log.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    pub group: GroupId,
+    pub index: u64,
+    /// The proposer's clock.
+    pub at: Timestamp,
+    pub head: &'a [u8],
+    pub bodies: &'a [Bytes],
+}
+
+/// What a command came to.
+#[derive(Clone, Debug)]
+pub struct Applied {
+    /// A [`Reply`], encoded.
+    pub reply: Bytes,
+    pub effects: Vec<Effect>,
+}
+
+/// A hint to the partition's leader. It may be lost: a sweep finds the same work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    Wake {
+        destination: DestinationId,
+        due_at: Timestamp,
+    },
+    CatalogChanged {
+        version: u64,
+    },
+    /// Payload buckets before this one may be dropped. Meant for every node.
+    RetentionAdvanced {
+        before_bucket: u32,
+    },
+}
+
+/// What an `apply` function works with: the group's own rows and the entry, nothing else.
+struct Context<'a> {
+    index: u64,
+    /// Monotone: the latest time that any command carried, up to this one.
+    now: Timestamp,
+    /// The time that the entry itself carries; payload keys are made of it.
+    stamped: Timestamp,
+    bodies: &'a [Bytes],
+}
+
+/// Applies one committed command. Total and deterministic: equal rows and entries give equal rows and replies on every node.
+///
+/// # Errors
+/// Only when the store can't be read or holds damage; then this node can't go on.
+pub fn apply(kv: &mut impl Kv, entry: Entry<'_>) -> Result<Applied, TableError> {
+    let before = keys::read_u64(kv, keys::META_NOW)?;
+    let context = Context {
+        index: entry.index,
+        now: Timestamp(entry.at.0.max(before)),
+        stamped: entry.at,
+        bodies: entry.bodies,
+    };
+    if context.now.0 != before {
+        keys::write_u64(kv, keys::META_NOW, context.now.0);
+    }
+    let mut effects = Vec::new();
+    let reply = match Command::decode(entry.head) {
+        Ok(Command::AcceptRequests(command)) => {
+            Reply::Accepted(accept_requests::apply(kv, &context, &command, &mut effects)?)
+        }
+        Ok(Command::RecordAttempts(command)) => {
+            Reply::Recorded(record_attempts::apply(kv, &context, &command, &mut effects)?)
+        }
+        Ok(Command::Configure(command)) => {
+            Reply::Configured(configure::apply(kv, &command, &mut effects)?)
+        }
+        Ok(Command::RetryEvent(command)) => {
+            Reply::Event(retry_event::apply(kv, &context, command, &mut effects)?)
+        }
+        Ok(Command::CancelEvent(command)) => {
+            Reply::Event(cancel_event::apply(kv, &context, command)?)
+        }
+        Ok(Command::AdvanceRetention(command)) => {
+            Reply::Retention(advance_retention::apply(kv, command, &mut effects)?)
+        }
+        // A newer proposer's command: every node of this version answers the same and changes nothing.
+        Err(_) => Reply::Malformed,
+    };
+    Ok(Applied {
+        reply: reply.encode(),
+        effects,
+    })
+}
+
+impl From<TableError> for KvError {
+    fn from(error: TableError) -> Self {
+        match error {
+            TableError::Store(error) => error,
+            TableError::Codec(error) => Self {
+                table: crate::state::kv::Table::Meta,
+                doing: "decoding a row of",
+                source: Box::new(error),
+            },
+        }
+    }
+}
+
+/// Adds a wake-up, merging it with one for the same destination: a batch often holds many events of one.
+fn wake(effects: &mut Vec<Effect>, destination: DestinationId, due_at: Timestamp) {
+    let known = effects.iter_mut().find_map(|effect| match effect {
+        Effect::Wake {
+            destination: other,
+            due_at,
+        } if *other == destination => Some(due_at),
+        _ => None,
+    });
+    match known {
+        Some(earliest) => *earliest = due_at.min(*earliest),
+        None => effects.push(Effect::Wake {
+            destination,
+            due_at,
+        }),
+    }
+}

@@ -1,0 +1,87 @@
+//! How values are written: one version byte, then bincode 2 (or JSON for the catalog, which people read and extend).
+
+use serde::{Serialize, de::DeserializeOwned};
+
+/// A value that can't be read back. Found on disk it means a damaged row or a newer version of the program.
+#[derive(Debug, thiserror::Error)]
+pub enum CodecError {
+    #[error("reading a {what}: it is empty")]
+    Empty { what: &'static str },
+    #[error("reading a {what}: version {version} is unknown")]
+    Version { what: &'static str, version: u8 },
+    #[error("reading a {what}: {detail}")]
+    Malformed { what: &'static str, detail: String },
+}
+
+/// A value with a name and a version of its layout. A changed layout gets the next version and keeps reading the old one.
+pub trait Stored: Serialize + DeserializeOwned {
+    const WHAT: &'static str;
+    const VERSION: u8;
+}
+
+pub(crate) fn config() -> impl bincode::config::Config {
+    bincode::config::standard()
+}
+
+/// Writes a value in bincode behind its version byte.
+///
+/// # Panics
+/// When a type can't be encoded at all, which is a mistake in the program.
+#[must_use]
+pub fn encode<T: Stored>(value: &T) -> Vec<u8> {
+    let mut out = vec![T::VERSION];
+    bincode::serde::encode_into_std_write(value, &mut out, config())
+        .expect("a stored type encodes into memory");
+    out
+}
+
+/// Reads a value back.
+///
+/// # Errors
+/// When the bytes are not exactly one value of the known version.
+pub fn decode<T: Stored>(bytes: &[u8]) -> Result<T, CodecError> {
+    let body = versioned::<T>(bytes)?;
+    let malformed = |detail: String| CodecError::Malformed {
+        what: T::WHAT,
+        detail,
+    };
+    let (value, read) =
+        bincode::serde::decode_from_slice(body, config()).map_err(|e| malformed(e.to_string()))?;
+    if read != body.len() {
+        return Err(malformed("bytes are left over".into()));
+    }
+    Ok(value)
+}
+
+/// Writes a value in JSON behind its version byte.
+///
+/// # Panics
+/// When a type can't be encoded at all, which is a mistake in the program.
+#[must_use]
+pub fn encode_json<T: Stored>(value: &T) -> Vec<u8> {
+    let mut out = vec![T::VERSION];
+    serde_json::to_writer(&mut out, value).expect("a stored type encodes into memory");
+    out
+}
+
+/// Reads a JSON value back.
+///
+/// # Errors
+/// When the bytes are not a value of the known version.
+pub fn decode_json<T: Stored>(bytes: &[u8]) -> Result<T, CodecError> {
+    serde_json::from_slice(versioned::<T>(bytes)?).map_err(|e| CodecError::Malformed {
+        what: T::WHAT,
+        detail: e.to_string(),
+    })
+}
+
+fn versioned<T: Stored>(bytes: &[u8]) -> Result<&[u8], CodecError> {
+    match bytes.split_first() {
+        None => Err(CodecError::Empty { what: T::WHAT }),
+        Some((&version, _)) if version != T::VERSION => Err(CodecError::Version {
+            what: T::WHAT,
+            version,
+        }),
+        Some((_, body)) => Ok(body),
+    }
+}

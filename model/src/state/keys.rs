@@ -1,0 +1,189 @@
+//! Every key of the replicated state. On disk: append only, a retired key stays reserved.
+//!
+//! | table | key | value |
+//! |---|---|---|
+//! | Meta | name | u64 big-endian |
+//! | Catalog | kind 1, id 16 | `Item` (JSON) |
+//! | Requests | request 16 | `StoredRequest` |
+//! | Events | event 16 | `Event` |
+//! | Attempts | event 16, number u16 | `Attempt` |
+//! | Due | destination 16, class 1, due ms u64, event 16 | empty |
+//! | Index | 1, source 16, request 16 | empty: a rejected request |
+//! | Index | 2, event 16 | `Ignored` |
+//! | Counts | 1, source 16 | u64 big-endian: rejected requests kept |
+
+use super::kv::{Kv, KvError, Read, Table};
+use crate::{
+    ids::{DestinationId, EventId, RequestId, SourceId},
+    time::Timestamp,
+    traffic::Trigger,
+};
+
+/// The latest time that any applied command carried.
+pub const META_NOW: &[u8] = b"now";
+/// How often the catalog changed.
+pub const META_CATALOG_VERSION: &[u8] = b"catalog_version";
+/// Everything minted before this time is gone.
+pub const META_RETAINED_FROM: &[u8] = b"retained_from";
+/// The log index at which an ended event was last reopened.
+pub const META_REOPENED_AT: &[u8] = b"reopened_at";
+
+const INDEX_REJECTED: u8 = 1;
+const INDEX_IGNORED: u8 = 2;
+const COUNT_REJECTED: u8 = 1;
+
+/// Fresh events and retries stand in two queues, so that a backlog of one can't starve the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum DueClass {
+    Fresh = 0,
+    Retry = 1,
+}
+
+impl DueClass {
+    #[must_use]
+    pub fn of(trigger: Trigger) -> Self {
+        match trigger {
+            Trigger::Initial | Trigger::Manual => Self::Fresh,
+            Trigger::Automatic | Trigger::BulkRetry | Trigger::Unpause => Self::Retry,
+        }
+    }
+}
+
+/// A row of the due table: this event wants its next attempt at `at`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Due {
+    pub destination: DestinationId,
+    pub class: DueClass,
+    pub at: Timestamp,
+    pub event: EventId,
+}
+
+impl Due {
+    pub const LEN: usize = 41;
+
+    #[must_use]
+    pub fn key(&self) -> [u8; Self::LEN] {
+        let mut key = [0; Self::LEN];
+        key[..16].copy_from_slice(&self.destination.key());
+        key[16] = self.class as u8;
+        key[17..25].copy_from_slice(&self.at.0.to_be_bytes());
+        key[25..].copy_from_slice(&self.event.key());
+        key
+    }
+
+    #[must_use]
+    pub fn from_key(key: &[u8]) -> Option<Self> {
+        let key: &[u8; Self::LEN] = key.try_into().ok()?;
+        Some(Self {
+            destination: DestinationId::from_key(&key[..16])?,
+            class: match key[16] {
+                0 => DueClass::Fresh,
+                1 => DueClass::Retry,
+                _ => return None,
+            },
+            at: Timestamp(u64::from_be_bytes(key[17..25].try_into().ok()?)),
+            event: EventId::from_key(&key[25..])?,
+        })
+    }
+
+    /// The keys of one destination's queue up to and including `until`: `[from, to)`.
+    #[must_use]
+    pub fn queue(destination: DestinationId, class: DueClass, until: Timestamp) -> (Vec<u8>, Vec<u8>) {
+        let prefix = [destination.key().as_slice(), &[class as u8]].concat();
+        let to = [prefix.as_slice(), &until.plus_ms(1).0.to_be_bytes()].concat();
+        (prefix, to)
+    }
+}
+
+#[must_use]
+pub fn rejected(source: SourceId, request: RequestId) -> [u8; 33] {
+    let mut key = [0; 33];
+    key[0] = INDEX_REJECTED;
+    key[1..17].copy_from_slice(&source.key());
+    key[17..].copy_from_slice(&request.key());
+    key
+}
+
+/// The request of a key that [`rejected`] made.
+#[must_use]
+pub fn rejected_request(key: &[u8]) -> Option<RequestId> {
+    RequestId::from_key(key.get(17..)?)
+}
+
+#[must_use]
+pub fn rejected_of(source: SourceId) -> ([u8; 33], [u8; 33]) {
+    (
+        rejected(source, RequestId(0)),
+        rejected(source, RequestId(u128::MAX)),
+    )
+}
+
+/// All rejected requests, whatever the source: `[from, to)`.
+pub const REJECTED_ALL: ([u8; 1], [u8; 1]) = ([INDEX_REJECTED], [INDEX_REJECTED + 1]);
+
+#[must_use]
+pub fn ignored(event: EventId) -> [u8; 17] {
+    let mut key = [0; 17];
+    key[0] = INDEX_IGNORED;
+    key[1..].copy_from_slice(&event.key());
+    key
+}
+
+/// The id of a key that [`ignored`] made.
+#[must_use]
+pub fn ignored_event(key: &[u8]) -> Option<EventId> {
+    EventId::from_key(key.get(1..)?)
+}
+
+#[must_use]
+pub fn rejected_count(source: SourceId) -> [u8; 17] {
+    let mut key = [0; 17];
+    key[0] = COUNT_REJECTED;
+    key[1..].copy_from_slice(&source.key());
+    key
+}
+
+/// Reads a counter of the Meta table; zero when it was never written.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn read_u64(kv: &impl Read, key: &[u8]) -> Result<u64, KvError> {
+    number(kv, Table::Meta, key)
+}
+
+pub(crate) fn write_u64(kv: &mut impl Kv, key: &[u8], value: u64) {
+    kv.put(Table::Meta, key, &value.to_be_bytes());
+}
+
+pub(crate) fn number(kv: &impl Read, table: Table, key: &[u8]) -> Result<u64, KvError> {
+    Ok(kv
+        .get(table, key)?
+        .and_then(|bytes| bytes.as_ref().try_into().ok().map(u64::from_be_bytes))
+        .unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_due_key_reads_back_and_sorts_by_time(d: u128, e: u128, a: u64, b: u64, fresh: bool) {
+            let class = if fresh { DueClass::Fresh } else { DueClass::Retry };
+            let due = |at| Due { destination: DestinationId(d), class, at: Timestamp(at), event: EventId(e) };
+            prop_assert_eq!(Due::from_key(&due(a).key()), Some(due(a)));
+            prop_assert_eq!(a.cmp(&b), due(a).key().cmp(&due(b).key()));
+        }
+    }
+
+    #[test]
+    fn a_queue_ends_with_the_moment_asked_for() {
+        let due = Due { destination: DestinationId(7), class: DueClass::Retry, at: Timestamp(10), event: EventId(u128::MAX) };
+        let (from, to) = Due::queue(due.destination, due.class, Timestamp(10));
+        assert!(from.as_slice() <= due.key().as_slice() && due.key().as_slice() < to.as_slice());
+        let (_, to) = Due::queue(due.destination, due.class, Timestamp(9));
+        assert!(due.key().as_slice() >= to.as_slice());
+    }
+}

@@ -1,0 +1,153 @@
+//! Typed rows over the waist.
+
+use super::{
+    codec::{self, CodecError, Stored},
+    keys::{self, Due, DueClass},
+    kv::{Kv, KvError, Read, Table},
+};
+use crate::{
+    ids::{AttemptId, DestinationId, EventId, RequestId},
+    time::Timestamp,
+    traffic::{Attempt, Event, Ignored, StoredRequest},
+};
+
+/// A row could not be read, or is damaged. Nothing may be decided from it.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    #[error("reading the state")]
+    Store(#[from] KvError),
+    #[error("reading the state")]
+    Codec(#[from] CodecError),
+}
+
+fn read<T: Stored>(kv: &impl Read, table: Table, key: &[u8]) -> Result<Option<T>, TableError> {
+    match kv.get(table, key)? {
+        None => Ok(None),
+        Some(bytes) => Ok(Some(codec::decode(&bytes)?)),
+    }
+}
+
+/// # Errors
+/// When the store can't be read or the row is damaged.
+pub fn request(kv: &impl Read, id: RequestId) -> Result<Option<StoredRequest>, TableError> {
+    read(kv, Table::Requests, &id.key())
+}
+
+/// # Errors
+/// When the store can't be read or the row is damaged.
+pub fn event(kv: &impl Read, id: EventId) -> Result<Option<Event>, TableError> {
+    read(kv, Table::Events, &id.key())
+}
+
+/// # Errors
+/// When the store can't be read or the row is damaged.
+pub fn attempt(kv: &impl Read, id: AttemptId) -> Result<Option<Attempt>, TableError> {
+    read(kv, Table::Attempts, &id.key())
+}
+
+/// The events of a request, by ordinal.
+///
+/// # Errors
+/// When the store can't be read or a row is damaged.
+pub fn events_of(kv: &impl Read, id: RequestId) -> Result<Vec<(EventId, Event)>, TableError> {
+    let rows = kv.scan(
+        Table::Events,
+        &id.event(0).key(),
+        &id.event(u16::MAX).key(),
+        usize::from(u16::MAX),
+    )?;
+    rows.iter()
+        .filter_map(|(key, value)| Some((EventId::from_key(key)?, value)))
+        .map(|(id, value)| Ok((id, codec::decode(value)?)))
+        .collect()
+}
+
+/// The connections that did not route a request, by ordinal.
+///
+/// # Errors
+/// When the store can't be read or a row is damaged.
+pub fn ignored_of(kv: &impl Read, id: RequestId) -> Result<Vec<(EventId, Ignored)>, TableError> {
+    let rows = kv.scan(
+        Table::Index,
+        &keys::ignored(id.event(0)),
+        &keys::ignored(id.event(u16::MAX)),
+        usize::from(u16::MAX),
+    )?;
+    rows.iter()
+        .filter_map(|(key, value)| Some((keys::ignored_event(key)?, value)))
+        .map(|(id, value)| Ok((id, codec::decode(value)?)))
+        .collect()
+}
+
+/// An event's attempts, by number.
+///
+/// # Errors
+/// When the store can't be read or a row is damaged.
+pub fn attempts_of(kv: &impl Read, event: EventId) -> Result<Vec<(AttemptId, Attempt)>, TableError> {
+    let at = |number| AttemptId { event, number }.key();
+    let rows = kv.scan(Table::Attempts, &at(0), &at(u16::MAX), usize::from(u16::MAX))?;
+    rows.iter()
+        .filter_map(|(key, value)| Some((AttemptId::from_key(key)?, value)))
+        .map(|(id, value)| Ok((id, codec::decode(value)?)))
+        .collect()
+}
+
+/// At most `limit` events of one queue that are due by `until`, the longest due first.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn due(
+    kv: &impl Read,
+    destination: DestinationId,
+    class: DueClass,
+    until: Timestamp,
+    limit: usize,
+) -> Result<Vec<Due>, KvError> {
+    let (from, to) = Due::queue(destination, class, until);
+    let rows = kv.scan(Table::Due, &from, &to, limit)?;
+    Ok(rows.iter().filter_map(|(key, _)| Due::from_key(key)).collect())
+}
+
+/// When one destination's next event is due, of either queue.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn next_due_of(kv: &impl Read, destination: DestinationId) -> Result<Option<Timestamp>, KvError> {
+    let end = Timestamp(u64::MAX - 1);
+    let fresh = due(kv, destination, DueClass::Fresh, end, 1)?;
+    let retry = due(kv, destination, DueClass::Retry, end, 1)?;
+    Ok(fresh.iter().chain(&retry).map(|due| due.at).min())
+}
+
+/// Each destination that has due rows, with its nearest due time. Costs three look-ups a destination, however long the queues.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn destinations_due(kv: &impl Read) -> Result<Vec<(DestinationId, Timestamp)>, KvError> {
+    let mut found = Vec::new();
+    let mut from = DestinationId(0).key().to_vec();
+    loop {
+        let rows = kv.scan(Table::Due, &from, &[u8::MAX; Due::LEN], 1)?;
+        let Some(first) = rows.first().and_then(|(key, _)| Due::from_key(key)) else {
+            return Ok(found);
+        };
+        if let Some(at) = next_due_of(kv, first.destination)? {
+            found.push((first.destination, at));
+        }
+        from = first.destination.key().to_vec();
+        from.push(u8::MAX);
+    }
+}
+
+pub(crate) fn put_event(kv: &mut impl Kv, id: EventId, event: &Event) {
+    kv.put(Table::Events, &id.key(), &codec::encode(event));
+}
+
+pub(crate) fn due_row(id: EventId, event: &Event) -> Option<Due> {
+    Some(Due {
+        destination: event.destination_id,
+        class: DueClass::of(event.next_trigger),
+        at: event.due_at?,
+        event: id,
+    })
+}

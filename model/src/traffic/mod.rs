@@ -1,0 +1,11 @@
+//! What flows: requests, events, attempts.
+
+mod attempt;
+mod event;
+mod request;
+
+pub use attempt::{Attempt, AttemptStatus, ErrorCode, Outcome, Trigger};
+pub use event::{Event, EventStatus, IgnoreCause, Ignored};
+pub use request::{
+    RejectionCause, Request, RequestRecord, RequestState, StoredRequest, Unverified, Verified,
+};

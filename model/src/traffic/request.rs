@@ -1,0 +1,113 @@
+//! A request: a claim of origin until its source's scheme has proven it.
+
+use crate::{envelope::PayloadRef, ids::SourceId, state::codec::Stored, time::Timestamp};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::marker::PhantomData;
+
+/// Nobody has proven where it comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Unverified;
+/// Its source's scheme has accepted it.
+#[derive(Clone, Copy, Debug)]
+pub struct Verified;
+
+/// One HTTP request that reached a source. Only `policy::signature` makes a `Request<Verified>`, and only that can be routed.
+#[derive(Clone, Debug)]
+pub struct Request<Trust> {
+    pub record: RequestRecord,
+    /// The raw bytes as received.
+    pub body: Bytes,
+    trust: PhantomData<Trust>,
+}
+
+impl Request<Unverified> {
+    #[must_use]
+    pub fn received(record: RequestRecord, body: Bytes) -> Self {
+        Self {
+            record,
+            body,
+            trust: PhantomData,
+        }
+    }
+
+    /// Only the signature engine may say so.
+    pub(crate) fn proven(self) -> Request<Verified> {
+        Request {
+            record: self.record,
+            body: self.body,
+            trust: PhantomData,
+        }
+    }
+}
+
+/// A request without its body, encoded once at the door and stored as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestRecord {
+    pub source_id: SourceId,
+    pub received_at: Timestamp,
+    pub method: String,
+    /// What follows the source id, with its leading slash; empty when nothing does.
+    pub path: String,
+    /// Without the question mark, as received.
+    pub query: String,
+    /// Lower-case names in the order of arrival; duplicates kept.
+    pub headers: Vec<(String, Bytes)>,
+    /// Whether a scheme proved its origin (`WEBHOOK` proves nothing).
+    pub verified: bool,
+}
+
+impl RequestRecord {
+    /// The values of a header, in the order of arrival.
+    pub fn header_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Bytes> {
+        self.headers
+            .iter()
+            .filter(move |(n, _)| n == name)
+            .map(|(_, value)| value)
+    }
+}
+
+impl Stored for RequestRecord {
+    const WHAT: &'static str = "request record";
+    const VERSION: u8 = 1;
+}
+
+/// Why a request went no further. The names are the API's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum RejectionCause {
+    SourceDisabled,
+    NoConnection,
+    VerificationFailed,
+    UnsupportedHttpMethod,
+    UnsupportedContentType,
+    UnparsableJson,
+    PayloadTooLarge,
+    IngestionFatal,
+    Unknown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RequestState {
+    Accepted,
+    Rejected(RejectionCause),
+}
+
+/// A request as its partition keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredRequest {
+    pub state: RequestState,
+    /// When its partition accepted it.
+    pub ingested_at: Timestamp,
+    /// None: the body was empty, or was not kept.
+    pub body: Option<PayloadRef>,
+    pub events: u16,
+    pub ignored: u16,
+    /// A `RequestRecord` behind its version byte.
+    pub record: Bytes,
+}
+
+impl Stored for StoredRequest {
+    const WHAT: &'static str = "request";
+    const VERSION: u8 = 1;
+}
