@@ -72,7 +72,11 @@ impl Envelope {
         if fixed[0] != VERSION {
             return Err(EnvelopeError::Version(fixed[0]));
         }
-        let at = u64::from_be_bytes(fixed[1..9].try_into().map_err(|_| EnvelopeError::Truncated)?);
+        let at = u64::from_be_bytes(
+            fixed[1..9]
+                .try_into()
+                .map_err(|_| EnvelopeError::Truncated)?,
+        );
         let head_len = read_u32(&fixed[9..13]);
         let count = usize::from(u16::from_be_bytes([fixed[13], fixed[14]]));
         let lengths = bytes

@@ -8,7 +8,9 @@ mod source;
 pub use catalog_view::{Catalog, CatalogError};
 pub use connection::{Backoff, Connection, RetryRule, Rule};
 pub use destination::{Destination, RatePeriod};
-pub use source::{CustomResponse, Digest, Encoding, HmacConfig, ResponseKind, Secret, Source, SourceType};
+pub use source::{
+    CustomResponse, Digest, Encoding, HmacConfig, ResponseKind, Secret, Source, SourceType,
+};
 
 use serde::{Deserialize, Serialize};
 

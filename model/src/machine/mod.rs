@@ -89,12 +89,18 @@ pub fn apply(kv: &mut impl Kv, entry: Entry<'_>) -> Result<Applied, TableError> 
     }
     let mut effects = Vec::new();
     let reply = match Command::decode(entry.head) {
-        Ok(Command::AcceptRequests(command)) => {
-            Reply::Accepted(accept_requests::apply(kv, &context, &command, &mut effects)?)
-        }
-        Ok(Command::RecordAttempts(command)) => {
-            Reply::Recorded(record_attempts::apply(kv, &context, &command, &mut effects)?)
-        }
+        Ok(Command::AcceptRequests(command)) => Reply::Accepted(accept_requests::apply(
+            kv,
+            &context,
+            &command,
+            &mut effects,
+        )?),
+        Ok(Command::RecordAttempts(command)) => Reply::Recorded(record_attempts::apply(
+            kv,
+            &context,
+            &command,
+            &mut effects,
+        )?),
         Ok(Command::Configure(command)) => {
             Reply::Configured(configure::apply(kv, &command, &mut effects)?)
         }

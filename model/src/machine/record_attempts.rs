@@ -97,7 +97,10 @@ fn record(
         }
         Next::GiveUp => event.status = EventStatus::Failed,
     }
-    debug_assert!(was == event.status || was.may_become(event.status), "{was:?} {event:?}");
+    debug_assert!(
+        was == event.status || was.may_become(event.status),
+        "{was:?} {event:?}"
+    );
     if let Some(due) = tables::due_row(report.event, &event) {
         kv.put(Table::Due, &due.key(), &[]);
     }

@@ -1,1 +1,4 @@
 //! Decisions about traffic.
+
+pub mod route;
+pub mod signature;

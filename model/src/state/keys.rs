@@ -89,7 +89,11 @@ impl Due {
 
     /// The keys of one destination's queue up to and including `until`: `[from, to)`.
     #[must_use]
-    pub fn queue(destination: DestinationId, class: DueClass, until: Timestamp) -> (Vec<u8>, Vec<u8>) {
+    pub fn queue(
+        destination: DestinationId,
+        class: DueClass,
+        until: Timestamp,
+    ) -> (Vec<u8>, Vec<u8>) {
         let prefix = [destination.key().as_slice(), &[class as u8]].concat();
         let to = [prefix.as_slice(), &until.plus_ms(1).0.to_be_bytes()].concat();
         (prefix, to)
@@ -180,7 +184,12 @@ mod tests {
 
     #[test]
     fn a_queue_ends_with_the_moment_asked_for() {
-        let due = Due { destination: DestinationId(7), class: DueClass::Retry, at: Timestamp(10), event: EventId(u128::MAX) };
+        let due = Due {
+            destination: DestinationId(7),
+            class: DueClass::Retry,
+            at: Timestamp(10),
+            event: EventId(u128::MAX),
+        };
         let (from, to) = Due::queue(due.destination, due.class, Timestamp(10));
         assert!(from.as_slice() <= due.key().as_slice() && due.key().as_slice() < to.as_slice());
         let (_, to) = Due::queue(due.destination, due.class, Timestamp(9));

@@ -56,13 +56,8 @@ pub trait Read {
     ///
     /// # Errors
     /// When the store can't be read.
-    fn scan(
-        &self,
-        table: Table,
-        from: &[u8],
-        to: &[u8],
-        limit: usize,
-    ) -> Result<Vec<Row>, KvError>;
+    fn scan(&self, table: Table, from: &[u8], to: &[u8], limit: usize)
+    -> Result<Vec<Row>, KvError>;
 
     /// At most `limit` rows of `[from, to)`, descending.
     ///

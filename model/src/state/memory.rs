@@ -81,7 +81,10 @@ impl Kv for Memory {
     }
 
     fn delete_range(&mut self, table: Table, from: &[u8], to: &[u8]) {
-        let doomed: Vec<_> = self.range(table, from, to).map(|(k, _)| k.clone()).collect();
+        let doomed: Vec<_> = self
+            .range(table, from, to)
+            .map(|(k, _)| k.clone())
+            .collect();
         for key in doomed {
             self.rows.remove(&key);
         }

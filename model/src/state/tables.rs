@@ -83,9 +83,17 @@ pub fn ignored_of(kv: &impl Read, id: RequestId) -> Result<Vec<(EventId, Ignored
 ///
 /// # Errors
 /// When the store can't be read or a row is damaged.
-pub fn attempts_of(kv: &impl Read, event: EventId) -> Result<Vec<(AttemptId, Attempt)>, TableError> {
+pub fn attempts_of(
+    kv: &impl Read,
+    event: EventId,
+) -> Result<Vec<(AttemptId, Attempt)>, TableError> {
     let at = |number| AttemptId { event, number }.key();
-    let rows = kv.scan(Table::Attempts, &at(0), &at(u16::MAX), usize::from(u16::MAX))?;
+    let rows = kv.scan(
+        Table::Attempts,
+        &at(0),
+        &at(u16::MAX),
+        usize::from(u16::MAX),
+    )?;
     rows.iter()
         .filter_map(|(key, value)| Some((AttemptId::from_key(key)?, value)))
         .map(|(id, value)| Ok((id, codec::decode(value)?)))
@@ -105,14 +113,20 @@ pub fn due(
 ) -> Result<Vec<Due>, KvError> {
     let (from, to) = Due::queue(destination, class, until);
     let rows = kv.scan(Table::Due, &from, &to, limit)?;
-    Ok(rows.iter().filter_map(|(key, _)| Due::from_key(key)).collect())
+    Ok(rows
+        .iter()
+        .filter_map(|(key, _)| Due::from_key(key))
+        .collect())
 }
 
 /// When one destination's next event is due, of either queue.
 ///
 /// # Errors
 /// When the store can't be read.
-pub fn next_due_of(kv: &impl Read, destination: DestinationId) -> Result<Option<Timestamp>, KvError> {
+pub fn next_due_of(
+    kv: &impl Read,
+    destination: DestinationId,
+) -> Result<Option<Timestamp>, KvError> {
     let end = Timestamp(u64::MAX - 1);
     let fresh = due(kv, destination, DueClass::Fresh, end, 1)?;
     let retry = due(kv, destination, DueClass::Retry, end, 1)?;
