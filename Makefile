@@ -1,0 +1,41 @@
+# `make verify` reads, `make fix` writes.
+
+# One target directory outside the checkout: RocksDB's C++ is built once for run, test and CI.
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/tidegate/target
+# Cargo's features are unified over the whole workspace, so always build all of it: a part alone would
+# give RocksDB's build script other dependencies and build the C++ again.
+CARGO_BUILD := cargo build --locked --workspace
+TIDEGATE := $(CARGO_TARGET_DIR)/debug/tidegate
+
+.PHONY: help run cluster test verify fix bench mutations setup build
+
+help:            ## what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+setup:           ## install what a fresh Debian or Ubuntu lacks
+	@scripts/setup.sh
+
+build: setup
+	$(CARGO_BUILD)
+
+run: build       ## one node on this machine, for trying it out
+	$(TIDEGATE) dev
+
+cluster: build   ## three nodes on this machine
+	$(TIDEGATE) dev --nodes 3
+
+test: setup      ## everything that must hold before a change lands
+	@scripts/test.sh
+
+verify: setup    ## format, lints, house rule, licences; writes nothing
+	@scripts/verify.sh
+
+fix:             ## format and apply what clippy can mend
+	cargo clippy --locked --workspace --all-targets --fix --allow-dirty --allow-staged
+	cargo fmt --all
+
+bench: build     ## figures side by side, see docs/benchmarks.md
+	$(CARGO_TARGET_DIR)/debug/bench
+
+mutations: setup ## planted bugs must make the suite fail, see docs/testing.md
+	@scripts/mutations.sh

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# The house's rule: dependencies point left only, and each named library is used by one crate.
+#   model <- storage <- raft <- node <- cluster-tests
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+cargo metadata --locked --no-deps --format-version 1 | python3 -c '
+import json, sys
+
+ORDER = ["model", "storage", "raft", "node", "cluster-tests"]
+# library -> the crates that may name it in [dependencies]; cluster-tests measures against bare ones.
+OWNERS = {
+    "openraft": {"raft"},
+    "rocksdb": {"storage", "cluster-tests"},
+    "actix": {"node"},
+    "actix-web": {"node", "cluster-tests"},
+    "awc": {"node", "cluster-tests"},
+    "getrandom": {"node"},
+}
+# What model may use outside its tests: nothing that waits, draws or reads a clock.
+MODEL = {"base64", "bincode", "bytes", "crc32c", "hex", "hmac", "ipnet", "serde", "serde_json",
+         "sha2", "subtle", "thiserror", "url"}
+
+wrong = []
+packages = {p["name"]: p for p in json.load(sys.stdin)["packages"]}
+if set(packages) != set(ORDER):
+    wrong.append(f"the house has these rooms: {ORDER}, found {sorted(packages)}")
+for name, package in packages.items():
+    for dependency in package["dependencies"]:
+        target, kind = dependency["name"], dependency["kind"]
+        if target in ORDER and ORDER.index(target) >= ORDER.index(name):
+            wrong.append(f"{name} must not depend on {target}: dependencies point left only")
+        if kind is None and target in OWNERS and name not in OWNERS[target]:
+            wrong.append(f"{name} must not depend on {target}: only {sorted(OWNERS[target])} may")
+        if name == "model" and kind is None and target not in MODEL:
+            wrong.append(f"model must not depend on {target}: it would no longer be pure")
+print("\n".join(wrong) or "house rule: dependencies point left only")
+sys.exit(bool(wrong))
+'

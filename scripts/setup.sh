@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Installs what building and testing need and this machine lacks. Does nothing where all is there.
+set -euo pipefail
+
+missing=()
+command -v cc >/dev/null || missing+=(build-essential)
+command -v curl >/dev/null || missing+=(curl)
+# RocksDB's bindings are made by bindgen, which loads libclang.
+ls /usr/lib/llvm-*/lib/libclang*.so* >/dev/null 2>&1 || missing+=(libclang-dev)
+if [ ${#missing[@]} -gt 0 ]; then
+  echo "installing: ${missing[*]}"
+  sudo=$([ "$(id -u)" -eq 0 ] || echo sudo)
+  $sudo apt-get update -qq
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null
+fi
+command -v cargo >/dev/null || {
+  echo "cargo is missing: install Rust with rustup, then try again" >&2
+  exit 1
+}

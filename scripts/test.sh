@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change lands; ends with the number of tests.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scripts/verify.sh
+# The cluster tests start the binary, so it is built first.
+cargo build --locked --workspace
+if command -v cargo-nextest >/dev/null; then
+  cargo nextest run --locked --workspace
+else
+  cargo test --locked --workspace
+fi
