@@ -1,1 +1,29 @@
+//! The node's memory: the shared Raft log, the payloads, the state and its snapshots, in one RocksDB with one
+//! write-ahead log. `docs/storage-layout.md` describes what lies on disk.
 
+mod columns;
+mod committer;
+mod engine;
+mod error;
+mod group;
+mod log;
+mod options;
+mod payload;
+mod queue;
+mod recovery;
+mod rows;
+mod snapshot;
+mod state;
+mod store;
+mod transaction;
+mod watermark;
+
+pub use error::{Error, OpenError};
+pub use log::LogBounds;
+pub use options::{OnFatal, Options};
+pub use queue::Done;
+pub use rows::LogRow;
+pub use snapshot::{Chunk, Manifest};
+pub use state::{PinnedView, ReadView};
+pub use store::{GroupStore, Stats, Store};
+pub use transaction::WriteTxn;

@@ -1,0 +1,252 @@
+//! One thread writes for all groups: what waits in the queue becomes one batch, one sync, then the answers in order.
+//!
+//! One queue keeps each group's order; one write-ahead log makes a synced record vouch for all records before it.
+
+use crate::{
+    columns::{Column, Tag, group_range, log_key, meta_key, payload_key},
+    engine::{Engine, finished},
+    error::Error,
+    group::Group,
+    options::Options,
+    queue::{Change, Op, Queue, Taken},
+    rows,
+    watermark::Watermark,
+};
+use bytes::BufMut;
+use rocksdb::WriteBatch;
+use std::{
+    io, mem,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Instant,
+};
+
+/// Above this many rows one range tombstone is cheaper than a tombstone a row. Below it, it makes reads slow for nothing.
+const POINT_DELETES: u64 = 128;
+
+/// What the committer has done since the store was opened.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) batches: AtomicU64,
+    pub(crate) operations: AtomicU64,
+    pub(crate) syncs: AtomicU64,
+    pub(crate) sync_micros: AtomicU64,
+}
+
+pub(crate) struct Committer {
+    engine: Arc<Engine>,
+    queue: Arc<Queue>,
+    watermark: Watermark,
+    counters: Arc<Counters>,
+    options: Options,
+    scratch: Vec<u8>,
+}
+
+impl Committer {
+    pub(crate) fn start(
+        engine: Arc<Engine>,
+        queue: Arc<Queue>,
+        watermark: Watermark,
+        counters: Arc<Counters>,
+        options: Options,
+    ) -> io::Result<JoinHandle<()>> {
+        let committer = Self {
+            engine,
+            queue,
+            watermark,
+            counters,
+            options,
+            scratch: Vec::new(),
+        };
+        thread::Builder::new()
+            .name("committer".into())
+            .spawn(move || committer.run())
+    }
+
+    fn run(mut self) {
+        let interval = self.options.watermark_interval;
+        let mut rewritten = Instant::now();
+        loop {
+            match self.queue.take(self.options.batch_bytes, interval) {
+                Taken::Closed => break,
+                Taken::Idle => {}
+                Taken::Ops(ops) => self.commit(ops),
+            }
+            if rewritten.elapsed() >= interval {
+                self.rewrite_watermark();
+                rewritten = Instant::now();
+            }
+        }
+        // The rows of the state that were written since the last append reach the disk too, so that a clean stop
+        // replays nothing.
+        match self.engine.sync() {
+            Ok(()) => self.rewrite_watermark(),
+            Err(error) => tracing::warn!(%error, "the last sync before the stop failed"),
+        }
+    }
+
+    fn rewrite_watermark(&mut self) {
+        // An older watermark is still true: it only notices less.
+        if let Err(error) = self.watermark.write() {
+            tracing::warn!(%error, "the watermark could not be written");
+        }
+    }
+
+    fn commit(&mut self, ops: Vec<Op>) {
+        let outcome = self.write(&ops);
+        if cfg!(feature = "bug-ack-before-sync") {
+            answer(ops, &outcome);
+            let _ = self.engine.sync();
+            return;
+        }
+        let outcome = outcome
+            .and_then(|()| self.sync(&ops))
+            .inspect_err(|error| self.engine.give_up(error));
+        fail::fail_point!("committer::after_sync_before_callbacks");
+        answer(ops, &outcome);
+    }
+
+    fn write(&mut self, ops: &[Op]) -> Result<(), Error> {
+        fail::fail_point!("committer::before_write", |_| Err(Error::Closed));
+        let mut batch = WriteBatch::default();
+        for op in ops {
+            let group = &op.group;
+            match &op.change {
+                Change::Append { rows, .. } => {
+                    for row in rows {
+                        rows::put(&self.engine, &mut batch, &mut self.scratch, group.id, row);
+                    }
+                }
+                Change::Vote { vote, rank } => {
+                    self.scratch.clear();
+                    self.scratch.put_u64(rank.0);
+                    self.scratch.put_u64(rank.1);
+                    self.scratch.put_slice(vote);
+                    batch.put_cf(
+                        self.engine.column(Column::Meta),
+                        meta_key(group.id, Tag::Vote),
+                        &self.scratch,
+                    );
+                }
+                Change::Truncate { next } => {
+                    // What is cut is found by reading, so all that came before must be readable.
+                    self.engine.write(mem::take(&mut batch))?;
+                    self.watermark.lower(group.id, *next)?;
+                    self.truncate(&mut batch, group, *next)?;
+                }
+                Change::Purge {
+                    first,
+                    upto,
+                    last_purged,
+                } => self.purge(&mut batch, group, (*first, *upto), last_purged),
+            }
+        }
+        self.engine.write(batch)?;
+        for op in ops {
+            if let Change::Append { rows, epoch } = &op.change
+                && let Some(last) = rows.last()
+            {
+                op.group
+                    .log
+                    .lock()
+                    .wrote(*epoch, last.index + 1, self.options.tail_cache_bytes);
+            }
+        }
+        self.counters.batches.fetch_add(1, Ordering::Relaxed);
+        self.counters
+            .operations
+            .fetch_add(ops.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Deletes headers and bodies from `next` on.
+    fn truncate(&self, batch: &mut WriteBatch, group: &Group, next: u64) -> Result<(), Error> {
+        let (_, end) = group_range(group.id);
+        let mut rows = self
+            .engine
+            .iterate(Column::Log, &log_key(group.id, next), &end);
+        rows.seek_to_first();
+        while let Some((key, value)) = rows.item() {
+            let index = crate::columns::log_index(key).unwrap_or(next);
+            for at in rows::stored(group.id, index, value)?.bodies(group.id)? {
+                batch.delete_cf(
+                    self.engine.column(Column::Payload),
+                    payload_key(group.id, &at),
+                );
+            }
+            batch.delete_cf(self.engine.column(Column::Log), key);
+            rows.next();
+        }
+        finished(&rows)
+    }
+
+    /// Deletes headers only: the state refers to the bodies, and retention drops them.
+    fn purge(
+        &mut self,
+        batch: &mut WriteBatch,
+        group: &Group,
+        (first, upto): (u64, u64),
+        last_purged: &[u8],
+    ) {
+        let log = self.engine.column(Column::Log);
+        if upto.saturating_sub(first) < POINT_DELETES {
+            for index in first..=upto {
+                batch.delete_cf(log, log_key(group.id, index));
+            }
+        } else {
+            batch.delete_range_cf(
+                log,
+                log_key(group.id, first),
+                log_key(group.id, upto.saturating_add(1)),
+            );
+        }
+        self.scratch.clear();
+        self.scratch.put_u64(upto);
+        self.scratch.put_slice(last_purged);
+        batch.put_cf(
+            self.engine.column(Column::Meta),
+            meta_key(group.id, Tag::Purged),
+            &self.scratch,
+        );
+    }
+
+    fn sync(&mut self, ops: &[Op]) -> Result<(), Error> {
+        fail::fail_point!("committer::after_write_before_sync", |_| Err(Error::Closed));
+        if !ops.iter().any(|op| op.change.needs_sync()) {
+            return Ok(());
+        }
+        let began = Instant::now();
+        self.engine.sync()?;
+        self.counters.syncs.fetch_add(1, Ordering::Relaxed);
+        self.counters.sync_micros.fetch_add(
+            u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+            Ordering::Relaxed,
+        );
+        // In order: a batch may append, cut what it appended, and append again.
+        for op in ops {
+            match &op.change {
+                Change::Append { rows, .. } => {
+                    if let Some(last) = rows.last() {
+                        self.watermark.raise(op.group.id, last.index + 1);
+                    }
+                }
+                Change::Vote { rank, .. } => self.watermark.vote(op.group.id, *rank),
+                Change::Truncate { next } => self.watermark.cut(op.group.id, *next),
+                Change::Purge { .. } => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn answer(ops: Vec<Op>, outcome: &Result<(), Error>) {
+    for op in ops {
+        (op.done)(match outcome {
+            Ok(()) => Ok(()),
+            Err(error) => Err(io::Error::other(error.to_string())),
+        });
+    }
+}

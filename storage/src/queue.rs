@@ -1,0 +1,145 @@
+//! The way to the committer: first in, first out, bounded by bytes and by count. A sender that finds it full waits.
+
+use crate::{error::Error, group::Group, rows::LogRow};
+use bytes::Bytes;
+use parking_lot::{Condvar, Mutex};
+use std::{collections::VecDeque, io, sync::Arc, time::Duration};
+
+/// Called on the committer's thread when the operation is done; it must not block.
+pub type Done = Box<dyn FnOnce(io::Result<()>) + Send>;
+
+pub(crate) struct Op {
+    pub(crate) group: Arc<Group>,
+    pub(crate) change: Change,
+    pub(crate) done: Done,
+}
+
+pub(crate) enum Change {
+    Append {
+        rows: Vec<LogRow>,
+        epoch: u64,
+    },
+    /// Deletes the rows from `next` on.
+    Truncate {
+        next: u64,
+    },
+    /// Deletes the headers of `[first, upto]`.
+    Purge {
+        first: u64,
+        upto: u64,
+        last_purged: Bytes,
+    },
+    Vote {
+        vote: Bytes,
+        rank: (u64, u64),
+    },
+}
+
+impl Change {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Append { rows, .. } => rows.iter().map(LogRow::weight).sum(),
+            Self::Vote { vote, .. } => vote.len() + 64,
+            Self::Truncate { .. } | Self::Purge { .. } => 64,
+        }
+    }
+
+    /// A purge may get lost in a crash: the rows are only deleted again.
+    pub(crate) fn needs_sync(&self) -> bool {
+        !matches!(self, Self::Purge { .. })
+    }
+}
+
+pub(crate) struct Queue {
+    inner: Mutex<Inner>,
+    filled: Condvar,
+    drained: Condvar,
+    max_bytes: usize,
+    max_operations: usize,
+}
+
+#[derive(Default)]
+struct Inner {
+    ops: VecDeque<(Op, usize)>,
+    bytes: usize,
+    closed: bool,
+}
+
+/// What the committer finds at the queue.
+pub(crate) enum Taken {
+    Ops(Vec<Op>),
+    /// Nothing came within the time given.
+    Idle,
+    /// Closed and empty.
+    Closed,
+}
+
+impl Queue {
+    pub(crate) fn new(max_bytes: usize, max_operations: usize) -> Self {
+        Self {
+            inner: Mutex::default(),
+            filled: Condvar::new(),
+            drained: Condvar::new(),
+            max_bytes,
+            max_operations,
+        }
+    }
+
+    /// Hands an operation over. After the queue was closed, the operation is answered at once with an error.
+    pub(crate) fn send(&self, op: Op) {
+        let weight = op.change.weight();
+        let mut inner = self.inner.lock();
+        // An operation that alone is larger than the bound must not wait for ever.
+        while !inner.closed
+            && !inner.ops.is_empty()
+            && (inner.bytes + weight > self.max_bytes || inner.ops.len() >= self.max_operations)
+        {
+            self.drained.wait(&mut inner);
+        }
+        if inner.closed {
+            drop(inner);
+            return (op.done)(Err(Error::Closed.into()));
+        }
+        inner.bytes += weight;
+        inner.ops.push_back((op, weight));
+        drop(inner);
+        self.filled.notify_one();
+    }
+
+    /// Everything that waits, up to `max_bytes`, at least one operation.
+    pub(crate) fn take(&self, max_bytes: usize, patience: Duration) -> Taken {
+        let mut inner = self.inner.lock();
+        while inner.ops.is_empty() {
+            if inner.closed {
+                return Taken::Closed;
+            }
+            if self.filled.wait_for(&mut inner, patience).timed_out() && inner.ops.is_empty() {
+                return if inner.closed {
+                    Taken::Closed
+                } else {
+                    Taken::Idle
+                };
+            }
+        }
+        let mut ops = Vec::new();
+        let mut bytes = 0;
+        while let Some((op, weight)) = inner.ops.pop_front() {
+            if bytes + weight > max_bytes && !ops.is_empty() {
+                inner.ops.push_front((op, weight));
+                break;
+            }
+            bytes += weight;
+            ops.push(op);
+        }
+        inner.bytes -= bytes;
+        drop(inner);
+        self.drained.notify_all();
+        Taken::Ops(ops)
+    }
+
+    pub(crate) fn close(&self) {
+        self.inner.lock().closed = true;
+        self.filled.notify_all();
+        self.drained.notify_all();
+    }
+}

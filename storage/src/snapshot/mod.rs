@@ -1,0 +1,9 @@
+//! One group's state as files: exported at one moment, checked, installed so that a crash at any step is harmless.
+
+mod chunk;
+mod export;
+mod install;
+mod manifest;
+
+pub(crate) use install::replay;
+pub use manifest::{Chunk, Manifest};

@@ -1,0 +1,240 @@
+//! Reading the replicated state of one group.
+
+use crate::{
+    columns::{Column, STATE_PREFIX, Tag, meta_key, state_key},
+    engine::{Engine, finished},
+    error::Error,
+    group::Group,
+    store::GroupStore,
+};
+use bytes::Bytes;
+use model::state::kv::{KvError, Read, Row, Table};
+use rocksdb::{DBRawIterator, Snapshot};
+
+/// What has been committed, as of each call: one `get` or one `scan` sees one moment, two calls may see two.
+/// A whole batch becomes visible at once. Owned and cheap; for several reads of one moment use [`GroupStore::pinned`].
+#[derive(Clone)]
+pub struct ReadView {
+    group: GroupStore,
+}
+
+/// What was committed at one moment, however many reads.
+pub struct PinnedView<'a> {
+    engine: &'a Engine,
+    group: &'a Group,
+    snapshot: Snapshot<'a>,
+}
+
+impl GroupStore {
+    /// The newest committed state.
+    #[must_use]
+    pub fn view(&self) -> ReadView {
+        ReadView {
+            group: self.clone(),
+        }
+    }
+
+    /// Lets `read` see one moment of the state. While it runs, the database keeps what it replaces.
+    pub fn pinned<T>(&self, read: impl FnOnce(&PinnedView<'_>) -> T) -> T {
+        let engine = &*self.store.engine;
+        read(&PinnedView {
+            engine,
+            group: &self.group,
+            snapshot: engine.snapshot(),
+        })
+    }
+
+    /// What the last commit said was applied.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn applied(&self) -> Result<Option<Bytes>, Error> {
+        let key = meta_key(self.group.id, Tag::Applied);
+        self.store.engine.get(Column::Meta, &key)
+    }
+
+    /// Makes everything that was written so far durable, in all groups.
+    ///
+    /// # Errors
+    /// When the disk fails; the process normally ends before that is seen.
+    pub fn sync(&self) -> Result<(), Error> {
+        self.store.engine.sync()
+    }
+
+    pub(crate) fn readable(&self) -> Result<(), Error> {
+        readable(&self.group)
+    }
+}
+
+fn readable(group: &Group) -> Result<(), Error> {
+    match group.installing() {
+        true => Err(Error::Installing(group.id)),
+        false => Ok(()),
+    }
+}
+
+/// Which way a scan goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    Up,
+    Down,
+}
+
+impl Way {
+    pub(crate) fn start(self, rows: &mut DBRawIterator<'_>) {
+        match self {
+            Self::Up => rows.seek_to_first(),
+            Self::Down => rows.seek_to_last(),
+        }
+    }
+
+    pub(crate) fn step(self, rows: &mut DBRawIterator<'_>) {
+        match self {
+            Self::Up => rows.next(),
+            Self::Down => rows.prev(),
+        }
+    }
+}
+
+/// At most `limit` rows of an iterator, their keys without the group and the table.
+fn collect(mut rows: DBRawIterator<'_>, way: Way, limit: usize) -> Result<Vec<Row>, Error> {
+    let mut found = Vec::new();
+    if limit == 0 {
+        return Ok(found);
+    }
+    way.start(&mut rows);
+    while let Some((key, value)) = rows.item() {
+        found.push((
+            Bytes::copy_from_slice(&key[STATE_PREFIX..]),
+            Bytes::copy_from_slice(value),
+        ));
+        if found.len() == limit {
+            break;
+        }
+        way.step(&mut rows);
+    }
+    finished(&rows)?;
+    Ok(found)
+}
+
+pub(crate) fn unreadable(table: Table, doing: &'static str) -> impl FnOnce(Error) -> KvError {
+    move |source| KvError {
+        table,
+        doing,
+        source: Box::new(source),
+    }
+}
+
+impl ReadView {
+    fn collect(
+        &self,
+        table: Table,
+        (from, to): (&[u8], &[u8]),
+        way: Way,
+        limit: usize,
+    ) -> Result<Vec<Row>, KvError> {
+        let id = self.group.group.id;
+        if from >= to {
+            return Ok(Vec::new());
+        }
+        let scan = || {
+            self.group.readable()?;
+            let rows = self.group.store.engine.iterate(
+                Column::of(table),
+                &state_key(id, table, from),
+                &state_key(id, table, to),
+            );
+            collect(rows, way, limit)
+        };
+        scan().map_err(unreadable(table, "scanning"))
+    }
+}
+
+impl Read for ReadView {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, KvError> {
+        let key = state_key(self.group.group.id, table, key);
+        self.group
+            .readable()
+            .and_then(|()| self.group.store.engine.get(Column::of(table), &key))
+            .map_err(unreadable(table, "reading"))
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Row>, KvError> {
+        self.collect(table, (from, to), Way::Up, limit)
+    }
+
+    fn scan_back(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Row>, KvError> {
+        self.collect(table, (from, to), Way::Down, limit)
+    }
+}
+
+impl PinnedView<'_> {
+    fn collect(
+        &self,
+        table: Table,
+        (from, to): (&[u8], &[u8]),
+        way: Way,
+        limit: usize,
+    ) -> Result<Vec<Row>, KvError> {
+        if from >= to {
+            return Ok(Vec::new());
+        }
+        let scan = || {
+            readable(self.group)?;
+            let rows = self.engine.iterate_snapshot(
+                &self.snapshot,
+                Column::of(table),
+                &state_key(self.group.id, table, from),
+                &state_key(self.group.id, table, to),
+            );
+            collect(rows, way, limit)
+        };
+        scan().map_err(unreadable(table, "scanning"))
+    }
+}
+
+impl Read for PinnedView<'_> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, KvError> {
+        let read = || {
+            readable(self.group)?;
+            let key = state_key(self.group.id, table, key);
+            self.snapshot
+                .get_pinned_cf(self.engine.column(Column::of(table)), key)
+                .map(|value| value.map(|value| Bytes::copy_from_slice(&value)))
+                .map_err(Error::engine("reading a row"))
+        };
+        read().map_err(unreadable(table, "reading"))
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Row>, KvError> {
+        self.collect(table, (from, to), Way::Up, limit)
+    }
+
+    fn scan_back(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Row>, KvError> {
+        self.collect(table, (from, to), Way::Down, limit)
+    }
+}
