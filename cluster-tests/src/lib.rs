@@ -1,1 +1,13 @@
+//! Clusters of real `tidegate` processes, the faults done to them, and the checker that judges what came of it.
 
+pub mod admin;
+pub mod checker;
+pub mod clock;
+pub mod faults;
+pub mod http;
+pub mod network;
+pub mod process;
+pub mod receiver;
+pub mod scene;
+pub mod sender;
+pub mod settings;

@@ -1,0 +1,166 @@
+//! The usual scene of a test: a cluster, a receiver, and one signed source connected to it.
+
+use crate::{
+    admin::AttemptView,
+    checker::{self, Records, Verdict},
+    clock,
+    faults::Faults,
+    network::Network,
+    process::{Cluster, Node, Options},
+    receiver::Receiver,
+    sender::{Outcome, Plan, Post, Sender},
+};
+use serde_json::{Value, json};
+use std::{sync::Arc, thread, time::Duration};
+
+pub const SECRET: &str = "It's a Secret to Everybody";
+
+pub struct Scene {
+    // Fields drop in this order: the nodes end before their network does.
+    pub cluster: Cluster,
+    pub receiver: Receiver,
+    pub source: String,
+    pub faults: Faults,
+}
+
+impl Scene {
+    /// Forms a cluster on the loopback address and configures it through its first node.
+    #[must_use]
+    pub fn set(nodes: usize, settings: &[(&'static str, String)]) -> Self {
+        let options = Options {
+            settings: settings.to_vec(),
+            network: None,
+        };
+        Self::with(Cluster::form(nodes, options), Receiver::start(), &json!([]))
+    }
+
+    /// The same with each node in a network namespace of its own.
+    #[must_use]
+    pub fn set_in(network: &Arc<Network>, nodes: usize) -> Self {
+        let options = Options {
+            settings: Vec::new(),
+            network: Some(network.clone()),
+        };
+        let receiver = Receiver::start_at(network.outside());
+        Self::with(Cluster::form(nodes, options), receiver, &json!([]))
+    }
+
+    /// # Panics
+    /// When the cluster does not take the configuration.
+    #[must_use]
+    pub fn with(cluster: Cluster, receiver: Receiver, rules: &Value) -> Self {
+        let admin = cluster.nodes[0].admin();
+        let configured = admin.github_source("github", SECRET).and_then(|source| {
+            let destination = admin.destination("receiver", &receiver.url())?;
+            admin.connect("github-to-receiver", &source, &destination, rules)?;
+            Ok(source)
+        });
+        let source = configured.expect("the cluster takes its configuration");
+        Self {
+            cluster,
+            receiver,
+            source,
+            faults: Faults::default(),
+        }
+    }
+
+    /// Senders to all nodes at this pace in all.
+    #[must_use]
+    pub fn send(&self, per_second: u64, connections: usize) -> Sender {
+        Sender::start(Plan {
+            targets: self.cluster.ingest_addresses(),
+            path: format!("/{}", self.source),
+            secret: SECRET.to_owned(),
+            per_second,
+            connections,
+            body_bytes: 256,
+            history: Some(self.cluster.path().join("history.jsonl")),
+        })
+    }
+
+    /// Waits until every acknowledged post was delivered, and then a little for duplicates that are still on their way.
+    /// Whether all came is for the checker to say.
+    pub fn settle(&self, posts: &[Post], bound: Duration) {
+        clock::eventually(bound, || {
+            let delivered = self.receiver.delivered_requests();
+            let all_there = posts.iter().all(|post| match &post.outcome {
+                Outcome::Acked { request_id } => delivered.contains(request_id),
+                _ => true,
+            });
+            all_there.then_some(())
+        });
+        thread::sleep(Duration::from_secs(2));
+    }
+
+    /// Judges the history with what the cluster has on record of each duplicate.
+    #[must_use]
+    pub fn judge(&mut self, posts: &[Post]) -> Verdict {
+        let deliveries = self.receiver.deliveries();
+        let records: Records = checker::duplicated(&deliveries)
+            .into_iter()
+            .map(|event| {
+                let attempts = self.attempts(&event);
+                (event, attempts)
+            })
+            .collect();
+        checker::check(posts, &deliveries, &records, self.faults.windows())
+    }
+
+    /// The attempts of an event, from whichever node answers.
+    fn attempts(&mut self, event: &str) -> Vec<AttemptView> {
+        let mut last = String::new();
+        let found = clock::eventually(Duration::from_secs(10), || {
+            let running = self
+                .cluster
+                .nodes
+                .iter_mut()
+                .filter_map(|node| node.is_running().then(|| node.admin()));
+            running
+                .into_iter()
+                .find_map(|admin| admin.attempts(event).map_err(|error| last = error).ok())
+        });
+        found.unwrap_or_else(|| panic!("no node tells the attempts of {event}: {last}"))
+    }
+
+    /// Waits until all running nodes have applied the same of every group.
+    ///
+    /// # Panics
+    /// When they never have.
+    pub fn must_agree(&mut self) {
+        let mut seen = Vec::new();
+        let agreed = clock::eventually(Duration::from_secs(20), || {
+            seen = self.cluster.nodes.iter_mut().filter_map(applied).collect();
+            let running = self
+                .cluster
+                .nodes
+                .iter_mut()
+                .filter_map(|node| node.pid())
+                .count();
+            let all = seen.len() == running && seen.windows(2).all(|pair| pair[0] == pair[1]);
+            all.then_some(())
+        });
+        assert!(
+            agreed.is_some(),
+            "the nodes have not applied the same: {seen:?}"
+        );
+    }
+
+    /// Starts a node and waits until it is ready.
+    pub fn start(&mut self, number: usize) {
+        let node = &mut self.cluster.nodes[number];
+        node.start();
+        node.wait_ready(Duration::from_secs(60));
+    }
+}
+
+/// How far a running node has applied each group.
+fn applied(node: &mut Node) -> Option<Vec<(u64, u64)>> {
+    let view = node.is_running().then(|| node.admin().cluster().ok())??;
+    let mut applied: Vec<_> = view
+        .groups
+        .iter()
+        .map(|group| (group.group, group.applied))
+        .collect();
+    applied.sort_unstable();
+    Some(applied)
+}

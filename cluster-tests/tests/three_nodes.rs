@@ -1,0 +1,96 @@
+//! Three processes form a cluster by themselves; what one is told, all know.
+
+use cluster_tests::{checker, clock, scene::Scene, sender::Outcome};
+use std::{collections::BTreeSet, time::Duration};
+
+#[test]
+fn three_nodes_form_a_cluster_that_takes_and_delivers_at_each_and_is_read_from_any() {
+    let mut scene = Scene::set(3, &[]);
+    let view = scene.cluster.nodes[2]
+        .admin()
+        .cluster()
+        .expect("a cluster status");
+    assert_eq!(view.nodes.len(), 3, "{view:?}");
+    assert!(
+        view.groups.iter().all(|group| group.leader.is_some()),
+        "{view:?}"
+    );
+
+    for node in &scene.cluster.nodes {
+        let source = node.admin().get(&format!("/sources/{}", scene.source));
+        assert_eq!(
+            source.expect("every node knows the source")["name"],
+            "github"
+        );
+    }
+
+    let posts = scene.send(50, 6).finish_after(Duration::from_secs(3));
+    let reached: BTreeSet<_> = posts.iter().map(|post| post.to).collect();
+    assert_eq!(reached.len(), 3, "every node was posted to");
+    assert!(
+        posts
+            .iter()
+            .all(|post| matches!(post.outcome, Outcome::Acked { .. })),
+        "{posts:?}"
+    );
+
+    scene.settle(&posts, Duration::from_secs(30));
+    let verdict = scene.judge(&posts);
+    verdict.must_hold();
+    assert_eq!(
+        verdict.deliveries, verdict.acked,
+        "without faults nothing comes twice"
+    );
+
+    let Outcome::Acked { request_id } = &posts[0].outcome else {
+        panic!("the first post was acknowledged");
+    };
+    for node in &scene.cluster.nodes {
+        let request = node.admin().get(&format!("/requests/{request_id}"));
+        assert_eq!(
+            request.expect("any node reads the request")["id"],
+            *request_id
+        );
+    }
+    assert!(checker::duplicated(&scene.receiver.deliveries()).is_empty());
+}
+
+#[test]
+fn what_a_2xx_promised_is_in_the_next_answer_of_any_node() {
+    let scene = Scene::set(3, &[]);
+    let (writer, reader) = (
+        scene.cluster.nodes[0].admin(),
+        scene.cluster.nodes[1].admin(),
+    );
+    for number in 0..20 {
+        let name = format!("source-{number}");
+        let id = writer
+            .github_source(&name, "secret")
+            .expect("a source is made");
+        let found = reader
+            .get(&format!("/sources/{id}"))
+            .expect("the other node knows it at once");
+        assert_eq!(found["name"], *name);
+    }
+}
+
+#[test]
+fn one_node_of_three_stopped_in_good_order_costs_no_duplicate() {
+    let mut scene = Scene::set(3, &[]);
+    let sender = scene.send(50, 6);
+    std::thread::sleep(Duration::from_secs(2));
+    scene.cluster.nodes[1].stop();
+    std::thread::sleep(Duration::from_secs(2));
+    let posts = sender.finish();
+    scene.settle(&posts, Duration::from_secs(30));
+    let verdict = scene.judge(&posts);
+    verdict.must_hold();
+    assert_eq!(
+        verdict.duplicates_by_fault, 0,
+        "a stop hands over, it does not drop"
+    );
+    clock::eventually(Duration::from_secs(10), || {
+        scene.cluster.nodes[0].is_ready().then_some(())
+    })
+    .expect("the others go on");
+}
