@@ -6,6 +6,7 @@ pub mod clock;
 pub mod faults;
 pub mod http;
 pub mod network;
+pub mod ownership;
 pub mod process;
 pub mod receiver;
 pub mod scene;
