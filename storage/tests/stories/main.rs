@@ -1,0 +1,10 @@
+//! What the store promises, told through its public face only.
+
+mod failures;
+mod kit;
+mod log;
+mod loss;
+mod payloads;
+mod random;
+mod snapshots;
+mod transactions;
