@@ -24,7 +24,12 @@ pub struct GroupView {
     pub group: u64,
     pub leader: Option<u64>,
     pub term: u64,
+    pub voters: usize,
     pub applied: u64,
+    /// The asked node's last log row.
+    pub last_log: u64,
+    /// The last log row that the asked node no longer has.
+    pub purged: u64,
 }
 
 /// The cluster as a node sees it.
@@ -87,7 +92,13 @@ impl Admin {
             ("content-type", "application/json"),
         ];
         let body = body.map(Value::to_string).unwrap_or_default();
-        let path = format!("{BASE}{path}");
+        // The cluster's own verbs are not part of the versioned API.
+        let base = if path.starts_with("/cluster") {
+            ""
+        } else {
+            BASE
+        };
+        let path = format!("{base}{path}");
         let (status, answer) = call(self.address, method, &path, &headers, body.as_bytes())?;
         let text = String::from_utf8_lossy(&answer);
         if status != 200 {
@@ -182,7 +193,10 @@ impl Admin {
                     group: number(&group["group"]).unwrap_or_default(),
                     leader: number(&group["leader"]),
                     term: number(&group["term"]).unwrap_or_default(),
+                    voters: group["voters"].as_array().map_or(0, Vec::len),
                     applied: number(&group["applied"]).unwrap_or_default(),
+                    last_log: number(&group["last_log"]).unwrap_or_default(),
+                    purged: number(&group["purged"]).unwrap_or_default(),
                 })
                 .collect(),
         })

@@ -230,4 +230,33 @@ mod tests {
         assert_eq!(partition_of(&id("1", 13)), Some(2));
         assert_eq!(partition_of("req_00000000000000000000000000"), None);
     }
+
+    #[test]
+    fn what_a_sender_posts_is_what_a_receiver_records() {
+        use crate::sender::{Plan, Sender};
+        let receiver = Receiver::start();
+        let sender = Sender::start(Plan {
+            targets: vec![receiver.address],
+            path: "/".to_owned(),
+            secret: "secret".to_owned(),
+            per_second: 200,
+            connections: 4,
+            body_bytes: 300,
+            history: None,
+        });
+        let posts = sender.finish_after(Duration::from_millis(300));
+        let mut posted: Vec<_> = posts
+            .iter()
+            .map(|p| (p.key.clone(), p.body_hash.clone()))
+            .collect();
+        let mut arrived: Vec<_> = receiver
+            .deliveries()
+            .into_iter()
+            .map(|d| (d.key, d.body_hash))
+            .collect();
+        posted.sort_unstable();
+        arrived.sort_unstable();
+        assert!(posted.len() > 10, "{posted:?}");
+        assert_eq!(posted, arrived);
+    }
 }

@@ -24,8 +24,9 @@ const SLOW: Answer = Answer {
 const RATE: u64 = 300;
 /// Three elections and what a loaded machine adds to them.
 const NEW_OWNERS_WITHIN: Duration = Duration::from_secs(30);
-/// So long after it wakes, a frozen node can't yet have been given its partitions back.
-const TOO_SOON_TO_LEAD_AGAIN: u64 = 300_000;
+/// So long after it wakes, a frozen node can't yet have been given its partitions back: it must look well for eight
+/// seconds first.
+const TOO_SOON_TO_LEAD_AGAIN: u64 = 2_000_000;
 
 /// The namespaces, or why there are none. Without them the frozen node on the loopback address stands in.
 fn network() -> Option<Arc<Network>> {
