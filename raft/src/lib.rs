@@ -1,1 +1,33 @@
+//! Agreement: openraft's groups over the one store, the peer network, and `Cluster`, the handle that everyone else sees.
 
+mod change;
+mod cluster;
+mod codec;
+mod config;
+mod error;
+mod fence;
+mod formation;
+mod forward;
+mod group;
+mod identity;
+mod leaders;
+mod log_store;
+mod network;
+mod snapshots;
+mod state_machine;
+mod status;
+mod types;
+
+pub use cluster::{Cluster, Leadership};
+pub use config::{Config, Environment};
+pub use error::{ChangeError, ProposeError, StartError, Unavailable};
+pub use log_store::LogStore;
+pub use network::Refused;
+pub use state_machine::StateMachine;
+pub use status::{GroupStatus, NodeStatus, Status};
+pub use types::{Cmd, Member, Resp, TypeConfig};
+
+use std::sync::Arc;
+
+/// Draws 128 bits. Given by the node, which alone owns the dice.
+pub type Entropy = Arc<dyn Fn() -> u128 + Send + Sync>;

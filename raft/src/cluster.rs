@@ -1,0 +1,318 @@
+//! The handle that everyone else sees, and what stands behind it.
+
+use crate::{
+    Entropy,
+    config::{Config, Environment},
+    error::StartError,
+    formation,
+    group::Group,
+    identity,
+    network::{self, Dialler, Identity, Peers, Refused},
+    state_machine::read_applied,
+    types::Member,
+};
+use bytes::Bytes;
+use model::{envelope::PayloadRef, ids::GroupId, machine::Effect};
+use parking_lot::{Mutex, RwLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+use storage::{ReadView, Store};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+
+/// Effects that may wait for the node's actors; what is beyond is found by the sweep.
+const EFFECTS: usize = 8192;
+
+/// This node may act for a group while its lease of this term holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leadership {
+    pub term: u64,
+}
+
+#[derive(Clone)]
+pub struct Cluster {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) config: Config,
+    pub(crate) store: Store,
+    pub(crate) peers: Arc<Peers>,
+    pub(crate) me: Arc<RwLock<Identity>>,
+    pub(crate) entropy: Entropy,
+    pub(crate) counters: Arc<network::Counters>,
+    /// Set once this node has its id.
+    pub(crate) groups: OnceLock<Vec<Group>>,
+    /// The control group's membership as this node has it.
+    pub(crate) members: RwLock<BTreeMap<u64, Member>>,
+    /// Nodes that answered lately.
+    pub(crate) up: RwLock<BTreeSet<u64>>,
+    pub(crate) led: Arc<watch::Sender<BTreeMap<GroupId, u64>>>,
+    pub(crate) progress: watch::Sender<String>,
+    pub(crate) draining: std::sync::atomic::AtomicBool,
+    effects: Mutex<Option<mpsc::Receiver<(GroupId, Effect)>>>,
+    effect_sender: mpsc::Sender<(GroupId, Effect)>,
+    pub(crate) tasks: Mutex<JoinSet<()>>,
+}
+
+impl Cluster {
+    /// Opens the store, listens for peers, and forms, joins or rejoins the cluster. Must run on the runtime that is to
+    /// carry Raft.
+    ///
+    /// # Errors
+    /// When the node can't or must not take part.
+    pub async fn start(config: Config, environment: Environment) -> Result<Self, StartError> {
+        let path = config.data_dir.join("db");
+        std::fs::create_dir_all(&path).map_err(StartError::io("creating the data directory"))?;
+        let store = Store::open(&path, config.storage.clone())?;
+        let stored = identity::load(&store, &config.cluster_name, (environment.entropy)())?;
+        let listener = tokio::net::TcpListener::bind(config.listen)
+            .await
+            .map_err(StartError::io("listening for peers"))?;
+        let me = Arc::new(RwLock::new(Identity {
+            cluster: stored.cluster.clone(),
+            node: stored.node,
+            incarnation: stored.incarnation,
+        }));
+        let peers = Arc::new(Peers::new(Arc::new(Dialler {
+            secret: config.secret.clone(),
+            me: me.clone(),
+            entropy: environment.entropy.clone(),
+            blocked: RwLock::default(),
+        })));
+        let (effect_sender, effects) = mpsc::channel(EFFECTS);
+        let inner = Arc::new(Inner {
+            config,
+            store,
+            peers,
+            me,
+            entropy: environment.entropy,
+            counters: Arc::default(),
+            groups: OnceLock::new(),
+            members: RwLock::default(),
+            up: RwLock::default(),
+            led: Arc::new(watch::channel(BTreeMap::new()).0),
+            progress: watch::channel("starting".to_owned()).0,
+            draining: false.into(),
+            effects: Mutex::new(Some(effects)),
+            effect_sender,
+            tasks: Mutex::default(),
+        });
+        inner.listen(listener);
+        formation::take_part(&inner, stored).await?;
+        Ok(Self { inner })
+    }
+
+    #[must_use]
+    pub fn node_id(&self) -> u64 {
+        self.inner.node()
+    }
+
+    /// Data groups.
+    #[must_use]
+    pub fn partitions(&self) -> u16 {
+        u16::try_from(self.inner.groups().len().saturating_sub(1)).unwrap_or(u16::MAX)
+    }
+
+    /// The control group and all data groups.
+    pub fn groups(&self) -> impl Iterator<Item = GroupId> + use<> {
+        (0..=self.partitions()).map(GroupId)
+    }
+
+    /// This node's replica of a group as it is now.
+    ///
+    /// # Panics
+    /// When the cluster has no such group.
+    #[must_use]
+    pub fn view(&self, group: GroupId) -> ReadView {
+        self.inner.store.group(group).view()
+    }
+
+    /// A body that a state row refers to.
+    ///
+    /// # Errors
+    /// When the disk can't be read or the body is damaged.
+    pub fn payload(
+        &self,
+        group: GroupId,
+        at: &PayloadRef,
+    ) -> Result<Option<Bytes>, storage::Error> {
+        self.inner.store.group(group).payload(at)
+    }
+
+    /// The index up to which this node has applied a group's log.
+    #[must_use]
+    pub fn applied_index(&self, group: GroupId) -> u64 {
+        read_applied(&self.inner.store.group(group))
+            .ok()
+            .and_then(|applied| applied.last)
+            .map_or(0, |last| last.index)
+    }
+
+    /// Whether this node leads a group, its lease holds, and it has applied everything of earlier terms.
+    #[must_use]
+    pub fn leads(&self, group: GroupId) -> Option<Leadership> {
+        self.inner.group(group)?.leadership(self.inner.lease())
+    }
+
+    /// The fence: asked right before each send.
+    #[must_use]
+    pub fn may_send(&self, group: GroupId, term: u64) -> bool {
+        if cfg!(feature = "bug-skip-fence") {
+            return true;
+        }
+        self.leads(group) == Some(Leadership { term })
+    }
+
+    /// The groups led here and their terms, as they change. Leading is not yet the right to act: ask [`Self::leads`].
+    #[must_use]
+    pub fn leadership(&self) -> watch::Receiver<BTreeMap<GroupId, u64>> {
+        self.inner.led.subscribe()
+    }
+
+    /// What applied commands ask of the leader's actors. There is one receiver; who comes later gets none.
+    #[must_use]
+    pub fn effects(&self) -> Option<mpsc::Receiver<(GroupId, Effect)>> {
+        self.inner.effects.lock().take()
+    }
+
+    /// What the node is waiting for while it starts, in words.
+    #[must_use]
+    pub fn progress(&self) -> watch::Receiver<String> {
+        self.inner.progress.subscribe()
+    }
+
+    /// Whether every group has a leader that this node knows.
+    #[must_use]
+    pub fn ready(&self) -> bool {
+        let groups = self.inner.groups();
+        !groups.is_empty() && groups.iter().all(|group| group.leader().is_some())
+    }
+
+    /// What the peer listener refused.
+    #[must_use]
+    pub fn refused(&self) -> Refused {
+        self.inner.counters.read()
+    }
+
+    /// Bytes that the store takes on disk.
+    #[must_use]
+    pub fn disk_usage(&self) -> u64 {
+        self.inner.store.disk_usage().unwrap_or(0)
+    }
+
+    /// Drops all traffic to and from these nodes: a partition, for tests.
+    #[cfg(feature = "chaos")]
+    pub fn block_peers(&self, nodes: BTreeSet<u64>) {
+        *self.inner.peers.dialler.blocked.write() = nodes;
+    }
+
+    /// Hands leadership over where it can, stops Raft and closes the store.
+    pub async fn shutdown(&self) {
+        self.inner.hand_over(Duration::from_secs(3)).await;
+        self.inner.tasks.lock().abort_all();
+        for group in self.inner.groups() {
+            if let Err(error) = group.raft.shutdown().await {
+                tracing::warn!(group = %group.id, %error, "group not shut down cleanly");
+            }
+        }
+        let store = self.inner.store.clone();
+        let closed = tokio::task::spawn_blocking(move || store.close()).await;
+        if let Err(error) = closed {
+            tracing::error!(%error, "store not closed cleanly");
+        }
+    }
+}
+
+impl Inner {
+    pub(crate) fn node(&self) -> u64 {
+        self.me.read().node
+    }
+
+    pub(crate) fn groups(&self) -> &[Group] {
+        self.groups.get().map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn group(&self, id: GroupId) -> Option<&Group> {
+        self.groups().get(usize::from(id.0))
+    }
+
+    pub(crate) fn lease(&self) -> Duration {
+        Duration::from_millis(self.config.election_max_ms)
+    }
+
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.lock().spawn(task);
+    }
+
+    pub(crate) fn report(&self, progress: String) {
+        tracing::info!("{progress}");
+        self.progress.send_replace(progress);
+    }
+
+    /// Opens every group once this node knows its id.
+    pub(crate) async fn open_groups(self: &Arc<Self>, partitions: u16) -> Result<(), StartError> {
+        let node = self.node();
+        let mut groups = Vec::new();
+        for id in 0..=partitions {
+            let effects = self.effect_sender.clone();
+            groups.push(
+                Group::open(
+                    GroupId(id),
+                    node,
+                    &self.config,
+                    &self.store,
+                    &self.peers,
+                    effects,
+                )
+                .await?,
+            );
+        }
+        for group in &groups {
+            self.spawn(group.clone().watch_leadership(self.led.clone()));
+        }
+        let known = groups.first().map(Group::members).unwrap_or_default();
+        *self.members.write() = known;
+        if self.groups.set(groups).is_err() {
+            return Err(StartError::Raft("the groups were opened twice".into()));
+        }
+        self.spawn(self.clone().watch_members());
+        self.spawn(self.clone().watch_peers());
+        self.spawn(self.clone().keep_snapshots());
+        self.spawn(self.clone().keep_leaders_spread());
+        Ok(())
+    }
+
+    async fn watch_members(self: Arc<Self>) {
+        let Some(control) = self.groups().first() else {
+            return;
+        };
+        let mut metrics = control.raft.server_metrics();
+        loop {
+            let members = control.members();
+            if *self.members.read() != members {
+                *self.members.write() = members;
+            }
+            use openraft::async_runtime::watch::WatchReceiver;
+            if metrics.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn listen(self: &Arc<Self>, listener: tokio::net::TcpListener) {
+        let shared = network::Listener {
+            secret: self.config.secret.clone(),
+            me: self.me.clone(),
+            entropy: self.entropy.clone(),
+            counters: self.counters.clone(),
+            handler: self.clone(),
+        };
+        self.spawn(network::serve(listener, Arc::new(shared)));
+    }
+}

@@ -1,0 +1,60 @@
+//! What can go wrong, told apart by what the caller may conclude.
+
+use std::{io, path::PathBuf};
+
+/// A proposal without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProposeError {
+    /// It surely was not proposed: it may be tried again, elsewhere too.
+    #[error("no leader takes the proposal now")]
+    Unavailable,
+    /// It may have been committed, or may yet be. Only the same id may be tried again.
+    #[error("the outcome of the proposal is unknown")]
+    Unknown,
+    #[error("the proposal is longer than {max} bytes")]
+    TooLarge { max: usize },
+}
+
+/// No majority could be asked in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the group has no leader that a majority follows")]
+pub struct Unavailable;
+
+/// A change of the membership that did not happen, or not wholly.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ChangeError {
+    #[error("node {0} is not a member")]
+    NoSuchNode(u64),
+    #[error("node {0} is the last one")]
+    LastNode(u64),
+    #[error("changing group {group}: {why}")]
+    Group { group: u16, why: String },
+}
+
+/// The node can't take part.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("opening the store")]
+    Store(#[from] storage::OpenError),
+    #[error("{doing}")]
+    Io {
+        doing: &'static str,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{0}")]
+    Config(String),
+    #[error(
+        "the cluster knows node {node} with other data than {dir} holds: an emptied or copied node must not come back \
+         under its old id; empty the directory and let it join as a new node (cluster.join), then remove node {node}"
+    )]
+    NotTheSameNode { node: u64, dir: PathBuf },
+    #[error("starting Raft: {0}")]
+    Raft(String),
+}
+
+impl StartError {
+    pub(crate) fn io(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { doing, source }
+    }
+}

@@ -1,0 +1,201 @@
+//! How a node comes to take part: it forms a cluster with its peers, joins one that stands, or comes back as itself.
+
+use crate::{
+    cluster::Inner,
+    error::StartError,
+    identity::{self, Stored},
+    network::{Admitted, Answer, Call, JoinRequest, Lane, Welcome},
+    types::Member,
+};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+const PATIENCE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// Brings this node's groups up with the right identity.
+pub(crate) async fn take_part(inner: &Arc<Inner>, stored: Stored) -> Result<(), StartError> {
+    if stored.node != 0 {
+        inner.open_groups(stored.partitions).await?;
+        if inner.members.read().is_empty() {
+            // It stopped while the cluster formed.
+            return form(inner, stored).await;
+        }
+        inner.report(format!("back as node {}", stored.node));
+        return Ok(());
+    }
+    if inner.config.join.is_empty() {
+        form(inner, stored).await
+    } else {
+        join(inner, stored).await
+    }
+}
+
+impl Inner {
+    /// What this node says of itself to one that wants to form or join.
+    pub(crate) fn welcome(&self) -> Welcome {
+        let members = self.members.read().clone();
+        Welcome {
+            node: self.node(),
+            partitions: self.config.partitions,
+            formed: !members.is_empty(),
+            member: self.member(),
+            members,
+        }
+    }
+
+    pub(crate) fn member(&self) -> Member {
+        Member {
+            peer: self.config.advertise.clone(),
+            ingest_url: self.config.ingest_url.clone(),
+            admin_url: self.config.admin_url.clone(),
+            incarnation: self.me.read().incarnation,
+        }
+    }
+
+    async fn ask_welcome(&self, address: &str) -> std::io::Result<Welcome> {
+        let peer = self.peers.get(address, None, Lane::Commands);
+        match peer.call(Call::Welcome, PATIENCE).await? {
+            Answer::Welcome(welcome) => Ok(welcome),
+            _ => Err(std::io::Error::other("another kind of answer")),
+        }
+    }
+}
+
+async fn form(inner: &Arc<Inner>, mut stored: Stored) -> Result<(), StartError> {
+    let nodes = inner.config.nodes.clone();
+    let position = nodes
+        .iter()
+        .position(|address| *address == inner.config.advertise)
+        .ok_or_else(|| {
+            StartError::Config(format!(
+                "cluster.nodes must hold this node's own peer address {:?}",
+                inner.config.advertise
+            ))
+        })?;
+    let node = position as u64 + 1;
+    let mut members = BTreeMap::from([(node, inner.member())]);
+    while members.len() < nodes.len() {
+        for (other, address) in (1u64..).zip(&nodes) {
+            if members.contains_key(&other) {
+                continue;
+            }
+            let Ok(welcome) = inner.ask_welcome(address).await else {
+                continue;
+            };
+            if welcome.partitions != inner.config.partitions {
+                return Err(StartError::Config(format!(
+                    "cluster.partitions is {}, but {} at {address}",
+                    inner.config.partitions, welcome.partitions
+                )));
+            }
+            if welcome.formed {
+                return rejoin(inner, stored, node, &welcome).await;
+            }
+            members.insert(other, welcome.member);
+        }
+        let missing: Vec<&str> = (1u64..)
+            .zip(&nodes)
+            .filter(|(other, _)| !members.contains_key(other))
+            .map(|(_, address)| address.as_str())
+            .collect();
+        if !missing.is_empty() {
+            inner.report(format!("waiting for {}", missing.join(", ")));
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+    become_node(inner, &mut stored, node, inner.config.partitions)?;
+    if inner.groups().is_empty() {
+        inner.open_groups(stored.partitions).await?;
+    }
+    inner.report(format!("forming the cluster as node {node}"));
+    // Every group is initialised by one node, and by another each: it becomes the group's first leader.
+    for group in inner.groups() {
+        let mine = usize::from(group.id.0) % nodes.len() == position;
+        let initialized = group.raft.is_initialized().await;
+        if mine && !initialized.map_err(|error| StartError::Raft(error.to_string()))? {
+            let result = group.raft.initialize(members.clone()).await;
+            // Somebody was quicker with the same members: fine.
+            if let Err(error) = result {
+                tracing::info!(group = %group.id, %error, "group already initialised");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The cluster stands already. It may know this very node, from before a crash in the middle of forming.
+async fn rejoin(
+    inner: &Arc<Inner>,
+    mut stored: Stored,
+    node: u64,
+    welcome: &Welcome,
+) -> Result<(), StartError> {
+    let known = welcome.members.get(&node);
+    if known.is_none_or(|member| member.incarnation != stored.incarnation) {
+        return Err(StartError::NotTheSameNode {
+            node,
+            dir: inner.config.data_dir.clone(),
+        });
+    }
+    become_node(inner, &mut stored, node, inner.config.partitions)?;
+    if inner.groups().is_empty() {
+        inner.open_groups(stored.partitions).await?;
+    }
+    inner.report(format!("back as node {node}"));
+    Ok(())
+}
+
+async fn join(inner: &Arc<Inner>, mut stored: Stored) -> Result<(), StartError> {
+    let admitted = loop {
+        if let Some(admitted) = ask_admission(inner, 0).await {
+            break admitted;
+        }
+        inner.report(format!("asking {} to join", inner.config.join.join(", ")));
+        tokio::time::sleep(PAUSE).await;
+    };
+    become_node(inner, &mut stored, admitted.node, admitted.partitions)?;
+    inner.open_groups(stored.partitions).await?;
+    inner.report(format!("joining as node {}", admitted.node));
+    let background = inner.clone();
+    inner.spawn(async move {
+        // The member that took the request may die with it: ask again until every group counts this node's vote.
+        while !background.votes_everywhere() {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            if !background.votes_everywhere() {
+                ask_admission(&background, admitted.node).await;
+            }
+        }
+        background.report(format!("joined as node {}", admitted.node));
+    });
+    Ok(())
+}
+
+async fn ask_admission(inner: &Inner, node: u64) -> Option<Admitted> {
+    for address in &inner.config.join {
+        let request = JoinRequest {
+            node,
+            member: inner.member(),
+        };
+        let peer = inner.peers.get(address, None, Lane::Commands);
+        match peer.call(Call::Join(request), PATIENCE).await {
+            Ok(Answer::Joined(admitted)) => return Some(admitted),
+            Ok(Answer::Failed(why)) => tracing::warn!(%address, why, "not admitted"),
+            Ok(_) => tracing::warn!(%address, "not admitted"),
+            Err(error) => tracing::info!(%address, %error, "not reached"),
+        }
+    }
+    None
+}
+
+fn become_node(
+    inner: &Inner,
+    stored: &mut Stored,
+    node: u64,
+    partitions: u16,
+) -> Result<(), StartError> {
+    stored.node = node;
+    stored.partitions = partitions;
+    identity::save(&inner.store, stored)?;
+    inner.me.write().node = node;
+    Ok(())
+}

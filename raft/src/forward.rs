@@ -1,0 +1,255 @@
+//! Getting a call to a group's leader, wherever it is, and telling "surely not" from "unknown".
+
+use crate::{
+    cluster::{Cluster, Inner},
+    error::{ProposeError, Unavailable},
+    group::Group,
+    network::{Answer, Call, Handler, Identity, Lane},
+    types::{Cmd, Resp},
+};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use model::ids::GroupId;
+use openraft::{
+    ReadPolicy,
+    async_runtime::watch::WatchReceiver,
+    error::{ClientWriteError, RaftError},
+};
+use std::{sync::Arc, time::Duration};
+use tokio::time::timeout;
+
+/// Longest envelope: a full batch with its bodies.
+const PROPOSAL_MAX: usize = 36 * 1024 * 1024;
+/// After this long a proposal's outcome is unknown.
+const PROPOSAL_PATIENCE: Duration = Duration::from_secs(10);
+const READ_PATIENCE: Duration = Duration::from_secs(5);
+/// Tries to find the leader before a proposal is given up.
+const HOPS_MAX: usize = 8;
+const HOP_PAUSE: Duration = Duration::from_millis(100);
+
+impl Cluster {
+    /// Proposes a command to a group, at its leader wherever that is, and waits until it is applied.
+    ///
+    /// # Errors
+    /// [`ProposeError::Unavailable`] when it surely was not proposed, [`ProposeError::Unknown`] when it may have been.
+    pub async fn propose(&self, group: GroupId, envelope: Bytes) -> Result<Bytes, ProposeError> {
+        if envelope.len() > PROPOSAL_MAX {
+            return Err(ProposeError::TooLarge { max: PROPOSAL_MAX });
+        }
+        let group = self.inner.group(group).ok_or(ProposeError::Unavailable)?;
+        let mut hint = None;
+        for hop in 0..HOPS_MAX {
+            if hop > 0 {
+                tokio::time::sleep(HOP_PAUSE).await;
+            }
+            let Some(leader) = hint.take().or_else(|| group.leader()) else {
+                continue;
+            };
+            let answer = if leader == self.inner.node() {
+                propose_here(group, envelope.clone()).await
+            } else {
+                self.inner
+                    .propose_at(group.id, leader, envelope.clone())
+                    .await
+            };
+            match answer {
+                Answer::Proposed(reply) => return Ok(reply),
+                Answer::NotLeader(other) => hint = other.filter(|other| *other != leader),
+                _ => return Err(ProposeError::Unknown),
+            }
+        }
+        Err(ProposeError::Unavailable)
+    }
+
+    /// Waits until this node's replica holds everything that was acknowledged before the call.
+    ///
+    /// # Errors
+    /// When no leader with a majority answered in time.
+    pub async fn linearize(&self, group: GroupId) -> Result<(), Unavailable> {
+        let group = self.inner.group(group).ok_or(Unavailable)?;
+        timeout(READ_PATIENCE, self.inner.linearize(group))
+            .await
+            .unwrap_or(Err(Unavailable))
+    }
+}
+
+async fn propose_here(group: &Group, envelope: Bytes) -> Answer {
+    let written = timeout(PROPOSAL_PATIENCE, group.raft.client_write(Cmd(envelope))).await;
+    match written {
+        Ok(Ok(response)) => {
+            let Resp(reply) = response.data;
+            Answer::Proposed(reply)
+        }
+        // Refused before it was appended.
+        Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward)))) => {
+            Answer::NotLeader(forward.leader_id)
+        }
+        Ok(Err(_)) | Err(_) => Answer::Unknown,
+    }
+}
+
+async fn read_index_here(group: &Group) -> Answer {
+    match group.raft.ensure_linearizable(ReadPolicy::ReadIndex).await {
+        Ok(read) => Answer::ReadIndex(read.index()),
+        Err(_) => Answer::NotLeader(None),
+    }
+}
+
+impl Inner {
+    async fn propose_at(&self, group: GroupId, leader: u64, envelope: Bytes) -> Answer {
+        let Some(address) = self.address(leader) else {
+            return Answer::NotLeader(None);
+        };
+        let peer = self.peers.get(&address, Some(leader), Lane::Commands);
+        match peer
+            .call(Call::Propose(group.0, envelope), PROPOSAL_PATIENCE)
+            .await
+        {
+            Ok(answer) => answer,
+            Err(error) if never_sent(&error) => Answer::NotLeader(None),
+            Err(_) => Answer::Unknown,
+        }
+    }
+
+    async fn linearize(&self, group: &Group) -> Result<(), Unavailable> {
+        loop {
+            let answer = match group.leader() {
+                Some(leader) if leader == self.node() => read_index_here(group).await,
+                Some(leader) => self
+                    .call_node(leader, Call::ReadIndex(group.id.0), READ_PATIENCE)
+                    .await
+                    .unwrap_or(Answer::NotLeader(None)),
+                None => Answer::NotLeader(None),
+            };
+            if let Answer::ReadIndex(index) = answer {
+                let waited = group
+                    .raft
+                    .wait(Some(READ_PATIENCE))
+                    .applied_index_at_least(Some(index), "linearizable read")
+                    .await;
+                return waited.map(|_| ()).map_err(|_| Unavailable);
+            }
+            tokio::time::sleep(HOP_PAUSE).await;
+        }
+    }
+
+    pub(crate) fn address(&self, node: u64) -> Option<String> {
+        Some(self.members.read().get(&node)?.peer.clone())
+    }
+
+    pub(crate) async fn call_node(
+        &self,
+        node: u64,
+        call: Call,
+        limit: Duration,
+    ) -> std::io::Result<Answer> {
+        let address = self
+            .address(node)
+            .ok_or(std::io::ErrorKind::HostUnreachable)?;
+        self.peers
+            .get(&address, Some(node), Lane::Commands)
+            .call(call, limit)
+            .await
+    }
+}
+
+/// Whether a call failed before anything of it left this node.
+fn never_sent(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, PermissionDenied};
+    matches!(
+        error.kind(),
+        ConnectionRefused | HostUnreachable | PermissionDenied
+    )
+}
+
+impl Handler for Inner {
+    fn handle(self: Arc<Self>, from: u64, call: Call) -> BoxFuture<'static, Answer> {
+        Box::pin(async move {
+            match call {
+                Call::Welcome => Answer::Welcome(self.welcome()),
+                Call::Join(request) => self.admit(request).await,
+                call => match self.handle_for_group(from, call).await {
+                    Ok(answer) => answer,
+                    Err(why) => Answer::Failed(why),
+                },
+            }
+        })
+    }
+
+    fn knows(&self, peer: &Identity) -> bool {
+        let members = self.members.read();
+        // Before this node has a membership of its own, the cluster's secret is all that there is to go by.
+        members.is_empty()
+            || members
+                .get(&peer.node)
+                .is_some_and(|member| member.incarnation == peer.incarnation)
+    }
+
+    fn is_blocked(&self, node: u64) -> bool {
+        self.peers.dialler.blocked.read().contains(&node)
+    }
+}
+
+impl Inner {
+    async fn handle_for_group(&self, _from: u64, call: Call) -> Result<Answer, String> {
+        let of = |id: u16| {
+            self.group(GroupId(id))
+                .ok_or_else(|| format!("group {id} is not here yet"))
+        };
+        let said = |error: &dyn std::fmt::Display| error.to_string();
+        Ok(match call {
+            Call::Append(id, rpc) => Answer::Append(
+                of(id)?
+                    .raft
+                    .append_entries(rpc)
+                    .await
+                    .map_err(|e| said(&e))?,
+            ),
+            Call::Vote(id, rpc) => {
+                Answer::Vote(of(id)?.raft.vote(rpc).await.map_err(|e| said(&e))?)
+            }
+            Call::PreVote(id, rpc) => {
+                Answer::Vote(of(id)?.raft.pre_vote(rpc).await.map_err(|e| said(&e))?)
+            }
+            Call::Transfer(id, request) => Answer::Transfer(
+                of(id)?
+                    .raft
+                    .handle_transfer_leader(request)
+                    .await
+                    .map_err(|e| said(&e))?
+                    .is_ok(),
+            ),
+            Call::Propose(id, envelope) => propose_here(of(id)?, envelope).await,
+            Call::ReadIndex(id) => read_index_here(of(id)?).await,
+            Call::Change(id, change) => self.change_here(of(id)?, change).await,
+            Call::SnapshotBegin { group, name } => self.snapshot_begin(of(group)?, &name).await?,
+            Call::SnapshotChunk {
+                group,
+                name,
+                file,
+                offset,
+                bytes,
+            } => {
+                self.snapshot_chunk(of(group)?, &name, &file, offset, &bytes)
+                    .await?
+            }
+            Call::SnapshotEnd {
+                group,
+                name,
+                vote,
+                meta,
+            } => self.snapshot_end(of(group)?, &name, vote, meta).await?,
+            Call::Welcome | Call::Join(_) => Answer::Failed("answered elsewhere".into()),
+        })
+    }
+
+    /// When the state of a group was last agreed upon, for those who only look.
+    pub(crate) fn applied_of(&self, group: &Group) -> Option<u64> {
+        group
+            .raft
+            .data_metrics()
+            .borrow_watched()
+            .last_applied
+            .map(|last| last.index)
+    }
+}

@@ -1,0 +1,122 @@
+//! One Raft group on this node.
+
+use crate::{
+    config::Config,
+    error::StartError,
+    log_store::LogStore,
+    network::{Factory, Peers},
+    state_machine::{EffectSink, StateMachine},
+    types::{Member, Raft},
+};
+use model::{ids::GroupId, machine::Effect};
+use openraft::{ServerState, SnapshotPolicy, async_runtime::watch::WatchReceiver};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+use storage::Store;
+use tokio::sync::{mpsc, watch};
+
+#[derive(Clone)]
+pub(crate) struct Group {
+    pub(crate) id: GroupId,
+    pub(crate) raft: Raft,
+    pub(crate) leads: Arc<AtomicBool>,
+}
+
+impl Group {
+    pub(crate) async fn open(
+        id: GroupId,
+        node: u64,
+        config: &Config,
+        store: &Store,
+        peers: &Arc<Peers>,
+        effects: mpsc::Sender<(GroupId, Effect)>,
+    ) -> Result<Self, StartError> {
+        let raft_config = openraft::Config {
+            cluster_name: format!("{}/{id}", config.cluster_name),
+            heartbeat_interval: config.heartbeat_ms,
+            election_timeout_min: config.election_min_ms,
+            election_timeout_max: config.election_max_ms,
+            enable_pre_vote: Some(true),
+            // Without it a partial partition can keep the majority's side from electing (openraft 2080).
+            quorum_loss_probe_interval: Some(2 * config.election_max_ms),
+            install_snapshot_timeout: 30_000,
+            replication_lag_threshold: config.log_rows_kept.max(50_000),
+            snapshot_policy: SnapshotPolicy::Never,
+            max_in_snapshot_log_to_keep: config.log_rows_kept,
+            purge_batch_size: 256,
+            ..openraft::Config::default()
+        }
+        .validate()
+        .map_err(|error| StartError::Config(format!("raft timings: {error}")))?;
+        let leads = Arc::new(AtomicBool::new(false));
+        let group = store.group(id);
+        let sink = EffectSink {
+            group: id,
+            sender: effects,
+            leads: leads.clone(),
+        };
+        let snapshots = config.data_dir.join("snapshots").join(id.to_string());
+        std::fs::create_dir_all(&snapshots).map_err(StartError::io("creating a directory"))?;
+        let machine = StateMachine::open(id, group.clone(), sink, snapshots)
+            .map_err(StartError::io("reading what was applied"))?;
+        let factory = Factory {
+            group: id.0,
+            peers: peers.clone(),
+        };
+        let raft = Raft::new(
+            node,
+            Arc::new(raft_config),
+            factory,
+            LogStore::new(group),
+            machine,
+        )
+        .await
+        .map_err(|error| StartError::Raft(error.to_string()))?;
+        Ok(Self { id, raft, leads })
+    }
+
+    /// The members as this node has them; voters first known by formation, learners too.
+    pub(crate) fn members(&self) -> BTreeMap<u64, Member> {
+        let metrics = self.raft.server_metrics();
+        let membership = metrics.borrow_watched().membership_config.clone();
+        membership
+            .membership()
+            .nodes()
+            .map(|(id, member)| (*id, member.clone()))
+            .collect()
+    }
+
+    pub(crate) fn voters(&self) -> Vec<u64> {
+        let metrics = self.raft.server_metrics();
+        let membership = metrics.borrow_watched().membership_config.clone();
+        membership.membership().voter_ids().collect()
+    }
+
+    pub(crate) fn leader(&self) -> Option<u64> {
+        self.raft.server_metrics().borrow_watched().current_leader
+    }
+
+    /// Tells `led` of this group whenever leadership comes or goes.
+    pub(crate) async fn watch_leadership(self, led: Arc<watch::Sender<BTreeMap<GroupId, u64>>>) {
+        let mut metrics = self.raft.server_metrics();
+        loop {
+            let term = {
+                let now = metrics.borrow_watched();
+                (now.state == ServerState::Leader).then_some(now.vote.leader_id.term)
+            };
+            self.leads.store(term.is_some(), Ordering::Relaxed);
+            led.send_if_modified(|led| match term {
+                Some(term) => led.insert(self.id, term) != Some(term),
+                None => led.remove(&self.id).is_some(),
+            });
+            if metrics.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}

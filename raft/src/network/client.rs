@@ -1,0 +1,222 @@
+//! The dialling side: one connection a peer, any number of calls in flight, all groups together.
+
+use super::{
+    link::{self, Identity, read_frame},
+    wire::{Answer, Call},
+};
+use crate::codec;
+use parking_lot::{Mutex, RwLock};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{BTreeSet, HashMap},
+    io,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    io::AsyncWriteExt,
+    net::TcpStream,
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+
+/// Calls that may wait for one connection.
+const QUEUE: usize = 4096;
+/// Frames that are gathered into one write.
+const GATHER: usize = 64;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Numbered<T> {
+    pub(super) number: u64,
+    pub(super) value: T,
+}
+
+type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<io::Result<Answer>>>>>;
+
+struct Request {
+    call: Call,
+    answer: oneshot::Sender<io::Result<Answer>>,
+}
+
+/// What every connection of this node needs.
+pub(crate) struct Dialler {
+    pub(crate) secret: Vec<u8>,
+    pub(crate) me: Arc<RwLock<Identity>>,
+    pub(crate) entropy: crate::Entropy,
+    /// Nodes whose traffic is dropped, for tests of partitions.
+    pub(crate) blocked: RwLock<BTreeSet<u64>>,
+}
+
+/// A connection to one peer. It dials when it is needed and again after a failure; every call fails with the connection
+/// that it was sent on.
+#[derive(Clone)]
+pub(crate) struct Peer {
+    queue: mpsc::Sender<Request>,
+}
+
+impl Peer {
+    fn start(address: String, expected: Option<u64>, dialler: Arc<Dialler>) -> Self {
+        let (queue, requests) = mpsc::channel(QUEUE);
+        tokio::spawn(run(address, expected, dialler, requests));
+        Self { queue }
+    }
+
+    /// Sends a call and waits for its answer, at most `limit`.
+    pub(crate) async fn call(&self, call: Call, limit: Duration) -> io::Result<Answer> {
+        let (answer, receiver) = oneshot::channel();
+        let request = Request { call, answer };
+        let closed = || io::Error::from(io::ErrorKind::NotConnected);
+        let exchange = async {
+            self.queue.send(request).await.map_err(|_| closed())?;
+            receiver.await.unwrap_or_else(|_| Err(closed()))
+        };
+        timeout(limit, exchange).await?
+    }
+}
+
+async fn run(
+    address: String,
+    expected: Option<u64>,
+    dialler: Arc<Dialler>,
+    mut requests: mpsc::Receiver<Request>,
+) {
+    while let Some(first) = requests.recv().await {
+        match connect(&address, expected, &dialler).await {
+            Ok(link) => converse(first, &mut requests, link, &dialler).await,
+            Err(error) => {
+                tracing::debug!(%address, %error, "peer not reached");
+                let kind = error.kind();
+                let _ = first.answer.send(Err(error));
+                // Whoever waited for this connection fails with it; they decide whether to try again.
+                while let Ok(request) = requests.try_recv() {
+                    let _ = request.answer.send(Err(kind.into()));
+                }
+            }
+        }
+    }
+}
+
+async fn connect(
+    address: &str,
+    expected: Option<u64>,
+    dialler: &Dialler,
+) -> io::Result<link::Link<TcpStream>> {
+    if expected.is_some_and(|node| dialler.blocked.read().contains(&node)) {
+        return Err(io::ErrorKind::HostUnreachable.into());
+    }
+    let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await??;
+    stream.set_nodelay(true)?;
+    let me = dialler.me.read().clone();
+    let link = link::dial(stream, &dialler.secret, &me, (dialler.entropy)()).await?;
+    if expected.is_some_and(|node| node != link.peer.node) {
+        return Err(link::refused("another node answers at this address"));
+    }
+    Ok(link)
+}
+
+async fn converse(
+    first: Request,
+    requests: &mut mpsc::Receiver<Request>,
+    link: link::Link<TcpStream>,
+    dialler: &Dialler,
+) {
+    let waiting = Waiting::default();
+    let peer = link.peer.node;
+    let (mut reader, mut writer) = link.stream.into_split();
+    let mut incoming = link.incoming;
+    let answers = {
+        let waiting = waiting.clone();
+        tokio::spawn(async move {
+            loop {
+                let frame = read_frame(&mut reader, &mut incoming).await?;
+                let answer: Numbered<Answer> = codec::decode(&frame)?;
+                if let Some(waiter) = waiting.lock().remove(&answer.number) {
+                    let _ = waiter.send(Ok(answer.value));
+                }
+            }
+            #[expect(unreachable_code, reason = "names the task's result type")]
+            Ok::<(), io::Error>(())
+        })
+    };
+    let mut outgoing = link.outgoing;
+    let mut number = 0;
+    let mut next = Some(first);
+    let mut out = Vec::new();
+    let mut answers = answers;
+    loop {
+        let Some(request) = next.take() else { break };
+        if dialler.blocked.read().contains(&peer) {
+            let _ = request
+                .answer
+                .send(Err(io::ErrorKind::HostUnreachable.into()));
+            break;
+        }
+        out.clear();
+        let mut gathered = Some(request);
+        for _ in 0..GATHER {
+            let Some(request) = gathered.take().or_else(|| requests.try_recv().ok()) else {
+                break;
+            };
+            number += 1;
+            let numbered = Numbered {
+                number,
+                value: request.call,
+            };
+            let sealed = codec::encode(&numbered).and_then(|body| outgoing.frame(&body, &mut out));
+            match sealed {
+                Ok(()) => drop(waiting.lock().insert(number, request.answer)),
+                Err(error) => drop(request.answer.send(Err(error))),
+            }
+        }
+        if let Err(error) = writer.write_all(&out).await {
+            tracing::debug!(%error, peer, "peer connection lost while writing");
+            break;
+        }
+        tokio::select! {
+            request = requests.recv() => next = request,
+            ended = &mut answers => {
+                tracing::debug!(?ended, peer, "peer connection lost");
+                break;
+            }
+        }
+    }
+    answers.abort();
+    for (_, waiter) in waiting.lock().drain() {
+        let _ = waiter.send(Err(io::ErrorKind::ConnectionReset.into()));
+    }
+}
+
+/// Where a connection goes: an address, the node that must answer there, and what it carries.
+type Target = (String, Option<u64>, Lane);
+
+/// All peers of this node by address and expected id. Snapshots have connections of their own, so that they never delay
+/// a heartbeat.
+pub(crate) struct Peers {
+    pub(crate) dialler: Arc<Dialler>,
+    known: Mutex<HashMap<Target, Peer>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Lane {
+    Raft,
+    Commands,
+    Snapshots,
+}
+
+impl Peers {
+    pub(crate) fn new(dialler: Arc<Dialler>) -> Self {
+        Self {
+            dialler,
+            known: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn get(&self, address: &str, expected: Option<u64>, lane: Lane) -> Peer {
+        self.known
+            .lock()
+            .entry((address.to_owned(), expected, lane))
+            .or_insert_with(|| Peer::start(address.to_owned(), expected, self.dialler.clone()))
+            .clone()
+    }
+}

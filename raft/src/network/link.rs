@@ -1,0 +1,233 @@
+//! One connection: a challenge handshake under the cluster's secret, then frames with a MAC each.
+//!
+//! Handshake (all integers big-endian): the dialler sends `hello`, the listener its own, each with a fresh nonce; then
+//! each proves the secret with `HMAC(secret, role ‖ hello_dialler ‖ hello_listener)`. The session key is
+//! `HMAC(secret, "session" ‖ both hellos)`, so a frame of another connection never verifies on this one.
+//! Frame: `len u32 | mac 32 | body`, mac over `direction ‖ sequence u64 ‖ len ‖ body`. The sequence is counted, not
+//! sent: a replayed, dropped or reordered frame does not verify. There is no encryption.
+
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use std::{io, time::Duration};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
+
+use crate::codec;
+
+/// Longest frame: one append with its bodies. Checked before anything is allocated.
+pub(crate) const FRAME_MAX: usize = 40 * 1024 * 1024;
+/// Longest handshake message.
+const HELLO_MAX: usize = 4 * 1024;
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
+const MAC_LEN: usize = 32;
+
+/// Who a node says that it is. Node 0 is one that has no id yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Identity {
+    pub(crate) cluster: String,
+    pub(crate) node: u64,
+    pub(crate) incarnation: u128,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Hello {
+    identity: Identity,
+    nonce: u128,
+}
+
+#[derive(Clone, Copy)]
+enum Role {
+    Dialler,
+    Listener,
+}
+
+impl Role {
+    fn label(self) -> &'static [u8] {
+        match self {
+            Self::Dialler => b"dialler",
+            Self::Listener => b"listener",
+        }
+    }
+
+    fn other(self) -> Self {
+        match self {
+            Self::Dialler => Self::Listener,
+            Self::Listener => Self::Dialler,
+        }
+    }
+}
+
+/// One direction's MAC state.
+pub(crate) struct Seal {
+    key: Hmac<Sha256>,
+    sequence: u64,
+}
+
+impl Seal {
+    fn new(session: &[u8], role: Role) -> Self {
+        let mut key = mac(session);
+        key.update(role.label());
+        Self { key, sequence: 0 }
+    }
+
+    fn next(&mut self, len: [u8; 4], body: &[u8]) -> Hmac<Sha256> {
+        let sequence = self.sequence;
+        self.sequence += 1;
+        self.key
+            .clone()
+            .chain_update(sequence.to_be_bytes())
+            .chain_update(len)
+            .chain_update(body)
+    }
+
+    /// Appends a sealed frame to `out`.
+    pub(crate) fn frame(&mut self, body: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+        let len = u32::try_from(body.len())
+            .ok()
+            .filter(|&len| len as usize <= FRAME_MAX)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "frame too long"))?
+            .to_be_bytes();
+        let tag = self.next(len, body).finalize().into_bytes();
+        out.extend_from_slice(&len);
+        out.extend_from_slice(&tag);
+        out.extend_from_slice(body);
+        Ok(())
+    }
+}
+
+fn mac(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("HMAC takes a key of any length")
+}
+
+/// A refused peer or frame. The connection ends with it.
+pub(crate) fn refused(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, why)
+}
+
+pub(crate) struct Link<S> {
+    pub(crate) stream: S,
+    pub(crate) peer: Identity,
+    pub(crate) outgoing: Seal,
+    pub(crate) incoming: Seal,
+}
+
+/// Dials: proves the secret and checks that the other side has it.
+pub(crate) async fn dial<S: AsyncReadExt + AsyncWriteExt + Unpin>(
+    stream: S,
+    secret: &[u8],
+    me: &Identity,
+    nonce: u128,
+) -> io::Result<Link<S>> {
+    timeout(
+        HANDSHAKE_TIMEOUT,
+        handshake(stream, secret, me, nonce, Role::Dialler),
+    )
+    .await?
+}
+
+/// Answers a dialler.
+pub(crate) async fn accept<S: AsyncReadExt + AsyncWriteExt + Unpin>(
+    stream: S,
+    secret: &[u8],
+    me: &Identity,
+    nonce: u128,
+) -> io::Result<Link<S>> {
+    timeout(
+        HANDSHAKE_TIMEOUT,
+        handshake(stream, secret, me, nonce, Role::Listener),
+    )
+    .await?
+}
+
+async fn handshake<S: AsyncReadExt + AsyncWriteExt + Unpin>(
+    mut stream: S,
+    secret: &[u8],
+    me: &Identity,
+    nonce: u128,
+    role: Role,
+) -> io::Result<Link<S>> {
+    let mine = codec::encode(&Hello {
+        identity: me.clone(),
+        nonce,
+    })?;
+    write_short(&mut stream, &mine).await?;
+    let theirs = read_short(&mut stream).await?;
+    let hello: Hello = codec::decode(&theirs)?;
+    let (dialler, listener) = match role {
+        Role::Dialler => (&mine, &theirs),
+        Role::Listener => (&theirs, &mine),
+    };
+    let bound = |label: &[u8]| {
+        mac(secret)
+            .chain_update(label)
+            .chain_update((dialler.len() as u64).to_be_bytes())
+            .chain_update(dialler)
+            .chain_update(listener)
+    };
+    // The dialler proves itself first, so that a stranger who dials gets no MAC to learn from.
+    if matches!(role, Role::Dialler) {
+        write_short(&mut stream, &bound(role.label()).finalize().into_bytes()).await?;
+    }
+    let proof = read_short(&mut stream).await?;
+    if bound(role.other().label()).verify_slice(&proof).is_err() {
+        return Err(refused("the peer does not know the cluster's secret"));
+    }
+    if matches!(role, Role::Listener) {
+        write_short(&mut stream, &bound(role.label()).finalize().into_bytes()).await?;
+    }
+    if hello.identity.cluster != me.cluster {
+        return Err(refused("the peer belongs to another cluster"));
+    }
+    let session = bound(b"session").finalize().into_bytes();
+    Ok(Link {
+        stream,
+        peer: hello.identity,
+        outgoing: Seal::new(&session, role),
+        incoming: Seal::new(&session, role.other()),
+    })
+}
+
+async fn write_short(stream: &mut (impl AsyncWriteExt + Unpin), body: &[u8]) -> io::Result<()> {
+    let len = u32::try_from(body.len()).map_err(|_| refused("hello too long"))?;
+    let mut out = len.to_be_bytes().to_vec();
+    out.extend_from_slice(body);
+    stream.write_all(&out).await
+}
+
+async fn read_short(stream: &mut (impl AsyncReadExt + Unpin)) -> io::Result<Vec<u8>> {
+    let len = stream.read_u32().await? as usize;
+    if len > HELLO_MAX {
+        return Err(refused("hello too long"));
+    }
+    let mut body = vec![0; len];
+    stream.read_exact(&mut body).await?;
+    Ok(body)
+}
+
+/// Reads the next frame and verifies it before anyone decodes it.
+pub(crate) async fn read_frame(
+    stream: &mut (impl AsyncReadExt + Unpin),
+    seal: &mut Seal,
+) -> io::Result<Bytes> {
+    let mut head = [0; 4 + MAC_LEN];
+    stream.read_exact(&mut head).await?;
+    let len_bytes = [head[0], head[1], head[2], head[3]];
+    let len = u32::from_be_bytes(len_bytes) as usize;
+    if len > FRAME_MAX {
+        return Err(refused("frame too long"));
+    }
+    let mut body = vec![0; len];
+    stream.read_exact(&mut body).await?;
+    if seal
+        .next(len_bytes, &body)
+        .verify_slice(&head[4..])
+        .is_err()
+    {
+        return Err(refused("frame is foreign, replayed or changed"));
+    }
+    Ok(body.into())
+}

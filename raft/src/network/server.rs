@@ -1,0 +1,163 @@
+//! The listening side: verifies, decodes, hands over in order, and answers as answers come.
+
+use super::{
+    client::Numbered,
+    counters::Counters,
+    link::{self, Identity, read_frame},
+    wire::{Answer, Call},
+};
+use crate::codec;
+use futures::{FutureExt, future::BoxFuture};
+use parking_lot::RwLock;
+use std::{io, sync::Arc};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, mpsc},
+};
+
+/// Connections that peers may hold at once.
+const CONNECTIONS_MAX: usize = 256;
+/// Answers that may wait for one connection.
+const ANSWERS: usize = 1024;
+/// Calls of one connection that may be under way: what is beyond waits in the socket.
+const CALLS_MAX: usize = 1024;
+
+/// What the node does with a call. The returned future is polled once at once, in the order of arrival.
+pub(crate) trait Handler: Send + Sync + 'static {
+    fn handle(self: Arc<Self>, from: u64, call: Call) -> BoxFuture<'static, Answer>;
+    /// Whether the membership knows this peer as it says it is.
+    fn knows(&self, peer: &Identity) -> bool;
+    fn is_blocked(&self, node: u64) -> bool;
+}
+
+pub(crate) struct Listener<H> {
+    pub(crate) secret: Vec<u8>,
+    pub(crate) me: Arc<RwLock<Identity>>,
+    pub(crate) entropy: crate::Entropy,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) handler: Arc<H>,
+}
+
+/// Serves peers until the task is dropped.
+pub(crate) async fn serve<H: Handler>(listener: TcpListener, shared: Arc<Listener<H>>) {
+    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(permit) = permits.clone().acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let shared = shared.clone();
+                tokio::spawn(async move {
+                    let _permit = permit;
+                    if let Err(error) = connection(stream, &shared).await
+                        && error.kind() != io::ErrorKind::UnexpectedEof
+                    {
+                        tracing::debug!(%error, "peer connection ended");
+                    }
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "peer connection not accepted");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn connection<H: Handler>(stream: TcpStream, shared: &Listener<H>) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let me = shared.me.read().clone();
+    let link = link::accept(stream, &shared.secret, &me, (shared.entropy)())
+        .await
+        .inspect_err(|error| {
+            if error.kind() != io::ErrorKind::UnexpectedEof {
+                shared.counters.handshake();
+            }
+        })?;
+    let peer = link.peer;
+    if shared.handler.is_blocked(peer.node) {
+        return Err(io::ErrorKind::HostUnreachable.into());
+    }
+    let known = shared.handler.knows(&peer);
+    if !known {
+        shared.counters.identity();
+        tracing::warn!(
+            node = peer.node,
+            "a peer is not the node that the membership knows"
+        );
+    }
+    let (mut reader, mut writer) = link.stream.into_split();
+    let (answers, mut ready) = mpsc::channel::<Numbered<Answer>>(ANSWERS);
+    let mut outgoing = link.outgoing;
+    let writing = tokio::spawn(async move {
+        let mut out = Vec::new();
+        while let Some(first) = ready.recv().await {
+            out.clear();
+            let mut next = Some(first);
+            while let Some(answer) = next.take() {
+                outgoing.frame(&codec::encode(&answer)?, &mut out)?;
+                next = ready.try_recv().ok();
+            }
+            writer.write_all(&out).await?;
+        }
+        Ok::<(), io::Error>(())
+    });
+    let mut incoming = link.incoming;
+    let under_way = Arc::new(Semaphore::new(CALLS_MAX));
+    let result = loop {
+        let frame = match read_frame(&mut reader, &mut incoming).await {
+            Ok(frame) => frame,
+            Err(error) => {
+                if error.kind() == io::ErrorKind::PermissionDenied {
+                    shared.counters.frame();
+                }
+                break Err(error);
+            }
+        };
+        let call: Numbered<Call> = match codec::decode(&frame) {
+            Ok(call) => call,
+            Err(error) => {
+                shared.counters.frame();
+                break Err(error);
+            }
+        };
+        if shared.handler.is_blocked(peer.node) {
+            break Err(io::ErrorKind::HostUnreachable.into());
+        }
+        let number = call.number;
+        // A stranger may ask who we are and ask to join, nothing else.
+        let value = match call.value {
+            call @ (Call::Welcome | Call::Join(_)) => call,
+            call if known => call,
+            _ => {
+                let value = Answer::Failed("this node is not a member as it says it is".into());
+                if answers.send(Numbered { number, value }).await.is_err() {
+                    break Ok(());
+                }
+                continue;
+            }
+        };
+        let mut handling = shared.handler.clone().handle(peer.node, value);
+        // Polled here once, so that appends reach Raft in the order in which they came.
+        if let Some(value) = (&mut handling).now_or_never() {
+            if answers.send(Numbered { number, value }).await.is_err() {
+                break Ok(());
+            }
+            continue;
+        }
+        let Ok(permit) = under_way.clone().acquire_owned().await else {
+            break Ok(());
+        };
+        let answers = answers.clone();
+        tokio::spawn(async move {
+            let value = handling.await;
+            drop(permit);
+            let _ = answers.send(Numbered { number, value }).await;
+        });
+    };
+    drop(answers);
+    writing.abort();
+    result
+}

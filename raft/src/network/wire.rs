@@ -1,0 +1,100 @@
+//! What nodes say to one another. Append only: the position of a variant is on the wire.
+
+use crate::types::{Member, SnapshotMeta, TypeConfig, Vote};
+use bytes::Bytes;
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
+    VoteRequest, VoteResponse,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Call {
+    Append(u16, AppendEntriesRequest<TypeConfig>),
+    Vote(u16, VoteRequest<TypeConfig>),
+    PreVote(u16, VoteRequest<TypeConfig>),
+    Transfer(u16, TransferLeaderRequest<TypeConfig>),
+    /// A command for a group that the receiver is believed to lead.
+    Propose(u16, Bytes),
+    /// Up to which index must be applied before a linearizable read.
+    ReadIndex(u16),
+    Welcome,
+    Join(JoinRequest),
+    SnapshotBegin {
+        group: u16,
+        name: String,
+    },
+    SnapshotChunk {
+        group: u16,
+        name: String,
+        file: String,
+        offset: u64,
+        bytes: Bytes,
+    },
+    SnapshotEnd {
+        group: u16,
+        name: String,
+        vote: Vote,
+        meta: SnapshotMeta,
+    },
+    /// Asks a group's leader to change its membership or to give up leading.
+    Change(u16, Change),
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Answer {
+    Append(AppendEntriesResponse<TypeConfig>),
+    Vote(VoteResponse<TypeConfig>),
+    Transfer(bool),
+    Proposed(Bytes),
+    /// Nothing happened here; perhaps this node leads.
+    NotLeader(Option<u64>),
+    /// It may have been committed, or may yet be.
+    Unknown,
+    ReadIndex(u64),
+    Welcome(Welcome),
+    Joined(Admitted),
+    Number(u64),
+    Snapshot(SnapshotResponse<TypeConfig>),
+    Done,
+    Failed(String),
+}
+
+/// One step at one group's leader.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Change {
+    /// Draws a number that was never drawn before: the index of a committed blank entry.
+    Number,
+    AddLearner(u64, Member),
+    Promote(u64),
+    Remove(u64),
+    TransferTo(u64),
+}
+
+/// What a node tells one that wants to form or join a cluster.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Welcome {
+    /// The node's id; 0 when it has none yet.
+    pub(crate) node: u64,
+    pub(crate) partitions: u16,
+    /// Whether its control group has members.
+    pub(crate) formed: bool,
+    pub(crate) member: Member,
+    /// Its control group's members.
+    pub(crate) members: BTreeMap<u64, Member>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct JoinRequest {
+    /// The id that an earlier request was given; 0 for the first.
+    pub(crate) node: u64,
+    pub(crate) member: Member,
+}
+
+/// The id that a joining node was given.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Admitted {
+    pub(crate) node: u64,
+    pub(crate) partitions: u16,
+}

@@ -1,0 +1,269 @@
+//! The shell around `model::machine::apply`: one transaction a batch, then the answers, then the effects.
+
+use crate::{
+    codec,
+    types::{LogId, Resp, Snapshot, SnapshotMeta, StoredMembership, TypeConfig},
+};
+use futures::{Stream, StreamExt};
+use model::{
+    envelope::Envelope,
+    ids::GroupId,
+    machine::{self, Effect},
+};
+use openraft::{
+    EntryPayload, OptionalSend, RaftSnapshotBuilder,
+    entry::RaftEntry,
+    storage::{EntryResponder, RaftStateMachine},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use storage::GroupStore;
+use tokio::sync::mpsc;
+
+/// Commands that one transaction takes at most: bounds its memory and the wait of its first command.
+const BATCH_MAX: usize = 256;
+
+/// What stands beside the rows in the same transaction.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) struct AppliedState {
+    pub(crate) last: Option<LogId>,
+    pub(crate) membership: StoredMembership,
+}
+
+/// Effects on their way to the node's actors. Only a leader's are sent, and a full channel drops them: the sweep finds
+/// the same work.
+#[derive(Clone)]
+pub(crate) struct EffectSink {
+    pub(crate) group: GroupId,
+    pub(crate) sender: mpsc::Sender<(GroupId, Effect)>,
+    pub(crate) leads: Arc<std::sync::atomic::AtomicBool>,
+}
+
+impl EffectSink {
+    fn send(&self, effects: Vec<Effect>) {
+        if !self.leads.load(std::sync::atomic::Ordering::Relaxed) {
+            return;
+        }
+        for effect in effects {
+            if self.sender.try_send((self.group, effect)).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+pub struct StateMachine {
+    group: GroupStore,
+    id: GroupId,
+    applied: AppliedState,
+    sink: EffectSink,
+    snapshots: PathBuf,
+}
+
+fn failed(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
+    io::Error::other(error)
+}
+
+impl StateMachine {
+    /// Takes up where the store says that the last transaction ended. `snapshots` is this group's own directory.
+    pub(crate) fn open(
+        id: GroupId,
+        group: GroupStore,
+        sink: EffectSink,
+        snapshots: PathBuf,
+    ) -> io::Result<Self> {
+        let applied = read_applied(&group)?;
+        Ok(Self {
+            group,
+            id,
+            applied,
+            sink,
+            snapshots,
+        })
+    }
+
+    fn commit(&mut self, batch: &mut Batch) -> io::Result<()> {
+        let Some(txn) = batch.txn.take() else {
+            return Ok(());
+        };
+        txn.commit(codec::encode(&self.applied)?.into())
+            .map_err(failed)?;
+        for (responder, reply) in batch.replies.drain(..) {
+            responder.send(reply);
+        }
+        for effect in &batch.effects {
+            if let Effect::RetentionAdvanced { before_bucket } = effect {
+                // The decision must be on disk before what it lets go is gone: dropping files bypasses the log.
+                self.group.sync().map_err(failed)?;
+                self.group
+                    .drop_payload_before(*before_bucket)
+                    .map_err(failed)?;
+            }
+        }
+        self.sink.send(std::mem::take(&mut batch.effects));
+        Ok(())
+    }
+
+    fn apply_one(&mut self, batch: &mut Batch, entry: &crate::types::Entry) -> io::Result<Resp> {
+        self.applied.last = Some(entry.log_id);
+        match &entry.payload {
+            EntryPayload::Blank => Ok(Resp::default()),
+            EntryPayload::Membership(membership) => {
+                self.applied.membership =
+                    StoredMembership::new(Some(entry.log_id), membership.clone());
+                Ok(Resp::default())
+            }
+            EntryPayload::Normal(command) => {
+                let txn = batch.txn.get_or_insert_with(|| self.group.begin());
+                let Ok(envelope) = Envelope::parse(&command.0) else {
+                    return Ok(Resp(machine::Reply::Malformed.encode()));
+                };
+                let applied = machine::apply(
+                    txn,
+                    machine::Entry {
+                        group: self.id,
+                        index: entry.log_id.index,
+                        at: envelope.at,
+                        head: &envelope.head,
+                        bodies: &envelope.bodies,
+                    },
+                )
+                .map_err(failed)?;
+                batch.effects.extend(applied.effects);
+                Ok(Resp(applied.reply))
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Batch {
+    txn: Option<storage::WriteTxn>,
+    replies: Vec<(openraft::storage::ApplyResponder<TypeConfig>, Resp)>,
+    effects: Vec<Effect>,
+}
+
+pub(crate) fn read_applied(group: &GroupStore) -> io::Result<AppliedState> {
+    match group.applied().map_err(failed)? {
+        Some(bytes) if !bytes.is_empty() => codec::decode(&bytes),
+        _ => Ok(AppliedState::default()),
+    }
+}
+
+impl RaftStateMachine<TypeConfig> for StateMachine {
+    type SnapshotData = PathBuf;
+    type SnapshotBuilder = SnapshotBuilder;
+
+    async fn applied_state(&mut self) -> io::Result<(Option<LogId>, StoredMembership)> {
+        Ok((self.applied.last, self.applied.membership.clone()))
+    }
+
+    async fn apply<Strm>(&mut self, mut entries: Strm) -> io::Result<()>
+    where
+        Strm: Stream<Item = io::Result<EntryResponder<TypeConfig>>> + Unpin + OptionalSend,
+    {
+        let mut batch = Batch::default();
+        let mut taken = 0;
+        while let Some(item) = entries.next().await {
+            let (entry, responder) = item?;
+            debug_assert!(
+                self.applied.last < Some(entry.log_id()),
+                "entries come in order"
+            );
+            // Blank and membership entries move `applied` too, so they need a transaction of their own rows or not.
+            batch.txn.get_or_insert_with(|| self.group.begin());
+            let reply = self.apply_one(&mut batch, &entry)?;
+            if let Some(responder) = responder {
+                batch.replies.push((responder, reply));
+            }
+            taken += 1;
+            if taken % BATCH_MAX == 0 {
+                self.commit(&mut batch)?;
+            }
+        }
+        self.commit(&mut batch)
+    }
+
+    async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
+        SnapshotBuilder {
+            group: self.group.clone(),
+            dir: self.snapshots.join("building"),
+            done: self.snapshots.join("current"),
+        }
+    }
+
+    async fn install_snapshot(&mut self, meta: &SnapshotMeta, dir: PathBuf) -> io::Result<()> {
+        let group = self.group.clone();
+        let from = dir.clone();
+        blocking(move || group.install(&from).map_err(failed)).await?;
+        self.applied = read_applied(&self.group)?;
+        if self.applied.last != meta.last_log_id {
+            return Err(io::Error::other(
+                "the installed snapshot is another one than announced",
+            ));
+        }
+        // What was installed is in the store now; a snapshot of it can be built again.
+        std::fs::remove_dir_all(&dir)
+    }
+
+    async fn get_current_snapshot(&mut self) -> io::Result<Option<Snapshot>> {
+        let dir = self.snapshots.join("current");
+        if !dir.join("applied").exists() {
+            return Ok(None);
+        }
+        read_snapshot(&dir).map(Some)
+    }
+}
+
+/// Runs work that waits for the disk where waiting harms nobody.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+pub struct SnapshotBuilder {
+    group: GroupStore,
+    dir: PathBuf,
+    done: PathBuf,
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
+    type SnapshotData = PathBuf;
+
+    async fn build_snapshot(&mut self) -> io::Result<Snapshot> {
+        let (group, dir, done) = (self.group.clone(), self.dir.clone(), self.done.clone());
+        blocking(move || {
+            let _ = std::fs::remove_dir_all(&dir);
+            let last = |bytes: &[u8]| {
+                codec::decode::<AppliedState>(bytes)
+                    .ok()
+                    .and_then(|applied| applied.last)
+                    .map(|last| last.index)
+            };
+            let manifest = group.export(&dir, last).map_err(failed)?;
+            std::fs::write(dir.join("applied"), &manifest.applied)?;
+            let _ = std::fs::remove_dir_all(&done);
+            std::fs::rename(&dir, &done)?;
+            read_snapshot(&done)
+        })
+        .await
+    }
+}
+
+fn read_snapshot(dir: &Path) -> io::Result<Snapshot> {
+    let applied: AppliedState = codec::decode(&std::fs::read(dir.join("applied"))?)?;
+    Ok(Snapshot {
+        meta: SnapshotMeta {
+            last_log_id: applied.last,
+            last_membership: applied.membership,
+        },
+        snapshot: dir.to_path_buf(),
+    })
+}

@@ -1,0 +1,116 @@
+//! What this node knows of the cluster, for people and programs that look.
+
+use crate::{
+    cluster::{Cluster, Inner},
+    group::Group,
+};
+use openraft::async_runtime::watch::WatchReceiver;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, sync::atomic::Ordering};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// The node that says so.
+    pub node_id: u64,
+    pub name: String,
+    pub nodes: Vec<NodeStatus>,
+    pub groups: Vec<GroupStatus>,
+    /// Bytes that this node's store takes.
+    pub disk_bytes: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NodeStatus {
+    pub id: u64,
+    pub address: String,
+    pub ingest_url: String,
+    pub admin_url: String,
+    /// Whether it answered the asked node lately.
+    pub up: bool,
+    /// Whether it is stopping; known of the asked node only.
+    pub draining: bool,
+    /// Groups that it leads, as the asked node knows.
+    pub leads: usize,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GroupStatus {
+    pub group: u16,
+    pub leader: Option<u64>,
+    pub term: u64,
+    pub voters: Vec<u64>,
+    pub learners: Vec<u64>,
+    /// Index that the asked node has applied.
+    pub applied: u64,
+    /// Index of the asked node's last log row.
+    pub last_log: u64,
+    /// Index that the asked node has purged its log up to.
+    pub purged: u64,
+    /// Rows that each follower lacks; known where the asked node leads.
+    pub lag: BTreeMap<u64, u64>,
+}
+
+impl Cluster {
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let inner = &*self.inner;
+        let groups: Vec<GroupStatus> = inner
+            .groups()
+            .iter()
+            .map(|g| group_status(inner, g))
+            .collect();
+        let me = inner.node();
+        let nodes = inner
+            .all_members()
+            .into_iter()
+            .map(|(id, member)| NodeStatus {
+                id,
+                address: member.peer,
+                ingest_url: member.ingest_url,
+                admin_url: member.admin_url,
+                up: id == me || inner.up.read().contains(&id),
+                draining: id == me && inner.draining.load(Ordering::Relaxed),
+                leads: groups
+                    .iter()
+                    .filter(|group| group.leader == Some(id))
+                    .count(),
+            })
+            .collect();
+        Status {
+            node_id: me,
+            name: inner.config.cluster_name.clone(),
+            nodes,
+            groups,
+            disk_bytes: self.disk_usage(),
+        }
+    }
+}
+
+fn group_status(inner: &Inner, group: &Group) -> GroupStatus {
+    let data = group.raft.data_metrics();
+    let data = data.borrow_watched();
+    let server = group.raft.server_metrics();
+    let server = server.borrow_watched();
+    let membership = server.membership_config.membership();
+    let last_log = data.last_log.map_or(0, |last| last.index);
+    let lag = data
+        .replication
+        .iter()
+        .flatten()
+        .map(|(node, matched)| {
+            let matched = matched.as_ref().map_or(0, |matched| matched.index);
+            (*node, last_log.saturating_sub(matched))
+        })
+        .collect();
+    GroupStatus {
+        group: group.id.0,
+        leader: server.current_leader,
+        term: server.vote.leader_id.term,
+        voters: membership.voter_ids().collect(),
+        learners: membership.learner_ids().collect(),
+        applied: inner.applied_of(group).unwrap_or(0),
+        last_log,
+        purged: data.purged.map_or(0, |purged| purged.index),
+        lag,
+    }
+}
