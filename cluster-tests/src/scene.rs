@@ -82,6 +82,8 @@ impl Scene {
     /// Whether all came is for the checker to say.
     pub fn settle(&self, posts: &[Post], bound: Duration) {
         clock::eventually(bound, || {
+            // Looking costs as much as the history is long, and the nodes need the cores.
+            thread::sleep(Duration::from_millis(250));
             let delivered = self.receiver.delivered_requests();
             let all_there = posts.iter().all(|post| match &post.outcome {
                 Outcome::Acked { request_id } => delivered.contains(request_id),

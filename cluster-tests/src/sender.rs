@@ -153,16 +153,6 @@ impl Sender {
         std::mem::take(&mut self.shared.posts.lock())
     }
 
-    /// How many posts were acknowledged so far.
-    #[must_use]
-    pub fn acked(&self) -> usize {
-        let posts = self.shared.posts.lock();
-        let acked = posts
-            .iter()
-            .filter(|p| matches!(p.outcome, Outcome::Acked { .. }));
-        acked.count()
-    }
-
     fn join(&mut self) {
         self.shared.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
