@@ -1,4 +1,5 @@
 //! Decisions about traffic.
 
+pub mod retention;
 pub mod route;
 pub mod signature;
