@@ -1,0 +1,212 @@
+//! A node's configuration: one structure whose doc comments are the manual. `docs/node.toml` is generated from it.
+
+mod load;
+mod manual;
+mod networks;
+mod validate;
+
+#[cfg(test)]
+pub(crate) use load::load;
+pub(crate) use load::load_file;
+pub(crate) use manual::sample;
+
+use ipnet::IpNet;
+use manual::{Entry, section};
+use model::catalog::Secret;
+use serde::{Deserialize, Serialize};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+section! {
+    /// One node.
+    Config {
+        /// Where the node keeps everything. Never copy it, and never share it between nodes.
+        data_dir: PathBuf = "/var/lib/tidegate".into(),
+        /// How long requests and attempts in flight may take to end when the node is told to stop.
+        shutdown_grace_ms: u64 = 20_000,
+        /// The public side: where senders post.
+        ingest: Ingest = Ingest::default(),
+        /// The private side: admin API and metrics.
+        admin: Admin = Admin::default(),
+        /// Node to node. Keep it on a private network: authenticated, but not encrypted.
+        peer: Peer = Peer::default(),
+        /// Which cluster, and who is in it.
+        cluster: Cluster = Cluster::default(),
+        /// How events reach their destinations.
+        delivery: Delivery = Delivery::default(),
+        /// How long things are kept. The stricter of both bounds holds; what has not been delivered yet stays.
+        retention: Retention = Retention::default(),
+        /// What the node says on standard error. `RUST_LOG` goes before `filter`.
+        log: Log = Log::default(),
+    }
+}
+
+section! {
+    /// The public side.
+    Ingest {
+        /// Address and port for senders and load balancers.
+        listen: SocketAddr = ([0, 0, 0, 0], 8080).into(),
+        /// What senders see: the start of every source's URL.
+        public_url: String = "http://localhost:8080".into(),
+        /// Threads that serve senders. 0: one a core, and one where there are no more than two.
+        workers: usize = 0,
+        /// Connections open at once; further ones wait to be accepted.
+        max_connections: usize = 10_000,
+        /// The head of a request must be there within this.
+        head_timeout_ms: u64 = 5_000,
+        /// How long an idle connection stays open.
+        keep_alive_ms: u64 = 75_000,
+        /// A request's target, path and query together. More is answered 414.
+        max_uri_bytes: usize = 8 * 1024,
+        /// A request's headers together. More is answered 431; so are more than 96 of them.
+        max_head_bytes: usize = 32 * 1024,
+        /// A request's body; at most 32 MiB. More is answered 413.
+        max_body_bytes: usize = 10 * 1024 * 1024,
+        /// The whole body must be there within this.
+        body_timeout_ms: u64 = 15_000,
+        /// A body may be slow for this long before its rate counts.
+        body_grace_ms: u64 = 3_000,
+        /// Slower bodies are cut off with 408.
+        body_min_rate_bytes_per_s: u64 = 1_024,
+        /// Requests that are read or wait for their commit. Further ones are answered 429.
+        max_in_flight_requests: usize = 4_096,
+        /// The bodies of those requests together. Further ones are answered 429.
+        max_in_flight_bytes: usize = 128 * 1024 * 1024,
+        /// A request must be committed within this, or it is answered 503: its outcome is then unknown.
+        accept_timeout_ms: u64 = 10_000,
+        /// Requests in one proposal.
+        max_batch_requests: usize = 512,
+        /// Their bodies together; a larger body goes alone.
+        max_batch_bytes: usize = 1024 * 1024,
+        /// Proposals under way at once, each in a partition of its own.
+        max_batches_in_flight: usize = 2,
+        /// How long a busy node waits for more requests before it proposes. A quiet one never waits.
+        max_linger_us: u64 = 1_000,
+        /// Rejected requests that are kept for each source; older ones make room.
+        rejected_kept_per_source: u32 = 1_000,
+        /// Rejected requests that are stored for each source and second; further ones are only counted.
+        rejected_per_second_per_source: u32 = 10,
+        /// Bodies of rejected requests are kept up to this size.
+        rejected_max_body_bytes: usize = 64 * 1024,
+    }
+}
+
+section! {
+    /// The private side.
+    Admin {
+        /// Address and port of the admin API.
+        listen: SocketAddr = ([127, 0, 0, 1], 8081).into(),
+        /// The bearer token of the admin API, at least 16 bytes; or TIDEGATE_ADMIN_TOKEN. Without one the node refuses to start.
+        token: Secret = Secret::new(String::new()),
+    }
+}
+
+section! {
+    /// Node to node.
+    Peer {
+        /// Address and port for the other nodes.
+        listen: SocketAddr = ([127, 0, 0, 1], 8082).into(),
+        /// How the others reach this node, as it stands in `cluster.nodes`. Empty: the address it listens on.
+        advertise: String = String::new(),
+    }
+}
+
+section! {
+    /// The cluster.
+    Cluster {
+        /// Nodes of clusters of other names are refused.
+        name: String = "tidegate".into(),
+        /// What all nodes share, at least 32 bytes; or TIDEGATE_CLUSTER_SECRET.
+        secret: Secret = Secret::new(String::new()),
+        /// The peer addresses of the nodes that form the cluster, this one among them; the same on each.
+        nodes: Vec<String> = vec!["127.0.0.1:8082".into()],
+        /// Instead of `nodes`: peer addresses of a standing cluster that this node joins.
+        join: Vec<String> = Vec::new(),
+        /// Raft groups that share the traffic. Fixed when the cluster is formed.
+        partitions: u16 = 6,
+        /// Threads for consensus and storage. 0: one a core but at most four, and one where there are no more than two.
+        threads: usize = 0,
+        /// How often a leader is heard.
+        heartbeat_ms: u64 = 300,
+        /// A silent leader is replaced after a time between this …
+        election_min_ms: u64 = 1_500,
+        /// … and this.
+        election_max_ms: u64 = 3_000,
+        /// Log entries of a group after which its state is snapshotted and the log behind it goes.
+        snapshot_log_rows: u64 = 20_000,
+        /// Log entries kept behind a snapshot, so that a node that was briefly away catches up from the log.
+        log_rows_kept: u64 = 5_000,
+    }
+}
+
+section! {
+    /// Delivery.
+    Delivery {
+        /// Private networks that destinations may lie in, as `10.1.0.0/16`. Every other address that is not global is refused.
+        #[serde(with = "networks")]
+        allow_private_networks: Vec<IpNet> = Vec::new(),
+        /// Attempts that one destination may have in flight on one node.
+        window: u16 = 16,
+        /// A destination must have answered within this.
+        timeout_ms: u64 = 60_000,
+        /// Attempts in flight on this node together.
+        max_attempts_in_flight: usize = 1_024,
+        /// Threads that deliver. 0: one a core, and one where there are no more than two.
+        arbiters: usize = 0,
+    }
+}
+
+section! {
+    /// Retention.
+    Retention {
+        /// Requests, events and attempts older than this go.
+        max_age_hours: u64 = 168,
+        /// The data directory of a node; the oldest hour goes when it is larger.
+        max_bytes: u64 = 50 * 1024 * 1024 * 1024,
+    }
+}
+
+section! {
+    /// Logs.
+    Log {
+        /// `text` or `json`.
+        format: LogFormat = LogFormat::Text,
+        /// What is said, in the syntax of tracing's `EnvFilter`.
+        filter: String = "info".into(),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Config {
+    pub(crate) fn shutdown_grace(&self) -> Duration {
+        Duration::from_millis(self.shutdown_grace_ms)
+    }
+
+    /// How the other nodes reach this one.
+    pub(crate) fn advertise(&self) -> String {
+        if self.peer.advertise.is_empty() {
+            self.peer.listen.to_string()
+        } else {
+            self.peer.advertise.clone()
+        }
+    }
+
+    /// The admin API as other nodes may name it to an operator.
+    pub(crate) fn admin_url(&self) -> String {
+        format!("http://{}", self.admin.listen)
+    }
+}
+
+/// A number of threads: as configured, or by the machine. Two cores are too few to give each part its own pair.
+pub(crate) fn threads(configured: usize, most: usize) -> usize {
+    if configured > 0 {
+        return configured;
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if cores <= 2 { 1 } else { cores.min(most) }
+}

@@ -1,0 +1,172 @@
+//! What a configuration must hold before a node starts with it.
+
+use super::Config;
+
+/// Bytes that the cluster's secret needs at least.
+const SECRET_MIN: usize = 32;
+const BODY_MAX: usize = 32 * 1024 * 1024;
+/// As many as keep an idle node idle.
+const PARTITIONS_MAX: u16 = 64;
+
+/// Everything that is wrong, each with its key and what was expected.
+pub(super) fn problems(config: &Config) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut demand = |holds: bool, problem: &str| {
+        if !holds {
+            found.push(problem.to_owned());
+        }
+    };
+    let token = config.admin.token.reveal();
+    demand(
+        config.admin.token.is_strong() && is_token(token),
+        "admin.token (or TIDEGATE_ADMIN_TOKEN): expected at least 16 visible ASCII characters; there is no default",
+    );
+    demand(
+        config.cluster.secret.reveal().trim().len() >= SECRET_MIN,
+        "cluster.secret (or TIDEGATE_CLUSTER_SECRET): expected at least 32 bytes; there is no default",
+    );
+    demand(
+        !config.cluster.name.is_empty(),
+        "cluster.name: expected a name",
+    );
+    demand(
+        (1..=PARTITIONS_MAX).contains(&config.cluster.partitions),
+        "cluster.partitions: expected 1 to 64",
+    );
+    let advertise = config.advertise();
+    demand(
+        !config.cluster.join.is_empty() || config.cluster.nodes.contains(&advertise),
+        &format!(
+            "cluster.nodes: expected this node's own address {advertise} among them, or cluster.join"
+        ),
+    );
+    demand(
+        config.peer.listen.port() != 0 && advertise.rsplit_once(':').is_some(),
+        "peer.advertise: expected host:port as the other nodes reach it",
+    );
+    demand(
+        !(config.peer.advertise.is_empty() && config.peer.listen.ip().is_unspecified()),
+        "peer.advertise: expected an address, since peer.listen is every address of this machine",
+    );
+    demand(
+        config.cluster.heartbeat_ms > 0
+            && config.cluster.heartbeat_ms.saturating_mul(3) <= config.cluster.election_min_ms
+            && config.cluster.election_min_ms < config.cluster.election_max_ms,
+        "cluster.election_min_ms: expected at least three heartbeats, and less than cluster.election_max_ms",
+    );
+    demand(
+        url::Url::parse(&config.ingest.public_url)
+            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()),
+        "ingest.public_url: expected an http or https URL",
+    );
+    demand(
+        (1..=BODY_MAX).contains(&config.ingest.max_body_bytes),
+        "ingest.max_body_bytes: expected 1 to 33554432 (32 MiB)",
+    );
+    demand(
+        config.ingest.max_in_flight_bytes >= config.ingest.max_body_bytes,
+        "ingest.max_in_flight_bytes: expected at least ingest.max_body_bytes",
+    );
+    // A batch's bodies are counted by 16 bits.
+    demand(
+        (1..=60_000).contains(&config.ingest.max_batch_requests),
+        "ingest.max_batch_requests: expected 1 to 60000",
+    );
+    for (key, value) in [
+        (
+            "ingest.max_in_flight_requests",
+            config.ingest.max_in_flight_requests,
+        ),
+        (
+            "ingest.max_batches_in_flight",
+            config.ingest.max_batches_in_flight,
+        ),
+        ("ingest.max_connections", config.ingest.max_connections),
+        ("delivery.window", usize::from(config.delivery.window)),
+        (
+            "delivery.max_attempts_in_flight",
+            config.delivery.max_attempts_in_flight,
+        ),
+    ] {
+        demand(value > 0, &format!("{key}: expected at least 1"));
+    }
+    for (key, value) in [
+        ("ingest.body_timeout_ms", config.ingest.body_timeout_ms),
+        ("ingest.head_timeout_ms", config.ingest.head_timeout_ms),
+        ("ingest.accept_timeout_ms", config.ingest.accept_timeout_ms),
+        ("delivery.timeout_ms", config.delivery.timeout_ms),
+        ("retention.max_age_hours", config.retention.max_age_hours),
+        ("retention.max_bytes", config.retention.max_bytes),
+    ] {
+        demand(value > 0, &format!("{key}: expected at least 1"));
+    }
+    let listeners = [
+        config.ingest.listen,
+        config.admin.listen,
+        config.peer.listen,
+    ];
+    let distinct = listeners[0] != listeners[1]
+        && listeners[1] != listeners[2]
+        && listeners[0] != listeners[2];
+    demand(
+        distinct,
+        "ingest.listen, admin.listen, peer.listen: expected three addresses of their own",
+    );
+    found
+}
+
+/// Whether the text can stand in an `Authorization` header.
+fn is_token(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::catalog::Secret;
+
+    fn valid() -> Config {
+        let mut config = Config::default();
+        config.admin.token = Secret::new("sixteen-byte-tkn".into());
+        config.cluster.secret = Secret::new("x".repeat(32));
+        config
+    }
+
+    fn names(config: &Config, key: &str) -> bool {
+        problems(config)
+            .iter()
+            .any(|problem| problem.starts_with(key))
+    }
+
+    #[test]
+    fn the_defaults_lack_only_the_two_secrets() {
+        assert_eq!(problems(&Config::default()).len(), 2);
+        assert_eq!(problems(&valid()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn without_a_token_or_with_a_short_secret_a_node_refuses_to_start() {
+        let mut config = valid();
+        config.admin.token = Secret::new("     ".repeat(10));
+        assert!(names(&config, "admin.token"));
+        let mut config = valid();
+        config.cluster.secret = Secret::new("x".repeat(31));
+        assert!(names(&config, "cluster.secret"));
+    }
+
+    #[test]
+    fn a_node_must_find_itself_among_the_nodes_unless_it_joins() {
+        let mut config = valid();
+        config.cluster.nodes = vec!["10.0.0.1:8082".into()];
+        assert!(names(&config, "cluster.nodes"));
+        config.cluster.join = vec!["10.0.0.1:8082".into()];
+        assert!(!names(&config, "cluster.nodes"));
+    }
+
+    #[test]
+    fn a_zero_bound_is_refused_with_its_name() {
+        let mut config = valid();
+        config.delivery.window = 0;
+        assert!(names(&config, "delivery.window"));
+    }
+}

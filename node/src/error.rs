@@ -1,0 +1,143 @@
+//! Why a sender got no 2xx, and the status code that says so. Bodies are uniform: they help no one to guess.
+
+use actix_web::{
+    HttpResponse, HttpResponseBuilder, ResponseError,
+    http::{StatusCode, header},
+};
+use std::fmt;
+
+/// Why a request was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// No source has this id or name.
+    UnknownSource,
+    /// The publishing token is missing or wrong.
+    Unauthorized,
+    /// The source does not take this method; the ones that it takes.
+    MethodNotAllowed(String),
+    /// The source's rules rejected it. Why is for the admin to see.
+    Rejected,
+    UriTooLong,
+    HeadTooLarge,
+    BodyTooLarge,
+    BodyTooSlow,
+    /// The body ended early or its framing is broken.
+    BodyBroken,
+    /// `x-tidegate-source-name` is missing.
+    SourceNameMissing,
+    /// This node has as many requests in flight as it may.
+    TooMany,
+    /// No majority, or no answer in time: the request may have been accepted, so a sender tries again.
+    Unavailable,
+}
+
+impl Refused {
+    /// What the counters call it.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::UnknownSource => "unknown_source",
+            Self::Unauthorized => "unauthorized",
+            Self::MethodNotAllowed(_) => "method",
+            Self::Rejected => "rejected",
+            Self::UriTooLong => "uri_too_long",
+            Self::HeadTooLarge => "head_too_large",
+            Self::BodyTooLarge => "body_too_large",
+            Self::BodyTooSlow => "body_too_slow",
+            Self::BodyBroken => "body_broken",
+            Self::SourceNameMissing => "source_name_missing",
+            Self::TooMany => "too_many",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    /// Whether bytes of the body may still be on their way, so that the connection can't be used again.
+    fn leaves_body_unread(&self) -> bool {
+        matches!(
+            self,
+            Self::BodyTooLarge | Self::BodyTooSlow | Self::BodyBroken
+        )
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnknownSource => "no such source",
+            Self::Unauthorized => "expected a valid bearer token",
+            Self::MethodNotAllowed(_) => "the source does not take this method",
+            Self::Rejected => "the request was rejected",
+            Self::UriTooLong => "the URL is too long",
+            Self::HeadTooLarge => "the headers are too large",
+            Self::BodyTooLarge => "the body is too large",
+            Self::BodyTooSlow => "the body took too long",
+            Self::BodyBroken => "the body ended too early",
+            Self::SourceNameMissing => "expected the header x-tidegate-source-name",
+            Self::TooMany => "too many requests in flight, try again",
+            Self::Unavailable => "not accepted yet, try again",
+        })
+    }
+}
+
+impl ResponseError for Refused {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::UnknownSource => StatusCode::NOT_FOUND,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Rejected => StatusCode::FORBIDDEN,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyBroken | Self::SourceNameMissing => StatusCode::BAD_REQUEST,
+            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response: HttpResponseBuilder = HttpResponse::build(self.status_code());
+        match self {
+            Self::MethodNotAllowed(allow) => {
+                response.insert_header((header::ALLOW, allow.as_str()));
+            }
+            Self::Unauthorized => {
+                response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+            }
+            Self::TooMany | Self::Unavailable => {
+                response.insert_header((header::RETRY_AFTER, "1"));
+            }
+            _ => {}
+        }
+        if self.leaves_body_unread() {
+            response.force_close();
+        }
+        response.json(serde_json::json!({"status": "REJECTED", "message": self.to_string()}))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overload_always_says_when_to_come_back() {
+        for refused in [Refused::TooMany, Refused::Unavailable] {
+            let response = refused.error_response();
+            assert!(
+                response.headers().contains_key(header::RETRY_AFTER),
+                "{refused:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_refused_method_is_told_which_ones_are_taken() {
+        let response = Refused::MethodNotAllowed("POST, PUT".into()).error_response();
+        assert_eq!(response.status(), 405);
+        assert_eq!(
+            response.headers().get(header::ALLOW).expect("Allow"),
+            "POST, PUT"
+        );
+    }
+}

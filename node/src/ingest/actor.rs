@@ -1,0 +1,219 @@
+//! The door between the web's threads and the cluster: gathers judged requests into proposals and answers each waiting handler.
+
+use super::{
+    admission::Permit,
+    batcher::{Batcher, Bounds, Step},
+    judge::Judged,
+    propose::{Outcome, Proposal},
+};
+use crate::{error::Refused, gateway::Gateway, world};
+use actix::{
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture,
+};
+use model::ids::{GroupId, RequestId};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::{
+    sync::{oneshot, watch},
+    time::Instant,
+};
+
+/// How long requests wait that were surely not proposed, before they are tried in another partition.
+const RETRY_AFTER: Duration = Duration::from_millis(20);
+/// How often the queue is looked through for requests that waited too long.
+const SWEEP_EVERY: Duration = Duration::from_millis(100);
+
+/// A judged request that waits for its commit. It holds its place in the node's admission until it is answered.
+pub(super) struct Job {
+    pub(super) judged: Judged,
+    pub(super) permit: Permit,
+    /// From then on the sender is told to try again.
+    pub(super) deadline: Instant,
+    pub(super) answer: oneshot::Sender<Result<RequestId, Refused>>,
+}
+
+impl Job {
+    fn bytes(&self) -> usize {
+        self.judged.body.len() + self.judged.record.len()
+    }
+
+    fn finish(self, outcome: Result<RequestId, Refused>) {
+        drop(self.permit);
+        // A sender that left does not hear it; the request has its one fate all the same.
+        let _ = self.answer.send(outcome);
+    }
+}
+
+/// A request for the next batch.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Admit(pub(super) Job);
+
+pub(crate) struct IngestActor {
+    gateway: Arc<Gateway>,
+    batcher: Batcher<Job>,
+    leadership: watch::Receiver<BTreeMap<GroupId, u64>>,
+    /// The partitions that take this node's batches.
+    groups: Vec<GroupId>,
+    started: Instant,
+    alarm: Option<SpawnHandle>,
+}
+
+impl IngestActor {
+    pub(crate) fn new(gateway: Arc<Gateway>) -> Self {
+        let config = &gateway.config.ingest;
+        let mut leadership = gateway.cluster.leadership();
+        let groups = groups_of(
+            &leadership.borrow_and_update(),
+            gateway.cluster.partitions(),
+        );
+        Self {
+            batcher: Batcher::new(Bounds {
+                max_requests: config.max_batch_requests,
+                max_bytes: config.max_batch_bytes,
+                max_in_flight: config.max_batches_in_flight,
+                max_linger: Duration::from_micros(config.max_linger_us),
+            }),
+            gateway,
+            leadership,
+            groups,
+            started: Instant::now(),
+            alarm: None,
+        }
+    }
+
+    /// Does what the batcher says until there is nothing to do.
+    fn drive(&mut self, ctx: &mut Context<Self>) {
+        // Closed only when the cluster has stopped; then proposals say so.
+        if self.leadership.has_changed().unwrap_or(false) {
+            let partitions = self.gateway.cluster.partitions();
+            self.groups = groups_of(&self.leadership.borrow_and_update(), partitions);
+        }
+        loop {
+            match self.batcher.step(&self.groups, self.started.elapsed()) {
+                Step::Wait => return,
+                Step::Linger { until } => return self.arm(until, ctx),
+                Step::Propose { group, batch } => self.propose(group, batch, ctx),
+            }
+        }
+    }
+
+    fn arm(&mut self, until: Duration, ctx: &mut Context<Self>) {
+        if self.alarm.is_none() {
+            let wait = until.saturating_sub(self.started.elapsed());
+            self.alarm = Some(ctx.run_later(wait, |actor, ctx| {
+                actor.alarm = None;
+                actor.drive(ctx);
+            }));
+        }
+    }
+
+    fn propose(&mut self, group: GroupId, batch: Vec<Job>, ctx: &mut Context<Self>) {
+        let now = Instant::now();
+        let judged = batch.iter().map(|job| &job.judged);
+        let proposal = Proposal::new(group, judged, world::now(), world::entropy);
+        let ids = proposal.ids.clone();
+        let latest = batch.iter().map(|job| job.deadline).max().unwrap_or(now);
+        self.gateway.metrics.batches.inc();
+        self.gateway.metrics.batch_size.observe(batch.len() as f64);
+        let cluster = self.gateway.cluster.clone();
+        // At most `max_batches_in_flight` of these live on the context at once.
+        ctx.spawn(
+            async move { proposal.commit(&cluster, group, latest - now).await }
+                .into_actor(self)
+                .map(move |outcome, actor, ctx| actor.ended(group, outcome, batch, ids, ctx)),
+        );
+    }
+
+    fn ended(
+        &mut self,
+        group: GroupId,
+        outcome: Outcome,
+        batch: Vec<Job>,
+        ids: Vec<RequestId>,
+        ctx: &mut Context<Self>,
+    ) {
+        self.batcher.ended(group);
+        match outcome {
+            Outcome::Committed => {
+                for (job, id) in batch.into_iter().zip(ids) {
+                    job.finish(Ok(id));
+                }
+            }
+            Outcome::Unknown => refuse(batch, &Refused::Unavailable),
+            // A batch of several is far below the bound, so this was one large body alone.
+            Outcome::TooLarge => refuse(batch, &Refused::BodyTooLarge),
+            Outcome::NotProposed => {
+                ctx.run_later(RETRY_AFTER, move |actor, ctx| {
+                    let again = batch.into_iter().map(|job| (job.bytes(), job));
+                    actor.batcher.push_back(again);
+                    actor.sweep();
+                    actor.drive(ctx);
+                });
+            }
+        }
+        self.drive(ctx);
+    }
+
+    /// Answers the requests for which it is too late.
+    fn sweep(&mut self) {
+        let now = Instant::now();
+        for job in self.batcher.expire(|job| job.deadline <= now) {
+            job.finish(Err(Refused::Unavailable));
+        }
+    }
+}
+
+fn refuse(batch: Vec<Job>, refused: &Refused) {
+    for job in batch {
+        job.finish(Err(refused.clone()));
+    }
+}
+
+/// The partitions led here; a node that leads none lets all leaders have their turn.
+fn groups_of(led: &BTreeMap<GroupId, u64>, partitions: u16) -> Vec<GroupId> {
+    let led: Vec<GroupId> = led
+        .keys()
+        .copied()
+        .filter(|group| *group != GroupId::CONTROL)
+        .collect();
+    if led.is_empty() {
+        (1..=partitions).map(GroupId).collect()
+    } else {
+        led
+    }
+}
+
+impl Actor for IngestActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        // Admission is the bound that senders feel; the mailbox must never be the tighter one.
+        ctx.set_mailbox_capacity(self.gateway.config.ingest.max_in_flight_requests);
+        ctx.run_interval(SWEEP_EVERY, |actor, ctx| {
+            actor.sweep();
+            actor.drive(ctx);
+        });
+    }
+}
+
+impl Handler<Admit> for IngestActor {
+    type Result = ();
+
+    fn handle(&mut self, Admit(job): Admit, ctx: &mut Self::Context) {
+        self.batcher.push(job.bytes(), job);
+        self.drive(ctx);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_writes_to_the_partitions_that_it_leads_and_else_to_all() {
+        let led = BTreeMap::from([(GroupId(0), 1), (GroupId(2), 1), (GroupId(5), 3)]);
+        assert_eq!(groups_of(&led, 6), [GroupId(2), GroupId(5)]);
+        let control_only = BTreeMap::from([(GroupId(0), 1)]);
+        assert_eq!(groups_of(&control_only, 2), [GroupId(1), GroupId(2)]);
+    }
+}

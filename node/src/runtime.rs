@@ -1,0 +1,264 @@
+//! The two runtimes of a node, and the order in which its parts start and stop.
+//!
+//! Consensus and storage live on a multi-threaded tokio runtime of their own, the web and the actors in an actix
+//! system: a burst of requests never delays a heartbeat.
+
+use crate::{
+    admin,
+    catalog_cache::CatalogCache,
+    config::{self, Config},
+    delivery::Delivery,
+    gateway::Gateway,
+    ingest::{self, Door, IngestActor},
+    retention,
+    telemetry::Metrics,
+    world,
+};
+use actix::{Actor, Arbiter};
+use actix_web::{App, HttpServer, dev::Server, web};
+use raft::{Cluster, Environment, StartError};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::runtime::{Builder, Runtime};
+use tracing::{info, warn};
+
+/// Threads for consensus where the machine has more cores than it needs.
+const CLUSTER_THREADS_MAX: usize = 4;
+const WORKERS_MAX: usize = 64;
+/// What blocking calls of the consensus side may still take when all else has ended.
+const LAST_GRACE: Duration = Duration::from_secs(2);
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    #[error("starting the threads of the cluster")]
+    Threads(#[source] io::Error),
+    #[error("starting the cluster's side")]
+    Cluster(#[from] StartError),
+    #[error("the cluster's side panicked while it started")]
+    Panicked,
+    #[error("starting the metrics")]
+    Metrics(#[from] prometheus::Error),
+    #[error("listening on {address} for {side}")]
+    Listen {
+        side: &'static str,
+        address: SocketAddr,
+        #[source]
+        source: io::Error,
+    },
+    #[error("waiting for signals")]
+    Signals(#[source] io::Error),
+    #[error("serving")]
+    Serve(#[source] io::Error),
+}
+
+/// Runs a node until it is told to stop, by a signal or by `until`.
+pub(crate) fn serve(
+    config: Config,
+    until: impl Future<Output = ()> + 'static,
+) -> Result<(), ServeError> {
+    let runtime = cluster_runtime(&config)?;
+    let outcome = actix::System::new().block_on(node(config, &runtime, until));
+    runtime.shutdown_timeout(LAST_GRACE);
+    outcome
+}
+
+fn cluster_runtime(config: &Config) -> Result<Runtime, ServeError> {
+    Builder::new_multi_thread()
+        .worker_threads(config::threads(config.cluster.threads, CLUSTER_THREADS_MAX))
+        .thread_name("cluster")
+        .enable_all()
+        .build()
+        .map_err(ServeError::Threads)
+}
+
+async fn node(
+    config: Config,
+    runtime: &Runtime,
+    until: impl Future<Output = ()> + 'static,
+) -> Result<(), ServeError> {
+    let mut stop = StopSignal::new()?;
+    // A task of the cluster's runtime: what it spawns must live there and not on the web's threads.
+    let starting = runtime.spawn(Cluster::start(cluster_config(&config), environment()));
+    tokio::pin!(until);
+    let cluster = tokio::select! {
+        started = starting => started.map_err(|_| ServeError::Panicked)??,
+        () = stop.told() => return Ok(()),
+        () = &mut until => return Ok(()),
+    };
+    let gateway = Arc::new(Gateway {
+        metrics: Metrics::new(Some(cluster.clone()))?,
+        catalog: CatalogCache::default(),
+        cluster: cluster.clone(),
+        config,
+    });
+    let retention = runtime.spawn(retention::run(gateway.clone()));
+    let delivery = Delivery::start(gateway.clone());
+    let ingest_arbiter = Arbiter::new();
+    let door = door(&gateway, &ingest_arbiter);
+    let admin = serve_admin(&gateway)?;
+    let ingest = serve_ingest(&gateway, door)?;
+    info!(
+        node = cluster.node_id(),
+        ingest = %gateway.config.ingest.listen,
+        admin = %gateway.config.admin.listen,
+        peer = %gateway.config.peer.listen,
+        "node started"
+    );
+    let (ingest_handle, admin_handle) = (ingest.handle(), admin.handle());
+    let (ingest, admin) = (actix_rt::spawn(ingest), actix_rt::spawn(admin));
+
+    tokio::select! {
+        () = stop.told() => {}
+        () = &mut until => {}
+    }
+    info!("stopping: no new requests, those in flight are finished");
+    // Ingest ends first: what it acknowledges on its last breath is delivered by whoever leads next.
+    ingest_handle.stop(true).await;
+    retention.abort();
+    delivery.stop(gateway.config.shutdown_grace()).await;
+    // The admin side answers until the end, so that an operator can watch.
+    admin_handle.stop(true).await;
+    ingest_arbiter.stop();
+    let leaving = runtime.spawn(async move { cluster.shutdown().await });
+    if tokio::time::timeout(gateway.config.shutdown_grace(), leaving)
+        .await
+        .is_err()
+    {
+        warn!("leadership was not handed over within the grace");
+    }
+    for server in [ingest, admin] {
+        if let Ok(ended) = server.await {
+            ended.map_err(ServeError::Serve)?;
+        }
+    }
+    info!("stopped");
+    Ok(())
+}
+
+fn cluster_config(config: &Config) -> raft::Config {
+    let cluster = &config.cluster;
+    let mut told = raft::Config::new(
+        config.data_dir.clone(),
+        cluster.name.clone(),
+        cluster.secret.reveal().as_bytes().to_vec(),
+        config.peer.listen,
+    );
+    told.advertise = config.advertise();
+    told.join.clone_from(&cluster.join);
+    // A node either forms a cluster or joins one.
+    told.nodes = if cluster.join.is_empty() {
+        cluster.nodes.clone()
+    } else {
+        Vec::new()
+    };
+    told.ingest_url.clone_from(&config.ingest.public_url);
+    told.admin_url = config.admin_url();
+    told.partitions = cluster.partitions;
+    told.heartbeat_ms = cluster.heartbeat_ms;
+    told.election_min_ms = cluster.election_min_ms;
+    told.election_max_ms = cluster.election_max_ms;
+    told.snapshot_log_rows = cluster.snapshot_log_rows;
+    told.log_rows_kept = cluster.log_rows_kept;
+    told
+}
+
+fn environment() -> Environment {
+    Environment {
+        clock: Arc::new(world::now),
+        entropy: Arc::new(world::entropy),
+    }
+}
+
+fn door(gateway: &Arc<Gateway>, arbiter: &Arbiter) -> web::Data<Door> {
+    let actor_gateway = gateway.clone();
+    let actor =
+        IngestActor::start_in_arbiter(&arbiter.handle(), move |_| IngestActor::new(actor_gateway));
+    web::Data::new(Door::new(gateway.clone(), actor))
+}
+
+fn serve_ingest(gateway: &Gateway, door: web::Data<Door>) -> Result<Server, ServeError> {
+    let config = &gateway.config.ingest;
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(door.clone())
+            .configure(ingest::configure)
+    })
+    .workers(config::threads(config.workers, WORKERS_MAX))
+    .max_connections(config.max_connections)
+    .client_request_timeout(Duration::from_millis(config.head_timeout_ms))
+    .keep_alive(Duration::from_millis(config.keep_alive_ms));
+    run(
+        server,
+        "ingest",
+        config.listen,
+        gateway.config.shutdown_grace(),
+    )
+}
+
+fn serve_admin(gateway: &Arc<Gateway>) -> Result<Server, ServeError> {
+    let data = web::Data::from(gateway.clone());
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(data.clone())
+            .configure(admin::configure)
+    })
+    .workers(1)
+    .client_request_timeout(Duration::from_millis(gateway.config.ingest.head_timeout_ms));
+    run(
+        server,
+        "admin",
+        gateway.config.admin.listen,
+        gateway.config.shutdown_grace(),
+    )
+}
+
+fn run<F, I, S, B>(
+    server: HttpServer<F, I, S, B>,
+    side: &'static str,
+    address: SocketAddr,
+    grace: Duration,
+) -> Result<Server, ServeError>
+where
+    F: Fn() -> I + Send + Clone + 'static,
+    I: actix_service::IntoServiceFactory<S, actix_http::Request>,
+    S: actix_service::ServiceFactory<actix_http::Request, Config = actix_web::dev::AppConfig>
+        + 'static,
+    S::Error: Into<actix_web::Error> + 'static,
+    S::InitError: std::fmt::Debug,
+    S::Response: Into<actix_http::Response<B>> + 'static,
+    S::Service: 'static,
+    B: actix_web::body::MessageBody + 'static,
+{
+    let server = server
+        .disable_signals()
+        .shutdown_timeout(grace.as_secs().max(1))
+        .bind(address)
+        .map_err(|source| ServeError::Listen {
+            side,
+            address,
+            source,
+        })?;
+    Ok(server.run())
+}
+
+/// The signals that ask a process to end. They are caught before anything starts, so that none is lost.
+struct StopSignal {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl StopSignal {
+    fn new() -> Result<Self, ServeError> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).map_err(ServeError::Signals)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(ServeError::Signals)?,
+        })
+    }
+
+    async fn told(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! What a node says of itself: logs on standard error, and counters for Prometheus.
+
+use crate::config::{Log, LogFormat};
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+use raft::{Cluster, Status};
+use std::io;
+use tracing_subscriber::EnvFilter;
+
+/// Starts the logs. `RUST_LOG` goes before the configured filter.
+pub(crate) fn start_logs(log: &Log) {
+    let filter = EnvFilter::try_from_default_env()
+        .or_else(|_| EnvFilter::try_new(&log.filter))
+        .unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_target(false);
+    let started = match log.format {
+        LogFormat::Text => builder.with_ansi(false).try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+    if let Err(error) = started {
+        // Nothing else can say it.
+        eprintln!("logs not started: {error}");
+    }
+}
+
+/// The counters of one node. Labels are of closed sets, so that no sender can make a new one.
+pub(crate) struct Metrics {
+    registry: Registry,
+    /// Asked for its state on render.
+    cluster: Option<Cluster>,
+    /// Requests answered with a 2xx.
+    pub(crate) acknowledged: IntCounter,
+    /// Requests rejected by their source's rules, by cause.
+    pub(crate) rejected: IntCounterVec,
+    /// Rejected requests that were counted but not stored.
+    pub(crate) rejected_unstored: IntCounter,
+    /// Requests that never reached their source's rules, by reason.
+    pub(crate) refused: IntCounterVec,
+    /// Proposals of requests.
+    pub(crate) batches: IntCounter,
+    /// Requests a proposal.
+    pub(crate) batch_size: Histogram,
+    /// From the last byte of a request to its answer.
+    pub(crate) acknowledge_seconds: Histogram,
+    /// Requests that are read or wait for their commit.
+    pub(crate) requests_in_flight: IntGauge,
+    /// Attempts that ended, by status: `SUCCESSFUL`, `FAILED`.
+    pub(crate) deliveries: IntCounterVec,
+    /// Attempts under way.
+    pub(crate) attempts_in_flight: IntGauge,
+    /// From the start of an attempt to its end.
+    pub(crate) attempt_seconds: Histogram,
+    /// Destinations that have work on this node.
+    pub(crate) destinations_active: IntGauge,
+    ready: IntGauge,
+    nodes: IntGaugeVec,
+    leads: IntGaugeVec,
+    term: IntGaugeVec,
+    applied: IntGaugeVec,
+    last_log: IntGaugeVec,
+}
+
+/// Upper bounds in seconds, from a tenth of a millisecond to a minute.
+const SECONDS: [f64; 12] = [
+    0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0, 15.0, 60.0,
+];
+const SIZES: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
+impl Metrics {
+    /// # Errors
+    /// When two metrics share a name, which is a mistake in the program.
+    pub(crate) fn new(cluster: Option<Cluster>) -> Result<Self, prometheus::Error> {
+        let registry = Registry::new_custom(Some("tidegate".into()), None)?;
+        let make = Maker(&registry);
+        Ok(Self {
+            acknowledged: make.counter("acknowledged_total", "Requests answered with a 2xx")?,
+            rejected: make.counters(
+                "rejected_total",
+                "Requests rejected by their source",
+                "cause",
+            )?,
+            rejected_unstored: make.counter(
+                "rejected_unstored_total",
+                "Rejected requests counted but not stored",
+            )?,
+            refused: make.counters(
+                "refused_total",
+                "Requests that reached no source's rules",
+                "reason",
+            )?,
+            batches: make.counter("batches_total", "Proposals of requests")?,
+            batch_size: make.histogram("batch_size", "Requests a proposal", &SIZES)?,
+            acknowledge_seconds: make.histogram(
+                "acknowledge_seconds",
+                "From the last byte of a request to its answer",
+                &SECONDS,
+            )?,
+            requests_in_flight: make
+                .gauge("requests_in_flight", "Requests read or committed now")?,
+            deliveries: make.counters("deliveries_total", "Attempts that ended", "status")?,
+            attempts_in_flight: make.gauge("attempts_in_flight", "Attempts under way")?,
+            attempt_seconds: make.histogram(
+                "attempt_seconds",
+                "How long attempts took",
+                &SECONDS,
+            )?,
+            destinations_active: make
+                .gauge("destinations_active", "Destinations with work here")?,
+            ready: make.gauge("ready", "Whether every group has a leader")?,
+            nodes: make.gauges("nodes", "Nodes of the cluster as seen from here", "state")?,
+            leads: make.gauges("group_leads", "Whether this node leads the group", "group")?,
+            term: make.gauges("group_term", "The group's term", "group")?,
+            applied: make.gauges("group_applied", "The last log entry applied here", "group")?,
+            last_log: make.gauges("group_last_log", "The last log entry stored here", "group")?,
+            cluster,
+            registry,
+        })
+    }
+
+    /// Everything in Prometheus' text format; the cluster's gauges are as of now.
+    pub(crate) fn render(&self) -> String {
+        if let Some(cluster) = &self.cluster {
+            self.observe(&cluster.status(), cluster.ready());
+        }
+        TextEncoder::new()
+            .encode_to_string(&self.registry.gather())
+            .unwrap_or_else(|error| format!("# metrics not encoded: {error}\n"))
+    }
+
+    fn observe(&self, status: &Status, ready: bool) {
+        self.ready.set(i64::from(ready));
+        let up = status.nodes.iter().filter(|node| node.up).count();
+        self.nodes.with_label_values(&["up"]).set(whole(up as u64));
+        let down = status.nodes.len() - up;
+        self.nodes
+            .with_label_values(&["down"])
+            .set(whole(down as u64));
+        for group in &status.groups {
+            let label = group.group.to_string();
+            let labels = [label.as_str()];
+            let leads = group.leader == Some(status.node_id);
+            self.leads.with_label_values(&labels).set(i64::from(leads));
+            self.term.with_label_values(&labels).set(whole(group.term));
+            self.applied
+                .with_label_values(&labels)
+                .set(whole(group.applied));
+            self.last_log
+                .with_label_values(&labels)
+                .set(whole(group.last_log));
+        }
+    }
+}
+
+fn whole(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// Makes metrics that are registered already.
+struct Maker<'a>(&'a Registry);
+
+impl Maker<'_> {
+    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+        let counter = IntCounter::new(name, help)?;
+        self.0.register(Box::new(counter.clone()))?;
+        Ok(counter)
+    }
+
+    fn counters(
+        &self,
+        name: &str,
+        help: &str,
+        label: &str,
+    ) -> Result<IntCounterVec, prometheus::Error> {
+        let counters = IntCounterVec::new(Opts::new(name, help), &[label])?;
+        self.0.register(Box::new(counters.clone()))?;
+        Ok(counters)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+        let gauge = IntGauge::new(name, help)?;
+        self.0.register(Box::new(gauge.clone()))?;
+        Ok(gauge)
+    }
+
+    fn gauges(
+        &self,
+        name: &str,
+        help: &str,
+        label: &str,
+    ) -> Result<IntGaugeVec, prometheus::Error> {
+        let gauges = IntGaugeVec::new(Opts::new(name, help), &[label])?;
+        self.0.register(Box::new(gauges.clone()))?;
+        Ok(gauges)
+    }
+
+    fn histogram(
+        &self,
+        name: &str,
+        help: &str,
+        bounds: &[f64],
+    ) -> Result<Histogram, prometheus::Error> {
+        let options = HistogramOpts::new(name, help).buckets(bounds.to_vec());
+        let histogram = Histogram::with_opts(options)?;
+        self.0.register(Box::new(histogram.clone()))?;
+        Ok(histogram)
+    }
+}
