@@ -86,6 +86,21 @@ impl StateMachine {
         })
     }
 
+    /// A state machine without a cluster around it, for conformance tests: its effects go nowhere.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    #[doc(hidden)]
+    pub fn detached(group: GroupStore, snapshots: PathBuf) -> io::Result<Self> {
+        std::fs::create_dir_all(&snapshots)?;
+        let sink = EffectSink {
+            group: GroupId(1),
+            sender: mpsc::channel(1).0,
+            leads: Arc::default(),
+        };
+        Self::open(GroupId(1), group, sink, snapshots)
+    }
+
     fn commit(&mut self, batch: &mut Batch) -> io::Result<()> {
         let Some(txn) = batch.txn.take() else {
             return Ok(());

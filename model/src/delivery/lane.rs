@@ -1,0 +1,352 @@
+//! The heart of one destination on one node: what to fetch, what to attempt, when to sleep. It does no I/O.
+
+use super::{Pace, Pacer};
+use crate::{
+    ids::{EventId, GroupId},
+    state::keys::{Due, DueClass},
+    time::Timestamp,
+};
+use std::collections::{BTreeMap, VecDeque};
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// There may be something due.
+    Wake,
+    /// What a [`Output::Fetch`] found: due rows of both queues, and when the next one after them is due.
+    Fetched {
+        due: Vec<Due>,
+        next_due: Option<Timestamp>,
+    },
+    /// An attempt has its outcome, which is on its way to the log. Its due row still stands.
+    Finished(EventId),
+    /// The outcome was applied, or will never be: the due row says what is next.
+    Recorded(EventId),
+    /// An attempt was not made; its event may be fetched again later.
+    NotMade(EventId),
+    /// This node leads the partition no more.
+    Lost(GroupId),
+    Configured(Pace),
+    /// Launch nothing new.
+    Stop,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Read at most so many rows of each queue that are due by now.
+    Fetch {
+        limit: usize,
+    },
+    Attempt(Due),
+    SleepUntil(Timestamp),
+    /// Nothing is waiting, in flight or due soon.
+    Idle,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Busy {
+    InFlight,
+    /// Its outcome is known but not applied yet: launching it again would deliver it twice.
+    Reported,
+}
+
+#[derive(Clone, Debug)]
+pub struct Lane {
+    pacer: Pacer,
+    fresh: VecDeque<Due>,
+    retries: VecDeque<Due>,
+    busy: BTreeMap<EventId, Busy>,
+    in_flight: u16,
+    /// Which queue goes first next time.
+    retry_next: bool,
+    fetching: bool,
+    /// The due table may hold more than was fetched.
+    more: bool,
+    next_due: Option<Timestamp>,
+    stopped: bool,
+}
+
+impl Lane {
+    #[must_use]
+    pub fn new(pace: Pace, now: Timestamp) -> Self {
+        Self {
+            pacer: Pacer::new(pace, now),
+            fresh: VecDeque::new(),
+            retries: VecDeque::new(),
+            busy: BTreeMap::new(),
+            in_flight: 0,
+            retry_next: false,
+            fetching: false,
+            more: false,
+            next_due: None,
+            stopped: false,
+        }
+    }
+
+    /// Attempts in flight.
+    #[must_use]
+    pub fn in_flight(&self) -> u16 {
+        self.in_flight
+    }
+
+    /// Takes in what happened and says what to do.
+    pub fn step(&mut self, input: Input, now: Timestamp) -> Vec<Output> {
+        self.take_in(input, now);
+        let mut outputs = Vec::new();
+        let permit_at = self.launch(now, &mut outputs);
+        self.fetch_or_sleep(permit_at, now, &mut outputs);
+        outputs
+    }
+
+    fn take_in(&mut self, input: Input, now: Timestamp) {
+        match input {
+            Input::Wake => self.more = true,
+            Input::Fetched { due, next_due } => self.fetched(due, next_due),
+            Input::Finished(event) => {
+                if self.busy.insert(event, Busy::Reported) == Some(Busy::InFlight) {
+                    self.in_flight -= 1;
+                }
+            }
+            Input::Recorded(event) | Input::NotMade(event) => {
+                if self.busy.remove(&event) == Some(Busy::InFlight) {
+                    self.in_flight -= 1;
+                }
+                self.more = true;
+            }
+            Input::Lost(group) => {
+                self.fresh.retain(|due| due.event.group() != group);
+                self.retries.retain(|due| due.event.group() != group);
+            }
+            Input::Configured(pace) => self.pacer.set(pace, now),
+            Input::Stop => self.stopped = true,
+        }
+    }
+
+    fn fetched(&mut self, due: Vec<Due>, next_due: Option<Timestamp>) {
+        self.fetching = false;
+        self.next_due = next_due;
+        for row in due {
+            let queue = match row.class {
+                DueClass::Fresh => &mut self.fresh,
+                DueClass::Retry => &mut self.retries,
+            };
+            let known = self.busy.contains_key(&row.event)
+                || queue.iter().any(|waiting| waiting.event == row.event);
+            if !known {
+                queue.push_back(row);
+            }
+        }
+    }
+
+    /// Launches what the window and the pace allow. Returns when the next permit can be had, if one is missing.
+    fn launch(&mut self, now: Timestamp, outputs: &mut Vec<Output>) -> Option<Timestamp> {
+        while !self.stopped && self.in_flight < self.pacer.window() {
+            let first_is_retry = match (self.fresh.is_empty(), self.retries.is_empty()) {
+                (true, true) => return None,
+                (true, false) => true,
+                (false, true) => false,
+                // Both wait: they take turns, so that a backlog of one does not starve the other.
+                (false, false) => self.retry_next,
+            };
+            if let Err(at) = self.pacer.take(now) {
+                return Some(at);
+            }
+            let queue = if first_is_retry {
+                &mut self.retries
+            } else {
+                &mut self.fresh
+            };
+            let Some(due) = queue.pop_front() else {
+                return None;
+            };
+            self.retry_next = !first_is_retry;
+            self.busy.insert(due.event, Busy::InFlight);
+            self.in_flight += 1;
+            outputs.push(Output::Attempt(due));
+        }
+        None
+    }
+
+    fn fetch_or_sleep(
+        &mut self,
+        permit_at: Option<Timestamp>,
+        now: Timestamp,
+        outputs: &mut Vec<Output>,
+    ) {
+        if self.stopped {
+            return;
+        }
+        if self.next_due.is_some_and(|at| at <= now) {
+            self.more = true;
+        }
+        let waiting = self.fresh.len() + self.retries.len();
+        if waiting == 0 && self.more && !self.fetching && self.in_flight < self.pacer.window() {
+            self.fetching = true;
+            self.more = false;
+            self.next_due = None;
+            // Rows of busy events still stand in the table, in front of those that are wanted.
+            let limit = usize::from(self.pacer.window()) * 2 + self.busy.len();
+            outputs.push(Output::Fetch { limit });
+            return;
+        }
+        let wake_at = match (permit_at, self.next_due.filter(|_| waiting == 0)) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        if let Some(at) = wake_at {
+            outputs.push(Output::SleepUntil(at));
+        } else if waiting == 0 && self.busy.is_empty() && !self.fetching && !self.more {
+            outputs.push(Output::Idle);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{DestinationId, RequestId};
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    const PACE: Pace = Pace {
+        window: 2,
+        rate: None,
+    };
+    const NOW: Timestamp = Timestamp(5000);
+
+    fn due(number: u128, class: DueClass) -> Due {
+        Due {
+            destination: DestinationId(1),
+            class,
+            at: Timestamp(1),
+            event: RequestId::mint(Timestamp(1), GroupId(1), number).event(1),
+        }
+    }
+
+    fn fetched(due: Vec<Due>) -> Input {
+        Input::Fetched {
+            due,
+            next_due: None,
+        }
+    }
+
+    fn attempts(outputs: &[Output]) -> Vec<Due> {
+        outputs
+            .iter()
+            .filter_map(|output| match output {
+                Output::Attempt(due) => Some(*due),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_wake_fetches_once() {
+        let mut lane = Lane::new(PACE, NOW);
+        assert_eq!(lane.step(Input::Wake, NOW), [Output::Fetch { limit: 4 }]);
+        assert_eq!(lane.step(Input::Wake, NOW), []);
+    }
+
+    #[test]
+    fn no_more_than_the_window_is_in_flight() {
+        let mut lane = Lane::new(PACE, NOW);
+        lane.step(Input::Wake, NOW);
+        let rows: Vec<Due> = (0..5).map(|n| due(n, DueClass::Fresh)).collect();
+        let launched = attempts(&lane.step(fetched(rows.clone()), NOW));
+        assert_eq!(launched, rows[..2]);
+        let next = attempts(&lane.step(Input::Finished(rows[0].event), NOW));
+        assert_eq!(next, rows[2..3]);
+    }
+
+    #[test]
+    fn a_reported_event_is_not_launched_again_before_it_is_recorded() {
+        let mut lane = Lane::new(PACE, NOW);
+        lane.step(Input::Wake, NOW);
+        let row = due(1, DueClass::Fresh);
+        lane.step(fetched(vec![row]), NOW);
+        lane.step(Input::Finished(row.event), NOW);
+        lane.step(Input::Wake, NOW);
+        // Its due row still stands, so a fetch finds it.
+        assert_eq!(attempts(&lane.step(fetched(vec![row]), NOW)), []);
+        lane.step(Input::Recorded(row.event), NOW);
+        assert_eq!(attempts(&lane.step(fetched(vec![row]), NOW)), [row]);
+    }
+
+    #[test]
+    fn fresh_events_and_retries_take_turns() {
+        let mut lane = Lane::new(PACE, NOW);
+        let retries = (0..4).map(|n| due(n, DueClass::Retry));
+        let fresh = (10..14).map(|n| due(n, DueClass::Fresh));
+        let launched = attempts(&lane.step(fetched(retries.chain(fresh).collect()), NOW));
+        let classes: Vec<DueClass> = launched.iter().map(|due| due.class).collect();
+        assert_eq!(classes, [DueClass::Fresh, DueClass::Retry]);
+    }
+
+    #[test]
+    fn it_sleeps_until_the_next_is_due_and_goes_when_nothing_is() {
+        let mut lane = Lane::new(PACE, NOW);
+        lane.step(Input::Wake, NOW);
+        let later = NOW.plus_ms(700);
+        let none = Input::Fetched {
+            due: vec![],
+            next_due: Some(later),
+        };
+        assert_eq!(lane.step(none, NOW), [Output::SleepUntil(later)]);
+        assert_eq!(lane.step(Input::Wake, later), [Output::Fetch { limit: 4 }]);
+        assert_eq!(lane.step(fetched(vec![]), later), [Output::Idle]);
+    }
+
+    #[test]
+    fn a_lost_partition_takes_its_waiting_events_along() {
+        let mut lane = Lane::new(Pace { window: 1, ..PACE }, NOW);
+        let rows = vec![due(1, DueClass::Fresh), due(2, DueClass::Fresh)];
+        lane.step(fetched(rows.clone()), NOW);
+        lane.step(Input::Lost(GroupId(1)), NOW);
+        assert_eq!(
+            attempts(&lane.step(Input::Finished(rows[0].event), NOW)),
+            []
+        );
+    }
+
+    #[test]
+    fn a_stopped_lane_launches_nothing() {
+        let mut lane = Lane::new(PACE, NOW);
+        lane.step(Input::Stop, NOW);
+        assert_eq!(lane.step(fetched(vec![due(1, DueClass::Fresh)]), NOW), []);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_happens_nothing_is_launched_twice_or_beyond_the_window(
+            script in prop::collection::vec((0u8..5, 0u128..12), 1..300),
+        ) {
+            let mut lane = Lane::new(PACE, NOW);
+            let mut busy: BTreeSet<EventId> = BTreeSet::new();
+            let mut flying: BTreeSet<EventId> = BTreeSet::new();
+            for (what, number) in script {
+                let row = due(number, if number % 2 == 0 { DueClass::Fresh } else { DueClass::Retry });
+                let input = match what {
+                    0 => Input::Wake,
+                    1 => fetched(vec![row]),
+                    2 if flying.remove(&row.event) => Input::Finished(row.event),
+                    3 if busy.contains(&row.event) && !flying.contains(&row.event) => {
+                        busy.remove(&row.event);
+                        Input::Recorded(row.event)
+                    }
+                    4 if flying.remove(&row.event) => {
+                        busy.remove(&row.event);
+                        Input::NotMade(row.event)
+                    }
+                    _ => continue,
+                };
+                for launched in attempts(&lane.step(input, NOW)) {
+                    prop_assert!(busy.insert(launched.event), "launched twice: {:?}", launched);
+                    flying.insert(launched.event);
+                }
+                prop_assert!(flying.len() <= 2);
+                prop_assert_eq!(flying.len(), usize::from(lane.in_flight()));
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Clusters in one process: forming, agreeing, losing a node, joining, leaving, being refused.
+
+mod support;
+
+use model::ids::GroupId;
+use raft::{Cluster, StartError};
+use support::{addresses, change, config, environment, eventually, nothing, start_all, version};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+fn directories(count: usize) -> Vec<TempDir> {
+    (0..count)
+        .map(|_| TempDir::new().expect("a temporary directory"))
+        .collect()
+}
+
+fn paths(dirs: &[TempDir]) -> Vec<&std::path::Path> {
+    dirs.iter().map(TempDir::path).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_node_forms_a_cluster_and_remembers_after_a_restart() {
+    let dirs = directories(1);
+    let addresses = addresses(1);
+    let group = GroupId(1);
+    let cluster = start_all(&paths(&dirs), &addresses).await.remove(0);
+    cluster.propose(group, change(0)).await.expect("accepted");
+    assert_eq!(version(&cluster, group), 1);
+    cluster.shutdown().await;
+    drop(cluster);
+
+    let cluster = start_all(&paths(&dirs), &addresses).await.remove(0);
+    cluster.linearize(group).await.expect("a leader");
+    assert_eq!(version(&cluster, group), 1);
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_nodes_agree_and_go_on_without_one() {
+    let dirs = directories(3);
+    let addresses = addresses(3);
+    let mut clusters = start_all(&paths(&dirs), &addresses).await;
+
+    // Whoever is asked, the change is made once and seen everywhere.
+    for (seen, cluster) in clusters.iter().enumerate() {
+        let reply = cluster.propose(GroupId::CONTROL, change(seen as u64)).await;
+        reply.expect("accepted at any node");
+    }
+    for cluster in &clusters {
+        cluster.linearize(GroupId::CONTROL).await.expect("a leader");
+        assert_eq!(version(cluster, GroupId::CONTROL), 3);
+    }
+    // Each group has exactly one node that may act for it.
+    for group in clusters[0].groups() {
+        eventually("one owner", async || {
+            clusters.iter().filter(|c| c.leads(group).is_some()).count() == 1
+        })
+        .await;
+    }
+
+    let gone = clusters.remove(0);
+    gone.shutdown().await;
+    drop(gone);
+    for group in clusters[0].groups() {
+        eventually("goes on with two of three", async || {
+            clusters[1].propose(group, nothing()).await.is_ok()
+        })
+        .await;
+    }
+    for cluster in &clusters {
+        cluster.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_emptied_node_is_refused_under_its_old_id() {
+    let dirs = directories(3);
+    let addresses = addresses(3);
+    let mut clusters = start_all(&paths(&dirs), &addresses).await;
+    let gone = clusters.remove(2);
+    gone.shutdown().await;
+    drop(gone);
+
+    let empty = TempDir::new().expect("a temporary directory");
+    let again = Cluster::start(config(empty.path(), &addresses, 2), environment()).await;
+    assert!(matches!(
+        again,
+        Err(StartError::NotTheSameNode { node: 3, .. })
+    ));
+    for cluster in &clusters {
+        cluster.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_joins_and_another_leaves_and_nothing_is_lost() {
+    let dirs = directories(4);
+    let addresses = addresses(4);
+    let clusters = start_all(&paths(&dirs[..3]), &addresses[..3]).await;
+    clusters[0]
+        .propose(GroupId(1), change(0))
+        .await
+        .expect("accepted");
+
+    let mut joining = config(dirs[3].path(), &addresses, 3);
+    joining.nodes = Vec::new();
+    joining.join = vec![addresses[1].to_string()];
+    let fourth = Cluster::start(joining, environment())
+        .await
+        .expect("admitted");
+    assert!(fourth.node_id() > 3, "an id that was never used");
+    let id = fourth.node_id();
+    eventually("votes in every group", async || {
+        let status = fourth.status();
+        status.groups.iter().all(|group| group.voters.contains(&id))
+    })
+    .await;
+    fourth.linearize(GroupId(1)).await.expect("a leader");
+    assert_eq!(version(&fourth, GroupId(1)), 1);
+
+    fourth.remove_node(1).await.expect("removed");
+    for group in fourth.groups() {
+        let voters = fourth.status().groups[usize::from(group.0)].voters.clone();
+        assert!(!voters.contains(&1), "{group}: {voters:?}");
+        eventually("goes on", async || {
+            fourth.propose(group, nothing()).await.is_ok()
+        })
+        .await;
+    }
+    for cluster in clusters.iter().chain([&fourth]) {
+        cluster.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_away_too_long_comes_back_by_snapshot() {
+    let dirs = directories(3);
+    let addresses = addresses(3);
+    let start = |position: usize| {
+        let mut config = config(dirs[position].path(), &addresses, position);
+        config.snapshot_log_rows = 50;
+        config.log_rows_kept = 10;
+        Cluster::start(config, environment())
+    };
+    let (a, b, c) = tokio::try_join!(start(0), start(1), start(2)).expect("all start");
+    for cluster in [&a, &b, &c] {
+        eventually("ready", async || cluster.ready()).await;
+    }
+    c.shutdown().await;
+    drop(c);
+    let group = GroupId(1);
+    eventually("goes on", async || {
+        a.propose(group, change(0)).await.is_ok()
+    })
+    .await;
+    for seen in 1..200 {
+        a.propose(group, change(seen)).await.expect("accepted");
+    }
+    eventually("the log behind is purged", async || {
+        [&a, &b]
+            .iter()
+            .all(|cluster| cluster.status().groups[1].purged > 60)
+    })
+    .await;
+
+    let c = start(2).await.expect("comes back");
+    eventually("caught up", async || {
+        version(&c, group) == version(&a, group)
+    })
+    .await;
+    assert!(version(&c, group) >= 200);
+    for cluster in [&a, &b, &c] {
+        cluster.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_is_refused_and_counted() {
+    let dirs = directories(1);
+    let addresses = addresses(1);
+    let cluster = start_all(&paths(&dirs), &addresses).await.remove(0);
+    let before = cluster.refused().handshakes;
+
+    // Garbage, then a length that would take gigabytes if it were believed.
+    for bytes in [b"GET / HTTP/1.1\r\n\r\n".as_slice(), &[0xff; 64]] {
+        let mut stream = tokio::net::TcpStream::connect(addresses[0])
+            .await
+            .expect("listening");
+        stream.write_all(bytes).await.expect("sent");
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+    }
+    eventually("both counted", async || {
+        cluster.refused().handshakes >= before + 2
+    })
+    .await;
+    cluster
+        .propose(GroupId(1), nothing())
+        .await
+        .expect("unharmed");
+    cluster.shutdown().await;
+}
