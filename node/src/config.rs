@@ -171,7 +171,7 @@ section! {
         /// `text` or `json`.
         format: LogFormat = LogFormat::Text,
         /// What is said, in the syntax of tracing's `EnvFilter`.
-        filter: String = "info".into(),
+        filter: String = "info,openraft=warn".into(),
     }
 }
 

@@ -48,7 +48,7 @@ impl Plan {
             .iter()
             .filter_map(|network| network.parse().ok())
             .collect();
-        config.log.filter = "warn,raft::cluster=info".into();
+        config.log.filter = "warn,raft::cluster=info,openraft=error".into();
         config
     }
 

@@ -32,18 +32,15 @@ impl Admission {
         })
     }
 
-    /// Admits a request whose body is said to have `bytes`.
-    pub(super) fn admit(self: &Arc<Self>, bytes: usize) -> Result<Permit, Refused> {
+    /// Admits a request. Its body is counted as it comes.
+    pub(super) fn admit(self: &Arc<Self>) -> Result<Permit, Refused> {
         if !take(&self.requests, 1, self.max_requests) {
             return Err(Refused::TooMany);
         }
-        // From here on the permit gives the place back, whatever happens.
-        let mut permit = Permit {
+        Ok(Permit {
             admission: self.clone(),
             bytes: 0,
-        };
-        permit.grow_to(bytes)?;
-        Ok(permit)
+        })
     }
 
     pub(super) fn requests(&self) -> usize {
@@ -83,25 +80,31 @@ fn take(used: &AtomicUsize, more: usize, most: usize) -> bool {
 mod tests {
     use super::*;
 
+    fn admit(admission: &Arc<Admission>, bytes: usize) -> Result<Permit, Refused> {
+        let mut permit = admission.admit()?;
+        permit.grow_to(bytes)?;
+        Ok(permit)
+    }
+
     #[test]
     fn no_more_requests_than_the_bound_are_admitted() {
         let admission = Admission::new(2, 100);
-        let first = admission.admit(0).expect("room");
-        let _second = admission.admit(0).expect("room");
-        assert_eq!(admission.admit(0).expect_err("full"), Refused::TooMany);
+        let first = admission.admit().expect("room");
+        let _second = admission.admit().expect("room");
+        assert_eq!(admission.admit().expect_err("full"), Refused::TooMany);
         drop(first);
-        assert!(admission.admit(0).is_ok());
+        assert!(admission.admit().is_ok());
     }
 
     #[test]
     fn bytes_are_bounded_too_and_a_refusal_gives_everything_back() {
         let admission = Admission::new(10, 100);
-        let mut growing = admission.admit(60).expect("room");
-        assert!(admission.admit(41).is_err());
+        let mut growing = admit(&admission, 60).expect("room");
+        assert!(admit(&admission, 41).is_err());
         assert_eq!(admission.requests(), 1);
         assert!(growing.grow_to(101).is_err());
         growing.grow_to(100).expect("room");
         drop(growing);
-        assert!(admission.admit(100).is_ok());
+        assert!(admit(&admission, 100).is_ok());
     }
 }

@@ -10,6 +10,8 @@ mod health;
 mod judge;
 mod propose;
 mod receive;
+#[cfg(test)]
+mod stories;
 mod target;
 mod tokens;
 

@@ -7,7 +7,7 @@ use super::{
     freshness::Freshness,
     health,
     judge::{self, Judged},
-    target::{self, Target},
+    target,
     tokens::RejectionBudget,
 };
 use crate::{error::Refused, gateway::Gateway, world};
@@ -58,10 +58,7 @@ async fn receive(
     payload: web::Payload,
     door: web::Data<Door>,
 ) -> Result<HttpResponse, Refused> {
-    let accepted = match target::target(request.path()) {
-        Some(target) => door.accept_at(target, &request, payload).await,
-        None => Err(Refused::UnknownSource),
-    };
+    let accepted = door.accept_at(&request, payload).await;
     door.counted(accepted)
 }
 
@@ -93,13 +90,14 @@ impl Door {
 
     async fn accept_at(
         &self,
-        target: Target<'_>,
         request: &HttpRequest,
         payload: web::Payload,
     ) -> Result<HttpResponse, Refused> {
+        let declared = check_head(request, &self.gateway.config.ingest)?;
+        let target = target::target(request.path()).ok_or(Refused::UnknownSource)?;
         let find = |catalog: &Catalog| catalog.sources.get(&target.source).cloned();
         let (catalog, source) = self.find(find).await?;
-        self.accept(&catalog, source, target.path, request, payload)
+        self.accept(&catalog, source, target.path, request, declared, payload)
             .await
     }
 
@@ -108,6 +106,7 @@ impl Door {
         request: &HttpRequest,
         payload: web::Payload,
     ) -> Result<HttpResponse, Refused> {
+        let declared = check_head(request, &self.gateway.config.ingest)?;
         if request.method() != Method::POST {
             return Err(Refused::MethodNotAllowed("POST".into()));
         }
@@ -122,7 +121,8 @@ impl Door {
         let (catalog, source) = self
             .find(|catalog| catalog.source_named(name).cloned())
             .await?;
-        self.accept(&catalog, source, "", request, payload).await
+        self.accept(&catalog, source, "", request, declared, payload)
+            .await
     }
 
     /// The way of every request once its source is known.
@@ -132,11 +132,12 @@ impl Door {
         source: Arc<Source>,
         path: &str,
         request: &HttpRequest,
+        declared: Option<usize>,
         payload: web::Payload,
     ) -> Result<HttpResponse, Refused> {
         let bounds = &self.gateway.config.ingest;
-        let declared = check_head(request, bounds)?;
-        let mut permit = self.admission.admit(declared.unwrap_or(0))?;
+        // Bytes are counted as they come: a promise of many must not take the place of those that are there.
+        let mut permit = self.admission.admit()?;
         let body = body::read(payload, declared, &mut permit, bounds).await?;
         let read_at = Instant::now();
         let now = world::now();
