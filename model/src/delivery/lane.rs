@@ -157,9 +157,7 @@ impl Lane {
             } else {
                 &mut self.fresh
             };
-            let Some(due) = queue.pop_front() else {
-                return None;
-            };
+            let due = queue.pop_front()?;
             self.retry_next = !first_is_retry;
             self.busy.insert(due.event, Busy::InFlight);
             self.in_flight += 1;

@@ -11,7 +11,7 @@ mod retry_event;
 pub use accept_requests::{AcceptRequests, Accepted, Incoming, Planned, PlannedIgnored, Verdict};
 pub use advance_retention::AdvanceRetention;
 pub use cancel_event::CancelEvent;
-pub use command::{Command, Reply, decode_reply};
+pub use command::{Command, CommandError, Reply, decode_reply};
 pub use configure::{Change, Configure, Refusal, item};
 pub use record_attempts::{AttemptReport, Next, RecordAttempts, Recorded};
 pub use retry_event::{EventReply, RetryEvent};

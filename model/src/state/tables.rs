@@ -165,3 +165,23 @@ pub(crate) fn due_row(id: EventId, event: &Event) -> Option<Due> {
         event: id,
     })
 }
+
+/// When one destination's first event after `after` is due, of either queue.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn next_due_after(
+    kv: &impl Read,
+    destination: DestinationId,
+    after: Timestamp,
+) -> Result<Option<Timestamp>, KvError> {
+    let mut next = None;
+    for class in [DueClass::Fresh, DueClass::Retry] {
+        let (_, from) = Due::queue(destination, class, after);
+        let (_, to) = Due::queue(destination, class, Timestamp(u64::MAX - 1));
+        let first = kv.scan(Table::Due, &from, &to, 1)?;
+        let at = first.first().and_then(|(key, _)| Due::from_key(key));
+        next = next.into_iter().chain(at.map(|due| due.at)).min();
+    }
+    Ok(next)
+}

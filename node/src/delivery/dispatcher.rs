@@ -1,0 +1,248 @@
+//! Knows which partitions are led here and wakes the destinations that have something due. A hint that is lost is found
+//! by the sweep.
+
+use super::{client, destination_actor::DestinationActor, reporter::Reporter, work};
+use crate::{gateway::Gateway, world};
+use actix::{
+    Actor, Arbiter, AsyncContext, Context, Handler, Message, MessageResult, StreamHandler,
+};
+use awc::Client;
+use futures::stream;
+use model::{
+    delivery::Input,
+    ids::{DestinationId, GroupId},
+    machine::Effect,
+    state::tables,
+    time::Timestamp,
+};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::{Semaphore, mpsc};
+
+const SWEEP_EVERY: Duration = Duration::from_secs(2);
+/// What is due within this time is worth waking a destination for: it arms its own timer.
+const SOON_MS: u64 = 30_000;
+
+/// What every destination's actor shares.
+pub(super) struct Shared {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) permits: Semaphore,
+    reporters: BTreeMap<GroupId, Reporter>,
+}
+
+impl Shared {
+    pub(super) fn reporter(&self, group: GroupId) -> Option<&Reporter> {
+        self.reporters.get(&group)
+    }
+}
+
+pub(super) struct Dispatcher {
+    gateway: Arc<Gateway>,
+    shared: Option<Arc<Shared>>,
+    arbiters: Vec<Arbiter>,
+    destinations: HashMap<DestinationId, mpsc::Sender<Input>>,
+    led: BTreeSet<GroupId>,
+    stopping: bool,
+}
+
+impl Dispatcher {
+    pub(super) fn new(gateway: Arc<Gateway>) -> Self {
+        Self {
+            gateway,
+            shared: None,
+            arbiters: Vec::new(),
+            destinations: HashMap::new(),
+            led: BTreeSet::new(),
+            stopping: false,
+        }
+    }
+
+    /// Tells a destination to look, bringing its actor up if it is not there. A full mailbox is awake already.
+    fn wake(&mut self, id: DestinationId) {
+        if self.stopping {
+            return;
+        }
+        if let Some(messages) = self.destinations.get(&id) {
+            match messages.try_send(Input::Wake) {
+                Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => return,
+                Err(mpsc::error::TrySendError::Closed(_)) => {}
+            }
+        }
+        let Some(shared) = self.shared.clone() else {
+            return;
+        };
+        let Some(arbiter) = self
+            .arbiters
+            .get(id.0 as usize % self.arbiters.len().max(1))
+        else {
+            return;
+        };
+        let (ready, made) = std::sync::mpsc::sync_channel(1);
+        arbiter.spawn_fn(move || {
+            let client = thread_client(&shared.gateway);
+            let (actor, messages) = DestinationActor::new(id, shared, client);
+            actor.start();
+            let _ = ready.send(messages);
+        });
+        // The arbiter answers at once unless it is gone; the sweep tries again then.
+        if let Ok(messages) = made.recv_timeout(Duration::from_millis(500)) {
+            self.destinations.insert(id, messages);
+        }
+    }
+
+    fn sweep(&mut self, ctx: &mut Context<Self>) {
+        self.destinations
+            .retain(|_, messages| !messages.is_closed());
+        let gateway = self.gateway.clone();
+        let address = ctx.address();
+        actix_rt::spawn(async move {
+            let soon = world::now().plus_ms(SOON_MS);
+            let found = tokio::task::spawn_blocking(move || due_destinations(&gateway, soon)).await;
+            if let Ok(destinations) = found {
+                let _ = address.send(Wake(destinations)).await;
+            }
+        });
+    }
+
+    fn follow_leadership(&mut self, now: BTreeSet<GroupId>, ctx: &mut Context<Self>) {
+        for lost in self.led.difference(&now) {
+            for messages in self.destinations.values() {
+                // Full: the fence before each send says no anyway.
+                let _ = messages.try_send(Input::Lost(*lost));
+            }
+        }
+        self.led = now;
+        self.sweep(ctx);
+    }
+}
+
+/// One client a thread: it can't leave the arbiter that made it.
+fn thread_client(gateway: &Gateway) -> Client {
+    thread_local! {
+        static CLIENT: RefCell<Option<Client>> = const { RefCell::new(None) };
+    }
+    CLIENT.with_borrow_mut(|client| {
+        client
+            .get_or_insert_with(|| {
+                let delivery = &gateway.config.delivery;
+                let allowed = delivery.allow_private_networks.clone();
+                client::guarded(allowed.into(), Duration::from_millis(delivery.timeout_ms))
+            })
+            .clone()
+    })
+}
+
+fn due_destinations(gateway: &Gateway, by: Timestamp) -> Vec<DestinationId> {
+    let mut found = BTreeSet::new();
+    for group in work::led(gateway) {
+        match tables::destinations_due(&gateway.cluster.view(group)) {
+            Ok(due) => found.extend(
+                due.into_iter()
+                    .filter(|(_, at)| *at <= by)
+                    .map(|(id, _)| id),
+            ),
+            Err(error) => tracing::error!(%group, %error, "due destinations not read"),
+        }
+    }
+    found.into_iter().collect()
+}
+
+impl Actor for Dispatcher {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        let delivery = &self.gateway.config.delivery;
+        let groups = self.gateway.cluster.groups();
+        self.shared = Some(Arc::new(Shared {
+            permits: Semaphore::new(delivery.max_attempts_in_flight),
+            reporters: groups
+                .filter(|group| *group != GroupId::CONTROL)
+                .map(|group| (group, Reporter::start(self.gateway.clone(), group)))
+                .collect(),
+            gateway: self.gateway.clone(),
+        }));
+        self.arbiters = (0..delivery.arbiters.max(1))
+            .map(|_| Arbiter::new())
+            .collect();
+        if let Some(mut effects) = self.gateway.cluster.effects() {
+            ctx.add_stream(stream::poll_fn(move |wake| effects.poll_recv(wake)));
+        }
+        let leadership = self.gateway.cluster.leadership();
+        ctx.add_stream(stream::unfold(leadership, async |mut leadership| {
+            leadership.changed().await.ok()?;
+            let led = leadership.borrow_and_update().keys().copied().collect();
+            Some((Led(led), leadership))
+        }));
+        ctx.run_interval(SWEEP_EVERY, Self::sweep);
+        self.sweep(ctx);
+    }
+
+    fn stopped(&mut self, _: &mut Context<Self>) {
+        for arbiter in &self.arbiters {
+            arbiter.stop();
+        }
+    }
+}
+
+impl StreamHandler<(GroupId, Effect)> for Dispatcher {
+    fn handle(&mut self, (_, effect): (GroupId, Effect), _: &mut Context<Self>) {
+        match effect {
+            Effect::Wake {
+                destination,
+                due_at,
+            } if due_at <= world::now().plus_ms(SOON_MS) => self.wake(destination),
+            Effect::Wake { .. }
+            | Effect::CatalogChanged { .. }
+            | Effect::RetentionAdvanced { .. } => {}
+        }
+    }
+
+    // The effects end with the cluster; the dispatcher ends when it is told.
+    fn finished(&mut self, _: &mut Context<Self>) {}
+}
+
+struct Led(BTreeSet<GroupId>);
+
+impl StreamHandler<Led> for Dispatcher {
+    fn handle(&mut self, Led(now): Led, ctx: &mut Context<Self>) {
+        self.follow_leadership(now, ctx);
+    }
+
+    fn finished(&mut self, _: &mut Context<Self>) {}
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Wake(Vec<DestinationId>);
+
+impl Handler<Wake> for Dispatcher {
+    type Result = ();
+
+    fn handle(&mut self, Wake(destinations): Wake, _: &mut Context<Self>) {
+        for id in destinations {
+            self.wake(id);
+        }
+    }
+}
+
+/// Nothing new is launched from now on. Answers the reporters, so that somebody can wait for them.
+#[derive(Message)]
+#[rtype(result = "Vec<Reporter>")]
+pub(super) struct Stop;
+
+impl Handler<Stop> for Dispatcher {
+    type Result = MessageResult<Stop>;
+
+    fn handle(&mut self, _: Stop, _: &mut Context<Self>) -> Self::Result {
+        self.stopping = true;
+        for messages in self.destinations.values() {
+            let _ = messages.try_send(Input::Stop);
+        }
+        let shared = self.shared.as_ref();
+        MessageResult(shared.map_or_else(Vec::new, |s| s.reporters.values().cloned().collect()))
+    }
+}

@@ -1,0 +1,49 @@
+//! Delivery: who is due is woken, what is due is attempted, what came of it is reported.
+
+mod attempt;
+mod client;
+mod destination_actor;
+mod dispatcher;
+mod reporter;
+mod request;
+mod work;
+
+use crate::gateway::Gateway;
+use actix::{Actor, Addr};
+use dispatcher::{Dispatcher, Stop};
+use std::{sync::Arc, time::Duration};
+
+/// The delivering side of a node.
+pub(crate) struct Delivery {
+    dispatcher: Addr<Dispatcher>,
+    gateway: Arc<Gateway>,
+}
+
+/// How often a stopping node looks whether its attempts have ended.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+impl Delivery {
+    /// Starts the actors. Must run within an actix system.
+    pub(crate) fn start(gateway: Arc<Gateway>) -> Self {
+        let dispatcher = Dispatcher::new(gateway.clone()).start();
+        Self {
+            dispatcher,
+            gateway,
+        }
+    }
+
+    /// Launches nothing new and waits at most `grace` for what is in flight and its reports.
+    pub(crate) async fn stop(self, grace: Duration) {
+        let waiting = async {
+            let reporters = self.dispatcher.send(Stop).await.unwrap_or_default();
+            while self.gateway.metrics.attempts_in_flight.get() > 0
+                || reporters.iter().any(reporter::Reporter::is_busy)
+            {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        if tokio::time::timeout(grace, waiting).await.is_err() {
+            tracing::warn!("some attempts had not ended within the grace; they will be made again");
+        }
+    }
+}
