@@ -1,6 +1,11 @@
 //! Three processes form a cluster by themselves; what one is told, all know.
 
-use cluster_tests::{checker, clock, scene::Scene, sender::Outcome};
+use cluster_tests::{
+    checker, clock,
+    process::{Cluster, Options},
+    scene::Scene,
+    sender::Outcome,
+};
 use std::{collections::BTreeSet, time::Duration};
 
 #[test]
@@ -93,4 +98,33 @@ fn one_node_of_three_stopped_in_good_order_costs_no_duplicate() {
         scene.cluster.nodes[0].is_ready().then_some(())
     })
     .expect("the others go on");
+}
+
+#[test]
+fn a_cluster_whose_nodes_were_all_killed_at_once_is_ready_again_by_itself() {
+    let mut cluster = Cluster::form(3, Options::default());
+    for _ in 0..3 {
+        cluster.kill_all();
+        for node in &mut cluster.nodes {
+            node.start();
+        }
+        cluster.wait_ready(Duration::from_secs(30));
+    }
+}
+
+#[test]
+fn two_of_three_go_on_while_the_third_is_killed_and_comes_back() {
+    let mut cluster = Cluster::form(3, Options::default());
+    for victim in 0..3 {
+        cluster.nodes[victim].kill();
+        let others = clock::eventually(Duration::from_secs(20), || {
+            let mut others = (0..3).filter(|&other| other != victim);
+            others
+                .all(|other| cluster.nodes[other].is_ready())
+                .then_some(())
+        });
+        assert!(others.is_some(), "two of three are a majority");
+        cluster.nodes[victim].start();
+        cluster.wait_ready(Duration::from_secs(30));
+    }
 }
