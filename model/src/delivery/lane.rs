@@ -22,12 +22,15 @@ pub enum Input {
     Finished(EventId),
     /// The outcome was applied, or will never be: the due row says what is next.
     Recorded(EventId),
-    /// An attempt was not made; its event may be fetched again later.
+    /// An attempt was not made; its event is left alone for a moment and may then be fetched again.
     NotMade(EventId),
     /// This node leads the partition no more.
     Lost(GroupId),
+    /// The destination takes deliveries at this pace.
     Configured(Pace),
-    /// Launch nothing new.
+    /// The destination is disabled: what is due stays queued until it is configured again.
+    Held,
+    /// Launch nothing new, for good.
     Stop,
 }
 
@@ -51,12 +54,17 @@ enum Busy {
     Reported,
 }
 
+/// How long an event whose attempt was not made is left alone, so that a row that can't be worked on makes no circle.
+const PARKED_MS: u64 = 1000;
+
 #[derive(Clone, Debug)]
 pub struct Lane {
     pacer: Pacer,
     fresh: VecDeque<Due>,
     retries: VecDeque<Due>,
     busy: BTreeMap<EventId, Busy>,
+    /// Events left alone, and until when.
+    parked: BTreeMap<EventId, Timestamp>,
     in_flight: u16,
     /// Which queue goes first next time.
     retry_next: bool,
@@ -64,22 +72,25 @@ pub struct Lane {
     /// The due table may hold more than was fetched.
     more: bool,
     next_due: Option<Timestamp>,
+    held: bool,
     stopped: bool,
 }
 
 impl Lane {
     #[must_use]
-    pub fn new(pace: Pace, now: Timestamp) -> Self {
+    pub fn new(pacer: Pacer) -> Self {
         Self {
-            pacer: Pacer::new(pace, now),
+            pacer,
             fresh: VecDeque::new(),
             retries: VecDeque::new(),
             busy: BTreeMap::new(),
+            parked: BTreeMap::new(),
             in_flight: 0,
             retry_next: false,
             fetching: false,
             more: false,
             next_due: None,
+            held: false,
             stopped: false,
         }
     }
@@ -88,6 +99,21 @@ impl Lane {
     #[must_use]
     pub fn in_flight(&self) -> u16 {
         self.in_flight
+    }
+
+    /// Whether nothing would be forgotten if it went now: a successor reads the rest from the table.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.waiting() == 0 && self.busy.is_empty() && self.parked.is_empty()
+    }
+
+    #[must_use]
+    pub fn pacer(&self) -> &Pacer {
+        &self.pacer
+    }
+
+    fn waiting(&self) -> usize {
+        self.fresh.len() + self.retries.len()
     }
 
     /// Takes in what happened and says what to do.
@@ -108,30 +134,53 @@ impl Lane {
                     self.in_flight -= 1;
                 }
             }
-            Input::Recorded(event) | Input::NotMade(event) => {
-                if self.busy.remove(&event) == Some(Busy::InFlight) {
-                    self.in_flight -= 1;
-                }
-                self.more = true;
+            Input::Recorded(event) => self.done_with(event),
+            Input::NotMade(event) => {
+                self.done_with(event);
+                self.parked.insert(event, now.plus_ms(PARKED_MS));
             }
             Input::Lost(group) => {
                 self.fresh.retain(|due| due.event.group() != group);
                 self.retries.retain(|due| due.event.group() != group);
+                self.parked.retain(|event, _| event.group() != group);
             }
-            Input::Configured(pace) => self.pacer.set(pace, now),
+            Input::Configured(pace) => {
+                self.held = false;
+                self.pacer.set(pace, now);
+            }
+            Input::Held => {
+                self.held = true;
+                self.fresh.clear();
+                self.retries.clear();
+                self.parked.clear();
+            }
             Input::Stop => self.stopped = true,
         }
+        let parked = self.parked.len();
+        self.parked.retain(|_, until| *until > now);
+        self.more |= self.parked.len() < parked;
+    }
+
+    fn done_with(&mut self, event: EventId) {
+        if self.busy.remove(&event) == Some(Busy::InFlight) {
+            self.in_flight -= 1;
+        }
+        self.more = true;
     }
 
     fn fetched(&mut self, due: Vec<Due>, next_due: Option<Timestamp>) {
         self.fetching = false;
         self.next_due = next_due;
+        if self.held {
+            return;
+        }
         for row in due {
             let queue = match row.class {
                 DueClass::Fresh => &mut self.fresh,
                 DueClass::Retry => &mut self.retries,
             };
             let known = self.busy.contains_key(&row.event)
+                || self.parked.contains_key(&row.event)
                 || queue.iter().any(|waiting| waiting.event == row.event);
             if !known {
                 queue.push_back(row);
@@ -141,7 +190,7 @@ impl Lane {
 
     /// Launches what the window and the pace allow. Returns when the next permit can be had, if one is missing.
     fn launch(&mut self, now: Timestamp, outputs: &mut Vec<Output>) -> Option<Timestamp> {
-        while !self.stopped && self.in_flight < self.pacer.window() {
+        while !self.stopped && !self.held && self.in_flight < self.pacer.window() {
             let first_is_retry = match (self.fresh.is_empty(), self.retries.is_empty()) {
                 (true, true) => return None,
                 (true, false) => true,
@@ -175,26 +224,35 @@ impl Lane {
         if self.stopped {
             return;
         }
+        if self.held {
+            if self.busy.is_empty() {
+                outputs.push(Output::Idle);
+            }
+            return;
+        }
         if self.next_due.is_some_and(|at| at <= now) {
             self.more = true;
         }
-        let waiting = self.fresh.len() + self.retries.len();
+        let waiting = self.waiting();
         if waiting == 0 && self.more && !self.fetching && self.in_flight < self.pacer.window() {
             self.fetching = true;
             self.more = false;
             self.next_due = None;
-            // Rows of busy events still stand in the table, in front of those that are wanted.
-            let limit = usize::from(self.pacer.window()) * 2 + self.busy.len();
+            // Rows of busy and parked events still stand in the table, in front of those that are wanted.
+            let known = self.busy.len() + self.parked.len();
+            let limit = usize::from(self.pacer.window()) * 2 + known;
             outputs.push(Output::Fetch { limit });
             return;
         }
-        let wake_at = match (permit_at, self.next_due.filter(|_| waiting == 0)) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
+        let next_due = self.next_due.filter(|_| waiting == 0);
+        let unparked_at = self.parked.values().min().copied();
+        let wake_at = [permit_at, next_due, unparked_at]
+            .into_iter()
+            .flatten()
+            .min();
         if let Some(at) = wake_at {
             outputs.push(Output::SleepUntil(at));
-        } else if waiting == 0 && self.busy.is_empty() && !self.fetching && !self.more {
+        } else if self.is_quiet() && !self.fetching && !self.more {
             outputs.push(Output::Idle);
         }
     }
@@ -241,14 +299,14 @@ mod tests {
 
     #[test]
     fn a_wake_fetches_once() {
-        let mut lane = Lane::new(PACE, NOW);
+        let mut lane = Lane::new(Pacer::new(PACE, NOW));
         assert_eq!(lane.step(Input::Wake, NOW), [Output::Fetch { limit: 4 }]);
         assert_eq!(lane.step(Input::Wake, NOW), []);
     }
 
     #[test]
     fn no_more_than_the_window_is_in_flight() {
-        let mut lane = Lane::new(PACE, NOW);
+        let mut lane = Lane::new(Pacer::new(PACE, NOW));
         lane.step(Input::Wake, NOW);
         let rows: Vec<Due> = (0..5).map(|n| due(n, DueClass::Fresh)).collect();
         let launched = attempts(&lane.step(fetched(rows.clone()), NOW));
@@ -259,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_reported_event_is_not_launched_again_before_it_is_recorded() {
-        let mut lane = Lane::new(PACE, NOW);
+        let mut lane = Lane::new(Pacer::new(PACE, NOW));
         lane.step(Input::Wake, NOW);
         let row = due(1, DueClass::Fresh);
         lane.step(fetched(vec![row]), NOW);
@@ -273,7 +331,7 @@ mod tests {
 
     #[test]
     fn fresh_events_and_retries_take_turns() {
-        let mut lane = Lane::new(PACE, NOW);
+        let mut lane = Lane::new(Pacer::new(PACE, NOW));
         let retries = (0..4).map(|n| due(n, DueClass::Retry));
         let fresh = (10..14).map(|n| due(n, DueClass::Fresh));
         let launched = attempts(&lane.step(fetched(retries.chain(fresh).collect()), NOW));
@@ -283,7 +341,7 @@ mod tests {
 
     #[test]
     fn it_sleeps_until_the_next_is_due_and_goes_when_nothing_is() {
-        let mut lane = Lane::new(PACE, NOW);
+        let mut lane = Lane::new(Pacer::new(PACE, NOW));
         lane.step(Input::Wake, NOW);
         let later = NOW.plus_ms(700);
         let none = Input::Fetched {
@@ -297,7 +355,7 @@ mod tests {
 
     #[test]
     fn a_lost_partition_takes_its_waiting_events_along() {
-        let mut lane = Lane::new(Pace { window: 1, ..PACE }, NOW);
+        let mut lane = Lane::new(Pacer::new(Pace { window: 1, ..PACE }, NOW));
         let rows = vec![due(1, DueClass::Fresh), due(2, DueClass::Fresh)];
         lane.step(fetched(rows.clone()), NOW);
         lane.step(Input::Lost(GroupId(1)), NOW);
@@ -309,20 +367,78 @@ mod tests {
 
     #[test]
     fn a_stopped_lane_launches_nothing() {
-        let mut lane = Lane::new(PACE, NOW);
+        let mut lane = Lane::new(Pacer::new(PACE, NOW));
         lane.step(Input::Stop, NOW);
         assert_eq!(lane.step(fetched(vec![due(1, DueClass::Fresh)]), NOW), []);
     }
 
+    #[test]
+    fn a_disabled_destination_keeps_its_events_and_goes_on_when_it_is_enabled() {
+        let mut lane = Lane::new(Pacer::new(PACE, NOW));
+        lane.step(Input::Held, NOW);
+        let row = due(1, DueClass::Fresh);
+        assert_eq!(lane.step(fetched(vec![row]), NOW), [Output::Idle]);
+        assert_eq!(lane.step(Input::Wake, NOW), [Output::Idle]);
+        let enabled = lane.step(Input::Configured(PACE), NOW);
+        assert_eq!(enabled, [Output::Fetch { limit: 4 }]);
+        assert_eq!(attempts(&lane.step(fetched(vec![row]), NOW)), [row]);
+    }
+
+    #[test]
+    fn an_attempt_that_was_not_made_is_left_alone_for_a_moment() {
+        let mut lane = Lane::new(Pacer::new(PACE, NOW));
+        let row = due(1, DueClass::Fresh);
+        lane.step(fetched(vec![row]), NOW);
+        let outputs = lane.step(Input::NotMade(row.event), NOW);
+        assert_eq!(outputs, [Output::Fetch { limit: 5 }]);
+        let until = NOW.plus_ms(PARKED_MS);
+        // Its row is found again, and it is not launched in a circle.
+        let found = lane.step(fetched(vec![row]), NOW);
+        assert_eq!(found, [Output::SleepUntil(until)]);
+        assert_eq!(lane.step(Input::Wake, until), [Output::Fetch { limit: 4 }]);
+        assert_eq!(attempts(&lane.step(fetched(vec![row]), until)), [row]);
+    }
+
+    #[test]
+    fn a_lane_that_waits_for_its_pace_is_not_quiet() {
+        let slow = Pace {
+            window: 2,
+            rate: Some((1, 3_600_000)),
+        };
+        let mut lane = Lane::new(Pacer::new(slow, NOW));
+        let outputs = lane.step(fetched(vec![due(1, DueClass::Fresh)]), NOW);
+        assert_eq!(outputs, [Output::SleepUntil(NOW.plus_ms(3_600_000))]);
+        assert!(!lane.is_quiet());
+    }
+
     proptest! {
+        #[test]
+        fn every_fetched_event_is_launched_in_the_end(
+            numbers in prop::collection::vec(0u128..40, 1..60),
+        ) {
+            let mut lane = Lane::new(Pacer::new(PACE, NOW));
+            let wanted: BTreeSet<EventId> =
+                numbers.iter().map(|n| due(*n, DueClass::Fresh).event).collect();
+            let rows = numbers.iter().map(|n| due(*n, DueClass::Fresh)).collect();
+            let mut flying = attempts(&lane.step(fetched(rows), NOW));
+            let mut launched = BTreeSet::new();
+            while let Some(row) = flying.pop() {
+                prop_assert!(launched.insert(row.event));
+                flying.extend(attempts(&lane.step(Input::Finished(row.event), NOW)));
+            }
+            prop_assert_eq!(launched, wanted);
+        }
+
         #[test]
         fn whatever_happens_nothing_is_launched_twice_or_beyond_the_window(
             script in prop::collection::vec((0u8..5, 0u128..12), 1..300),
         ) {
-            let mut lane = Lane::new(PACE, NOW);
+            let mut lane = Lane::new(Pacer::new(PACE, NOW));
             let mut busy: BTreeSet<EventId> = BTreeSet::new();
             let mut flying: BTreeSet<EventId> = BTreeSet::new();
+            let mut now = NOW;
             for (what, number) in script {
+                now = now.plus_ms(300);
                 let row = due(number, if number % 2 == 0 { DueClass::Fresh } else { DueClass::Retry });
                 let input = match what {
                     0 => Input::Wake,
@@ -338,7 +454,7 @@ mod tests {
                     }
                     _ => continue,
                 };
-                for launched in attempts(&lane.step(input, NOW)) {
+                for launched in attempts(&lane.step(input, now)) {
                     prop_assert!(busy.insert(launched.event), "launched twice: {:?}", launched);
                     flying.insert(launched.event);
                 }

@@ -1,4 +1,7 @@
 //! A destination's pace on one node: a token bucket with a burst of a tenth of a second's worth, at least one.
+//!
+//! Each owner of partitions paces on its own: a destination whose events lie in partitions of several nodes gets the
+//! pace once from each of them.
 
 use crate::{
     catalog::{Destination, RatePeriod},
@@ -46,14 +49,21 @@ pub struct Pacer {
 }
 
 impl Pacer {
-    /// An empty bucket: who takes over must not send what the one before has just sent.
+    /// A bucket that was empty at `since`: who takes over must not send what the one before has just sent.
     #[must_use]
-    pub fn new(pace: Pace, now: Timestamp) -> Self {
+    pub fn new(pace: Pace, since: Timestamp) -> Self {
         Self {
             pace,
             level: 0,
-            filled_at: now,
+            filled_at: since,
         }
+    }
+
+    /// Whether waiting longer would gain nothing: such a bucket need not be remembered.
+    #[must_use]
+    pub fn is_full(&mut self, now: Timestamp) -> bool {
+        self.fill(now);
+        self.level == self.capacity()
     }
 
     pub fn set(&mut self, pace: Pace, now: Timestamp) {

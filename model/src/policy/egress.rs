@@ -91,6 +91,8 @@ fn is_global(address: IpAddr) -> bool {
 
 /// Headers of the sender that never go on: hop-by-hop ones, credentials, and those that we set ourselves.
 const DROPPED: [&str; 20] = [
+    // What encodings we can read is between us and the receiver.
+    "accept-encoding",
     "authorization",
     "connection",
     "content-length",
@@ -109,7 +111,6 @@ const DROPPED: [&str; 20] = [
     "transfer-encoding",
     "upgrade",
     "via",
-    "x-forwarded-for",
     "x-real-ip",
 ];
 
@@ -125,6 +126,7 @@ pub fn is_forwarded(name: &str, connection: &[u8]) -> bool {
         && !name.starts_with("x-tidegate-")
         && !name.starts_with("webhook-")
         && !name.starts_with("proxy-")
+        && !name.starts_with("x-forwarded-")
 }
 
 #[cfg(test)]
@@ -210,6 +212,8 @@ mod tests {
             "webhook-id",
             "x-tidegate-event-id",
             "proxy-x",
+            "x-forwarded-host",
+            "accept-encoding",
         ] {
             assert!(!is_forwarded(dropped, b""), "{dropped}");
         }

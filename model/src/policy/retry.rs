@@ -106,6 +106,14 @@ impl Codes {
         code(text).map(|code| Self::Between(code, code))
     }
 
+    /// Whether any status fits: `599-500` is a mistake of who wrote it.
+    fn names_any(self) -> bool {
+        match self {
+            Self::Between(from, to) => from <= to,
+            Self::Except(_) => true,
+        }
+    }
+
     fn covers(self, status: u16) -> bool {
         match self {
             Self::Between(from, to) => (from..=to).contains(&status),
@@ -128,7 +136,7 @@ pub fn validate(rule: &RetryRule) -> Result<(), String> {
         );
     }
     for code in rule.response_status_codes.iter().flatten() {
-        if Codes::parse(code).is_none() {
+        if !Codes::parse(code).is_some_and(Codes::names_any) {
             return Err(format!(
                 "retry.response_status_codes: {code:?} is none of 500, 500-599, >=500, !404"
             ));
@@ -252,8 +260,10 @@ mod tests {
                 .contains("retry.interval")
         );
         wrong = rule(Backoff::Linear, 1);
-        wrong.response_status_codes = Some(vec!["5xx".into()]);
-        assert!(validate(&wrong).expect_err("no code").contains("5xx"));
+        for nothing in ["5xx", "599-500", ">599", "99"] {
+            wrong.response_status_codes = Some(vec![nothing.into()]);
+            assert!(validate(&wrong).expect_err("no code").contains(nothing));
+        }
     }
 
     proptest! {

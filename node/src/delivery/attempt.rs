@@ -10,7 +10,7 @@ use crate::{gateway::Gateway, world};
 use awc::{
     Client, ClientResponse,
     error::{ConnectError, SendRequestError},
-    http::{Method, Uri},
+    http::{Method, Uri, header::HttpDate},
 };
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
@@ -21,7 +21,11 @@ use model::{
     time::Timestamp,
     traffic::{Attempt, ErrorCode, Outcome},
 };
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 /// Bytes of an answer that are kept with the attempt.
 const KEPT: usize = 1024;
@@ -182,8 +186,7 @@ where
     let retry_after_ms = response
         .headers()
         .get("retry-after")
-        .and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok())
-        .map(|seconds| seconds.saturating_mul(1000));
+        .and_then(|value| retry_after_ms(value.to_str().ok()?.trim(), world::now()));
     let mut kept = BytesMut::new();
     let mut drained = 0;
     while let Some(chunk) = response.next().await {
@@ -197,6 +200,17 @@ where
         }
     }
     Outcome::answered(status, kept.freeze(), retry_after_ms)
+}
+
+/// Seconds, or a date.
+fn retry_after_ms(text: &str, now: Timestamp) -> Option<u64> {
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(seconds.saturating_mul(1000));
+    }
+    let date = SystemTime::from(text.parse::<HttpDate>().ok()?);
+    let since_epoch = date.duration_since(UNIX_EPOCH).ok()?;
+    let at = Timestamp(u64::try_from(since_epoch.as_millis()).ok()?);
+    Some(at.since_ms(now))
 }
 
 fn classify(error: &SendRequestError) -> ErrorCode {

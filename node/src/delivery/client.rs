@@ -11,6 +11,9 @@ use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Shorter than what servers commonly allow (5 s and more), so that an attempt seldom meets a connection that its
+/// receiver is just closing.
+const KEEP_ALIVE: Duration = Duration::from_secs(4);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Refused addresses end as this kind of error, so that an attempt can say so.
@@ -32,6 +35,7 @@ pub(super) fn guarded(allowed: Arc<[IpNet]>, timeout: Duration) -> Client {
         .rustls_0_23(Arc::new(tls))
         // One queue for all destinations would let a slow one stop the others; the lanes bound what is in flight.
         .limit(0)
+        .conn_keep_alive(KEEP_ALIVE)
         .timeout(CONNECT_TIMEOUT)
         .handshake_timeout(HANDSHAKE_TIMEOUT);
     Client::builder()
@@ -48,13 +52,15 @@ struct Guard {
 }
 
 impl Guard {
-    async fn vetted(&self, host: &str, port: u16) -> Result<SocketAddr, ConnectError> {
+    async fn vetted(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let found: Vec<SocketAddr> = tokio::net::lookup_host((host, port))
             .await
             .map_err(|error| ConnectError::Resolver(Box::new(error)))?
             .collect();
-        let first = *found.first().ok_or(ConnectError::NoRecords)?;
+        if found.is_empty() {
+            return Err(ConnectError::NoRecords);
+        }
         // One forbidden address among good ones is how a name is pointed inside: refuse them all.
         let forbidden = found
             .iter()
@@ -62,7 +68,7 @@ impl Guard {
         if forbidden {
             return Err(ConnectError::Io(refused()));
         }
-        Ok(first)
+        Ok(found)
     }
 }
 
@@ -81,14 +87,14 @@ impl Service<ConnectInfo<Uri>> for Guard {
         let guard = self.clone();
         Box::pin(async move {
             let host = info.hostname().to_owned();
-            let address = guard.vetted(&host, info.port()).await?;
+            let addresses = guard.vetted(&host, info.port()).await?;
             let connected = TcpConnector::default()
                 .service()
-                .call(info.set_addr(address))
+                .call(info.set_addrs(addresses.iter().copied()))
                 .await?;
             // What is at the other end is what was vetted, or nothing is sent.
             let peer = connected.io_ref().peer_addr().map_err(ConnectError::Io)?;
-            if peer.ip() != address.ip() {
+            if !addresses.contains(&peer) {
                 return Err(ConnectError::Io(refused()));
             }
             Ok(connected)

@@ -11,18 +11,19 @@ use awc::Client;
 use futures::stream;
 use model::{
     delivery::{Input, Lane, Output, Pace},
-    ids::DestinationId,
+    ids::{DestinationId, EventId},
     state::keys::Due,
     time::Timestamp,
 };
+use prometheus::IntGauge;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
 /// Messages that may wait for one destination: twice its window and hints, which may be dropped.
-const MAILBOX: usize = 1024;
+pub(super) const MAILBOX: usize = 1024;
 /// Idle for so long, it goes.
 const LINGER: Duration = Duration::from_secs(5);
-/// Further off than this, the sweep wakes it again.
+/// Further off than this, the retry scheduler wakes it again.
 const NEAR_MS: u64 = 60_000;
 
 pub(super) struct DestinationActor {
@@ -36,24 +37,24 @@ pub(super) struct DestinationActor {
 }
 
 impl DestinationActor {
-    /// Makes the actor and the way to it.
+    /// Makes the actor at the end of a way to it.
     pub(super) fn new(
         id: DestinationId,
         shared: Arc<Shared>,
         client: Client,
-    ) -> (Self, mpsc::Sender<Input>) {
-        let (messages, inbox) = mpsc::channel(MAILBOX);
-        let pace = shared.pace(id);
-        let actor = Self {
+        (messages, inbox): (mpsc::Sender<Input>, mpsc::Receiver<Input>),
+    ) -> Self {
+        let pace = shared.pace(id).unwrap_or(shared.default_pace());
+        let pacer = shared.pacers.take(id, pace, world::now());
+        Self {
             id,
-            lane: Lane::new(pace.unwrap_or(shared.default_pace()), world::now()),
+            lane: Lane::new(pacer),
             shared,
             client,
-            messages: messages.clone(),
+            messages,
             inbox: Some(inbox),
             alarm: None,
-        };
-        (actor, messages)
+        }
     }
 
     fn drive(&mut self, input: Input, ctx: &mut Context<Self>) {
@@ -79,48 +80,42 @@ impl DestinationActor {
     }
 
     fn launch(&self, due: Due) {
-        let (shared, client, messages) = (
-            self.shared.clone(),
-            self.client.clone(),
-            self.messages.clone(),
-        );
+        let (shared, client) = (self.shared.clone(), self.client.clone());
+        let mut flight = Flight {
+            messages: self.messages.clone(),
+            event: Some(due.event),
+        };
         // A task of its own on this arbiter: a future on the actor's context is polled at every wake of it.
         actix_rt::spawn(async move {
             // Bounds the sockets of the whole node, whatever the destinations' windows add up to.
             let Ok(_permit) = shared.permits.acquire().await else {
                 return;
             };
-            shared.gateway.metrics.attempts_in_flight.inc();
-            let launched = attempt::make(&shared.gateway, &client, due).await;
-            match launched {
-                Launched::NotMade => {
-                    let _ = messages.send(Input::NotMade(due.event)).await;
-                }
-                Launched::Done(mut report) => {
-                    let _ = messages.send(Input::Finished(due.event)).await;
-                    report.recorded = Some(messages);
-                    if let Some(reporter) = shared.reporter(due.event.group()) {
-                        reporter.push(report).await;
-                    }
-                }
+            let _counted = Counted::new(&shared.gateway.metrics.attempts_in_flight);
+            let Launched::Done(mut report) = attempt::make(&shared.gateway, &client, due).await
+            else {
+                return;
+            };
+            report.recorded = Some(flight.landed().await);
+            if let Some(reporter) = shared.reporter(due.event.group()) {
+                reporter.push(report).await;
             }
-            shared.gateway.metrics.attempts_in_flight.dec();
         });
     }
 
     fn sleep(&mut self, at: Timestamp, ctx: &mut Context<Self>) {
         let wait = at.since_ms(world::now());
-        if wait > NEAR_MS {
+        if wait > NEAR_MS && self.lane.is_quiet() {
             return self.linger(ctx);
         }
-        self.arm(Duration::from_millis(wait.max(1)), ctx, |actor, ctx| {
-            actor.drive(Input::Wake, ctx);
-        });
+        let wait = Duration::from_millis(wait.clamp(1, NEAR_MS));
+        self.arm(wait, ctx, |actor, ctx| actor.drive(Input::Wake, ctx));
     }
 
     fn linger(&mut self, ctx: &mut Context<Self>) {
         self.arm(LINGER, ctx, |actor, ctx| {
-            if actor.lane.in_flight() == 0 {
+            // What is on its way to the log would be made twice by a successor.
+            if actor.lane.is_quiet() {
                 ctx.stop();
             }
         });
@@ -143,6 +138,49 @@ impl DestinationActor {
     }
 }
 
+/// An attempt under way. Dropped before it landed, it tells the lane that nothing was made, so that no slot of the
+/// window is lost to a panic.
+struct Flight {
+    messages: mpsc::Sender<Input>,
+    event: Option<EventId>,
+}
+
+impl Flight {
+    /// The attempt has its outcome. Gives the way back to the lane.
+    async fn landed(&mut self) -> mpsc::Sender<Input> {
+        if let Some(event) = self.event.take() {
+            // Closed: the lane is gone, and its successor reads the table.
+            let _ = self.messages.send(Input::Finished(event)).await;
+        }
+        self.messages.clone()
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        if let Some(event) = self.event {
+            // Full is out of the question: a lane has at most its window in flight, and hints leave room.
+            let _ = self.messages.try_send(Input::NotMade(event));
+        }
+    }
+}
+
+/// One more in a gauge for as long as it lives.
+struct Counted(IntGauge);
+
+impl Counted {
+    fn new(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 impl Actor for DestinationActor {
     type Context = Context<Self>;
 
@@ -155,6 +193,9 @@ impl Actor for DestinationActor {
     }
 
     fn stopped(&mut self, _: &mut Context<Self>) {
+        self.shared
+            .pacers
+            .keep(self.id, self.lane.pacer(), world::now());
         self.shared.gateway.metrics.destinations_active.dec();
     }
 }
@@ -166,11 +207,8 @@ impl StreamHandler<Input> for DestinationActor {
             match self.shared.pace(self.id) {
                 // The catalog may have changed since the last time.
                 Some(pace) => self.drive(Input::Configured(pace), ctx),
-                // Disabled: what is due stays queued, and this door closes.
-                None => {
-                    self.drive(Input::Stop, ctx);
-                    return self.linger(ctx);
-                }
+                // Disabled: what is due stays queued.
+                None => return self.drive(Input::Held, ctx),
             }
         }
         self.drive(input, ctx);

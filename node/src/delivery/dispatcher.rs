@@ -1,8 +1,14 @@
 //! Knows which partitions are led here and wakes the destinations that have something due. A hint that is lost is found
 //! by the sweep.
 
-use super::{client, destination_actor::DestinationActor, reporter::Reporter, work};
-use crate::{gateway::Gateway, world};
+use super::{
+    client,
+    destination_actor::{DestinationActor, MAILBOX},
+    pacers::Pacers,
+    reporter::Reporter,
+    work,
+};
+use crate::{config, gateway::Gateway, world};
 use actix::{
     Actor, Arbiter, AsyncContext, Context, Handler, Message, MessageResult, StreamHandler,
 };
@@ -24,6 +30,8 @@ use std::{
 use tokio::sync::{Semaphore, mpsc};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
+/// Delivering threads where the machine has more cores than they need.
+const ARBITERS_MAX: usize = 8;
 /// What is due within this time is worth waking a destination for: it arms its own timer.
 const SOON_MS: u64 = 30_000;
 
@@ -31,6 +39,7 @@ const SOON_MS: u64 = 30_000;
 pub(super) struct Shared {
     pub(super) gateway: Arc<Gateway>,
     pub(super) permits: Semaphore,
+    pub(super) pacers: Pacers,
     reporters: BTreeMap<GroupId, Reporter>,
 }
 
@@ -81,22 +90,22 @@ impl Dispatcher {
         else {
             return;
         };
-        let (ready, made) = std::sync::mpsc::sync_channel(1);
-        arbiter.spawn_fn(move || {
+        let (messages, inbox) = mpsc::channel(MAILBOX);
+        let way = (messages.clone(), inbox);
+        // Not waited for. Should the arbiter be gone, the way is closed and the sweep tries again.
+        DestinationActor::start_in_arbiter(&arbiter.handle(), move |_| {
             let client = thread_client(&shared.gateway);
-            let (actor, messages) = DestinationActor::new(id, shared, client);
-            actor.start();
-            let _ = ready.send(messages);
+            DestinationActor::new(id, shared, client, way)
         });
-        // The arbiter answers at once unless it is gone; the sweep tries again then.
-        if let Ok(messages) = made.recv_timeout(Duration::from_millis(500)) {
-            self.destinations.insert(id, messages);
-        }
+        self.destinations.insert(id, messages);
     }
 
     fn sweep(&mut self, ctx: &mut Context<Self>) {
         self.destinations
             .retain(|_, messages| !messages.is_closed());
+        if let Some(shared) = &self.shared {
+            shared.pacers.forget_full(world::now());
+        }
         let gateway = self.gateway.clone();
         let address = ctx.address();
         actix_rt::spawn(async move {
@@ -114,6 +123,9 @@ impl Dispatcher {
                 // Full: the fence before each send says no anyway.
                 let _ = messages.try_send(Input::Lost(*lost));
             }
+        }
+        if let Some(shared) = self.shared.as_ref().filter(|_| !now.is_subset(&self.led)) {
+            shared.pacers.start_anew(world::now());
         }
         self.led = now;
         self.sweep(ctx);
@@ -159,13 +171,14 @@ impl Actor for Dispatcher {
         let groups = self.gateway.cluster.groups();
         self.shared = Some(Arc::new(Shared {
             permits: Semaphore::new(delivery.max_attempts_in_flight),
+            pacers: Pacers::new(world::now()),
             reporters: groups
                 .filter(|group| *group != GroupId::CONTROL)
                 .map(|group| (group, Reporter::start(self.gateway.clone(), group)))
                 .collect(),
             gateway: self.gateway.clone(),
         }));
-        self.arbiters = (0..delivery.arbiters.max(1))
+        self.arbiters = (0..config::threads(delivery.arbiters, ARBITERS_MAX))
             .map(|_| Arbiter::new())
             .collect();
         if let Some(mut effects) = self.gateway.cluster.effects() {
@@ -242,7 +255,11 @@ impl Handler<Stop> for Dispatcher {
         for messages in self.destinations.values() {
             let _ = messages.try_send(Input::Stop);
         }
-        let shared = self.shared.as_ref();
-        MessageResult(shared.map_or_else(Vec::new, |s| s.reporters.values().cloned().collect()))
+        let Some(shared) = &self.shared else {
+            return MessageResult(Vec::new());
+        };
+        // Attempts that still wait for a permit are not made.
+        shared.permits.close();
+        MessageResult(shared.reporters.values().cloned().collect())
     }
 }

@@ -4,6 +4,7 @@ mod attempt;
 mod client;
 mod destination_actor;
 mod dispatcher;
+mod pacers;
 mod reporter;
 mod request;
 mod work;

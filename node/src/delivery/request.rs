@@ -27,11 +27,8 @@ pub(super) fn outgoing(
     retry_after_s: Option<u64>,
 ) -> Outgoing {
     let record = &work.record;
-    let connection = record
-        .header_all("connection")
-        .next()
-        .cloned()
-        .unwrap_or_default();
+    let named: Vec<&[u8]> = record.header_all("connection").map(AsRef::as_ref).collect();
+    let connection = named.join(b",".as_slice());
     let mut headers: Vec<(String, Bytes)> = record
         .headers
         .iter()

@@ -4,16 +4,17 @@ use crate::gateway::Gateway;
 use bytes::Bytes;
 use model::{
     catalog::{Connection, Destination},
-    ids::{DestinationId, GroupId},
+    ids::{ConnectionId, DestinationId, GroupId},
     state::{
         codec,
         keys::{Due, DueClass},
+        kv::{Read, Table},
         tables::{self, TableError},
     },
     time::Timestamp,
     traffic::{Event, RequestRecord},
 };
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// One event, ready to be attempted.
 pub(super) struct Work {
@@ -38,7 +39,11 @@ pub(super) enum WorkError {
     Payload(#[from] storage::Error),
 }
 
-/// Reads everything of one due event. None: it has ended or gone, and its row went with it.
+/// Rows of disabled connections that one look skips. What stands behind more of them waits.
+const SKIPPED_MAX: usize = 50_000;
+const PAGE: usize = 256;
+
+/// Reads everything of one due event. None: it has ended, moved or gone, or is not to be attempted now.
 pub(super) fn load(gateway: &Gateway, due: Due) -> Result<Option<Work>, WorkError> {
     let group = due.event.group();
     let view = gateway.cluster.view(group);
@@ -49,6 +54,17 @@ pub(super) fn load(gateway: &Gateway, due: Due) -> Result<Option<Work>, WorkErro
     if event.due_at != Some(due.at) || event.status.is_ended() {
         return Ok(None);
     }
+    let catalog = gateway.catalog();
+    let connection = catalog.connections.get(&event.connection_id).cloned();
+    let destination = catalog.destinations.get(&event.destination_id).cloned();
+    // Disabled since the row was read: the event stays queued.
+    if connection.as_ref().is_some_and(|c| c.disabled_at.is_some())
+        || destination
+            .as_ref()
+            .is_some_and(|d| d.disabled_at.is_some())
+    {
+        return Ok(None);
+    }
     let Some(request) = tables::request(&view, due.event.request())? else {
         return Ok(None);
     };
@@ -57,11 +73,10 @@ pub(super) fn load(gateway: &Gateway, due: Due) -> Result<Option<Work>, WorkErro
         None => Some(Bytes::new()),
         Some(at) => gateway.cluster.payload(group, at)?,
     };
-    let catalog = gateway.catalog();
     let source = catalog.sources.get(&event.source_id);
     Ok(Some(Work {
-        connection: catalog.connections.get(&event.connection_id).cloned(),
-        destination: catalog.destinations.get(&event.destination_id).cloned(),
+        connection,
+        destination,
         source_name: source.map(|source| source.name.clone()).unwrap_or_default(),
         due,
         event,
@@ -77,10 +92,17 @@ pub(super) fn fetch(
     now: Timestamp,
     limit: usize,
 ) -> (Vec<Due>, Option<Timestamp>) {
+    let disabled = disabled_connections(gateway, destination);
     let mut due = Vec::new();
     let mut next = None;
     for group in led(gateway) {
-        match fetch_of(gateway, group, destination, now, limit) {
+        let look = Look {
+            destination,
+            now,
+            limit,
+            disabled: &disabled,
+        };
+        match look.at(&gateway.cluster.view(group)) {
             Ok((found, at)) => {
                 due.extend(found);
                 next = next.into_iter().chain(at).min();
@@ -93,23 +115,55 @@ pub(super) fn fetch(
     (due, next)
 }
 
-fn fetch_of(
-    gateway: &Gateway,
-    group: GroupId,
+/// One look at the queues of a destination in one partition.
+struct Look<'a> {
     destination: DestinationId,
     now: Timestamp,
     limit: usize,
-) -> Result<(Vec<Due>, Option<Timestamp>), model::state::kv::KvError> {
-    let view = gateway.cluster.view(group);
-    let mut due = tables::due(&view, destination, DueClass::Fresh, now, limit)?;
-    due.extend(tables::due(
-        &view,
-        destination,
-        DueClass::Retry,
-        now,
-        limit,
-    )?);
-    Ok((due, tables::next_due_after(&view, destination, now)?))
+    disabled: &'a BTreeSet<ConnectionId>,
+}
+
+impl Look<'_> {
+    fn at(&self, view: &impl Read) -> Result<(Vec<Due>, Option<Timestamp>), TableError> {
+        let mut due = self.queue(view, DueClass::Fresh)?;
+        due.extend(self.queue(view, DueClass::Retry)?);
+        let next = tables::next_due_after(view, self.destination, self.now)?;
+        Ok((due, next))
+    }
+
+    fn queue(&self, view: &impl Read, class: DueClass) -> Result<Vec<Due>, TableError> {
+        if self.disabled.is_empty() {
+            let found = tables::due(view, self.destination, class, self.now, self.limit)?;
+            return Ok(found);
+        }
+        let (mut from, to) = Due::queue(self.destination, class, self.now);
+        let mut found = Vec::new();
+        let mut looked_at = 0;
+        while found.len() < self.limit && looked_at < self.limit + SKIPPED_MAX {
+            let page = view.scan(Table::Due, &from, &to, PAGE)?;
+            let Some((last, _)) = page.last() else { break };
+            from = [last, [0].as_slice()].concat();
+            looked_at += page.len();
+            for due in page.iter().filter_map(|(key, _)| Due::from_key(key)) {
+                let event = tables::event(view, due.event)?;
+                if event.is_none_or(|event| !self.disabled.contains(&event.connection_id)) {
+                    found.push(due);
+                }
+            }
+        }
+        found.truncate(self.limit);
+        Ok(found)
+    }
+}
+
+/// The connections to a destination whose events stay queued.
+fn disabled_connections(gateway: &Gateway, destination: DestinationId) -> BTreeSet<ConnectionId> {
+    let catalog = gateway.catalog();
+    let of_it = catalog.connections.values();
+    of_it
+        .filter(|c| c.destination_id == destination && c.disabled_at.is_some())
+        .map(|c| c.id)
+        .collect()
 }
 
 /// The partitions that this node may deliver for right now.
@@ -119,4 +173,60 @@ pub(super) fn led(gateway: &Gateway) -> Vec<GroupId> {
         .groups()
         .filter(|group| *group != GroupId::CONTROL && gateway.cluster.leads(*group).is_some())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{
+        ids::{EventId, SourceId},
+        state::{kv::Kv, memory::Memory},
+        traffic::{EventStatus, Trigger},
+    };
+
+    fn row(kv: &mut Memory, number: u128, connection: u128) -> Due {
+        let due = Due {
+            destination: DestinationId(1),
+            class: DueClass::Fresh,
+            at: Timestamp(number as u64),
+            event: EventId(number),
+        };
+        let event = Event {
+            connection_id: ConnectionId(connection),
+            source_id: SourceId(1),
+            destination_id: due.destination,
+            status: EventStatus::Queued,
+            attempts: 0,
+            created_at: due.at,
+            updated_at: due.at,
+            due_at: Some(due.at),
+            next_trigger: Trigger::Initial,
+            last_attempt_at: None,
+            successful_at: None,
+            response_status: None,
+            error_code: None,
+        };
+        kv.put(Table::Due, &due.key(), &[]);
+        kv.put(Table::Events, &due.event.key(), &codec::encode(&event));
+        due
+    }
+
+    #[test]
+    fn events_of_a_disabled_connection_stay_queued_and_stop_nobody() {
+        let mut kv = Memory::default();
+        for number in 0..600 {
+            row(&mut kv, number, 7);
+        }
+        let wanted = [row(&mut kv, 700, 8), row(&mut kv, 701, 8)];
+        row(&mut kv, 702, 8);
+        let disabled = BTreeSet::from([ConnectionId(7)]);
+        let look = Look {
+            destination: DestinationId(1),
+            now: Timestamp(1000),
+            limit: 2,
+            disabled: &disabled,
+        };
+        let (due, next) = look.at(&kv).expect("memory reads");
+        assert_eq!((due.as_slice(), next), (wanted.as_slice(), None));
+    }
 }
