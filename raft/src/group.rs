@@ -48,7 +48,8 @@ impl Group {
             replication_lag_threshold: config.log_rows_kept.max(50_000),
             snapshot_policy: SnapshotPolicy::Never,
             max_in_snapshot_log_to_keep: config.log_rows_kept,
-            purge_batch_size: 256,
+            // Purging in batches costs less, but not more rows may stay than were asked for.
+            purge_batch_size: config.log_rows_kept.clamp(1, 256),
             ..openraft::Config::default()
         }
         .validate()

@@ -42,6 +42,8 @@ pub(crate) struct Log {
     pub(crate) purged: Option<(u64, Bytes)>,
     /// The index that the next appended row has.
     pub(crate) next: u64,
+    /// Where a log that was never purged begins.
+    start: u64,
     tail: VecDeque<LogRow>,
     tail_bytes: usize,
     /// Rows below this index are written, so they may leave the tail.
@@ -60,17 +62,20 @@ pub(crate) struct Gap {
 
 impl Log {
     /// A log as it was found on disk.
-    pub(crate) fn found(purged: Option<(u64, Bytes)>, next: u64) -> Self {
+    pub(crate) fn found(purged: Option<(u64, Bytes)>, first: u64, next: u64) -> Self {
         Self {
             purged,
             next,
+            start: first,
             written: next,
             ..Self::default()
         }
     }
 
     pub(crate) fn first(&self) -> u64 {
-        self.purged.as_ref().map_or(0, |(index, _)| index + 1)
+        self.purged
+            .as_ref()
+            .map_or(self.start, |(index, _)| index + 1)
     }
 
     pub(crate) fn last(&self) -> Option<u64> {
@@ -87,6 +92,10 @@ impl Log {
     }
 
     pub(crate) fn append(&mut self, rows: &[LogRow]) -> Result<(), Gap> {
+        if let (None, None, Some(row)) = (&self.purged, self.last(), rows.first()) {
+            // An empty log begins wherever its first row stands.
+            (self.start, self.next, self.written) = (row.index, row.index, row.index);
+        }
         for (expected, row) in (self.next..).zip(rows) {
             if row.index != expected {
                 return Err(Gap {

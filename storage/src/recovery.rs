@@ -117,10 +117,23 @@ fn load(engine: &Engine, group: GroupId) -> Result<(Log, Mark), Error> {
         .get(Column::Meta, &meta_key(group, Tag::Purged))?
         .map(|value| split_number(group, "the purge mark", value))
         .transpose()?;
-    let first = purged.as_ref().map_or(0, |(index, _)| index + 1);
+    let first = match &purged {
+        Some((index, _)) => index + 1,
+        None => first_row(engine, group)?.unwrap_or(0),
+    };
     let next = check_log(engine, group, first)?;
     let rank = read_vote(engine, group)?.map_or((0, 0), |(rank, _)| rank);
-    Ok((Log::found(purged, next), Mark { next, rank }))
+    Ok((Log::found(purged, first, next), Mark { next, rank }))
+}
+
+/// The index of the first row of a log, if it has any.
+fn first_row(engine: &Engine, group: GroupId) -> Result<Option<u64>, Error> {
+    let (_, end) = group_range(group);
+    let mut rows = engine.iterate(Column::Log, &log_key(group, 0), &end);
+    rows.seek_to_first();
+    let index = rows.key().and_then(log_index);
+    finished(&rows)?;
+    Ok(index)
 }
 
 /// Walks the log from `first`: every index must be there, every checksum must hold. Returns where it ends.

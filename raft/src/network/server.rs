@@ -14,6 +14,7 @@ use tokio::{
     io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
     sync::{Semaphore, mpsc},
+    task::JoinSet,
 };
 
 /// Connections that peers may hold at once.
@@ -42,14 +43,17 @@ pub(crate) struct Listener<H> {
 /// Serves peers until the task is dropped.
 pub(crate) async fn serve<H: Handler>(listener: TcpListener, shared: Arc<Listener<H>>) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    // They end with this task: a stopped node must not go on answering on old connections.
+    let mut connections = JoinSet::new();
     loop {
+        while connections.try_join_next().is_some() {}
         let Ok(permit) = permits.clone().acquire_owned().await else {
             return;
         };
         match listener.accept().await {
             Ok((stream, _)) => {
                 let shared = shared.clone();
-                tokio::spawn(async move {
+                connections.spawn(async move {
                     let _permit = permit;
                     if let Err(error) = connection(stream, &shared).await
                         && error.kind() != io::ErrorKind::UnexpectedEof

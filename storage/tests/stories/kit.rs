@@ -7,6 +7,7 @@ use model::{
     time::Timestamp,
 };
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
     sync::{
@@ -70,17 +71,37 @@ impl Disk {
     }
 }
 
+/// Copies a directory as it is at one moment. A running database removes files in the background, so a copy during
+/// which the set of files changed is made again.
 pub(crate) fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a directory");
-    for entry in fs::read_dir(from).expect("a directory") {
-        let entry = entry.expect("an entry");
-        let target = to.join(entry.file_name());
-        if entry.file_type().expect("a type").is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).expect("a copy");
+    loop {
+        let _ = fs::remove_dir_all(to);
+        let before = files(from);
+        let copied = before.iter().try_for_each(|file| {
+            let target = to.join(file);
+            fs::create_dir_all(target.parent().expect("a parent"))?;
+            fs::copy(from.join(file), target).map(drop)
+        });
+        match copied {
+            Ok(()) if files(from) == before => return,
+            Err(error) if error.kind() != io::ErrorKind::NotFound => panic!("{error}"),
+            _ => {}
         }
     }
+}
+
+fn files(dir: &Path) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(dir).expect("a directory") {
+        let entry = entry.expect("an entry");
+        let name = PathBuf::from(entry.file_name());
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            found.extend(files(&entry.path()).into_iter().map(|file| name.join(file)));
+        } else {
+            found.insert(name);
+        }
+    }
+    found
 }
 
 /// A callback and where its answer arrives.

@@ -1,0 +1,262 @@
+//! The one mapping from what went wrong to the API's error body: `{code, status, message, data}`.
+
+use actix_web::{HttpResponse, ResponseError, http::StatusCode, http::header};
+use model::{catalog::CatalogError, machine::CommandError, state::kv, state::tables::TableError};
+use serde_json::json;
+use std::fmt;
+
+/// Seconds after which a client should ask again.
+const RETRY_AFTER_S: u32 = 1;
+
+/// An answer other than 200. Existing clients show the message and nothing else, so it names the field and what was expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+        }
+    }
+
+    /// A field that is not as it should be.
+    pub(super) fn invalid(field: &str, expected: impl fmt::Display) -> Self {
+        Self::unprocessable(format!("{field}: {expected}"))
+    }
+
+    pub(super) fn unprocessable(message: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "UNPROCESSABLE_ENTITY",
+            message,
+        )
+    }
+
+    /// A part of the API that this version does not have. Never a silent "done".
+    pub(super) fn not_available(feature: &str) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "NOT_IMPLEMENTED",
+            format!("{feature} is not available in this version; nothing was changed"),
+        )
+    }
+
+    pub(super) fn not_found(what: &str, id: &str) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "NOT_FOUND",
+            format!("{what} {id:?} not found"),
+        )
+    }
+
+    pub(super) fn unknown_path(path: &str) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "NOT_FOUND",
+            format!("{path:?} is not a path of this API"),
+        )
+    }
+
+    pub(super) fn wrong_method(method: &str, path: &str) -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "METHOD_NOT_ALLOWED",
+            format!("{path:?} does not take {method}"),
+        )
+    }
+
+    pub(super) fn unauthorized() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "UNAUTHORIZED",
+            "expected the admin token as Authorization: Bearer TOKEN, or as the user name of Basic",
+        )
+    }
+
+    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "BAD_REQUEST", message)
+    }
+
+    pub(super) fn not_json(content_type: &str) -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "UNSUPPORTED_MEDIA_TYPE",
+            format!("content-type {content_type:?}: expected application/json"),
+        )
+    }
+
+    pub(super) fn too_large(limit: usize) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "PAYLOAD_TOO_LARGE",
+            format!("the body is larger than {limit} bytes"),
+        )
+    }
+
+    /// Nothing was done; the same request may be sent again.
+    pub(super) fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "SERVICE_UNAVAILABLE",
+            message,
+        )
+    }
+
+    fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error, "an admin request could not be answered");
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "INTERNAL_SERVER_ERROR",
+            "this node can't read its state; its log says more",
+        )
+    }
+
+    #[cfg(test)]
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        match self.status {
+            StatusCode::SERVICE_UNAVAILABLE => {
+                response.insert_header((header::RETRY_AFTER, RETRY_AFTER_S));
+            }
+            StatusCode::UNAUTHORIZED => {
+                response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+            }
+            _ => {}
+        }
+        response.json(json!({
+            "code": self.code,
+            "status": self.status.as_u16(),
+            "message": self.message,
+            "data": null,
+        }))
+    }
+}
+
+impl From<raft::Unavailable> for ApiError {
+    fn from(error: raft::Unavailable) -> Self {
+        Self::unavailable(format!("{error}; nothing was changed, try again"))
+    }
+}
+
+impl From<raft::ProposeError> for ApiError {
+    fn from(error: raft::ProposeError) -> Self {
+        match error {
+            raft::ProposeError::Unavailable => {
+                Self::unavailable("the group has no leader now; nothing was changed, try again")
+            }
+            raft::ProposeError::Unknown => Self::unavailable(
+                "the outcome is unknown: the change may have been made; look before trying again",
+            ),
+            raft::ProposeError::TooLarge { .. } => Self::unprocessable(error.to_string()),
+        }
+    }
+}
+
+impl From<raft::ChangeError> for ApiError {
+    fn from(error: raft::ChangeError) -> Self {
+        match error {
+            raft::ChangeError::NoSuchNode(node) => Self::not_found("node", &node.to_string()),
+            raft::ChangeError::LastNode(_) => Self::unprocessable(error.to_string()),
+            raft::ChangeError::Group { .. } => Self::unavailable(format!(
+                "{error}; the change may be half made, ask for it again"
+            )),
+        }
+    }
+}
+
+impl From<TableError> for ApiError {
+    fn from(error: TableError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<kv::KvError> for ApiError {
+    fn from(error: kv::KvError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<CatalogError> for ApiError {
+    fn from(error: CatalogError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<model::state::codec::CodecError> for ApiError {
+    fn from(error: model::state::codec::CodecError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<storage::Error> for ApiError {
+    fn from(error: storage::Error) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<CommandError> for ApiError {
+    fn from(error: CommandError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<actix_web::error::BlockingError> for ApiError {
+    fn from(_: actix_web::error::BlockingError) -> Self {
+        Self::unavailable("the node is stopping; try again")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::body::to_bytes;
+
+    #[actix_web::test]
+    async fn an_error_has_the_shape_of_the_api() {
+        let error = ApiError::invalid("config.url", "expected an http or https URL");
+        let response = error.error_response();
+        assert_eq!(response.status(), 422);
+        let body = to_bytes(response.into_body()).await.expect("a body");
+        let body: serde_json::Value = serde_json::from_slice(&body).expect("json");
+        assert_eq!(
+            body,
+            json!({
+                "code": "UNPROCESSABLE_ENTITY",
+                "status": 422,
+                "message": "config.url: expected an http or https URL",
+                "data": null,
+            })
+        );
+    }
+
+    #[test]
+    fn an_unavailable_answer_says_when_to_come_back() {
+        let response = ApiError::unavailable("no leader").error_response();
+        assert_eq!(
+            response.headers().get("retry-after").expect("a header"),
+            "1"
+        );
+    }
+}

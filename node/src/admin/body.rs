@@ -1,0 +1,281 @@
+//! The JSON body of a request, read field by field so that every refusal names its field.
+
+use super::api_error::ApiError;
+use actix_web::{
+    FromRequest, HttpRequest,
+    dev::Payload,
+    error::PayloadError,
+    http::header,
+    web::{Bytes, PayloadConfig},
+};
+use futures::future::{FutureExt, LocalBoxFuture};
+use serde_json::{Map, Value};
+
+/// The largest body that the admin API reads.
+pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// A JSON object; an empty body is an empty one.
+#[derive(Debug, Default)]
+pub(super) struct Body(Map<String, Value>);
+
+/// A field that may be left out, and one that may be null: "leave it" and "take it away" are two things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Given<T> {
+    Absent,
+    Null,
+    Value(T),
+}
+
+/// The fields of an object and where it stands in the body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fields<'a> {
+    at: String,
+    map: &'a Map<String, Value>,
+}
+
+impl Body {
+    pub(super) fn fields(&self) -> Fields<'_> {
+        Fields {
+            at: String::new(),
+            map: &self.0,
+        }
+    }
+
+    fn parse(content_type: Option<&str>, bytes: &[u8]) -> Result<Self, ApiError> {
+        let is_json = content_type.is_some_and(is_json);
+        if content_type.is_some() && !is_json || content_type.is_none() && !bytes.is_empty() {
+            return Err(ApiError::not_json(content_type.unwrap_or_default()));
+        }
+        if bytes.is_empty() {
+            return Ok(Self::default());
+        }
+        match serde_json::from_slice(bytes) {
+            Ok(Value::Object(map)) => Ok(Self(map)),
+            Ok(_) => Err(ApiError::invalid("body", "expected a JSON object")),
+            Err(error) => Err(ApiError::invalid("body", format!("not JSON: {error}"))),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(value: Value) -> Self {
+        match value {
+            Value::Object(map) => Self(map),
+            other => panic!("{other} is no object"),
+        }
+    }
+}
+
+fn is_json(content_type: &str) -> bool {
+    let kind = content_type.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("application/json")
+        || kind.len() > 5 && kind.to_ascii_lowercase().ends_with("+json")
+}
+
+impl FromRequest for Body {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let content_type = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let bytes = Bytes::from_request(request, payload);
+        async move {
+            let bytes = bytes
+                .await
+                .map_err(|error| match error.as_error::<PayloadError>() {
+                    Some(PayloadError::Overflow) => ApiError::too_large(MAX_BODY_BYTES),
+                    _ => ApiError::bad_request(format!("the body could not be read: {error}")),
+                })?;
+            Self::parse(content_type.as_deref(), &bytes)
+        }
+        .boxed_local()
+    }
+}
+
+/// The bound on bodies, for the app's data.
+pub(super) fn bound() -> PayloadConfig {
+    PayloadConfig::new(MAX_BODY_BYTES)
+}
+
+impl<T> Given<T> {
+    /// What is there afterwards: what was not named stays.
+    pub(super) fn or_kept(self, kept: Option<T>) -> Option<T> {
+        match self {
+            Self::Absent => kept,
+            Self::Null => None,
+            Self::Value(value) => Some(value),
+        }
+    }
+
+    pub(super) fn value(self) -> Option<T> {
+        self.or_kept(None)
+    }
+
+    pub(super) fn map<U>(self, change: impl FnOnce(T) -> U) -> Given<U> {
+        match self {
+            Self::Absent => Given::Absent,
+            Self::Null => Given::Null,
+            Self::Value(value) => Given::Value(change(value)),
+        }
+    }
+}
+
+impl<'a> Fields<'a> {
+    /// The full name of a field of this object.
+    pub(super) fn path(&self, key: &str) -> String {
+        match self.at.as_str() {
+            "" => key.to_owned(),
+            at => format!("{at}.{key}"),
+        }
+    }
+
+    pub(super) fn invalid(&self, key: &str, expected: impl std::fmt::Display) -> ApiError {
+        ApiError::invalid(&self.path(key), expected)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+
+    pub(super) fn value(&self, key: &str) -> Given<&'a Value> {
+        match self.map.get(key) {
+            None => Given::Absent,
+            Some(Value::Null) => Given::Null,
+            Some(value) => Given::Value(value),
+        }
+    }
+
+    fn read<T>(
+        &self,
+        key: &str,
+        expected: impl std::fmt::Display,
+        read: impl FnOnce(&'a Value) -> Option<T>,
+    ) -> Result<Given<T>, ApiError> {
+        match self.value(key) {
+            Given::Absent => Ok(Given::Absent),
+            Given::Null => Ok(Given::Null),
+            Given::Value(value) => match read(value) {
+                Some(value) => Ok(Given::Value(value)),
+                None => Err(self.invalid(key, format!("expected {expected}"))),
+            },
+        }
+    }
+
+    pub(super) fn text(&self, key: &str, longest: usize) -> Result<Given<&'a str>, ApiError> {
+        let expected = format!("a string of at most {longest} characters");
+        self.read(key, expected, |value| {
+            value
+                .as_str()
+                .filter(|text| text.chars().count() <= longest)
+        })
+    }
+
+    pub(super) fn flag(&self, key: &str) -> Result<Given<bool>, ApiError> {
+        self.read(key, "true or false", Value::as_bool)
+    }
+
+    /// A whole number; `3.0` is one too.
+    pub(super) fn whole(&self, key: &str, least: u64, most: u64) -> Result<Given<u64>, ApiError> {
+        let expected = format!("a whole number from {least} to {most}");
+        self.read(key, expected, |value| {
+            let number = value.as_u64().or_else(|| {
+                let number = value.as_f64()?;
+                let is_whole = number.fract() == 0.0 && (0.0..9e15).contains(&number);
+                is_whole.then_some(number as u64)
+            })?;
+            (least..=most).contains(&number).then_some(number)
+        })
+    }
+
+    pub(super) fn list(&self, key: &str) -> Result<Given<&'a Vec<Value>>, ApiError> {
+        self.read(key, "a list", Value::as_array)
+    }
+
+    pub(super) fn object(&self, key: &str) -> Result<Given<Self>, ApiError> {
+        let at = self.path(key);
+        self.read(key, "an object", |value| {
+            let map = value.as_object()?;
+            Some(Self { at, map })
+        })
+    }
+
+    pub(super) fn over(at: String, map: &'a Map<String, Value>) -> Self {
+        Self { at, map }
+    }
+
+    /// The object at a place of a list.
+    pub(super) fn item(at: String, value: &'a Value) -> Result<Self, ApiError> {
+        match value.as_object() {
+            Some(map) => Ok(Self { at, map }),
+            None => Err(ApiError::invalid(&at, "expected an object")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_empty_body_is_an_empty_object() {
+        for content_type in [None, Some("application/json")] {
+            let body = Body::parse(content_type, b"").expect("empty");
+            assert!(body.fields().is_empty());
+        }
+    }
+
+    #[test]
+    fn only_json_is_taken() {
+        for content_type in [
+            None,
+            Some("text/plain"),
+            Some("application/x-www-form-urlencoded"),
+        ] {
+            assert!(
+                Body::parse(content_type, b"{}").is_err(),
+                "{content_type:?}"
+            );
+        }
+        for content_type in ["application/json; charset=utf-8", "Application/JSON"] {
+            assert!(
+                Body::parse(Some(content_type), b"{}").is_ok(),
+                "{content_type}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_no_object_is_refused() {
+        for bytes in [&b"[]"[..], b"null", b"{", b"\xff"] {
+            let error = Body::parse(Some("application/json"), bytes).expect_err("no object");
+            assert!(error.message().starts_with("body: "), "{error}");
+        }
+    }
+
+    #[test]
+    fn left_out_null_and_given_are_three_things() {
+        let body = Body::of(json!({"a": null, "b": "x"}));
+        let fields = body.fields();
+        assert_eq!(fields.text("a", 9), Ok(Given::Null));
+        assert_eq!(fields.text("b", 9), Ok(Given::Value("x")));
+        assert_eq!(fields.text("c", 9), Ok(Given::Absent));
+        assert_eq!(Given::Absent.or_kept(Some(1)), Some(1));
+        assert_eq!(Given::Null.or_kept(Some(1)), None);
+        assert_eq!(Given::Value(2).or_kept(Some(1)), Some(2));
+    }
+
+    #[test]
+    fn a_refusal_names_the_whole_path() {
+        let body = Body::of(json!({"config": {"rate_limit": 1.5}}));
+        let config = body.fields().object("config").expect("an object").value();
+        let error = config.expect("given").whole("rate_limit", 1, 10);
+        let error = error.expect_err("no whole number");
+        assert_eq!(
+            error.message(),
+            "config.rate_limit: expected a whole number from 1 to 10"
+        );
+    }
+}

@@ -1,0 +1,90 @@
+//! Changes of the catalog: decided from one version of it, refused by the group if another came between, then decided anew.
+
+use super::{
+    api_error::ApiError,
+    freshness::{self, stored_catalog},
+    query::Query,
+};
+use crate::{gateway::Gateway, world};
+use model::{
+    catalog::{Catalog, Item, Kind},
+    ids::GroupId,
+    machine::{Change, Command, Configure, Refusal, Reply, decode_reply},
+    state::codec,
+    time::Timestamp,
+};
+
+/// How often a change is decided anew when others keep coming between.
+const MAX_TRIES: usize = 16;
+
+/// What is to be written, and what is answered once it is.
+#[derive(Debug)]
+pub(super) struct Decision<T> {
+    pub(super) put: Vec<Item>,
+    pub(super) delete: Vec<(Kind, u128)>,
+    pub(super) answer: T,
+}
+
+impl<T> Decision<T> {
+    pub(super) fn put(put: Vec<Item>, answer: T) -> Self {
+        Self {
+            put,
+            delete: Vec::new(),
+            answer,
+        }
+    }
+
+    pub(super) fn delete(kind: Kind, id: u128, answer: T) -> Self {
+        Self {
+            put: Vec::new(),
+            delete: vec![(kind, id)],
+            answer,
+        }
+    }
+}
+
+/// Makes one change. `decide` may be called several times, each time with a newer catalog.
+pub(super) async fn make<T>(
+    gateway: &Gateway,
+    decide: impl Fn(&Catalog, Timestamp) -> Result<Decision<T>, ApiError>,
+) -> Result<T, ApiError> {
+    // A change is always decided from the newest catalog, whatever the reader's consistency.
+    let newest = Query::default();
+    for _ in 0..MAX_TRIES {
+        let catalog = freshness::catalog(gateway, &newest).await?;
+        let now = world::now();
+        let decision = decide(&catalog, now)?;
+        if decision.put.is_empty() && decision.delete.is_empty() {
+            return Ok(decision.answer);
+        }
+        let encoded: Vec<_> = decision.put.iter().map(codec::encode_json).collect();
+        let puts = encoded.iter().map(|item| Change::Put(item));
+        let deletes = decision.delete.iter();
+        let deletes = deletes.map(|&(kind, id)| Change::Delete(kind, id));
+        let command = Command::Configure(Configure {
+            seen_version: catalog.version,
+            changes: puts.chain(deletes).collect(),
+        });
+        let envelope = command.envelope(now, &[]);
+        let reply = gateway.cluster.propose(GroupId::CONTROL, envelope).await?;
+        match decode_reply(&reply)? {
+            Reply::Configured(Ok(_)) => {
+                // Best effort: requests that reach this node next are routed by the new catalog already.
+                if gateway.cluster.linearize(GroupId::CONTROL).await.is_ok() {
+                    stored_catalog(gateway)?;
+                }
+                return Ok(decision.answer);
+            }
+            Reply::Configured(Err(Refusal::Stale { .. })) => {}
+            // The group runs an older version of the program that can't read this.
+            _ => {
+                return Err(ApiError::unavailable(
+                    "the cluster does not understand this change yet; are all nodes upgraded?",
+                ));
+            }
+        }
+    }
+    Err(ApiError::unavailable(
+        "the catalog changes too fast; nothing was changed, try again",
+    ))
+}

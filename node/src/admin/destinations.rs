@@ -1,0 +1,200 @@
+//! `/destinations`: where events go.
+
+use super::{
+    api_error::ApiError,
+    body::Body,
+    catalog_page::{self, CatalogFilter, time_key},
+    changes::{self, Decision},
+    destination_input, freshness,
+    page::PageRequest,
+    query::Query,
+    views::Viewer,
+};
+use crate::{gateway::Gateway, world};
+use actix_web::web::{Data, Json, Path};
+use model::{
+    catalog::{Catalog, Connection, Destination, Item, Kind},
+    ids::DestinationId,
+    time::Timestamp,
+};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+const ORDERS: &[&str] = &["created_at", "name", "updated_at"];
+
+type Answer = Result<Json<Value>, ApiError>;
+
+pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
+    let asked = PageRequest::read(&query, ORDERS)?;
+    let found = find(&gateway, &query).await?;
+    let rows = found.into_iter().map(|destination| {
+        let order = match asked.order_by {
+            "name" => destination.name.clone(),
+            "updated_at" => time_key(destination.updated_at),
+            _ => time_key(destination.created_at),
+        };
+        ((order, destination.id.to_string()), destination)
+    });
+    let viewer = Viewer::of(&gateway, &query);
+    catalog_page::answer(&asked, rows.collect(), |destination| {
+        viewer.destination(&destination)
+    })
+    .map(Json)
+}
+
+pub(super) async fn count(gateway: Data<Gateway>, query: Query) -> Answer {
+    let found = find(&gateway, &query).await?;
+    Ok(Json(catalog_page::count(found.len())))
+}
+
+async fn find(gateway: &Gateway, query: &Query) -> Result<Vec<Arc<Destination>>, ApiError> {
+    let filter = CatalogFilter::read(query)?;
+    let types: Vec<String> = query
+        .all("type")
+        .into_iter()
+        .map(str::to_ascii_uppercase)
+        .collect();
+    let catalog = freshness::catalog(gateway, query).await?;
+    let found = catalog.destinations.values().filter(|destination| {
+        filter.keeps(
+            &destination.id.to_string(),
+            Some(&destination.name),
+            destination.disabled_at,
+        ) && catalog_page::is_among(&types, "HTTP")
+    });
+    Ok(found.cloned().collect())
+}
+
+pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+    let catalog = freshness::catalog(&gateway, &query).await?;
+    let destination = known(&catalog, &id)?;
+    Ok(Json(Viewer::of(&gateway, &query).destination(destination)))
+}
+
+pub(super) async fn create(gateway: Data<Gateway>, query: Query, body: Body) -> Answer {
+    let fresh = fresh();
+    let made = changes::make(&gateway, |catalog, now| {
+        let destination = destination_input::read(&body.fields(), None, &fresh, now)?;
+        destination_input::check_name(catalog, &destination)?;
+        Ok(decided(None, destination))
+    });
+    let destination = made.await?;
+    Ok(Json(Viewer::of(&gateway, &query).destination(&destination)))
+}
+
+/// By name: a destination of that name is changed, or made.
+pub(super) async fn upsert(gateway: Data<Gateway>, query: Query, body: Body) -> Answer {
+    let fresh = fresh();
+    let made = changes::make(&gateway, |catalog, now| {
+        let fields = body.fields();
+        let name = super::names::required(&fields, None)?;
+        let kept = destination_input::named(catalog, &name).map(AsRef::as_ref);
+        let destination = destination_input::read(&fields, kept, &fresh, now)?;
+        Ok(decided(kept, destination))
+    });
+    let destination = made.await?;
+    Ok(Json(Viewer::of(&gateway, &query).destination(&destination)))
+}
+
+pub(super) async fn update(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    query: Query,
+    body: Body,
+) -> Answer {
+    let fresh = fresh();
+    let made = changes::make(&gateway, |catalog, now| {
+        let kept = known(catalog, &id)?;
+        let destination = destination_input::read(&body.fields(), Some(kept), &fresh, now)?;
+        destination_input::check_name(catalog, &destination)?;
+        Ok(decided(Some(kept), destination))
+    });
+    let destination = made.await?;
+    Ok(Json(Viewer::of(&gateway, &query).destination(&destination)))
+}
+
+pub(super) async fn enable(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+    switch(&gateway, &id, &query, |_| None).await
+}
+
+pub(super) async fn disable(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+    switch(&gateway, &id, &query, Some).await
+}
+
+async fn switch(
+    gateway: &Gateway,
+    id: &str,
+    query: &Query,
+    disabled_at: impl Fn(Timestamp) -> Option<Timestamp>,
+) -> Answer {
+    let made = changes::make(gateway, |catalog, now| {
+        let kept = known(catalog, id)?;
+        let disabled_at = disabled_at(kept.disabled_at.unwrap_or(now));
+        let destination = Destination {
+            disabled_at,
+            updated_at: now,
+            ..Destination::clone(kept)
+        };
+        Ok(decided(Some(kept), destination))
+    });
+    let destination = made.await?;
+    Ok(Json(Viewer::of(gateway, query).destination(&destination)))
+}
+
+/// A destination that connections still use stays: deleting it would silently end their traffic.
+pub(super) async fn delete(gateway: Data<Gateway>, id: Path<String>) -> Answer {
+    let gone = changes::make(&gateway, |catalog, _| {
+        let destination = known(catalog, &id)?;
+        if let Some(user) = user_of(catalog, destination.id) {
+            return Err(ApiError::unprocessable(format!(
+                "the destination {} is used by the connection {}; delete that first",
+                destination.id, user.id
+            )));
+        }
+        Ok(Decision::delete(
+            Kind::Destination,
+            destination.id.0,
+            destination.id,
+        ))
+    });
+    Ok(Json(json!({ "id": gone.await? })))
+}
+
+fn user_of(catalog: &Catalog, id: DestinationId) -> Option<&Arc<Connection>> {
+    let mut connections = catalog.connections.values();
+    connections.find(|connection| connection.destination_id == id)
+}
+
+/// What a new destination gets. Drawn once, however often the change is decided.
+pub(super) fn fresh() -> destination_input::Fresh {
+    let mut key = [0; 32];
+    key[..16].copy_from_slice(&world::entropy().to_be_bytes());
+    key[16..].copy_from_slice(&world::entropy().to_be_bytes());
+    destination_input::Fresh {
+        id: DestinationId::mint(world::now(), world::entropy()),
+        key,
+    }
+}
+
+fn known<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a Destination, ApiError> {
+    id.parse()
+        .ok()
+        .and_then(|id: DestinationId| catalog.destinations.get(&id))
+        .map(AsRef::as_ref)
+        .ok_or_else(|| ApiError::not_found("destination", id))
+}
+
+/// A change that changes nothing is not written.
+fn decided(kept: Option<&Destination>, destination: Destination) -> Decision<Destination> {
+    let unchanged = kept.filter(|kept| {
+        let updated_at = kept.updated_at;
+        Destination {
+            updated_at,
+            ..destination.clone()
+        } == **kept
+    });
+    match unchanged {
+        Some(kept) => Decision::put(Vec::new(), kept.clone()),
+        None => Decision::put(vec![Item::Destination(destination.clone())], destination),
+    }
+}

@@ -1,0 +1,33 @@
+//! The private side: the admin API, the cluster's own verbs, health and metrics.
+
+mod api_error;
+mod attempts;
+mod auth;
+mod body;
+mod catalog_page;
+mod changes;
+mod cluster;
+mod connection_input;
+mod connections;
+mod destination_input;
+mod destinations;
+mod event_filter;
+mod events;
+mod freshness;
+mod health;
+mod names;
+mod page;
+mod query;
+mod request_filter;
+mod requests;
+mod routes;
+mod rules;
+mod source_input;
+mod sources;
+mod times;
+mod traffic_data;
+mod traffic_page;
+mod traffic_scan;
+mod views;
+
+pub(crate) use routes::configure;

@@ -1,0 +1,292 @@
+//! A reader of query strings that understands the three spellings of an array and operators in brackets.
+
+use super::{api_error::ApiError, times};
+use actix_web::{FromRequest, HttpRequest, dev::Payload};
+use model::time::Timestamp;
+use serde::de::{DeserializeOwned, IntoDeserializer, value};
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+};
+
+/// The parameters of a request in their order. What nobody asks for is ignored.
+#[derive(Debug, Default)]
+pub(super) struct Query {
+    parameters: Vec<Parameter>,
+}
+
+#[derive(Debug)]
+struct Parameter {
+    name: String,
+    /// What stood in brackets; empty for `name[]`, `name[0]` and plain names.
+    inner: String,
+    value: String,
+}
+
+/// How a value must relate to the one that was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Relation {
+    Equal,
+    Above,
+    AtLeast,
+    Below,
+    AtMost,
+    /// `[any]=true`: it has a value at all.
+    Present(bool),
+}
+
+/// What `field=` and `field[operator]=` ask of a number or a time.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Range {
+    limits: Vec<(Relation, u64)>,
+}
+
+impl Query {
+    pub(super) fn parse(raw: &str) -> Self {
+        let parameters = url::form_urlencoded::parse(raw.as_bytes())
+            .map(|(key, value)| {
+                let (name, inner) = match key.split_once('[') {
+                    Some((name, rest)) => (name, rest.trim_end_matches(']')),
+                    None => (&*key, ""),
+                };
+                // An index in an array is no operator.
+                let is_index = inner.bytes().all(|byte| byte.is_ascii_digit());
+                Parameter {
+                    name: name.to_owned(),
+                    inner: if is_index { "" } else { inner }.to_owned(),
+                    value: value.into_owned(),
+                }
+            })
+            .collect();
+        Self { parameters }
+    }
+
+    fn plain<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.parameters
+            .iter()
+            .filter(move |p| p.name == name && p.inner.is_empty())
+            .map(|p| p.value.as_str())
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.parameters.iter().any(|p| p.name == name)
+    }
+
+    /// The first value of a parameter; an empty one is none.
+    pub(super) fn one<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        self.plain(name).find(|value| !value.is_empty())
+    }
+
+    /// All values of a parameter, whatever the spelling: `a=1&a=2`, `a[]=1`, `a[0]=1`, and `a=1,2` as the command line sends it.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> Vec<&'a str> {
+        self.plain(name)
+            .flat_map(|value| value.split(','))
+            .filter(|value| !value.is_empty())
+            .collect()
+    }
+
+    /// A parameter that is true or false.
+    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, ApiError> {
+        match self.one(name) {
+            None => Ok(None),
+            Some("true" | "1") => Ok(Some(true)),
+            Some("false" | "0") => Ok(Some(false)),
+            Some(other) => Err(ApiError::invalid(
+                name,
+                format!("expected true or false, got {other:?}"),
+            )),
+        }
+    }
+
+    /// Each value of a parameter, read as one of an enum's names; a value that is none of them names what there is.
+    pub(super) fn choices<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>, ApiError> {
+        self.all(name)
+            .into_iter()
+            .map(|value| {
+                let value = value.to_ascii_uppercase();
+                T::deserialize(value.as_str().into_deserializer())
+                    .map_err(|error: value::Error| ApiError::invalid(name, error))
+            })
+            .collect()
+    }
+
+    /// What is asked of a time.
+    pub(super) fn times(&self, name: &str) -> Result<Range, ApiError> {
+        self.range(name, |field, text| times::read(field, text).map(|at| at.0))
+    }
+
+    /// What is asked of a number.
+    pub(super) fn numbers(&self, name: &str) -> Result<Range, ApiError> {
+        self.range(name, |field, text| {
+            text.parse().map_err(|_| {
+                ApiError::invalid(field, format!("expected a whole number, got {text:?}"))
+            })
+        })
+    }
+
+    fn range(
+        &self,
+        name: &str,
+        read: impl Fn(&str, &str) -> Result<u64, ApiError>,
+    ) -> Result<Range, ApiError> {
+        let mut limits = Vec::new();
+        for parameter in self.parameters.iter().filter(|p| p.name == name) {
+            let value = parameter.value.as_str();
+            if value.is_empty() {
+                continue;
+            }
+            let field = match parameter.inner.as_str() {
+                "" => name.to_owned(),
+                inner => format!("{name}[{inner}]"),
+            };
+            let relation = match parameter.inner.as_str() {
+                "" => Relation::Equal,
+                "gt" => Relation::Above,
+                "gte" => Relation::AtLeast,
+                // The document spells "less than" as `le`.
+                "le" | "lt" => Relation::Below,
+                "lte" => Relation::AtMost,
+                "any" => {
+                    limits.push((Relation::Present(value == "true"), 0));
+                    continue;
+                }
+                _ => {
+                    return Err(ApiError::invalid(
+                        &field,
+                        "expected an operator of gt, gte, le, lte, any",
+                    ));
+                }
+            };
+            limits.push((relation, read(&field, value)?));
+        }
+        Ok(Range { limits })
+    }
+}
+
+impl FromRequest for Query {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self::parse(request.query_string())))
+    }
+}
+
+impl Range {
+    /// Whether a value is inside. Several equal values are alternatives; limits hold together.
+    pub(super) fn holds(&self, value: Option<u64>) -> bool {
+        let mut equals = self
+            .limits
+            .iter()
+            .filter(|(relation, _)| *relation == Relation::Equal)
+            .peekable();
+        if equals.peek().is_some() && !equals.any(|(_, wanted)| value == Some(*wanted)) {
+            return false;
+        }
+        self.limits.iter().all(|&(relation, limit)| match relation {
+            Relation::Equal => true,
+            Relation::Present(wanted) => value.is_some() == wanted,
+            Relation::Above => value.is_some_and(|value| value > limit),
+            Relation::AtLeast => value.is_some_and(|value| value >= limit),
+            Relation::Below => value.is_some_and(|value| value < limit),
+            Relation::AtMost => value.is_some_and(|value| value <= limit),
+        })
+    }
+
+    pub(super) fn holds_time(&self, at: Option<Timestamp>) -> bool {
+        self.holds(at.map(|at| at.0))
+    }
+
+    /// The smallest value that may be inside.
+    pub(super) fn lowest(&self) -> u64 {
+        let limits = self.limits.iter();
+        limits
+            .filter(|(relation, _)| matches!(relation, Relation::Above | Relation::AtLeast))
+            .map(|&(_, limit)| limit)
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// The greatest value that may be inside.
+    pub(super) fn highest(&self) -> u64 {
+        let limits = self.limits.iter();
+        limits
+            .filter(|(relation, _)| matches!(relation, Relation::Below | Relation::AtMost))
+            .map(|&(_, limit)| limit)
+            .min()
+            .unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::traffic::EventStatus;
+
+    #[test]
+    fn an_array_is_understood_in_every_spelling() {
+        for raw in [
+            "status=A&status=B",
+            "status[]=A&status[]=B",
+            "status%5B0%5D=A&status%5B1%5D=B",
+            "status=A,B",
+        ] {
+            assert_eq!(Query::parse(raw).all("status"), ["A", "B"], "{raw}");
+        }
+    }
+
+    #[test]
+    fn operators_narrow_a_range() {
+        let query = Query::parse(
+            "created_at%5Bgte%5D=1970-01-01T00:00:01Z&created_at[le]=1970-01-01T00:00:02Z",
+        );
+        let range = query.times("created_at").expect("times");
+        assert!(range.holds(Some(1000)) && range.holds(Some(1999)));
+        assert!(!range.holds(Some(999)) && !range.holds(Some(2000)) && !range.holds(None));
+        assert_eq!((range.lowest(), range.highest()), (1000, 2000));
+    }
+
+    #[test]
+    fn equal_values_are_alternatives() {
+        let range = Query::parse("response_status=500&response_status=502")
+            .numbers("response_status")
+            .expect("numbers");
+        assert!(range.holds(Some(500)) && range.holds(Some(502)));
+        assert!(!range.holds(Some(501)) && !range.holds(None));
+    }
+
+    #[test]
+    fn an_absent_filter_lets_everything_through() {
+        let range = Query::parse("")
+            .numbers("attempts")
+            .expect("nothing to read");
+        assert!(range.holds(None) && range.holds(Some(7)));
+    }
+
+    #[test]
+    fn presence_can_be_asked_for() {
+        let range = Query::parse("successful_at[any]=true").times("successful_at");
+        let range = range.expect("an operator");
+        assert!(range.holds(Some(1)) && !range.holds(None));
+    }
+
+    #[test]
+    fn what_nobody_knows_is_named() {
+        let query = Query::parse("attempts[about]=3&disabled=maybe&status=LOST");
+        let error = query.numbers("attempts").expect_err("an unknown operator");
+        assert!(error.message().starts_with("attempts[about]: expected"));
+        let error = query.flag("disabled").expect_err("neither true nor false");
+        assert_eq!(
+            error.message(),
+            "disabled: expected true or false, got \"maybe\""
+        );
+        let error = query
+            .choices::<EventStatus>("status")
+            .expect_err("no status");
+        assert!(
+            error
+                .message()
+                .starts_with("status: unknown variant `LOST`, expected one of")
+        );
+    }
+}

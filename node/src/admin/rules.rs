@@ -1,0 +1,197 @@
+//! A connection's rules: delay and retry. The other kinds are refused by name, because skipping a filter would deliver what nobody wanted.
+
+use super::{
+    api_error::ApiError,
+    body::{Fields, Given},
+};
+use model::catalog::{Backoff, Connection, RetryRule, Rule};
+use serde_json::{Value, json};
+
+const MAX_RULES: usize = 5;
+/// The longest delay: a week, as long as anything is kept by default.
+const MAX_DELAY_MS: u64 = 7 * 24 * 3_600_000;
+const MAX_RETRIES: u64 = 50;
+const DEFAULT_RETRIES: u16 = 5;
+const DEFAULT_INTERVAL_MS: u64 = 60_000;
+const MAX_STATUS_CODES: usize = 10;
+
+/// The rules afterwards: given ones replace all kept ones.
+pub(super) fn read(fields: &Fields<'_>, kept: Option<&Connection>) -> Result<Vec<Rule>, ApiError> {
+    let list = match fields.list("rules")? {
+        Given::Absent => return Ok(kept.map(|kept| kept.rules.clone()).unwrap_or_default()),
+        Given::Null => return Ok(Vec::new()),
+        Given::Value(list) => list,
+    };
+    if list.len() > MAX_RULES {
+        return Err(fields.invalid("rules", format!("expected at most {MAX_RULES} rules")));
+    }
+    let mut rules: Vec<Rule> = Vec::with_capacity(list.len());
+    for (place, value) in list.iter().enumerate() {
+        let at = format!("{}[{place}]", fields.path("rules"));
+        let fields = Fields::item(at, value)?;
+        let rule = rule(&fields)?;
+        let is_second = rules
+            .iter()
+            .any(|other| std::mem::discriminant(other) == std::mem::discriminant(&rule));
+        if is_second {
+            return Err(fields.invalid("type", "expected at most one rule of each type"));
+        }
+        rules.push(rule);
+    }
+    Ok(rules)
+}
+
+fn rule(fields: &Fields<'_>) -> Result<Rule, ApiError> {
+    match fields.text("type", 32)? {
+        Given::Value("delay") => match fields.whole("delay", 0, MAX_DELAY_MS)? {
+            Given::Value(delay) => Ok(Rule::Delay { delay }),
+            _ => Err(fields.invalid("delay", "expected milliseconds")),
+        },
+        Given::Value("retry") => Ok(Rule::Retry(retry(fields)?)),
+        Given::Value(kind @ ("filter" | "transform" | "deduplicate")) => Err(
+            ApiError::not_available(&format!("{}: the rule {kind}", fields.path("type"))),
+        ),
+        _ => Err(fields.invalid("type", "expected delay or retry")),
+    }
+}
+
+fn retry(fields: &Fields<'_>) -> Result<RetryRule, ApiError> {
+    let strategy = match fields.text("strategy", 32)? {
+        Given::Value("linear") => Backoff::Linear,
+        Given::Value("exponential") => Backoff::Exponential,
+        _ => return Err(fields.invalid("strategy", "expected linear or exponential")),
+    };
+    let count = fields.whole("count", 1, MAX_RETRIES)?.value();
+    let count = count.map_or(DEFAULT_RETRIES, |count| count as u16);
+    let interval = fields.whole("interval", 1_000, MAX_DELAY_MS)?.value();
+    Ok(RetryRule {
+        strategy,
+        count,
+        interval: interval.unwrap_or(DEFAULT_INTERVAL_MS),
+        response_status_codes: status_codes(fields)?,
+    })
+}
+
+fn status_codes(fields: &Fields<'_>) -> Result<Option<Vec<String>>, ApiError> {
+    const KEY: &str = "response_status_codes";
+    let Some(list) = fields.list(KEY)?.value() else {
+        return Ok(None);
+    };
+    let expected = "expected 1 to 10 of the forms 500, !404, 500-599, >=500";
+    if list.is_empty() || list.len() > MAX_STATUS_CODES {
+        return Err(fields.invalid(KEY, expected));
+    }
+    let codes = list.iter().map(|value| match value {
+        Value::String(text) if is_status_pattern(text) => Ok(text.clone()),
+        Value::Number(number) if is_status_pattern(&number.to_string()) => Ok(number.to_string()),
+        other => Err(fields.invalid(KEY, format!("{expected}, got {other}"))),
+    });
+    codes.collect::<Result<_, _>>().map(Some)
+}
+
+/// `500`, `!404`, `500-599`, `>500`, `<=499`, `=500`; three digits from 200 to 599.
+fn is_status_pattern(text: &str) -> bool {
+    let is_code = |text: &str| {
+        text.len() == 3
+            && matches!(text.as_bytes()[0], b'2'..=b'5')
+            && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    if let Some((from, to)) = text.split_once('-') {
+        return is_code(from) && is_code(to) && from <= to;
+    }
+    ["!", ">=", "<=", ">", "<", "="]
+        .iter()
+        .find_map(|sign| text.strip_prefix(sign))
+        .map_or_else(|| is_code(text), is_code)
+}
+
+/// A rule as the API shows it.
+pub(super) fn show(rule: &Rule) -> Value {
+    match rule {
+        Rule::Delay { delay } => json!({"type": "delay", "delay": delay}),
+        Rule::Retry(retry) => {
+            let mut shown = json!({
+                "type": "retry",
+                "strategy": match retry.strategy {
+                    Backoff::Linear => "linear",
+                    Backoff::Exponential => "exponential",
+                },
+                "count": retry.count,
+                "interval": retry.interval,
+            });
+            if let Some(codes) = &retry.response_status_codes {
+                shown["response_status_codes"] = json!(codes);
+            }
+            shown
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::body::Body;
+
+    fn rules(list: &Value) -> Result<Vec<Rule>, ApiError> {
+        read(&Body::of(json!({ "rules": list })).fields(), None)
+    }
+
+    #[test]
+    fn delay_and_retry_read_back_as_they_were_given() {
+        let given = json!([
+            {"type": "delay", "delay": 1500},
+            {"type": "retry", "strategy": "linear", "count": 3, "interval": 1000,
+             "response_status_codes": ["500", "!404", "500-599", ">=429"]},
+        ]);
+        let read = rules(&given).expect("good rules");
+        assert_eq!(json!(read.iter().map(show).collect::<Vec<_>>()), given);
+    }
+
+    #[test]
+    fn a_retry_has_defaults_and_takes_numbers_as_codes() {
+        let given = json!([{"type": "retry", "strategy": "exponential", "count": null,
+                            "response_status_codes": [500]}]);
+        let read = rules(&given).expect("good rules");
+        let shown = show(&read[0]);
+        assert_eq!(shown["count"], 5);
+        assert_eq!(shown["interval"], 60_000);
+        assert_eq!(shown["response_status_codes"], json!(["500"]));
+    }
+
+    #[test]
+    fn what_does_not_exist_yet_is_refused_by_name() {
+        for kind in ["filter", "transform", "deduplicate"] {
+            let error = rules(&json!([{ "type": kind }])).expect_err(kind);
+            let named = format!("rules[0].type: the rule {kind} is not available");
+            assert!(error.message().starts_with(&named), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_bad_rule_names_its_place_and_field() {
+        for (rule, at) in [
+            (json!({}), "rules[0].type"),
+            (json!(7), "rules[0]"),
+            (json!({"type": "delay"}), "rules[0].delay"),
+            (json!({"type": "delay", "delay": -1}), "rules[0].delay"),
+            (json!({"type": "retry"}), "rules[0].strategy"),
+            (
+                json!({"type": "retry", "strategy": "linear", "count": 51}),
+                "rules[0].count",
+            ),
+            (
+                json!({"type": "retry", "strategy": "linear", "interval": 1}),
+                "rules[0].interval",
+            ),
+            (
+                json!({"type": "retry", "strategy": "linear", "response_status_codes": ["600"]}),
+                "rules[0].response_status_codes",
+            ),
+        ] {
+            let error = rules(&json!([rule])).expect_err(at);
+            assert!(error.message().starts_with(&format!("{at}: ")), "{error}");
+        }
+        let twice = json!([{"type": "delay", "delay": 1}, {"type": "delay", "delay": 2}]);
+        assert!(rules(&twice).is_err());
+    }
+}

@@ -1,0 +1,177 @@
+//! `/sources`: where requests come in.
+
+use super::{
+    api_error::ApiError,
+    body::Body,
+    catalog_page::{self, CatalogFilter, time_key},
+    changes::{self, Decision},
+    freshness,
+    page::PageRequest,
+    query::Query,
+    source_input,
+    views::Viewer,
+};
+use crate::{gateway::Gateway, world};
+use actix_web::web::{Data, Json, Path};
+use model::{
+    catalog::{Catalog, Item, Kind, Source},
+    ids::SourceId,
+    time::Timestamp,
+};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+const ORDERS: &[&str] = &["created_at", "name", "updated_at"];
+
+type Answer = Result<Json<Value>, ApiError>;
+
+pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
+    let asked = PageRequest::read(&query, ORDERS)?;
+    let found = find(&gateway, &query).await?;
+    let rows = found.into_iter().map(|source| {
+        let order = match asked.order_by {
+            "name" => source.name.clone(),
+            "updated_at" => time_key(source.updated_at),
+            _ => time_key(source.created_at),
+        };
+        ((order, source.id.to_string()), source)
+    });
+    let viewer = Viewer::of(&gateway, &query);
+    catalog_page::answer(&asked, rows.collect(), |source| viewer.source(&source)).map(Json)
+}
+
+pub(super) async fn count(gateway: Data<Gateway>, query: Query) -> Answer {
+    let found = find(&gateway, &query).await?;
+    Ok(Json(catalog_page::count(found.len())))
+}
+
+async fn find(gateway: &Gateway, query: &Query) -> Result<Vec<Arc<Source>>, ApiError> {
+    let filter = CatalogFilter::read(query)?;
+    let types: Vec<String> = query
+        .all("type")
+        .into_iter()
+        .map(str::to_ascii_uppercase)
+        .collect();
+    let catalog = freshness::catalog(gateway, query).await?;
+    let found = catalog.sources.values().filter(|source| {
+        filter.keeps(
+            &source.id.to_string(),
+            Some(&source.name),
+            source.disabled_at,
+        ) && catalog_page::is_among(&types, source.source_type.name())
+    });
+    Ok(found.cloned().collect())
+}
+
+pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+    let catalog = freshness::catalog(&gateway, &query).await?;
+    let source = known(&catalog, &id)?;
+    Ok(Json(Viewer::of(&gateway, &query).source(source)))
+}
+
+pub(super) async fn create(gateway: Data<Gateway>, query: Query, body: Body) -> Answer {
+    let fresh = SourceId::mint(world::now(), world::entropy());
+    let made = changes::make(&gateway, |catalog, now| {
+        let source = source_input::read(&body.fields(), None, fresh, now)?;
+        source_input::check_name(catalog, &source)?;
+        Ok(decided(None, source))
+    });
+    let source = made.await?;
+    Ok(Json(Viewer::of(&gateway, &query).source(&source)))
+}
+
+/// By name: a source of that name is changed, or made.
+pub(super) async fn upsert(gateway: Data<Gateway>, query: Query, body: Body) -> Answer {
+    let fresh = SourceId::mint(world::now(), world::entropy());
+    let made = changes::make(&gateway, |catalog, now| {
+        let fields = body.fields();
+        let name = super::names::required(&fields, None)?;
+        let kept = catalog.source_named(&name).map(AsRef::as_ref);
+        let source = source_input::read(&fields, kept, fresh, now)?;
+        Ok(decided(kept, source))
+    });
+    let source = made.await?;
+    Ok(Json(Viewer::of(&gateway, &query).source(&source)))
+}
+
+pub(super) async fn update(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    query: Query,
+    body: Body,
+) -> Answer {
+    let made = changes::make(&gateway, |catalog, now| {
+        let kept = known(catalog, &id)?;
+        let source = source_input::read(&body.fields(), Some(kept), kept.id, now)?;
+        source_input::check_name(catalog, &source)?;
+        Ok(decided(Some(kept), source))
+    });
+    let source = made.await?;
+    Ok(Json(Viewer::of(&gateway, &query).source(&source)))
+}
+
+pub(super) async fn enable(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+    switch(&gateway, &id, &query, |_| None).await
+}
+
+pub(super) async fn disable(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+    switch(&gateway, &id, &query, Some).await
+}
+
+async fn switch(
+    gateway: &Gateway,
+    id: &str,
+    query: &Query,
+    disabled_at: impl Fn(Timestamp) -> Option<Timestamp>,
+) -> Answer {
+    let made = changes::make(gateway, |catalog, now| {
+        let kept = known(catalog, id)?;
+        let disabled_at = disabled_at(kept.disabled_at.unwrap_or(now));
+        let source = Source {
+            disabled_at,
+            updated_at: now,
+            ..Source::clone(kept)
+        };
+        Ok(decided(Some(kept), source))
+    });
+    let source = made.await?;
+    Ok(Json(Viewer::of(gateway, query).source(&source)))
+}
+
+/// A source that connections still use stays: deleting it would silently end their traffic.
+pub(super) async fn delete(gateway: Data<Gateway>, id: Path<String>) -> Answer {
+    let gone = changes::make(&gateway, |catalog, _| {
+        let source = known(catalog, &id)?;
+        if let Some(user) = catalog.connections_of(source.id).first() {
+            return Err(ApiError::unprocessable(format!(
+                "the source {} is used by the connection {}; delete that first",
+                source.id, user.id
+            )));
+        }
+        Ok(Decision::delete(Kind::Source, source.id.0, source.id))
+    });
+    Ok(Json(json!({ "id": gone.await? })))
+}
+
+fn known<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a Source, ApiError> {
+    id.parse()
+        .ok()
+        .and_then(|id: SourceId| catalog.sources.get(&id))
+        .map(AsRef::as_ref)
+        .ok_or_else(|| ApiError::not_found("source", id))
+}
+
+/// A change that changes nothing is not written.
+fn decided(kept: Option<&Source>, source: Source) -> Decision<Source> {
+    let unchanged = kept.filter(|kept| {
+        let updated_at = kept.updated_at;
+        Source {
+            updated_at,
+            ..source.clone()
+        } == **kept
+    });
+    match unchanged {
+        Some(kept) => Decision::put(Vec::new(), kept.clone()),
+        None => Decision::put(vec![Item::Source(source.clone())], source),
+    }
+}
