@@ -101,10 +101,7 @@ fn accept(
             plan(kv, context, request, events, ignored, effects);
             (RequestState::Accepted, events.len(), ignored.len())
         }
-        Verdict::Rejected { cause, keep } => {
-            keep_rejected(kv, request.source, request.id, *keep)?;
-            (RequestState::Rejected(*cause), 0, 0)
-        }
+        Verdict::Rejected { cause, .. } => (RequestState::Rejected(*cause), 0, 0),
     };
     let stored = StoredRequest {
         state,
@@ -115,6 +112,10 @@ fn accept(
         record: Bytes::copy_from_slice(request.record),
     };
     kv.put(Table::Requests, &request.id.key(), &codec::encode(&stored));
+    if let Verdict::Rejected { keep, .. } = request.verdict {
+        // After its row is written: of a full source the oldest goes, and that may be this one.
+        keep_rejected(kv, request.source, request.id, keep)?;
+    }
     Ok(Accepted::Fresh)
 }
 
@@ -136,6 +137,12 @@ fn plan(
     ignored: &[PlannedIgnored],
     effects: &mut Vec<Effect>,
 ) {
+    if !events.is_empty() {
+        // Retention asks for this: a node with a slow clock may mint into an hour that is about to go.
+        let hour = request.id.minted_at().bucket();
+        let index = context.index.to_be_bytes();
+        kv.put(Table::Counts, &keys::accepted_at(hour), &index);
+    }
     // 65,535 connections a source: what is beyond has no ordinal, and the door refuses it before.
     let mut ordinals = 1..=u16::MAX;
     for (planned, ordinal) in events.iter().zip(&mut ordinals) {

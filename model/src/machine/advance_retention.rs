@@ -14,12 +14,13 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdvanceRetention {
-    /// Requests and events minted before this go; at the start of an hour, since payloads go by the hour.
+    /// Requests and events minted before the start of this moment's hour go: payloads go by the hour.
     pub before: Timestamp,
     /// The log index up to which the proposer looked for events that have not ended.
     pub seen_index: u64,
 }
 
+const HOUR_MS: u64 = 3_600_000;
 /// Rejected requests looked at in one command.
 const REJECTED_MAX: usize = 10_000;
 
@@ -28,13 +29,23 @@ pub(super) fn apply(
     command: AdvanceRetention,
     effects: &mut Vec<Effect>,
 ) -> Result<bool, TableError> {
+    // A proposer that names a moment within an hour must not tear the hour apart.
+    let before = Timestamp(command.before.0 - command.before.0 % HOUR_MS);
     let retained_from = keys::read_u64(kv, keys::META_RETAINED_FROM)?;
     let reopened_at = keys::read_u64(kv, keys::META_REOPENED_AT)?;
     // An old event was reopened after the proposer looked: it must look again.
-    if command.before.0 <= retained_from || reopened_at > command.seen_index {
+    if before.0 <= retained_from || reopened_at > command.seen_index {
         return Ok(false);
     }
-    let end = RequestId(u128::from(command.before.0) << 80);
+    // So was a request accepted that had been minted long before: its events are live, and nobody looked at them.
+    let (first, last) = (keys::accepted_at(0), keys::accepted_at(before.bucket()));
+    let accepted = kv.scan(Table::Counts, &first, &last, usize::MAX)?;
+    let unseen = |value: &[u8]| keys::read_number(value) > command.seen_index;
+    if accepted.iter().any(|(_, value)| unseen(value)) {
+        return Ok(false);
+    }
+    kv.delete_range(Table::Counts, &first, &last);
+    let end = RequestId(u128::from(before.0) << 80);
     let event_end = EventId(end.0);
     let attempt_end = AttemptId {
         event: event_end,
@@ -49,9 +60,9 @@ pub(super) fn apply(
         &keys::ignored(EventId(0)),
         &keys::ignored(event_end),
     );
-    keys::write_u64(kv, keys::META_RETAINED_FROM, command.before.0);
+    keys::write_u64(kv, keys::META_RETAINED_FROM, before.0);
     effects.push(Effect::RetentionAdvanced {
-        before_bucket: command.before.bucket(),
+        before_bucket: before.bucket(),
     });
     Ok(true)
 }

@@ -87,8 +87,8 @@ fn record(
             event.status = EventStatus::Successful;
             event.successful_at = Some(report.attempt.finished_at);
         }
-        // It was cancelled while the attempt was under way: no further try.
-        Next::RetryAt(_) | Next::GiveUp if was == EventStatus::Cancelled => {}
+        // It ended (was cancelled) while the attempt was under way: no further try.
+        Next::RetryAt(_) | Next::GiveUp if was.is_ended() => {}
         Next::RetryAt(at) => {
             event.status = EventStatus::Scheduled;
             event.due_at = Some(at);

@@ -11,6 +11,7 @@
 //! | Index | 1, source 16, request 16 | empty: a rejected request |
 //! | Index | 2, event 16 | `Ignored` |
 //! | Counts | 1, source 16 | u64 big-endian: rejected requests kept |
+//! | Counts | 2, hour u32 | u64 big-endian: log index of the last accepted request minted in that hour |
 
 use super::kv::{Kv, KvError, Read, Table};
 use crate::{
@@ -31,6 +32,7 @@ pub const META_REOPENED_AT: &[u8] = b"reopened_at";
 const INDEX_REJECTED: u8 = 1;
 const INDEX_IGNORED: u8 = 2;
 const COUNT_REJECTED: u8 = 1;
+const COUNT_ACCEPTED_AT: u8 = 2;
 
 /// Fresh events and retries stand in two queues, so that a backlog of one can't starve the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -148,6 +150,15 @@ pub fn rejected_count(source: SourceId) -> [u8; 17] {
     key
 }
 
+/// Where the log index of the last accepted request that was minted in an hour is kept.
+#[must_use]
+pub fn accepted_at(hour: u32) -> [u8; 5] {
+    let mut key = [0; 5];
+    key[0] = COUNT_ACCEPTED_AT;
+    key[1..].copy_from_slice(&hour.to_be_bytes());
+    key
+}
+
 /// Reads a counter of the Meta table; zero when it was never written.
 ///
 /// # Errors
@@ -160,11 +171,13 @@ pub(crate) fn write_u64(kv: &mut impl Kv, key: &[u8], value: u64) {
     kv.put(Table::Meta, key, &value.to_be_bytes());
 }
 
+/// A value that [`number`] reads; zero when it is none.
+pub(crate) fn read_number(value: &[u8]) -> u64 {
+    value.try_into().map_or(0, u64::from_be_bytes)
+}
+
 pub(crate) fn number(kv: &impl Read, table: Table, key: &[u8]) -> Result<u64, KvError> {
-    Ok(kv
-        .get(table, key)?
-        .and_then(|bytes| bytes.as_ref().try_into().ok().map(u64::from_be_bytes))
-        .unwrap_or(0))
+    Ok(kv.get(table, key)?.map_or(0, |bytes| read_number(&bytes)))
 }
 
 #[cfg(test)]
