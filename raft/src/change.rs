@@ -16,7 +16,7 @@ use std::{
 };
 
 /// Ids given later start here, so that they never meet those given by position when the cluster formed.
-const FIRST_LATER_ID: u64 = 1000;
+pub(crate) const FIRST_LATER_ID: u64 = 1000;
 /// One step may wait for a node to catch up.
 const STEP_PATIENCE: Duration = Duration::from_secs(120);
 const STEPS_MAX: usize = 60;
@@ -58,6 +58,9 @@ impl Inner {
                 Ok(Answer::Number(number)) => FIRST_LATER_ID + number,
                 _ => return Answer::Failed("the control group has no leader now".into()),
             },
+            node if self.former.read().contains(&node) => {
+                return Answer::Failed(format!("node {node} was removed, its id never comes back"));
+            }
             node if known(node).is_some_and(|m| m.incarnation != request.member.incarnation) => {
                 return Answer::Failed(format!("node {node} is another one"));
             }
@@ -181,8 +184,7 @@ impl Inner {
                 done(changed.map(drop).map_err(|error| error.to_string()))
             }
             Change::TransferTo(node) => {
-                let asked = raft.trigger().transfer_leader(node).await;
-                done(asked.map_err(|error| error.to_string()))
+                done(group.hand_to(node).await.map_err(|error| error.to_string()))
             }
         }
     }

@@ -50,6 +50,8 @@ pub(crate) struct Inner {
     pub(crate) groups: OnceLock<Vec<Group>>,
     /// The control group's membership as this node has it.
     pub(crate) members: RwLock<BTreeMap<u64, Member>>,
+    /// Nodes that this one saw leave the membership.
+    pub(crate) former: RwLock<BTreeSet<u64>>,
     /// Nodes that answered lately.
     pub(crate) up: RwLock<BTreeSet<u64>>,
     pub(crate) led: Arc<watch::Sender<BTreeMap<GroupId, u64>>>,
@@ -95,6 +97,7 @@ impl Cluster {
             counters: Arc::default(),
             groups: OnceLock::new(),
             members: RwLock::default(),
+            former: RwLock::default(),
             up: RwLock::default(),
             led: Arc::new(watch::channel(BTreeMap::new()).0),
             progress: watch::channel("starting".to_owned()).0,
@@ -296,7 +299,10 @@ impl Inner {
         loop {
             let members = control.members();
             if *self.members.read() != members {
-                *self.members.write() = members;
+                let before = std::mem::replace(&mut *self.members.write(), members.clone());
+                let mut former = self.former.write();
+                former.extend(before.into_keys());
+                former.retain(|node| !members.contains_key(node));
             }
             use openraft::async_runtime::watch::WatchReceiver;
             if metrics.changed().await.is_err() {

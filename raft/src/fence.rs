@@ -2,7 +2,7 @@
 
 use crate::{cluster::Leadership, group::Group};
 use openraft::{Instant, async_runtime::watch::WatchReceiver};
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 /// Taken off the lease on this side, so that clocks of slightly different pace never make two owners.
 const MARGIN: f64 = 0.2;
@@ -12,6 +12,9 @@ impl Group {
     pub(crate) fn leadership(&self, lease: Duration) -> Option<Leadership> {
         let leader = self.raft.as_leader().ok()?;
         let term = leader.term();
+        if self.handed_over.load(Ordering::SeqCst) >= term {
+            return None;
+        }
         let alone = self.voters() == [*self.raft.node_id()];
         // A leader without peers is its own majority; nobody else could have taken over.
         let held = alone

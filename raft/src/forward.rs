@@ -1,6 +1,7 @@
 //! Getting a call to a group's leader, wherever it is, and telling "surely not" from "unknown".
 
 use crate::{
+    change::FIRST_LATER_ID,
     cluster::{Cluster, Inner},
     error::{ProposeError, Unavailable},
     group::Group,
@@ -179,10 +180,14 @@ impl Handler for Inner {
     fn knows(&self, peer: &Identity) -> bool {
         let members = self.members.read();
         // Before this node has a membership of its own, the cluster's secret is all that there is to go by.
-        members.is_empty()
-            || members
-                .get(&peer.node)
-                .is_some_and(|member| member.incarnation == peer.incarnation)
+        if members.is_empty() {
+            return true;
+        }
+        match members.get(&peer.node) {
+            Some(member) => member.incarnation == peer.incarnation,
+            // It may have joined while this node was away, and may lead the very group that would tell of it.
+            None => peer.node >= FIRST_LATER_ID && !self.former.read().contains(&peer.node),
+        }
     }
 
     fn is_blocked(&self, node: u64) -> bool {

@@ -6,7 +6,7 @@ use crate::{
     log_store::LogStore,
     network::{Factory, Peers},
     state_machine::{EffectSink, StateMachine},
-    types::{Member, Raft},
+    types::{Member, Raft, TypeConfig},
 };
 use model::{ids::GroupId, machine::Effect};
 use openraft::{ServerState, SnapshotPolicy, async_runtime::watch::WatchReceiver};
@@ -14,7 +14,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 use storage::Store;
@@ -25,6 +25,8 @@ pub(crate) struct Group {
     pub(crate) id: GroupId,
     pub(crate) raft: Raft,
     pub(crate) leads: Arc<AtomicBool>,
+    /// The last term whose leadership this node gave up by itself.
+    pub(crate) handed_over: Arc<AtomicU64>,
 }
 
 impl Group {
@@ -78,7 +80,12 @@ impl Group {
         )
         .await
         .map_err(|error| StartError::Raft(error.to_string()))?;
-        Ok(Self { id, raft, leads })
+        Ok(Self {
+            id,
+            raft,
+            leads,
+            handed_over: Arc::default(),
+        })
     }
 
     /// The members as this node has them; voters first known by formation, learners too.
@@ -100,6 +107,16 @@ impl Group {
 
     pub(crate) fn leader(&self) -> Option<u64> {
         self.raft.server_metrics().borrow_watched().current_leader
+    }
+
+    /// Hands leadership to another voter. It may lead before this node's lease is over, so that this node's right to act
+    /// ends here, before the other is told.
+    pub(crate) async fn hand_to(&self, to: u64) -> Result<(), openraft::error::Fatal<TypeConfig>> {
+        if let Ok(leader) = self.raft.as_leader() {
+            self.handed_over.fetch_max(leader.term(), Ordering::SeqCst);
+            self.raft.trigger().transfer_leader(to).await?;
+        }
+        Ok(())
     }
 
     /// Tells `led` of this group whenever leadership comes or goes.

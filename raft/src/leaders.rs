@@ -82,7 +82,7 @@ impl Inner {
 
     async fn transfer(&self, group: &Group, to: u64) {
         tracing::info!(group = %group.id, to, "handing leadership over");
-        if let Err(error) = group.raft.trigger().transfer_leader(to).await {
+        if let Err(error) = group.hand_to(to).await {
             tracing::warn!(group = %group.id, %error, "leadership not handed over");
         }
     }

@@ -231,3 +231,111 @@ pub(crate) async fn read_frame(
     }
     Ok(body.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{DuplexStream, duplex};
+
+    const SECRET: &[u8] = b"a secret of thirty-two bytes, or more";
+
+    fn identity(cluster: &str, node: u64) -> Identity {
+        Identity {
+            cluster: cluster.into(),
+            node,
+            incarnation: u128::from(node) << 64,
+        }
+    }
+
+    type Pair = (
+        io::Result<Link<DuplexStream>>,
+        io::Result<Link<DuplexStream>>,
+    );
+
+    async fn pair(dialler: (&str, &[u8]), listener: (&str, &[u8])) -> Pair {
+        let (a, b) = duplex(1024 * 1024);
+        let (one, two) = (identity(dialler.0, 1), identity(listener.0, 2));
+        tokio::join!(
+            dial(a, dialler.1, &one, 11),
+            accept(b, listener.1, &two, 22),
+        )
+    }
+
+    async fn linked() -> (Link<DuplexStream>, Link<DuplexStream>) {
+        let (dialler, listener) = pair(("test", SECRET), ("test", SECRET)).await;
+        (dialler.expect("proved"), listener.expect("proved"))
+    }
+
+    fn sealed(seal: &mut Seal, body: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        seal.frame(body, &mut out).expect("short enough");
+        out
+    }
+
+    async fn read(bytes: &[u8], seal: &mut Seal) -> io::Result<Bytes> {
+        let mut stream = bytes;
+        read_frame(&mut stream, seal).await
+    }
+
+    fn assert_refused(result: io::Result<Bytes>) {
+        let error = result.expect_err("refused");
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+    }
+
+    #[tokio::test]
+    async fn both_sides_learn_who_the_other_is() {
+        let (dialler, listener) = linked().await;
+        assert_eq!(dialler.peer, identity("test", 2));
+        assert_eq!(listener.peer, identity("test", 1));
+    }
+
+    #[tokio::test]
+    async fn another_secret_and_another_cluster_are_refused() {
+        let (dialler, listener) = pair(("test", b"a guessed secret"), ("test", SECRET)).await;
+        assert!(dialler.is_err() && listener.is_err());
+        let (dialler, listener) = pair(("other", SECRET), ("test", SECRET)).await;
+        assert!(dialler.is_err() && listener.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_frame_is_taken_once() {
+        let (mut dialler, mut listener) = linked().await;
+        let frame = sealed(&mut dialler.outgoing, b"append");
+        let taken = read(&frame, &mut listener.incoming).await;
+        assert_eq!(taken.expect("genuine"), b"append".as_slice());
+        assert_refused(read(&frame, &mut listener.incoming).await);
+    }
+
+    #[tokio::test]
+    async fn a_frame_is_worth_nothing_on_another_connection_or_back_to_its_sender() {
+        let (mut dialler, _listener) = linked().await;
+        // Its nonces differ, so its key does.
+        let (a, b) = duplex(1024);
+        let (one, two) = (identity("test", 1), identity("test", 2));
+        let (_again, second) =
+            tokio::join!(dial(a, SECRET, &one, 11), accept(b, SECRET, &two, 23),);
+        let frame = sealed(&mut dialler.outgoing, b"append");
+        assert_refused(read(&frame, &mut second.expect("proved").incoming).await);
+        assert_refused(read(&frame, &mut dialler.incoming).await);
+    }
+
+    #[tokio::test]
+    async fn no_byte_of_a_frame_may_change() {
+        for byte in 0..sealed(&mut linked().await.0.outgoing, b"append").len() {
+            let (mut dialler, mut listener) = linked().await;
+            let mut frame = sealed(&mut dialler.outgoing, b"append");
+            frame[byte] ^= 1;
+            // A changed length may also leave the reader without bytes.
+            assert!(
+                read(&frame, &mut listener.incoming).await.is_err(),
+                "{byte}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_length_is_not_believed_before_it_is_bounded() {
+        let (_dialler, mut listener) = linked().await;
+        assert_refused(read(&[0xff; 64], &mut listener.incoming).await);
+    }
+}

@@ -84,14 +84,7 @@ async fn connection<H: Handler>(stream: TcpStream, shared: &Listener<H>) -> io::
     if shared.handler.is_blocked(peer.node) {
         return Err(io::ErrorKind::HostUnreachable.into());
     }
-    let known = shared.handler.knows(&peer);
-    if !known {
-        shared.counters.identity();
-        tracing::warn!(
-            node = peer.node,
-            "a peer is not the node that the membership knows"
-        );
-    }
+    let mut told = false;
     let (mut reader, mut writer) = link.stream.into_split();
     let (answers, mut ready) = mpsc::channel::<Numbered<Answer>>(ANSWERS);
     let mut outgoing = link.outgoing;
@@ -134,8 +127,16 @@ async fn connection<H: Handler>(stream: TcpStream, shared: &Listener<H>) -> io::
         // A stranger may ask who we are and ask to join, nothing else.
         let value = match call.value {
             call @ (Call::Welcome | Call::Join(_)) => call,
-            call if known => call,
+            // Asked for each call: the membership changes while connections stand.
+            call if shared.handler.knows(&peer) => call,
             _ => {
+                if !std::mem::replace(&mut told, true) {
+                    shared.counters.identity();
+                    tracing::warn!(
+                        node = peer.node,
+                        "a peer is not the node that the membership knows"
+                    );
+                }
                 let value = Answer::Failed("this node is not a member as it says it is".into());
                 if answers.send(Numbered { number, value }).await.is_err() {
                     break Ok(());
