@@ -59,8 +59,8 @@ pub(super) fn answer<T>(
 ) -> Result<Value, ApiError> {
     let page = asked.cut(rows, read_cursor)?;
     let (next, prev) = (page.next.map(show_cursor), page.prev.map(show_cursor));
-    let models = page.rows.into_iter().map(|(_, row)| show(row)).collect();
-    Ok(asked.envelope(models, next, prev))
+    let models: Vec<Value> = page.rows.into_iter().map(|(_, row)| show(row)).collect();
+    Ok(asked.envelope(&models, next, prev))
 }
 
 pub(super) fn count(number: usize) -> Value {

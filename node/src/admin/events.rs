@@ -1,153 +1,320 @@
-//! `/events`: requests routed over connections, and what became of them.
+//! `/events`: a request routed over one connection, and what became of it.
 
 use super::{
     api_error::ApiError,
     event_filter::EventFilter,
     freshness,
-    page::PageRequest,
+    page::{Page, PageRequest},
     query::Query,
-    requests::{blocking, propose},
-    times,
-    traffic_data::{self, Detail},
+    times, traffic_data,
+    traffic_data::Detail,
     traffic_page::Kind,
-    traffic_scan::Span,
+    traffic_scan::{Span, behind},
     views::Viewer,
 };
-use crate::gateway::Gateway;
-use actix_web::web::{Data, Json, Path};
+use crate::{gateway::Gateway, world};
+use actix_web::web::{self, Data, Json, Path};
 use model::{
-    ids::EventId,
-    machine::{CancelEvent, Command, EventReply, Reply, RetryEvent},
+    ids::{EventId, RequestId},
+    machine::{CancelEvent, Command, EventReply, Reply, RetryEvent, decode_reply},
     state::{codec, kv::Table, tables},
-    traffic::{Event, Trigger},
+    traffic::{Event, EventStatus, Trigger},
 };
 use serde_json::{Value, json};
 
+const ORDERS: &[&str] = &["created_at"];
+
+const EVENTS: Kind = Kind {
+    table: Table::Events,
+    show: |key| EventId::from_key(key).map(|id| id.to_string()),
+    read: |text| text.parse().ok().map(|id: EventId| id.key().to_vec()),
+};
+
 type Answer = Result<Json<Value>, ApiError>;
 
-const KIND: Kind = Kind {
-    table: Table::Events,
-    show: |key| Some(EventId::from_key(key)?.to_string()),
-    read: |text| Some(text.parse::<EventId>().ok()?.key().to_vec()),
-};
+/// Which events a list is over.
+#[derive(Clone, Copy, Debug)]
+enum Scope {
+    All,
+    Of(RequestId),
+}
+
+pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
+    list_in(gateway, query, Scope::All).await
+}
+
+/// The events of one request.
+pub(super) async fn of_request(gateway: Data<Gateway>, query: Query, request: RequestId) -> Answer {
+    list_in(gateway, query, Scope::Of(request)).await
+}
+
+async fn list_in(gateway: Data<Gateway>, query: Query, scope: Scope) -> Answer {
+    let asked = PageRequest::read(&query, ORDERS)?;
+    let filter = EventFilter::read(&query)?;
+    match scope {
+        Scope::All => freshness::wait_for_partitions(&gateway, &query).await?,
+        Scope::Of(request) => freshness::wait(&gateway, &query, [request.group()]).await?,
+    }
+    let answer = web::block(move || {
+        let viewer = Viewer::of(&gateway, &query);
+        let page = find(&gateway, &filter, &asked, scope)?;
+        let with_data = query.one("include") == Some("data");
+        let models = page.rows.iter().map(|(_, (id, event))| {
+            let mut model = show(&viewer, *id, event);
+            if with_data {
+                let request = id.request();
+                model["data"] = traffic_data::of_event(&gateway, &viewer, request, Detail::Listed)?;
+            }
+            Ok(model)
+        });
+        let models = models.collect::<Result<Vec<_>, ApiError>>()?;
+        Ok::<_, ApiError>(asked.envelope(&models, page.next, page.prev))
+    });
+    Ok(Json(answer.await??))
+}
+
+type Row = (EventId, Event);
+
+fn find(
+    gateway: &Gateway,
+    filter: &EventFilter,
+    asked: &PageRequest,
+    scope: Scope,
+) -> Result<Page<String, Row>, ApiError> {
+    if let (Some(ids), Scope::All) = (&filter.ids, scope) {
+        return find_ids(gateway, filter, asked, ids);
+    }
+    let (groups, span) = match scope {
+        Scope::All => (
+            freshness::partitions(gateway).collect(),
+            Span::around(&filter.created_at),
+        ),
+        Scope::Of(request) => (
+            vec![request.group()],
+            Span {
+                from: request.event(0).key().to_vec(),
+                to: behind(&request.event(u16::MAX).key()),
+            },
+        ),
+    };
+    let views: Vec<_> = groups
+        .into_iter()
+        .map(|group| gateway.cluster.view(group))
+        .collect();
+    EVENTS.page(&views, span, asked, |_, (key, value)| {
+        let Some(id) = EventId::from_key(key) else {
+            return Ok(None);
+        };
+        let event: Event = codec::decode(value)?;
+        Ok(filter.keeps(id, &event).then_some((id, event)))
+    })
+}
+
+fn find_ids(
+    gateway: &Gateway,
+    filter: &EventFilter,
+    asked: &PageRequest,
+    ids: &[EventId],
+) -> Result<Page<String, Row>, ApiError> {
+    let mut rows = Vec::new();
+    for &id in ids {
+        if let Some(event) = stored(gateway, id)?
+            && filter.keeps(id, &event)
+        {
+            rows.push((id.to_string(), (id, event)));
+        }
+    }
+    rows.sort_by(|(a, _), (b, _)| a.cmp(b));
+    rows.dedup_by(|(a, _), (b, _)| a == b);
+    // Digits of an id sort as the id does.
+    asked.cut(rows, |text| Some(text.to_owned()))
+}
+
+pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+    let id = known_id(&gateway, &id)?;
+    freshness::wait(&gateway, &query, [id.group()]).await?;
+    answer(gateway, id, query).await
+}
+
+pub(super) async fn raw_body(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+    let id = known_id(&gateway, &id)?;
+    freshness::wait(&gateway, &query, [id.group()]).await?;
+    let answer = web::block(move || {
+        stored(&gateway, id)?.ok_or_else(|| gone(id))?;
+        let view = gateway.cluster.view(id.group());
+        let request = tables::request(&view, id.request())?.ok_or_else(|| gone(id))?;
+        let body = traffic_data::body(&gateway, id.group(), &request)?;
+        Ok::<_, ApiError>(traffic_data::raw(&body))
+    });
+    Ok(Json(answer.await??))
+}
+
+/// Makes an event due now, whatever became of it.
+pub(super) async fn retry(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+    let id = known_id(&gateway, &id)?;
+    match requeue(&gateway, id).await? {
+        EventReply::Done => answer_changed(gateway, id, query).await,
+        EventReply::Gone => Err(gone(id)),
+        EventReply::Refused(status) => Err(refused(id, status, "retried")),
+    }
+}
+
+/// Puts an event back into its queue.
+pub(super) async fn requeue(gateway: &Gateway, event: EventId) -> Result<EventReply, ApiError> {
+    let trigger = Trigger::Manual;
+    propose(
+        gateway,
+        event,
+        &Command::RetryEvent(RetryEvent { event, trigger }),
+    )
+    .await
+}
+
+pub(super) async fn cancel(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+    let id = known_id(&gateway, &id)?;
+    let command = Command::CancelEvent(CancelEvent { event: id });
+    match propose(&gateway, id, &command).await? {
+        EventReply::Done => answer_changed(gateway, id, query).await,
+        EventReply::Gone => Err(gone(id)),
+        EventReply::Refused(status) => Err(refused(id, status, "cancelled")),
+    }
+}
+
+pub(super) async fn mute(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+    let id = known_id(&gateway, &id)?;
+    freshness::wait(&gateway, &query, [id.group()]).await?;
+    stored(&gateway, id)?.ok_or_else(|| gone(id))?;
+    Err(ApiError::not_available("muting an event"))
+}
+
+async fn propose(
+    gateway: &Gateway,
+    id: EventId,
+    command: &Command<'_>,
+) -> Result<EventReply, ApiError> {
+    let envelope = command.envelope(world::now(), &[]);
+    let reply = gateway.cluster.propose(id.group(), envelope).await?;
+    match decode_reply(&reply)? {
+        Reply::Event(reply) => Ok(reply),
+        _ => Err(ApiError::unavailable(
+            "the cluster does not understand this yet; are all nodes upgraded?",
+        )),
+    }
+}
+
+/// What a change made of an event. It is made already, so a replica that lags only makes the answer older.
+async fn answer_changed(gateway: Data<Gateway>, id: EventId, query: Query) -> Answer {
+    if let Err(error) = gateway.cluster.linearize(id.group()).await {
+        tracing::debug!(%error, event = %id, "answering from a replica that may lag");
+    }
+    answer(gateway, id, query).await
+}
+
+async fn answer(gateway: Data<Gateway>, id: EventId, query: Query) -> Answer {
+    let answer = web::block(move || {
+        let event = stored(&gateway, id)?.ok_or_else(|| gone(id))?;
+        let viewer = Viewer::of(&gateway, &query);
+        let mut model = show(&viewer, id, &event);
+        model["data"] = traffic_data::of_event(&gateway, &viewer, id.request(), Detail::Alone)?;
+        Ok::<_, ApiError>(model)
+    });
+    Ok(Json(answer.await??))
+}
+
+fn known_id(gateway: &Gateway, text: &str) -> Result<EventId, ApiError> {
+    text.parse()
+        .ok()
+        .filter(|id: &EventId| freshness::is_partition(gateway, id.group()))
+        .ok_or_else(|| ApiError::not_found("event", text))
+}
+
+/// An event as this node has it; none where there is no such partition.
+pub(super) fn stored(gateway: &Gateway, id: EventId) -> Result<Option<Event>, ApiError> {
+    if !freshness::is_partition(gateway, id.group()) {
+        return Ok(None);
+    }
+    Ok(tables::event(&gateway.cluster.view(id.group()), id)?)
+}
+
+fn gone(id: EventId) -> ApiError {
+    ApiError::not_found("event", &id.to_string())
+}
+
+fn refused(id: EventId, status: EventStatus, verb: &str) -> ApiError {
+    ApiError::unprocessable(format!(
+        "the event {id} is {} and can't be {verb}",
+        json!(status).as_str().unwrap_or("ended")
+    ))
+}
 
 pub(super) fn show(viewer: &Viewer, id: EventId, event: &Event) -> Value {
     json!({
         "id": id,
         "team_id": viewer.team,
-        "request_id": id.request(),
-        "event_data_id": id.request(),
         "webhook_id": event.connection_id,
         "source_id": event.source_id,
         "destination_id": event.destination_id,
-        "status": event.status,
+        // The data of an event are those of its request.
+        "event_data_id": id.request(),
+        "request_id": id.request(),
         "attempts": event.attempts,
-        "response_status": event.response_status,
-        "error_code": event.error_code,
-        "created_at": times::show(event.created_at),
-        "updated_at": times::show(event.updated_at),
         "last_attempt_at": times::show_some(event.last_attempt_at),
         "next_attempt_at": times::show_some(event.due_at),
+        "response_status": event.response_status,
+        "error_code": event.error_code,
+        "status": event.status,
         "successful_at": times::show_some(event.successful_at),
         "cli_id": null,
+        "updated_at": times::show(event.updated_at),
+        "created_at": times::show(event.created_at),
     })
 }
 
-pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
-    let asked = PageRequest::read(&query, &["created_at", "last_attempt_at"])?;
-    let filter = EventFilter::read(&query)?;
-    freshness::wait_for_partitions(&gateway, &query).await?;
-    let viewer = Viewer::of(&gateway, &query);
-    let shows_data = query.all("include").contains(&"data");
-    blocking(move || {
-        let views: Vec<_> = freshness::partitions(&gateway)
-            .map(|group| gateway.cluster.view(group))
-            .collect();
-        let span = Span::around(&filter.created_at);
-        let page = KIND.page(&views, span, &asked, |_, (key, value)| {
-            let Some(id) = EventId::from_key(key) else {
-                return Ok(None);
-            };
-            let event: Event = codec::decode(value)?;
-            if !filter.keeps(id, &event) {
-                return Ok(None);
-            }
-            let mut shown = show(&viewer, id, &event);
-            if shows_data {
-                shown["data"] =
-                    traffic_data::of_event(&gateway, &viewer, id.request(), Detail::Listed)?;
-            }
-            Ok(Some(shown))
-        })?;
-        let models = page.rows.into_iter().map(|(_, model)| model).collect();
-        Ok(Json(asked.envelope(models, page.next, page.prev)))
-    })
-    .await
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{
+        ids::{ConnectionId, DestinationId, GroupId, SourceId},
+        time::Timestamp,
+        traffic::ErrorCode,
+    };
 
-async fn known(gateway: &Gateway, id: &str, query: &Query) -> Result<(EventId, Event), ApiError> {
-    let missing = || ApiError::not_found("event", id);
-    let event_id: EventId = id.parse().map_err(|_| missing())?;
-    let group = event_id.group();
-    if !freshness::is_partition(gateway, group) {
-        return Err(missing());
+    #[test]
+    fn an_event_has_the_fields_and_names_of_the_api() {
+        let id = RequestId::mint(Timestamp(5), GroupId(2), 7).event(1);
+        let event = Event {
+            connection_id: ConnectionId(1),
+            source_id: SourceId(2),
+            destination_id: DestinationId(3),
+            status: EventStatus::Scheduled,
+            attempts: 1,
+            created_at: Timestamp(5),
+            updated_at: Timestamp(6),
+            due_at: Some(Timestamp(1000)),
+            next_trigger: Trigger::Automatic,
+            last_attempt_at: Some(Timestamp(6)),
+            successful_at: None,
+            response_status: Some(500),
+            error_code: Some(ErrorCode::BadResponse),
+        };
+        let view = show(&Viewer::for_tests(false), id, &event);
+        assert_eq!(view["id"], id.to_string());
+        assert_eq!(view["request_id"], id.request().to_string());
+        assert_eq!(view["webhook_id"], ConnectionId(1).to_string());
+        assert_eq!(view["status"], "SCHEDULED");
+        assert_eq!(view["error_code"], "BAD_RESPONSE");
+        assert_eq!(view["attempts"], 1);
+        assert_eq!(view["next_attempt_at"], "1970-01-01T00:00:01.000Z");
+        assert_eq!(view["successful_at"], Value::Null);
     }
-    freshness::wait(gateway, query, [group]).await?;
-    let event = tables::event(&gateway.cluster.view(group), event_id)?.ok_or_else(missing)?;
-    Ok((event_id, event))
-}
 
-pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    let (id, event) = known(&gateway, &id, &query).await?;
-    let viewer = Viewer::of(&gateway, &query);
-    let mut shown = show(&viewer, id, &event);
-    shown["data"] = traffic_data::of_event(&gateway, &viewer, id.request(), Detail::Alone)?;
-    Ok(Json(shown))
-}
-
-pub(super) async fn raw_body(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    let (event, _) = known(&gateway, &id, &query).await?;
-    let view = gateway.cluster.view(event.group());
-    let request = tables::request(&view, event.request())?
-        .ok_or_else(|| ApiError::not_found("event", &id))?;
-    let body = traffic_data::body(&gateway, event.group(), &request)?;
-    Ok(Json(traffic_data::raw(&body)))
-}
-
-/// Makes the event due now, whatever it has come to.
-pub(super) async fn retry(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    let (event, _) = known(&gateway, &id, &query).await?;
-    let command = Command::RetryEvent(RetryEvent {
-        event,
-        trigger: Trigger::Manual,
-    });
-    change(&gateway, &id, &query, event, command).await
-}
-
-pub(super) async fn cancel(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    let (event, _) = known(&gateway, &id, &query).await?;
-    let command = Command::CancelEvent(CancelEvent { event });
-    change(&gateway, &id, &query, event, command).await
-}
-
-async fn change(
-    gateway: &Gateway,
-    id: &str,
-    query: &Query,
-    event: EventId,
-    command: Command<'_>,
-) -> Answer {
-    match propose(gateway, event.group(), &command).await? {
-        Reply::Event(EventReply::Done) => {
-            let (event, row) = known(gateway, id, query).await?;
-            Ok(Json(show(&Viewer::of(gateway, query), event, &row)))
-        }
-        Reply::Event(EventReply::Gone) => Err(ApiError::not_found("event", id)),
-        Reply::Event(EventReply::Refused(status)) => Err(ApiError::unprocessable(format!(
-            "event {id} is {status:?}: only an event that has not ended can be cancelled"
-        ))),
-        _ => Err(ApiError::unavailable(
-            "the cluster gave another kind of answer",
-        )),
+    #[test]
+    fn a_refusal_names_the_state() {
+        let error = refused(EventId(1), EventStatus::Successful, "cancelled");
+        assert!(
+            error
+                .message()
+                .ends_with("is SUCCESSFUL and can't be cancelled")
+        );
     }
 }

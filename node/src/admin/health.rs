@@ -1,22 +1,26 @@
-//! Health and metrics: what load balancers and Prometheus ask.
+//! Whether the node lives and is ready, and its metrics.
 
+use super::api_error::ApiError;
 use crate::gateway::Gateway;
-use actix_web::{HttpResponse, web::Data};
-use serde_json::json;
+use actix_web::{
+    HttpResponse,
+    web::{Data, Json},
+};
+use serde_json::{Value, json};
 
-/// The process runs.
-pub(super) async fn alive() -> HttpResponse {
-    HttpResponse::Ok().json(json!({"status": "alive"}))
+/// The process answers.
+pub(super) async fn alive() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
 }
 
-/// Every group has a leader that this node knows.
-pub(super) async fn ready(gateway: Data<Gateway>) -> HttpResponse {
-    if gateway.cluster.ready() {
-        return HttpResponse::Ok().json(json!({"status": "ready"}));
+/// Every group has a leader: what a load balancer asks.
+pub(super) async fn ready(gateway: Data<Gateway>) -> Result<Json<Value>, ApiError> {
+    match gateway.cluster.ready() {
+        true => Ok(Json(json!({ "status": "ready" }))),
+        false => Err(ApiError::unavailable(
+            "not every group has a leader that this node knows",
+        )),
     }
-    HttpResponse::ServiceUnavailable()
-        .insert_header(("retry-after", "1"))
-        .json(json!({"status": "waiting"}))
 }
 
 pub(super) async fn metrics(gateway: Data<Gateway>) -> HttpResponse {

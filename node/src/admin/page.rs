@@ -78,7 +78,7 @@ impl PageRequest {
     /// The answer of a list.
     pub(super) fn envelope(
         &self,
-        models: Vec<Value>,
+        models: &[Value],
         next: Option<String>,
         prev: Option<String>,
     ) -> Value {
@@ -94,7 +94,8 @@ impl PageRequest {
         if let Some(prev) = prev {
             pagination["prev"] = prev.into();
         }
-        json!({ "pagination": pagination, "count": models.len(), "models": models })
+        let count = models.len();
+        json!({ "pagination": pagination, "count": count, "models": models })
     }
 
     /// Cuts one page out of all rows. A cursor's own row may be gone: its key still says where the page begins.
@@ -201,7 +202,7 @@ mod tests {
 
     #[test]
     fn the_envelope_always_has_a_limit_and_plain_strings() {
-        let envelope = asked("limit=0").envelope(vec![json!(1)], Some("n".into()), None);
+        let envelope = asked("limit=0").envelope(&[json!(1)], Some("n".into()), None);
         assert_eq!(
             envelope,
             json!({

@@ -1,184 +1,333 @@
-//! `/requests`: what reached the sources, accepted or rejected.
+//! `/requests`: what reached a source, accepted or rejected.
 
 use super::{
     api_error::ApiError,
+    body::Body,
     events, freshness,
-    page::PageRequest,
+    page::{Page, PageRequest},
     query::Query,
     request_filter::RequestFilter,
-    times,
-    traffic_data::{self, Detail},
+    times, traffic_data,
+    traffic_data::Detail,
     traffic_page::Kind,
     traffic_scan::Span,
     views::Viewer,
 };
-use crate::{gateway::Gateway, world};
-use actix_web::web::{Data, Json, Path};
+use crate::gateway::Gateway;
+use actix_web::web::{self, Data, Json, Path};
 use model::{
-    ids::{GroupId, RequestId},
-    machine::{Command, Reply, decode_reply},
+    ids::{ConnectionId, EventId, RequestId},
+    machine::EventReply,
     state::{codec, kv::Table, tables},
-    traffic::{RequestRecord, RequestState, StoredRequest},
+    traffic::{EventStatus, Ignored, RequestRecord, RequestState, StoredRequest},
 };
 use serde_json::{Value, json};
 
-type Answer = Result<Json<Value>, ApiError>;
+const ORDERS: &[&str] = &["created_at", "ingested_at"];
+const IGNORED_ORDERS: &[&str] = &["created_at"];
 
-const KIND: Kind = Kind {
+const REQUESTS: Kind = Kind {
     table: Table::Requests,
-    show: |key| Some(RequestId::from_key(key)?.to_string()),
-    read: |text| Some(text.parse::<RequestId>().ok()?.key().to_vec()),
+    show: |key| RequestId::from_key(key).map(|id| id.to_string()),
+    read: |text| text.parse().ok().map(|id: RequestId| id.key().to_vec()),
 };
 
-/// Runs a scan where waiting for the disk harms nobody.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
-) -> Result<T, ApiError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|_| Err(ApiError::unavailable("reading the list was broken off")))
+type Answer = Result<Json<Value>, ApiError>;
+type Row = (RequestId, StoredRequest);
+
+pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
+    let asked = PageRequest::read(&query, ORDERS)?;
+    let filter = RequestFilter::read(&query)?;
+    freshness::wait_for_partitions(&gateway, &query).await?;
+    let answer = web::block(move || {
+        let page = find(&gateway, &filter, &asked)?;
+        let viewer = Viewer::of(&gateway, &query);
+        let with_data = query.one("include") == Some("data");
+        let models = page.rows.iter().map(|(_, (id, request))| {
+            let mut model = show(&viewer, *id, request)?;
+            if with_data {
+                let detail = Detail::Listed;
+                model["data"] = traffic_data::of_request(&gateway, &viewer, *id, request, detail)?;
+            }
+            Ok(model)
+        });
+        let models = models.collect::<Result<Vec<_>, ApiError>>()?;
+        Ok::<_, ApiError>(asked.envelope(&models, page.next, page.prev))
+    });
+    Ok(Json(answer.await??))
 }
 
-/// Proposes a command of one id's partition.
-pub(super) async fn propose(
+fn find(
     gateway: &Gateway,
-    group: GroupId,
-    command: &Command<'_>,
-) -> Result<Reply, ApiError> {
-    let envelope = command.envelope(world::now(), &[]);
-    let reply = gateway
-        .cluster
-        .propose(group, envelope)
-        .await
-        .map_err(|error| ApiError::unavailable(error.to_string()))?;
-    decode_reply(&reply).map_err(|error| ApiError::unavailable(error.to_string()))
+    filter: &RequestFilter,
+    asked: &PageRequest,
+) -> Result<Page<String, Row>, ApiError> {
+    let keep = |id: RequestId, request: StoredRequest| -> Result<Option<Row>, ApiError> {
+        let record = traffic_data::record(&request)?;
+        Ok(filter.keeps(&request, &record).then_some((id, request)))
+    };
+    if let Some(ids) = &filter.ids {
+        let mut ids = ids.clone();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut rows = Vec::new();
+        for id in ids {
+            if let Some(request) = stored(gateway, id)?
+                && let Some(row) = keep(id, request)?
+            {
+                rows.push((id.to_string(), row));
+            }
+        }
+        // Digits of an id sort as the id does.
+        return asked.cut(rows, |text| Some(text.to_owned()));
+    }
+    let groups = freshness::partitions(gateway);
+    let views: Vec<_> = groups.map(|group| gateway.cluster.view(group)).collect();
+    let span = Span::around(&filter.created_at);
+    REQUESTS.page(
+        &views,
+        span,
+        asked,
+        |_, (key, value)| match RequestId::from_key(key) {
+            None => Ok(None),
+            Some(id) => keep(id, codec::decode(value)?),
+        },
+    )
 }
 
-fn show(viewer: &Viewer, id: RequestId, request: &StoredRequest, record: &RequestRecord) -> Value {
-    let cause = match request.state {
+pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+    let id = known(&gateway, &id, &query).await?;
+    let answer = web::block(move || {
+        let request = stored(&gateway, id)?.ok_or_else(|| gone(id))?;
+        let viewer = Viewer::of(&gateway, &query);
+        let mut model = show(&viewer, id, &request)?;
+        model["data"] = traffic_data::of_request(&gateway, &viewer, id, &request, Detail::Alone)?;
+        Ok::<_, ApiError>(model)
+    });
+    Ok(Json(answer.await??))
+}
+
+pub(super) async fn raw_body(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+    let id = known(&gateway, &id, &query).await?;
+    let answer = web::block(move || {
+        let request = stored(&gateway, id)?.ok_or_else(|| gone(id))?;
+        let body = traffic_data::body(&gateway, id.group(), &request)?;
+        Ok::<_, ApiError>(traffic_data::raw(&body))
+    });
+    Ok(Json(answer.await??))
+}
+
+pub(super) async fn events(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+    let id = known(&gateway, &id, &query).await?;
+    stored(&gateway, id)?.ok_or_else(|| gone(id))?;
+    events::of_request(gateway, query, id).await
+}
+
+/// The connections that did not route a request, and why.
+pub(super) async fn ignored_events(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    query: Query,
+) -> Answer {
+    let asked = PageRequest::read(&query, IGNORED_ORDERS)?;
+    let id = known(&gateway, &id, &query).await?;
+    let answer = web::block(move || {
+        stored(&gateway, id)?.ok_or_else(|| gone(id))?;
+        let rows = tables::ignored_of(&gateway.cluster.view(id.group()), id)?;
+        let rows = rows
+            .into_iter()
+            .map(|(id, row)| (id.to_string(), (id, row)));
+        let page = asked.cut(rows.collect(), |text| Some(text.to_owned()))?;
+        let viewer = Viewer::of(&gateway, &query);
+        let rows = page.rows.iter();
+        let models = rows.map(|(_, (id, ignored))| show_ignored(&viewer, *id, ignored));
+        let models: Vec<_> = models.collect();
+        Ok::<_, ApiError>(asked.envelope(&models, page.next, page.prev))
+    });
+    Ok(Json(answer.await??))
+}
+
+/// Queues the failed events of a request again, or those of the connections that the body names.
+pub(super) async fn retry(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    query: Query,
+    body: Body,
+) -> Answer {
+    let connections = wanted_connections(&body)?;
+    let id = known(&gateway, &id, &Query::default()).await?;
+    let request = stored(&gateway, id)?.ok_or_else(|| gone(id))?;
+    if let RequestState::Rejected(_) = request.state {
+        return Err(ApiError::unprocessable(format!(
+            "the request {id} was rejected and has no events to retry"
+        )));
+    }
+    let events = tables::events_of(&gateway.cluster.view(id.group()), id)?;
+    let mut retried = Vec::new();
+    for (event_id, event) in events {
+        let is_wanted = match &connections {
+            Some(connections) => connections.contains(&event.connection_id),
+            None => event.status == EventStatus::Failed,
+        };
+        if is_wanted && events::requeue(&gateway, event_id).await? == EventReply::Done {
+            retried.push(event_id);
+        }
+    }
+    if let Err(error) = gateway.cluster.linearize(id.group()).await {
+        tracing::debug!(%error, request = %id, "answering from a replica that may lag");
+    }
+    let viewer = Viewer::of(&gateway, &query);
+    let mut models = Vec::new();
+    for event_id in retried {
+        if let Some(event) = events::stored(&gateway, event_id)? {
+            models.push(events::show(&viewer, event_id, &event));
+        }
+    }
+    let request = stored(&gateway, id)?.ok_or_else(|| gone(id))?;
+    Ok(Json(
+        json!({ "request": show(&viewer, id, &request)?, "events": models }),
+    ))
+}
+
+fn wanted_connections(body: &Body) -> Result<Option<Vec<ConnectionId>>, ApiError> {
+    let fields = body.fields();
+    let Some(list) = fields.list("webhook_ids")?.value() else {
+        return Ok(None);
+    };
+    let ids = list.iter().map(|value| {
+        let id = value.as_str().and_then(|text| text.parse().ok());
+        id.ok_or_else(|| {
+            fields.invalid(
+                "webhook_ids",
+                format!("expected connection ids, got {value}"),
+            )
+        })
+    });
+    ids.collect::<Result<_, _>>().map(Some)
+}
+
+/// The id of a path, once this node's replica of its partition is fresh.
+async fn known(gateway: &Gateway, text: &str, query: &Query) -> Result<RequestId, ApiError> {
+    let id: RequestId = text
+        .parse()
+        .ok()
+        .filter(|id: &RequestId| freshness::is_partition(gateway, id.group()))
+        .ok_or_else(|| ApiError::not_found("request", text))?;
+    freshness::wait(gateway, query, [id.group()]).await?;
+    Ok(id)
+}
+
+fn stored(gateway: &Gateway, id: RequestId) -> Result<Option<StoredRequest>, ApiError> {
+    if !freshness::is_partition(gateway, id.group()) {
+        return Ok(None);
+    }
+    Ok(tables::request(&gateway.cluster.view(id.group()), id)?)
+}
+
+fn gone(id: RequestId) -> ApiError {
+    ApiError::not_found("request", &id.to_string())
+}
+
+fn show(viewer: &Viewer, id: RequestId, request: &StoredRequest) -> Result<Value, ApiError> {
+    let record = traffic_data::record(request)?;
+    Ok(show_recorded(viewer, id, request, &record))
+}
+
+fn show_recorded(
+    viewer: &Viewer,
+    id: RequestId,
+    request: &StoredRequest,
+    record: &RequestRecord,
+) -> Value {
+    let rejection_cause = match request.state {
         RequestState::Accepted => None,
         RequestState::Rejected(cause) => Some(cause),
     };
     json!({
         "id": id,
         "team_id": viewer.team,
-        "source_id": record.source_id,
         "verified": record.verified,
-        "rejection_cause": cause,
-        "status": if cause.is_none() { "accepted" } else { "rejected" },
+        "original_event_data_id": null,
+        "rejection_cause": rejection_cause,
+        "ingested_at": times::show(request.ingested_at),
+        "source_id": record.source_id,
         "events_count": request.events,
         "cli_events_count": 0,
         "ignored_count": request.ignored,
-        "original_event_data_id": id,
-        "created_at": times::show(record.received_at),
         "updated_at": times::show(request.ingested_at),
-        "ingested_at": times::show(request.ingested_at),
+        "created_at": times::show(record.received_at),
     })
 }
 
-pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
-    let asked = PageRequest::read(&query, &["created_at", "ingested_at"])?;
-    let filter = RequestFilter::read(&query)?;
-    freshness::wait_for_partitions(&gateway, &query).await?;
-    let viewer = Viewer::of(&gateway, &query);
-    let shows_data = query.all("include").contains(&"data");
-    blocking(move || {
-        let views: Vec<_> = freshness::partitions(&gateway)
-            .map(|group| gateway.cluster.view(group))
-            .collect();
-        let span = Span::around(&filter.created_at);
-        let page = KIND.page(&views, span, &asked, |_, (key, value)| {
-            let Some(id) = RequestId::from_key(key) else {
-                return Ok(None);
-            };
-            if filter.ids.as_ref().is_some_and(|ids| !ids.contains(&id)) {
-                return Ok(None);
-            }
-            let request: StoredRequest = codec::decode(value)?;
-            let record = traffic_data::record(&request)?;
-            if !filter.keeps(&request, &record) {
-                return Ok(None);
-            }
-            let mut shown = show(&viewer, id, &request, &record);
-            if shows_data {
-                shown["data"] =
-                    traffic_data::of_request(&gateway, &viewer, id, &request, Detail::Listed)?;
-            }
-            Ok(Some(shown))
-        })?;
-        let models = page.rows.into_iter().map(|(_, model)| model).collect();
-        Ok(Json(asked.envelope(models, page.next, page.prev)))
+fn show_ignored(viewer: &Viewer, id: EventId, ignored: &Ignored) -> Value {
+    json!({
+        "id": id,
+        "team_id": viewer.team,
+        "webhook_id": ignored.connection_id,
+        "cause": ignored.cause,
+        "request_id": id.request(),
+        "meta": null,
+        "created_at": times::show(ignored.created_at),
     })
-    .await
 }
 
-async fn known(
-    gateway: &Gateway,
-    id: &str,
-    query: &Query,
-) -> Result<(RequestId, StoredRequest), ApiError> {
-    let missing = || ApiError::not_found("request", id);
-    let request_id: RequestId = id.parse().map_err(|_| missing())?;
-    let group = request_id.group();
-    if !freshness::is_partition(gateway, group) {
-        return Err(missing());
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use model::{
+        ids::SourceId,
+        time::Timestamp,
+        traffic::{IgnoreCause, RejectionCause},
+    };
+
+    #[test]
+    fn a_rejected_request_says_why() {
+        let record = RequestRecord {
+            source_id: SourceId(1),
+            received_at: Timestamp(1000),
+            method: "POST".into(),
+            path: String::new(),
+            query: String::new(),
+            headers: Vec::new(),
+            verified: false,
+        };
+        let request = StoredRequest {
+            state: RequestState::Rejected(RejectionCause::VerificationFailed),
+            ingested_at: Timestamp(1001),
+            body: None,
+            events: 0,
+            ignored: 0,
+            record: Bytes::from(codec::encode(&record)),
+        };
+        let view = show(&Viewer::for_tests(false), RequestId(1), &request).expect("readable");
+        assert_eq!(view["rejection_cause"], "VERIFICATION_FAILED");
+        assert_eq!(view["verified"], false);
+        assert_eq!(view["events_count"], 0);
+        assert_eq!(view["created_at"], "1970-01-01T00:00:01.000Z");
     }
-    freshness::wait(gateway, query, [group]).await?;
-    let request = tables::request(&gateway.cluster.view(group), request_id)?.ok_or_else(missing)?;
-    Ok((request_id, request))
-}
 
-pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    let (id, request) = known(&gateway, &id, &query).await?;
-    let viewer = Viewer::of(&gateway, &query);
-    let record = traffic_data::record(&request)?;
-    let mut shown = show(&viewer, id, &request, &record);
-    shown["data"] = traffic_data::of_request(&gateway, &viewer, id, &request, Detail::Alone)?;
-    Ok(Json(shown))
-}
+    #[test]
+    fn an_ignored_event_says_why() {
+        let ignored = Ignored {
+            connection_id: ConnectionId(1),
+            cause: IgnoreCause::Disabled,
+            created_at: Timestamp(0),
+        };
+        let view = show_ignored(&Viewer::for_tests(false), EventId(3), &ignored);
+        assert_eq!(view["cause"], "DISABLED");
+    }
 
-pub(super) async fn raw_body(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    let (id, request) = known(&gateway, &id, &query).await?;
-    let body = traffic_data::body(&gateway, id.group(), &request)?;
-    Ok(Json(traffic_data::raw(&body)))
-}
-
-pub(super) async fn events(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    let asked = PageRequest::read(&query, &["created_at"])?;
-    let (id, _) = known(&gateway, &id, &query).await?;
-    let viewer = Viewer::of(&gateway, &query);
-    let found = tables::events_of(&gateway.cluster.view(id.group()), id)?;
-    let rows = found
-        .into_iter()
-        .map(|(id, event)| (id.to_string(), events::show(&viewer, id, &event)));
-    page(&asked, rows.collect())
-}
-
-pub(super) async fn ignored_events(
-    gateway: Data<Gateway>,
-    id: Path<String>,
-    query: Query,
-) -> Answer {
-    let asked = PageRequest::read(&query, &["created_at"])?;
-    let (request, _) = known(&gateway, &id, &query).await?;
-    let viewer = Viewer::of(&gateway, &query);
-    let found = tables::ignored_of(&gateway.cluster.view(request.group()), request)?;
-    let rows = found.into_iter().map(|(id, ignored)| {
-        let shown = json!({
-            "id": id,
-            "team_id": viewer.team,
-            "webhook_id": ignored.connection_id,
-            "cause": ignored.cause,
-            "request_id": request,
-            "created_at": times::show(ignored.created_at),
-        });
-        (id.to_string(), shown)
-    });
-    page(&asked, rows.collect())
-}
-
-fn page(asked: &PageRequest, rows: Vec<(String, Value)>) -> Answer {
-    let page = asked.cut(rows, |text| Some(text.to_owned()))?;
-    let models = page.rows.into_iter().map(|(_, model)| model).collect();
-    Ok(Json(asked.envelope(models, page.next, page.prev)))
+    #[test]
+    fn a_retry_may_name_connections() {
+        let named = Body::of(json!({"webhook_ids": [ConnectionId(4)]}));
+        assert_eq!(wanted_connections(&named), Ok(Some(vec![ConnectionId(4)])));
+        assert_eq!(wanted_connections(&Body::default()), Ok(None));
+        let bad = wanted_connections(&Body::of(json!({"webhook_ids": ["x"]})));
+        assert!(
+            bad.expect_err("no id")
+                .message()
+                .starts_with("webhook_ids: ")
+        );
+    }
 }

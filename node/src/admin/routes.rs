@@ -1,109 +1,155 @@
-//! Every path of the private side, in one list.
+//! Which path leads where. Everything but health asks for the token.
 
 use super::{
-    api_error::ApiError, attempts, auth, body, cluster, connections, destinations, events, health,
-    requests, sources,
+    api_error::ApiError, attempts, auth::require_token, body, cluster, connections, destinations,
+    events, health, requests, sources,
 };
 use actix_web::{
-    HttpRequest, HttpResponse,
-    middleware::{DefaultHeaders, from_fn},
-    web::{self, ServiceConfig, delete, get, post, put},
+    Error, HttpRequest, HttpResponse, Resource,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::header::{self, HeaderValue},
+    middleware::{Next, from_fn},
+    web::{self, delete, get, post, put},
 };
 
-/// The base path of the API's version.
+/// The version of the API in every path.
 const BASE: &str = "/2025-07-01";
 
-pub(crate) fn configure(config: &mut ServiceConfig) {
-    config
+/// Mounts the whole private side.
+pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
+    let base = web::scope(BASE)
+        .wrap(from_fn(require_token))
+        .configure(configuration)
+        .configure(traffic)
+        .service(cluster_verbs());
+    let everything = web::scope("")
         .app_data(body::bound())
-        .route("/healthz", get().to(health::alive))
-        .route("/readyz", get().to(health::ready))
+        .wrap(from_fn(guard_answers))
+        .service(at("/healthz").route(get().to(health::alive)))
+        .service(at("/readyz").route(get().to(health::ready)))
         .service(
-            web::scope("")
-                .wrap(from_fn(auth::require_token))
-                .wrap(
-                    DefaultHeaders::new()
-                        .add(("x-content-type-options", "nosniff"))
-                        .add(("cache-control", "no-store")),
-                )
-                .route("/metrics", get().to(health::metrics))
-                .configure(cluster_verbs)
-                .service(web::scope(BASE).configure(nouns).configure(cluster_verbs))
-                .default_service(web::to(unknown)),
-        );
+            at("/metrics")
+                .wrap(from_fn(require_token))
+                .route(get().to(health::metrics)),
+        )
+        .service(cluster_verbs().wrap(from_fn(require_token)))
+        .service(base)
+        .default_service(web::to(unknown_path));
+    cfg.service(everything);
 }
 
-async fn unknown(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+/// What operators configure. Fixed words come before ids.
+fn configuration(cfg: &mut web::ServiceConfig) {
+    cfg.service(
+        at("/sources")
+            .route(get().to(sources::list))
+            .route(post().to(sources::create))
+            .route(put().to(sources::upsert)),
+    )
+    .service(at("/sources/count").route(get().to(sources::count)))
+    .service(
+        at("/sources/{id}")
+            .route(get().to(sources::get))
+            .route(put().to(sources::update))
+            .route(delete().to(sources::delete)),
+    )
+    .service(at("/sources/{id}/enable").route(put().to(sources::enable)))
+    .service(at("/sources/{id}/unarchive").route(put().to(sources::enable)))
+    .service(at("/sources/{id}/disable").route(put().to(sources::disable)))
+    .service(at("/sources/{id}/archive").route(put().to(sources::disable)))
+    .service(
+        at("/destinations")
+            .route(get().to(destinations::list))
+            .route(post().to(destinations::create))
+            .route(put().to(destinations::upsert)),
+    )
+    .service(at("/destinations/count").route(get().to(destinations::count)))
+    .service(
+        at("/destinations/{id}")
+            .route(get().to(destinations::get))
+            .route(put().to(destinations::update))
+            .route(delete().to(destinations::delete)),
+    )
+    .service(at("/destinations/{id}/enable").route(put().to(destinations::enable)))
+    .service(at("/destinations/{id}/unarchive").route(put().to(destinations::enable)))
+    .service(at("/destinations/{id}/disable").route(put().to(destinations::disable)))
+    .service(at("/destinations/{id}/archive").route(put().to(destinations::disable)))
+    .service(
+        at("/connections")
+            .route(get().to(connections::list))
+            .route(post().to(connections::create))
+            .route(put().to(connections::upsert)),
+    )
+    .service(at("/connections/count").route(get().to(connections::count)))
+    .service(
+        at("/connections/{id}")
+            .route(get().to(connections::get))
+            .route(put().to(connections::update))
+            .route(delete().to(connections::delete)),
+    )
+    .service(at("/connections/{id}/enable").route(put().to(connections::enable)))
+    .service(at("/connections/{id}/unarchive").route(put().to(connections::enable)))
+    .service(at("/connections/{id}/disable").route(put().to(connections::disable)))
+    .service(at("/connections/{id}/archive").route(put().to(connections::disable)))
+    .service(at("/connections/{id}/pause").route(put().to(connections::pause)))
+    .service(at("/connections/{id}/unpause").route(put().to(connections::unpause)));
+}
+
+/// What came in and what became of it.
+fn traffic(cfg: &mut web::ServiceConfig) {
+    cfg.service(at("/requests").route(get().to(requests::list)))
+        .service(at("/requests/{id}").route(get().to(requests::get)))
+        .service(at("/requests/{id}/raw_body").route(get().to(requests::raw_body)))
+        .service(at("/requests/{id}/events").route(get().to(requests::events)))
+        .service(at("/requests/{id}/ignored_events").route(get().to(requests::ignored_events)))
+        .service(at("/requests/{id}/retry").route(post().to(requests::retry)))
+        .service(at("/events").route(get().to(events::list)))
+        .service(at("/events/{id}").route(get().to(events::get)))
+        .service(at("/events/{id}/raw_body").route(get().to(events::raw_body)))
+        .service(at("/events/{id}/retry").route(post().to(events::retry)))
+        .service(at("/events/{id}/cancel").route(put().to(events::cancel)))
+        .service(at("/events/{id}/mute").route(put().to(events::mute)))
+        .service(at("/attempts").route(get().to(attempts::list)))
+        .service(at("/attempts/{id}").route(get().to(attempts::get)));
+}
+
+/// The cluster's own verbs, at the root and under the base path.
+fn cluster_verbs() -> actix_web::Scope {
+    web::scope("/cluster")
+        .service(at("").route(get().to(cluster::get)))
+        .service(at("/nodes").route(post().to(cluster::add_node)))
+        .service(at("/nodes/{id}").route(delete().to(cluster::remove_node)))
+        .service(at("/leaders/balance").route(post().to(cluster::balance_leaders)))
+}
+
+/// A path that answers other methods in the shape of the API.
+fn at(path: &str) -> Resource {
+    web::resource(path).default_service(web::to(wrong_method))
+}
+
+async fn wrong_method(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    Err(ApiError::wrong_method(
+        request.method().as_str(),
+        request.path(),
+    ))
+}
+
+async fn unknown_path(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     Err(ApiError::unknown_path(request.path()))
 }
 
-fn cluster_verbs(config: &mut ServiceConfig) {
-    config
-        .route("/cluster", get().to(cluster::status))
-        .route("/cluster/nodes", post().to(cluster::add_node))
-        .route("/cluster/nodes/{id}", delete().to(cluster::remove_node))
-        .route("/cluster/leaders/balance", post().to(cluster::balance));
-}
-
-fn nouns(config: &mut ServiceConfig) {
-    config
-        .route("/sources", get().to(sources::list))
-        .route("/sources", post().to(sources::create))
-        .route("/sources", put().to(sources::upsert))
-        .route("/sources/count", get().to(sources::count))
-        .route("/sources/{id}", get().to(sources::get))
-        .route("/sources/{id}", put().to(sources::update))
-        .route("/sources/{id}", delete().to(sources::delete))
-        .route("/sources/{id}/enable", put().to(sources::enable))
-        .route("/sources/{id}/unarchive", put().to(sources::enable))
-        .route("/sources/{id}/disable", put().to(sources::disable))
-        .route("/sources/{id}/archive", put().to(sources::disable))
-        .route("/destinations", get().to(destinations::list))
-        .route("/destinations", post().to(destinations::create))
-        .route("/destinations", put().to(destinations::upsert))
-        .route("/destinations/count", get().to(destinations::count))
-        .route("/destinations/{id}", get().to(destinations::get))
-        .route("/destinations/{id}", put().to(destinations::update))
-        .route("/destinations/{id}", delete().to(destinations::delete))
-        .route("/destinations/{id}/enable", put().to(destinations::enable))
-        .route(
-            "/destinations/{id}/unarchive",
-            put().to(destinations::enable),
-        )
-        .route(
-            "/destinations/{id}/disable",
-            put().to(destinations::disable),
-        )
-        .route(
-            "/destinations/{id}/archive",
-            put().to(destinations::disable),
-        )
-        .route("/connections", get().to(connections::list))
-        .route("/connections", post().to(connections::create))
-        .route("/connections", put().to(connections::upsert))
-        .route("/connections/count", get().to(connections::count))
-        .route("/connections/{id}", get().to(connections::get))
-        .route("/connections/{id}", put().to(connections::update))
-        .route("/connections/{id}", delete().to(connections::delete))
-        .route("/connections/{id}/enable", put().to(connections::enable))
-        .route("/connections/{id}/unarchive", put().to(connections::enable))
-        .route("/connections/{id}/disable", put().to(connections::disable))
-        .route("/connections/{id}/archive", put().to(connections::disable))
-        .route("/connections/{id}/pause", put().to(connections::pause))
-        .route("/connections/{id}/unpause", put().to(connections::unpause))
-        .route("/requests", get().to(requests::list))
-        .route("/requests/{id}", get().to(requests::get))
-        .route("/requests/{id}/raw_body", get().to(requests::raw_body))
-        .route("/requests/{id}/events", get().to(requests::events))
-        .route(
-            "/requests/{id}/ignored_events",
-            get().to(requests::ignored_events),
-        )
-        .route("/events", get().to(events::list))
-        .route("/events/{id}", get().to(events::get))
-        .route("/events/{id}/raw_body", get().to(events::raw_body))
-        .route("/events/{id}/retry", post().to(events::retry))
-        .route("/events/{id}/cancel", put().to(events::cancel))
-        .route("/attempts", get().to(attempts::list))
-        .route("/attempts/{id}", get().to(attempts::get));
+/// Answers hold configuration and payloads: nobody on the way may keep them or guess at their type.
+async fn guard_answers(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let mut response = next.call(request).await?;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
 }
