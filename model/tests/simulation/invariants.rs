@@ -1,0 +1,199 @@
+//! The promises, checked while they can be broken. Each error names the invariant of `docs/testing.md` that fell.
+
+use crate::{
+    network::Group,
+    node::{Node, Replica},
+    receiver::Receipt,
+    world::{Asked, Coverage},
+};
+use model::{
+    ids::{EventId, GroupId},
+    state::tables,
+    traffic::EventStatus,
+};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, hash_map::DefaultHasher},
+    hash::{Hash, Hasher},
+};
+
+/// Hashing every row after every entry would cost most of the run.
+const COMPARED_EVERY: usize = 5;
+
+/// What an onlooker who sees everything has written down.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    hashes: HashMap<(GroupId, usize), u64>,
+    receipts: BTreeMap<EventId, Vec<Receipt>>,
+    sent: HashSet<(EventId, u16, u64, usize, u32)>,
+    last_term: HashMap<GroupId, u64>,
+}
+
+impl Ledger {
+    /// I1: whatever was acknowledged is in the state of every later leader.
+    pub(crate) fn leader_has_everything(
+        &self,
+        asked: &[Asked],
+        group: &Group,
+        leader: &Node,
+    ) -> Result<(), String> {
+        let rows = &leader.replicas[usize::from(group.id.0) - 1].rows;
+        for asked in asked
+            .iter()
+            .filter(|a| a.acknowledged && a.id.group() == group.id)
+        {
+            let events = tables::events_of(rows, asked.id).map_err(|e| e.to_string())?;
+            let present = tables::request(rows, asked.id)
+                .map_err(|e| e.to_string())?
+                .is_some();
+            if !present || events.len() != asked.destinations.len() {
+                return Err(format!(
+                    "I1: node {} leads term {} of group {} without {}, which was acknowledged",
+                    leader.number, group.term, group.id, asked.id
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// I9: replicas that applied equally much hold equal rows.
+    pub(crate) fn replicas_agree(
+        &mut self,
+        group: GroupId,
+        replica: &Replica,
+        at_once: bool,
+    ) -> Result<(), String> {
+        if !at_once && !replica.applied.is_multiple_of(COMPARED_EVERY) {
+            return Ok(());
+        }
+        let mut hasher = DefaultHasher::new();
+        for row in replica.rows.rows() {
+            (row.0 as u8, row.1, row.2).hash(&mut hasher);
+        }
+        let hash = hasher.finish();
+        let first = *self.hashes.entry((group, replica.applied)).or_insert(hash);
+        if first != hash {
+            return Err(format!(
+                "I9: replicas of group {group} differ after {} entries",
+                replica.applied
+            ));
+        }
+        Ok(())
+    }
+
+    /// I5 and I7: no owner sends the same attempt twice, and none sends after a later one has begun.
+    pub(crate) fn received(&mut self, receipt: Receipt) -> Result<(), String> {
+        let Receipt {
+            event,
+            number,
+            node,
+            boot,
+            term,
+            ..
+        } = receipt;
+        let last = self.last_term.entry(event.group()).or_insert(term);
+        if term < *last {
+            return Err(format!(
+                "I7: node {node} sent {event} in term {term} after term {last} had begun to"
+            ));
+        }
+        *last = term;
+        if !self.sent.insert((event, number, term, node, boot)) {
+            return Err(format!(
+                "I5: node {node} sent attempt {number} of {event} twice in term {term}"
+            ));
+        }
+        self.receipts.entry(event).or_default().push(receipt);
+        Ok(())
+    }
+
+    /// I1, I4, I5 and I12 at the end: one stored request for each that was asked, and every event of it ended well or ill.
+    pub(crate) fn all_ended(
+        &self,
+        asked: &[Asked],
+        group: &Group,
+        replica: &Replica,
+        coverage: &mut Coverage,
+    ) -> Result<(), String> {
+        for asked in asked.iter().filter(|asked| asked.id.group() == group.id) {
+            let mut stored = 0;
+            for &id in &asked.ids {
+                stored += usize::from(
+                    tables::request(&replica.rows, id)
+                        .map_err(|e| e.to_string())?
+                        .is_some(),
+                );
+                for (event_id, event) in
+                    tables::events_of(&replica.rows, id).map_err(|e| e.to_string())?
+                {
+                    let attempts =
+                        tables::attempts_of(&replica.rows, event_id).map_err(|e| e.to_string())?;
+                    if attempts.len() != usize::from(event.attempts) {
+                        return Err(format!(
+                            "{event_id} counts {} attempts and has {}",
+                            event.attempts,
+                            attempts.len()
+                        ));
+                    }
+                    let receipts = self.receipts.get(&event_id).map_or(&[][..], Vec::as_slice);
+                    match event.status {
+                        EventStatus::Successful => coverage.delivered += 1,
+                        EventStatus::Failed => coverage.failed += 1,
+                        other => {
+                            return Err(format!(
+                                "I12: {event_id} is still {other:?} after the heal"
+                            ));
+                        }
+                    }
+                    if event.status == EventStatus::Successful
+                        && !receipts.iter().any(|r| r.success)
+                    {
+                        return Err(format!(
+                            "I1: {event_id} counts as delivered and nobody received it"
+                        ));
+                    }
+                    coverage.extra_receipts += explained(event_id, receipts, &attempts, group)?;
+                    if receipts.iter().any(|receipt| receipt.body != asked.body) {
+                        return Err(format!("I5: a receipt of {event_id} carries another body"));
+                    }
+                }
+            }
+            if stored > 1 {
+                return Err(format!(
+                    "I4: {} was asked once and stored {stored} times",
+                    asked.id
+                ));
+            }
+            if asked.acknowledged && stored == 0 {
+                return Err(format!("I1: {} was acknowledged and is nowhere", asked.id));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// I5: each receipt has its attempt record, or its owner fell. Returns how many had none.
+fn explained(
+    event: EventId,
+    receipts: &[Receipt],
+    attempts: &[(model::ids::AttemptId, model::traffic::Attempt)],
+    group: &Group,
+) -> Result<usize, String> {
+    let mut extra = 0;
+    for receipt in receipts {
+        let recorded = attempts.iter().any(|(id, attempt)| {
+            id.number == receipt.number && attempt.node == receipt.node as u64
+        });
+        if recorded {
+            continue;
+        }
+        // A former owner's outcome of the same attempt was counted first.
+        let overtaken = attempts.iter().any(|(id, _)| id.number == receipt.number);
+        if receipt.term == group.term && !overtaken {
+            return Err(format!(
+                "I5: {event} was received from its present owner and has no record of it"
+            ));
+        }
+        extra += 1;
+    }
+    Ok(extra)
+}

@@ -1,0 +1,133 @@
+//! One node: a replica of every partition, its clock, its lanes and the outcomes it has not yet reported.
+
+use bytes::Bytes;
+use model::{
+    delivery::{Input, Lane},
+    envelope::Envelope,
+    ids::{DestinationId, EventId, GroupId},
+    machine::{self, Applied, AttemptReport, Entry},
+    state::{keys::DueClass, kv::KvError, memory::Memory, tables},
+    time::Timestamp,
+};
+use std::collections::BTreeMap;
+
+#[derive(Debug, Default)]
+pub(crate) struct Replica {
+    pub(crate) rows: Memory,
+    /// Entries applied.
+    pub(crate) applied: usize,
+    /// The term that this node believes to lead.
+    pub(crate) led: Option<u64>,
+    pub(crate) reports: BTreeMap<EventId, AttemptReport>,
+    /// One proposal of reports is under way.
+    pub(crate) reporting: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) number: usize,
+    pub(crate) alive: bool,
+    pub(crate) cut_off: bool,
+    pub(crate) boot: u32,
+    pub(crate) skew_ms: i64,
+    pub(crate) replicas: Vec<Replica>,
+    pub(crate) lanes: BTreeMap<DestinationId, Lane>,
+}
+
+impl Node {
+    pub(crate) fn new(number: usize, groups: usize, skew_ms: i64) -> Self {
+        Self {
+            number,
+            alive: true,
+            cut_off: false,
+            boot: 0,
+            skew_ms,
+            replicas: (0..groups).map(|_| Replica::default()).collect(),
+            lanes: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn clock(&self, now: u64) -> Timestamp {
+        Timestamp(now.saturating_add_signed(self.skew_ms))
+    }
+
+    pub(crate) fn reachable(&self) -> bool {
+        self.alive && !self.cut_off
+    }
+
+    /// Everything that only memory held is gone; the state may fall back, since applying is not synced.
+    pub(crate) fn crash(&mut self, forget: bool) {
+        self.alive = false;
+        self.boot += 1;
+        self.lanes.clear();
+        for replica in &mut self.replicas {
+            replica.led = None;
+            replica.reports.clear();
+            replica.reporting = false;
+            if forget {
+                replica.rows = Memory::default();
+                replica.applied = 0;
+            }
+        }
+    }
+
+    /// Applies the next entry of a group's log. `clock`: a mistaken machine that reads its node's own.
+    pub(crate) fn apply(
+        &mut self,
+        group: GroupId,
+        log: &[Bytes],
+        clock: Option<Timestamp>,
+    ) -> Result<Option<Applied>, String> {
+        let replica = &mut self.replicas[usize::from(group.0) - 1];
+        let Some(bytes) = log.get(replica.applied) else {
+            return Ok(None);
+        };
+        let envelope = Envelope::parse(bytes).map_err(|e| e.to_string())?;
+        replica.applied += 1;
+        let entry = Entry {
+            group,
+            index: replica.applied as u64,
+            at: clock.unwrap_or(envelope.at),
+            head: &envelope.head,
+            bodies: &envelope.bodies,
+        };
+        let applied = machine::apply(&mut replica.rows, entry).map_err(|e| e.to_string())?;
+        Ok(Some(applied))
+    }
+
+    /// What a lane's fetch finds in the partitions led here.
+    pub(crate) fn fetch(
+        &self,
+        destination: DestinationId,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Input, KvError> {
+        let mut found = Vec::new();
+        let mut next_due: Option<Timestamp> = None;
+        for replica in self.replicas.iter().filter(|r| r.led.is_some()) {
+            for class in [DueClass::Fresh, DueClass::Retry] {
+                let all = tables::due(
+                    &replica.rows,
+                    destination,
+                    class,
+                    Timestamp(u64::MAX - 1),
+                    limit + 1,
+                )?;
+                let (due, later): (Vec<_>, Vec<_>) = all.into_iter().partition(|due| due.at <= now);
+                next_due = later.iter().map(|due| due.at).chain(next_due).min();
+                // What did not fit is due already.
+                next_due = due
+                    .get(limit)
+                    .map(|due| due.at)
+                    .into_iter()
+                    .chain(next_due)
+                    .min();
+                found.extend(due.into_iter().take(limit));
+            }
+        }
+        Ok(Input::Fetched {
+            due: found,
+            next_due,
+        })
+    }
+}
