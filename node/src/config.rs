@@ -78,7 +78,7 @@ section! {
         /// Their bodies together; a larger body goes alone.
         max_batch_bytes: usize = 1024 * 1024,
         /// Proposals under way at once, each in a partition of its own.
-        max_batches_in_flight: usize = 2,
+        max_batches_in_flight: usize = 4,
         /// How long a busy node waits for more requests before it proposes. A quiet one never waits.
         max_linger_us: u64 = 1_000,
         /// Rejected requests that are kept for each source; older ones make room.

@@ -143,6 +143,7 @@ impl IngestActor {
             // A batch of several is far below the bound, so this was one large body alone.
             Outcome::TooLarge => refuse(batch, &Refused::BodyTooLarge),
             Outcome::NotProposed => {
+                self.batcher.shun(group, self.started.elapsed());
                 tracing::debug!(%group, count = batch.len(), "batch not proposed, tried again elsewhere");
                 ctx.run_later(RETRY_AFTER, move |actor, ctx| {
                     let again = batch.into_iter().map(|job| (job.bytes(), job));

@@ -2,9 +2,12 @@
 
 use model::ids::GroupId;
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
+
+/// How long a partition that took nothing stands behind the others: about an election.
+const SHUNNED_FOR: Duration = Duration::from_secs(2);
 
 /// The bounds of a batch.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +42,8 @@ pub(super) struct Batcher<T> {
     bounds: Bounds,
     waiting: VecDeque<(usize, T)>,
     in_flight: BTreeSet<GroupId>,
+    /// Partitions that took nothing the last time, and until when others go before them.
+    shunned: BTreeMap<GroupId, Duration>,
     last_group: GroupId,
     /// What the last batch held: a busy node waits for about as many again.
     last_size: usize,
@@ -51,6 +56,7 @@ impl<T> Batcher<T> {
             bounds,
             waiting: VecDeque::new(),
             in_flight: BTreeSet::new(),
+            shunned: BTreeMap::new(),
             last_group: GroupId::CONTROL,
             last_size: 0,
             linger_until: None,
@@ -66,6 +72,11 @@ impl<T> Batcher<T> {
         for request in requests.rev() {
             self.waiting.push_front(request);
         }
+    }
+
+    /// A partition takes nothing now: without a leader, it would hold up one batch after the other.
+    pub(super) fn shun(&mut self, group: GroupId, now: Duration) {
+        self.shunned.insert(group, now + SHUNNED_FOR);
     }
 
     /// A batch came to its end, whatever that was.
@@ -90,7 +101,7 @@ impl<T> Batcher<T> {
         if self.waiting.is_empty() || self.in_flight.len() >= self.bounds.max_in_flight {
             return Step::Wait;
         }
-        let Some(group) = self.next_group(groups) else {
+        let Some(group) = self.next_group(groups, now) else {
             return Step::Wait;
         };
         if self.worth_lingering() {
@@ -109,9 +120,13 @@ impl<T> Batcher<T> {
         Step::Propose { group, batch }
     }
 
-    /// The first free partition behind the last one, in a circle.
-    fn next_group(&self, groups: &[GroupId]) -> Option<GroupId> {
-        let free = |group: &&GroupId| !self.in_flight.contains(group);
+    /// The first free partition behind the last one, in a circle; a shunned one only where all are.
+    fn next_group(&mut self, groups: &[GroupId], now: Duration) -> Option<GroupId> {
+        self.shunned.retain(|_, until| *until > now);
+        let all_shunned = groups.iter().all(|group| self.shunned.contains_key(group));
+        let free = |group: &&GroupId| {
+            !self.in_flight.contains(group) && (all_shunned || !self.shunned.contains_key(group))
+        };
         let behind = groups
             .iter()
             .filter(|group| **group > self.last_group)
@@ -272,5 +287,32 @@ mod tests {
         }
         assert_eq!(batcher.expire(|request| *request == 1), vec![1]);
         assert_eq!(proposed(batcher.step(&LED, ms(0))).1, vec![0, 2]);
+    }
+
+    #[test]
+    fn a_partition_without_a_leader_stands_behind_the_others_for_a_while() {
+        let mut batcher = batcher();
+        let groups = [GroupId(1), GroupId(2)];
+        batcher.shun(GroupId(1), ms(0));
+        for now in [1, 2, 1_999] {
+            batcher.push(1, 0);
+            let (group, _) = proposed(batcher.step(&groups, ms(now)));
+            assert_eq!(group, GroupId(2));
+            batcher.ended(group);
+        }
+        batcher.push(1, 0);
+        assert_eq!(
+            proposed(batcher.step(&groups, ms(2_000))).0,
+            GroupId(1),
+            "it has its turn again"
+        );
+    }
+
+    #[test]
+    fn where_all_are_shunned_all_are_tried() {
+        let mut batcher = batcher();
+        batcher.shun(GroupId(1), ms(0));
+        batcher.push(1, 0);
+        assert_eq!(proposed(batcher.step(&[GroupId(1)], ms(1))).0, GroupId(1));
     }
 }
