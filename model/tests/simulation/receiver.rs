@@ -28,7 +28,11 @@ pub(crate) struct Receipt {
 }
 
 /// What comes of one request to a receiver: whether it was seen there, its outcome, and how long that takes.
-pub(crate) fn answer(temper: Temper, healed: bool, rng: &mut fastrand::Rng) -> (bool, Outcome, u64) {
+pub(crate) fn answer(
+    temper: Temper,
+    healed: bool,
+    rng: &mut fastrand::Rng,
+) -> (bool, Outcome, u64) {
     let ok = || Outcome::answered(200, Bytes::new(), None);
     match temper {
         Temper::Down if !healed => (false, Outcome::failed(ErrorCode::ConnectionRefused), 2),

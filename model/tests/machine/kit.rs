@@ -1,0 +1,199 @@
+//! A partition in memory and the commands that stories tell, with everything of no interest filled in.
+
+use bytes::BufMut;
+use bytes::Bytes;
+use model::{
+    envelope::Envelope,
+    ids::{AttemptId, ConnectionId, DestinationId, EventId, GroupId, RequestId, SourceId},
+    machine::{
+        self, AcceptRequests, AdvanceRetention, Applied, AttemptReport, CancelEvent, Change,
+        Command, Configure, Entry, Incoming, Next, Planned, PlannedIgnored, RecordAttempts, Reply,
+        RetryEvent, Verdict, decode_reply,
+    },
+    state::{
+        keys::Due,
+        kv::{Read, Table},
+        memory::Memory,
+        tables,
+    },
+    time::Timestamp,
+    traffic::{
+        Attempt, ErrorCode, Event, EventStatus, IgnoreCause, Outcome, RejectionCause, Trigger,
+    },
+};
+
+pub(crate) const GROUP: GroupId = GroupId(1);
+pub(crate) const SOURCE: SourceId = SourceId(1);
+pub(crate) const DESTINATION: DestinationId = DestinationId(9);
+pub(crate) const HOUR_MS: u64 = 3_600_000;
+/// The start of an hour.
+pub(crate) const NOW: Timestamp = Timestamp(400_000 * HOUR_MS);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct World {
+    pub(crate) rows: Memory,
+    pub(crate) index: u64,
+}
+
+impl World {
+    pub(crate) fn entry(&mut self, at: Timestamp, head: &[u8], bodies: &[Bytes]) -> Applied {
+        self.index += 1;
+        let entry = Entry {
+            group: GROUP,
+            index: self.index,
+            at,
+            head,
+            bodies,
+        };
+        machine::apply(&mut self.rows, entry).expect("memory can be read")
+    }
+
+    pub(crate) fn apply(&mut self, at: Timestamp, command: &Command<'_>) -> (Reply, Applied) {
+        let bodies = [Bytes::from_static(b"body")];
+        let envelope = Envelope::parse(&command.envelope(at, &bodies)).expect("own encoding");
+        let applied = self.entry(envelope.at, &envelope.head, &envelope.bodies);
+        let reply = decode_reply(&applied.reply).expect("own encoding");
+        (reply, applied)
+    }
+
+    /// What a command would answer and change, apart from the clock's high-water mark.
+    pub(crate) fn changes_nothing(&mut self, at: Timestamp, command: &Command<'_>) -> Reply {
+        let before = self.rows.clone();
+        let (reply, applied) = self.apply(at, command);
+        assert_eq!(self.rows, before, "{command:?} changed something");
+        assert_eq!(applied.effects, [], "{command:?} had effects");
+        reply
+    }
+
+    pub(crate) fn accepted(&mut self, id: RequestId) -> EventId {
+        let at = id.minted_at();
+        let incoming = incoming(id, accepted(at));
+        self.apply(at, &accept(vec![incoming]));
+        id.event(1)
+    }
+
+    pub(crate) fn record(&mut self, event: EventId, number: u16, next: Next) -> Reply {
+        self.apply(NOW, &record(event, number, next)).0
+    }
+
+    pub(crate) fn event(&self, id: EventId) -> Event {
+        tables::event(&self.rows, id)
+            .expect("readable")
+            .expect("there")
+    }
+
+    pub(crate) fn status(&self, id: EventId) -> EventStatus {
+        self.event(id).status
+    }
+
+    pub(crate) fn due(&self) -> Vec<Due> {
+        self.keys(Table::Due)
+            .iter()
+            .filter_map(|key| Due::from_key(key))
+            .collect()
+    }
+
+    pub(crate) fn attempts(&self, id: EventId) -> Vec<AttemptId> {
+        let rows = tables::attempts_of(&self.rows, id).expect("readable");
+        rows.into_iter().map(|(id, _)| id).collect()
+    }
+
+    pub(crate) fn keys(&self, table: Table) -> Vec<Bytes> {
+        let rows = self
+            .rows
+            .scan(table, &[], &[u8::MAX; 64], usize::MAX)
+            .expect("readable");
+        rows.into_iter().map(|(key, _)| key).collect()
+    }
+}
+
+pub(crate) fn request(at: Timestamp, entropy: u128) -> RequestId {
+    RequestId::mint(at, GROUP, entropy)
+}
+
+pub(crate) fn incoming(id: RequestId, verdict: Verdict) -> Incoming<'static> {
+    Incoming {
+        id,
+        source: SOURCE,
+        record: b"record",
+        body: Some(0),
+        verdict,
+    }
+}
+
+/// One event to [`DESTINATION`] and one that a disabled connection ignored.
+pub(crate) fn accepted(due_at: Timestamp) -> Verdict {
+    Verdict::Accepted {
+        events: vec![Planned {
+            connection: ConnectionId(1),
+            destination: DESTINATION,
+            due_at,
+        }],
+        ignored: vec![PlannedIgnored {
+            connection: ConnectionId(2),
+            cause: IgnoreCause::Disabled,
+        }],
+    }
+}
+
+pub(crate) fn rejected(keep: u32) -> Verdict {
+    Verdict::Rejected {
+        cause: RejectionCause::VerificationFailed,
+        keep,
+    }
+}
+
+pub(crate) fn accept(requests: Vec<Incoming<'_>>) -> Command<'_> {
+    Command::AcceptRequests(AcceptRequests { requests })
+}
+
+pub(crate) fn record(event: EventId, number: u16, next: Next) -> Command<'static> {
+    let outcome = match next {
+        Next::Delivered => Outcome::answered(200, Bytes::new(), None),
+        Next::RetryAt(_) | Next::GiveUp => Outcome::failed(ErrorCode::Timeout),
+    };
+    let attempt = Attempt {
+        trigger: Trigger::Initial,
+        node: 1,
+        requested_url: "http://receiver/".into(),
+        http_method: "POST".into(),
+        started_at: NOW,
+        finished_at: NOW,
+        outcome,
+    };
+    Command::RecordAttempts(RecordAttempts {
+        reports: vec![AttemptReport {
+            event,
+            number,
+            attempt,
+            next,
+        }],
+    })
+}
+
+pub(crate) fn retry(event: EventId) -> Command<'static> {
+    let trigger = Trigger::Manual;
+    Command::RetryEvent(RetryEvent { event, trigger })
+}
+
+pub(crate) fn cancel(event: EventId) -> Command<'static> {
+    Command::CancelEvent(CancelEvent { event })
+}
+
+pub(crate) fn forget(before: Timestamp, seen_index: u64) -> Command<'static> {
+    Command::AdvanceRetention(AdvanceRetention { before, seen_index })
+}
+
+pub(crate) fn configure(seen_version: u64, changes: Vec<Change<'_>>) -> Command<'_> {
+    Command::Configure(Configure {
+        seen_version,
+        changes,
+    })
+}
+
+/// A head of this version that holds no command.
+pub(crate) fn nonsense() -> Vec<u8> {
+    let mut head = vec![1];
+    head.put_bytes(0xff, 9);
+    head
+}

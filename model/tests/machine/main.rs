@@ -1,0 +1,9 @@
+//! The replicated machine, told in stories and tried with random lives.
+
+mod accepting;
+mod configuring;
+mod kit;
+mod letting_go;
+mod life;
+mod lifecycle;
+mod malformed;
