@@ -2,6 +2,8 @@
 
 mod lane;
 mod pacer;
+mod schedule;
 
 pub use lane::{Input, Lane, Output};
 pub use pacer::{Pace, Pacer};
+pub use schedule::Schedule;

@@ -1,19 +1,13 @@
-//! One attempt: load, fence, send, classify, report.
+//! One attempt: load, fence, send, report.
 
 use super::{
-    client,
+    exchange,
     reporter::Report,
     request::{self, Outgoing},
     work::{self, Work},
 };
 use crate::{gateway::Gateway, world};
-use awc::{
-    Client, ClientResponse,
-    error::{ConnectError, SendRequestError},
-    http::{Method, Uri, header::HttpDate},
-};
-use bytes::{Bytes, BytesMut};
-use futures::StreamExt;
+use awc::Client;
 use model::{
     machine::{AttemptReport, Next},
     policy::retry,
@@ -21,16 +15,8 @@ use model::{
     time::Timestamp,
     traffic::{Attempt, ErrorCode, Outcome},
 };
-use std::{
-    io,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Duration};
 
-/// Bytes of an answer that are kept with the attempt.
-const KEPT: usize = 1024;
-/// Bytes of an answer that are read so that its connection can be used again; a longer one loses its connection.
-const DRAINED: usize = 64 * 1024;
 /// A URL longer than this is kept cut.
 const URL_KEPT: usize = 2048;
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(1);
@@ -67,7 +53,9 @@ pub(super) async fn make(gateway: &Arc<Gateway>, client: &Client, due: Due) -> L
             if !gateway.cluster.may_send(due.event.group(), leadership.term) {
                 return Launched::NotMade;
             }
-            (send(gateway, client, &outgoing, body).await, Some(outgoing))
+            let limit = Duration::from_millis(gateway.config.delivery.timeout_ms);
+            let outcome = exchange::send(client, &outgoing, body, limit).await;
+            (outcome, Some(outgoing))
         }
     };
     let finished_at = world::now();
@@ -107,9 +95,12 @@ fn report(
     outcome: Outcome,
     sent: Option<Outgoing>,
 ) -> Report {
+    // Without a destination or a body the next try would be no different.
+    let possible = work.destination.is_some() && work.body.is_some();
     let rule = work
         .connection
         .as_ref()
+        .filter(|_| possible)
         .and_then(|connection| connection.retry());
     let next = retry::decide(
         rule,
@@ -151,114 +142,5 @@ fn report(
             next,
         },
         recorded: None,
-    }
-}
-
-async fn send(gateway: &Gateway, client: &Client, outgoing: &Outgoing, body: &Bytes) -> Outcome {
-    let (Ok(uri), Ok(method)) = (
-        outgoing.url.parse::<Uri>(),
-        Method::from_bytes(outgoing.method.as_bytes()),
-    ) else {
-        return Outcome::failed(ErrorCode::InvalidUrl);
-    };
-    let mut request = client.request(method, uri).no_decompress();
-    for (name, value) in &outgoing.headers {
-        request = request.append_header((name.as_str(), value.as_ref()));
-    }
-    // The deadline covers everything: a body that trickles is no different from one that never comes.
-    let limit = Duration::from_millis(gateway.config.delivery.timeout_ms);
-    let exchange = async {
-        match request.send_body(body.clone()).await {
-            Ok(response) => read(response).await,
-            Err(error) => Outcome::failed(classify(&error)),
-        }
-    };
-    tokio::time::timeout(limit, exchange)
-        .await
-        .unwrap_or_else(|_| Outcome::failed(ErrorCode::Timeout))
-}
-
-async fn read<S>(mut response: ClientResponse<S>) -> Outcome
-where
-    S: futures::Stream<Item = Result<Bytes, awc::error::PayloadError>> + Unpin,
-{
-    let status = response.status().as_u16();
-    let retry_after_ms = response
-        .headers()
-        .get("retry-after")
-        .and_then(|value| retry_after_ms(value.to_str().ok()?.trim(), world::now()));
-    let mut kept = BytesMut::new();
-    let mut drained = 0;
-    while let Some(chunk) = response.next().await {
-        // The status is the answer; a body that breaks off does not take it back.
-        let Ok(chunk) = chunk else { break };
-        let room = KEPT - kept.len();
-        kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        drained += chunk.len();
-        if drained > DRAINED {
-            break;
-        }
-    }
-    Outcome::answered(status, kept.freeze(), retry_after_ms)
-}
-
-/// Seconds, or a date.
-fn retry_after_ms(text: &str, now: Timestamp) -> Option<u64> {
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(seconds.saturating_mul(1000));
-    }
-    let date = SystemTime::from(text.parse::<HttpDate>().ok()?);
-    let since_epoch = date.duration_since(UNIX_EPOCH).ok()?;
-    let at = Timestamp(u64::try_from(since_epoch.as_millis()).ok()?);
-    Some(at.since_ms(now))
-}
-
-fn classify(error: &SendRequestError) -> ErrorCode {
-    match error {
-        SendRequestError::Url(_) => ErrorCode::InvalidUrl,
-        SendRequestError::Timeout => ErrorCode::Timeout,
-        SendRequestError::Response(_) | SendRequestError::H2(_) => ErrorCode::ProtocolError,
-        SendRequestError::Send(error) => classify_io(error),
-        SendRequestError::Connect(error) => match error {
-            ConnectError::Timeout => ErrorCode::Timeout,
-            ConnectError::Resolver(_) | ConnectError::NoRecords => ErrorCode::DnsLookupFailed,
-            ConnectError::Io(error) => classify_io(error),
-            _ => ErrorCode::NetworkError,
-        },
-        _ => ErrorCode::Unknown,
-    }
-}
-
-fn classify_io(error: &io::Error) -> ErrorCode {
-    if let Some(tls) = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-    {
-        return classify_tls(tls);
-    }
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => ErrorCode::ConnectionRefused,
-        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => ErrorCode::ConnectionReset,
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionAborted => ErrorCode::SocketClosed,
-        io::ErrorKind::TimedOut => ErrorCode::Timeout,
-        io::ErrorKind::HostUnreachable => ErrorCode::HostUnreachable,
-        io::ErrorKind::NetworkUnreachable => ErrorCode::NetworkUnreachable,
-        client::REFUSED => ErrorCode::NetworkUnreachable,
-        _ => ErrorCode::NetworkError,
-    }
-}
-
-fn classify_tls(error: &rustls::Error) -> ErrorCode {
-    use rustls::{CertificateError as Certificate, Error};
-    match error {
-        Error::InvalidCertificate(Certificate::Expired | Certificate::ExpiredContext { .. }) => {
-            ErrorCode::SslCertExpired
-        }
-        Error::InvalidCertificate(
-            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
-        ) => ErrorCode::ErrTlsCertAltnameInvalid,
-        Error::InvalidCertificate(Certificate::UnknownIssuer) => ErrorCode::SslErrorCaUnknown,
-        Error::InvalidCertificate(_) => ErrorCode::SelfSignedCert,
-        _ => ErrorCode::ErrSslWrongVersionNumber,
     }
 }

@@ -1,16 +1,17 @@
-//! Knows which partitions are led here and wakes the destinations that have something due. A hint that is lost is found
-//! by the sweep.
+//! Knows which partitions are led here, keeps a retry scheduler for each, and wakes the destinations that have something
+//! due. A hint that is lost is found by the sweep.
 
 use super::{
     client,
     destination_actor::{DestinationActor, MAILBOX},
     pacers::Pacers,
     reporter::Reporter,
+    retry_scheduler::{Note, RetryScheduler},
     work,
 };
 use crate::{config, gateway::Gateway, world};
 use actix::{
-    Actor, Arbiter, AsyncContext, Context, Handler, Message, MessageResult, StreamHandler,
+    Actor, Addr, Arbiter, AsyncContext, Context, Handler, Message, MessageResult, StreamHandler,
 };
 use awc::Client;
 use futures::stream;
@@ -32,8 +33,6 @@ use tokio::sync::{Semaphore, mpsc};
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
 /// Delivering threads where the machine has more cores than they need.
 const ARBITERS_MAX: usize = 8;
-/// What is due within this time is worth waking a destination for: it arms its own timer.
-const SOON_MS: u64 = 30_000;
 
 /// What every destination's actor shares.
 pub(super) struct Shared {
@@ -55,6 +54,8 @@ pub(super) struct Dispatcher {
     arbiters: Vec<Arbiter>,
     destinations: HashMap<DestinationId, mpsc::Sender<Input>>,
     led: BTreeSet<GroupId>,
+    /// One for each partition led here. A scheduler that nobody has the address of any more ends.
+    schedulers: BTreeMap<GroupId, Addr<RetryScheduler>>,
     stopping: bool,
 }
 
@@ -66,6 +67,7 @@ impl Dispatcher {
             arbiters: Vec::new(),
             destinations: HashMap::new(),
             led: BTreeSet::new(),
+            schedulers: BTreeMap::new(),
             stopping: false,
         }
     }
@@ -109,12 +111,18 @@ impl Dispatcher {
         let gateway = self.gateway.clone();
         let address = ctx.address();
         actix_rt::spawn(async move {
-            let soon = world::now().plus_ms(SOON_MS);
-            let found = tokio::task::spawn_blocking(move || due_destinations(&gateway, soon)).await;
-            if let Ok(destinations) = found {
-                let _ = address.send(Wake(destinations)).await;
+            let found = tokio::task::spawn_blocking(move || due_destinations(&gateway)).await;
+            if let Ok(found) = found {
+                let _ = address.send(Swept(found)).await;
             }
         });
+    }
+
+    /// Tells a partition's scheduler. A full mailbox or a partition that is not led here: the next sweep knows better.
+    fn note(&self, group: GroupId, found: Vec<(DestinationId, Timestamp)>) {
+        if let Some(scheduler) = self.schedulers.get(&group) {
+            let _ = scheduler.try_send(Note(found));
+        }
     }
 
     fn follow_leadership(&mut self, now: BTreeSet<GroupId>, ctx: &mut Context<Self>) {
@@ -126,6 +134,12 @@ impl Dispatcher {
         }
         if let Some(shared) = self.shared.as_ref().filter(|_| !now.is_subset(&self.led)) {
             shared.pacers.start_anew(world::now());
+        }
+        self.schedulers.retain(|group, _| now.contains(group));
+        for gained in &now {
+            self.schedulers
+                .entry(*gained)
+                .or_insert_with(|| RetryScheduler::new(ctx.address().recipient()).start());
         }
         self.led = now;
         self.sweep(ctx);
@@ -148,19 +162,15 @@ fn thread_client(gateway: &Gateway) -> Client {
     })
 }
 
-fn due_destinations(gateway: &Gateway, by: Timestamp) -> Vec<DestinationId> {
-    let mut found = BTreeSet::new();
+fn due_destinations(gateway: &Gateway) -> Found {
+    let mut found = Vec::new();
     for group in work::led(gateway) {
         match tables::destinations_due(&gateway.cluster.view(group)) {
-            Ok(due) => found.extend(
-                due.into_iter()
-                    .filter(|(_, at)| *at <= by)
-                    .map(|(id, _)| id),
-            ),
+            Ok(due) => found.push((group, due)),
             Err(error) => tracing::error!(%group, %error, "due destinations not read"),
         }
     }
-    found.into_iter().collect()
+    found
 }
 
 impl Actor for Dispatcher {
@@ -184,7 +194,9 @@ impl Actor for Dispatcher {
         if let Some(mut effects) = self.gateway.cluster.effects() {
             ctx.add_stream(stream::poll_fn(move |wake| effects.poll_recv(wake)));
         }
-        let leadership = self.gateway.cluster.leadership();
+        let mut leadership = self.gateway.cluster.leadership();
+        // What is led already is news to us.
+        leadership.mark_changed();
         ctx.add_stream(stream::unfold(leadership, async |mut leadership| {
             leadership.changed().await.ok()?;
             let led = leadership.borrow_and_update().keys().copied().collect();
@@ -202,15 +214,19 @@ impl Actor for Dispatcher {
 }
 
 impl StreamHandler<(GroupId, Effect)> for Dispatcher {
-    fn handle(&mut self, (_, effect): (GroupId, Effect), _: &mut Context<Self>) {
+    fn handle(&mut self, (group, effect): (GroupId, Effect), _: &mut Context<Self>) {
         match effect {
             Effect::Wake {
                 destination,
                 due_at,
-            } if due_at <= world::now().plus_ms(SOON_MS) => self.wake(destination),
-            Effect::Wake { .. }
-            | Effect::CatalogChanged { .. }
-            | Effect::RetentionAdvanced { .. } => {}
+            } => {
+                if due_at <= world::now() {
+                    self.wake(destination);
+                } else {
+                    self.note(group, vec![(destination, due_at)]);
+                }
+            }
+            Effect::CatalogChanged { .. } | Effect::RetentionAdvanced { .. } => {}
         }
     }
 
@@ -221,16 +237,43 @@ impl StreamHandler<(GroupId, Effect)> for Dispatcher {
 struct Led(BTreeSet<GroupId>);
 
 impl StreamHandler<Led> for Dispatcher {
-    fn handle(&mut self, Led(now): Led, ctx: &mut Context<Self>) {
+    fn handle(&mut self, Led(mut now): Led, ctx: &mut Context<Self>) {
+        // The control group holds no events.
+        now.remove(&GroupId::CONTROL);
         self.follow_leadership(now, ctx);
     }
 
     fn finished(&mut self, _: &mut Context<Self>) {}
 }
 
+type Found = Vec<(GroupId, Vec<(DestinationId, Timestamp)>)>;
+
+/// What the sweep found in the partitions that are led here.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Wake(Vec<DestinationId>);
+struct Swept(Found);
+
+impl Handler<Swept> for Dispatcher {
+    type Result = ();
+
+    fn handle(&mut self, Swept(found): Swept, ctx: &mut Context<Self>) {
+        for (group, due) in found {
+            let gone = self.schedulers.get(&group).is_some_and(|s| !s.connected());
+            if gone {
+                self.schedulers.insert(
+                    group,
+                    RetryScheduler::new(ctx.address().recipient()).start(),
+                );
+            }
+            self.note(group, due);
+        }
+    }
+}
+
+/// These destinations have something due now.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Wake(pub(super) Vec<DestinationId>);
 
 impl Handler<Wake> for Dispatcher {
     type Result = ();

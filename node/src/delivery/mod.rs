@@ -4,9 +4,13 @@ mod attempt;
 mod client;
 mod destination_actor;
 mod dispatcher;
+mod exchange;
 mod pacers;
 mod reporter;
 mod request;
+mod retry_scheduler;
+#[cfg(test)]
+mod stories;
 mod work;
 
 use crate::gateway::Gateway;

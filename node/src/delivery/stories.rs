@@ -1,0 +1,344 @@
+//! What receivers are promised, told against one real node and a real receiver.
+
+use super::Delivery;
+use crate::{
+    catalog_cache::CatalogCache, config::Config, gateway::Gateway, telemetry::Metrics, world,
+};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use bytes::Bytes;
+use model::{
+    catalog::{
+        Backoff, Connection, Destination, Item, RatePeriod, RetryRule, Rule, Secret, Source,
+    },
+    catalog::{Catalog, SourceType},
+    ids::{ConnectionId, DestinationId, EventId, GroupId, RequestId, SourceId},
+    machine::{
+        AcceptRequests, Change, Command, Configure, Incoming, Planned, Reply, Verdict, decode_reply,
+    },
+    policy::signing,
+    state::{codec, tables},
+    time::Timestamp,
+    traffic::{ErrorCode, Event, EventStatus, RequestRecord},
+};
+use parking_lot::Mutex;
+use raft::{Cluster, Environment};
+use std::{net::TcpListener, sync::Arc, time::Duration};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const DESTINATION: DestinationId = DestinationId(1);
+const CONNECTION: ConnectionId = ConnectionId(1);
+const GROUP: GroupId = GroupId(1);
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What came in: headers by name, and the body.
+struct Seen {
+    headers: Vec<(String, String)>,
+    body: Bytes,
+}
+
+impl Seen {
+    fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(n, _)| n == name);
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+/// A receiver that refuses the first requests and takes the rest.
+#[derive(Default)]
+struct Receiver {
+    refuse: usize,
+    seen: Mutex<Vec<Seen>>,
+}
+
+async fn receive(receiver: web::Data<Receiver>, request: HttpRequest, body: Bytes) -> HttpResponse {
+    let headers = request.headers().iter();
+    let headers = headers
+        .map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            (name.as_str().to_owned(), value)
+        })
+        .collect();
+    let mut seen = receiver.seen.lock();
+    seen.push(Seen { headers, body });
+    if seen.len() <= receiver.refuse {
+        HttpResponse::InternalServerError().body("not yet")
+    } else {
+        HttpResponse::Ok().finish()
+    }
+}
+
+/// One node of its own cluster that delivers to one receiver.
+struct World {
+    gateway: Arc<Gateway>,
+    delivery: Delivery,
+    receiver: web::Data<Receiver>,
+    url: String,
+    runtime: Runtime,
+    _data: TempDir,
+}
+
+impl World {
+    async fn start(refuse: usize) -> Self {
+        let data = tempfile::tempdir().expect("a directory");
+        let runtime = Runtime::new().expect("threads");
+        let peer = TcpListener::bind("127.0.0.1:0")
+            .and_then(|l| l.local_addr())
+            .expect("a port");
+        let mut told = raft::Config::new(data.path().into(), "stories".into(), vec![7; 32], peer);
+        told.partitions = 2;
+        let environment = Environment {
+            clock: Arc::new(world::now),
+            entropy: Arc::new(world::entropy),
+        };
+        let cluster = runtime
+            .spawn(Cluster::start(told, environment))
+            .await
+            .expect("no panic")
+            .expect("a cluster");
+        while !(cluster.ready() && cluster.leads(GROUP).is_some()) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let receiver = web::Data::new(Receiver {
+            refuse,
+            ..Receiver::default()
+        });
+        let shared = receiver.clone();
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(shared.clone())
+                .default_service(web::to(receive))
+        })
+        .workers(1)
+        .disable_signals()
+        .bind("127.0.0.1:0")
+        .expect("a port");
+        let url = format!("http://{}/hook", server.addrs()[0]);
+        actix_rt::spawn(server.run());
+        let mut config = Config::default();
+        config.delivery.allow_private_networks = vec!["127.0.0.0/8".parse().expect("a network")];
+        let gateway = Arc::new(Gateway {
+            metrics: Metrics::new(Some(cluster.clone())).expect("metrics"),
+            catalog: CatalogCache::default(),
+            cluster,
+            config,
+        });
+        Self {
+            delivery: Delivery::start(gateway.clone()),
+            gateway,
+            receiver,
+            url,
+            runtime,
+            _data: data,
+        }
+    }
+
+    fn destination(&self, disabled_at: Option<Timestamp>) -> Item {
+        Item::Destination(Destination {
+            id: DESTINATION,
+            name: "sink".into(),
+            description: None,
+            url: self.url.clone(),
+            http_method: None,
+            path_forwarding: true,
+            rate_limit: None,
+            rate_limit_period: RatePeriod::Second,
+            signing_secret: Secret::new(SECRET.into()),
+            disabled_at,
+            created_at: Timestamp(0),
+            updated_at: Timestamp(0),
+        })
+    }
+
+    async fn configure(&self, items: Vec<Item>) {
+        let items: Vec<Vec<u8>> = items.iter().map(codec::encode_json).collect();
+        let view = self.gateway.cluster.view(GroupId::CONTROL);
+        let command = Command::Configure(Configure {
+            seen_version: Catalog::stored_version(&view).expect("readable"),
+            changes: items.iter().map(|item| Change::Put(item)).collect(),
+        });
+        let reply = self.propose(GroupId::CONTROL, &command, &[]).await;
+        assert!(matches!(reply, Reply::Configured(Ok(_))), "{reply:?}");
+    }
+
+    async fn propose(&self, group: GroupId, command: &Command<'_>, bodies: &[Bytes]) -> Reply {
+        let envelope = command.envelope(world::now(), bodies);
+        let reply = self.gateway.cluster.propose(group, envelope).await;
+        decode_reply(&reply.expect("committed")).expect("a reply")
+    }
+
+    /// Accepts one request with one event.
+    async fn accept(&self, body: &'static [u8]) -> EventId {
+        let now = world::now();
+        let id = RequestId::mint(now, GROUP, world::entropy());
+        let header = |name: &str, value: &'static str| (name.to_owned(), Bytes::from(value));
+        let record = codec::encode(&RequestRecord {
+            source_id: SourceId(1),
+            received_at: now,
+            method: "PUT".into(),
+            path: "/deep".into(),
+            query: "q=1".into(),
+            headers: vec![
+                header("content-type", "text/plain"),
+                header("x-mine", "kept"),
+                header("cookie", "secret"),
+                header("x-tidegate-event-id", "forged"),
+            ],
+            verified: false,
+        });
+        let planned = Planned {
+            connection: CONNECTION,
+            destination: DESTINATION,
+            due_at: now,
+        };
+        let command = Command::AcceptRequests(AcceptRequests {
+            requests: vec![Incoming {
+                id,
+                source: SourceId(1),
+                record: &record,
+                body: Some(0),
+                verdict: Verdict::Accepted {
+                    events: vec![planned],
+                    ignored: vec![],
+                },
+            }],
+        });
+        let reply = self.propose(GROUP, &command, &[Bytes::from(body)]).await;
+        assert!(matches!(reply, Reply::Accepted(_)), "{reply:?}");
+        id.event(1)
+    }
+
+    fn event(&self, id: EventId) -> Event {
+        let view = self.gateway.cluster.view(GROUP);
+        tables::event(&view, id).expect("readable").expect("stored")
+    }
+
+    /// The event once it has ended.
+    async fn ended(&self, id: EventId) -> Event {
+        let waiting = async {
+            loop {
+                let event = self.event(id);
+                if event.status.is_ended() {
+                    return event;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting)
+            .await
+            .unwrap_or_else(|_| panic!("not ended: {:?}", self.event(id)))
+    }
+
+    async fn stop(self) {
+        self.delivery.stop(PATIENCE).await;
+        let cluster = self.gateway.cluster.clone();
+        let ended = self.runtime.spawn(async move { cluster.shutdown().await });
+        ended.await.expect("no panic");
+        self.runtime.shutdown_background();
+    }
+}
+
+fn source() -> Item {
+    Item::Source(Source {
+        id: SourceId(1),
+        name: "shop".into(),
+        description: None,
+        source_type: SourceType::Webhook,
+        allowed_http_methods: Vec::new(),
+        custom_response: None,
+        disabled_at: None,
+        created_at: Timestamp(0),
+        updated_at: Timestamp(0),
+    })
+}
+
+fn connection(disabled_at: Option<Timestamp>) -> Item {
+    Item::Connection(Connection {
+        id: CONNECTION,
+        name: None,
+        description: None,
+        source_id: SourceId(1),
+        destination_id: DESTINATION,
+        rules: vec![Rule::Retry(RetryRule {
+            strategy: Backoff::Linear,
+            count: 3,
+            interval: 1000,
+            response_status_codes: None,
+        })],
+        disabled_at,
+        created_at: Timestamp(0),
+        updated_at: Timestamp(0),
+    })
+}
+
+#[actix_rt::test]
+async fn an_event_is_tried_again_until_its_receiver_takes_it() {
+    let world = World::start(1).await;
+    world
+        .configure(vec![source(), world.destination(None), connection(None)])
+        .await;
+    let id = world.accept(b"hello").await;
+    let event = world.ended(id).await;
+    assert_eq!((event.status, event.attempts), (EventStatus::Successful, 2));
+    {
+        let seen = world.receiver.seen.lock();
+        let [first, second] = seen.as_slice() else {
+            panic!("{} requests", seen.len());
+        };
+        assert_eq!(first.body, "hello");
+        assert_eq!(first.header("x-mine"), Some("kept"));
+        assert_eq!(first.header("cookie"), None);
+        assert_eq!(first.header("x-tidegate-source-name"), Some("shop"));
+        assert_eq!(first.header("x-tidegate-will-retry-after"), Some("1"));
+        for (request, number, trigger) in [(first, "1", "INITIAL"), (second, "2", "AUTOMATIC")] {
+            let name = id.to_string();
+            assert_eq!(request.header("idempotency-key"), Some(name.as_str()));
+            assert_eq!(request.header("x-tidegate-event-id"), Some(name.as_str()));
+            assert_eq!(request.header("x-tidegate-attempt-number"), Some(number));
+            assert_eq!(request.header("x-tidegate-attempt-trigger"), Some(trigger));
+            let signed_at = request.header("webhook-timestamp").expect("stamped");
+            let signed_at = signed_at.parse().expect("seconds");
+            let expected = signing::signature(SECRET, &name, signed_at, &request.body);
+            assert_eq!(request.header("webhook-signature"), Some(expected.as_str()));
+        }
+    }
+    world.stop().await;
+}
+
+#[actix_rt::test]
+async fn what_is_disabled_keeps_its_events_until_it_is_enabled() {
+    let world = World::start(0).await;
+    let disabled = Some(Timestamp(1));
+    world
+        .configure(vec![
+            source(),
+            world.destination(disabled),
+            connection(None),
+        ])
+        .await;
+    let id = world.accept(b"hello").await;
+    // Longer than a sweep.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert_eq!(world.event(id).status, EventStatus::Queued);
+    world
+        .configure(vec![world.destination(None), connection(disabled)])
+        .await;
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert_eq!(world.event(id).status, EventStatus::Queued);
+    assert_eq!(world.receiver.seen.lock().len(), 0);
+    world.configure(vec![connection(None)]).await;
+    assert_eq!(world.ended(id).await.status, EventStatus::Successful);
+    world.stop().await;
+}
+
+#[actix_rt::test]
+async fn an_event_without_a_destination_ends() {
+    let world = World::start(0).await;
+    let id = world.accept(b"hello").await;
+    let event = world.ended(id).await;
+    assert_eq!(event.status, EventStatus::Failed);
+    assert_eq!(event.error_code, Some(ErrorCode::MissingUrl));
+    assert_eq!(event.attempts, 1);
+    world.stop().await;
+}
