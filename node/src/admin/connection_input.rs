@@ -272,6 +272,7 @@ mod tests {
             destination: destination_input::Fresh {
                 id: DestinationId(seed),
                 key: [1; 32],
+                allowed: Vec::new(),
             },
         };
         read(
@@ -342,6 +343,7 @@ mod tests {
             destination: destination_input::Fresh {
                 id: DestinationId(9),
                 key: [1; 32],
+                allowed: Vec::new(),
             },
         };
         let body = Body::of(json!({"name": "c", "source_id": first.source.id,

@@ -106,7 +106,7 @@ async fn write(
     let fresh = Fresh {
         connection: ConnectionId::mint(now, world::entropy()),
         source: SourceId::mint(now, world::entropy()),
-        destination: destinations::fresh(),
+        destination: destinations::fresh(gateway),
     };
     let made = changes::make(gateway, |catalog, now| {
         let target = target(catalog)?;

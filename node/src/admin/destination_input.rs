@@ -6,23 +6,26 @@ use super::{
     names,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
+use ipnet::IpNet;
 use model::{
     catalog::{Catalog, Destination, RatePeriod, Secret},
     ids::DestinationId,
+    policy::egress,
     time::Timestamp,
 };
-use std::sync::Arc;
-use url::Url;
+use std::{net::IpAddr, sync::Arc};
+use url::{Host, Url};
 
 const MAX_URL: usize = 2048;
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 const SECRET_PREFIX: &str = "whsec_";
 
-/// The id and the signing secret that a new destination gets; drawn by the caller.
+/// What only the caller knows: the id and the signing key that a new destination gets, and the operator's private networks.
 #[derive(Clone, Debug)]
 pub(super) struct Fresh {
     pub(super) id: DestinationId,
     pub(super) key: [u8; 32],
+    pub(super) allowed: Vec<IpNet>,
 }
 
 impl Fresh {
@@ -56,7 +59,7 @@ pub(super) fn read(
         id: kept.map_or(fresh.id, |kept| kept.id),
         name: names::required(fields, kept.map(|kept| kept.name.as_str()))?,
         description: names::description(fields, kept.and_then(|k| k.description.clone()))?,
-        url: read_url(&config, kept)?,
+        url: read_url(&config, kept, &fresh.allowed)?,
         http_method: read_method(&config, kept)?,
         path_forwarding: match forwarding_disabled {
             Given::Value(disabled) => !disabled,
@@ -94,22 +97,38 @@ pub(super) fn check_name(catalog: &Catalog, destination: &Destination) -> Result
     }
 }
 
-fn read_url(config: &Fields<'_>, kept: Option<&Destination>) -> Result<String, ApiError> {
+fn read_url(
+    config: &Fields<'_>,
+    kept: Option<&Destination>,
+    allowed: &[IpNet],
+) -> Result<String, ApiError> {
     let text = match (config.text("url", MAX_URL)?, kept) {
         (Given::Value(text), _) => text,
         (Given::Absent, Some(kept)) => return Ok(kept.url.clone()),
         _ => return Err(config.invalid("url", "expected an http or https URL")),
     };
-    check_url(text).map_err(|reason| config.invalid("url", reason))?;
+    check_url(text, allowed).map_err(|reason| config.invalid("url", reason))?;
     Ok(text.to_owned())
 }
 
 /// What can be told of a URL without asking anyone. Where its host leads is checked again at every attempt.
-fn check_url(text: &str) -> Result<(), String> {
+fn check_url(text: &str, allowed: &[IpNet]) -> Result<(), String> {
     let url =
         Url::parse(text).map_err(|error| format!("expected an http or https URL: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
         return Err("expected an http or https URL".into());
+    }
+    let literal = match url.host() {
+        Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
+        Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
+        _ => None,
+    };
+    if let Some(address) = literal
+        && !egress::may_connect(address, allowed)
+    {
+        return Err(format!(
+            "expected an address that is global or in delivery.allow_private_networks, got {address}"
+        ));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err("expected no user name or password in it".into());
@@ -203,6 +222,7 @@ mod tests {
         let fresh = Fresh {
             id: DestinationId(1),
             key: [7; 32],
+            allowed: vec!["10.1.0.0/16".parse().expect("a network")],
         };
         read(&Body::of(body).fields(), kept, &fresh, Timestamp(7))
     }
@@ -232,6 +252,23 @@ mod tests {
             ..kept
         };
         assert_eq!(again, Ok(expected));
+    }
+
+    #[test]
+    fn a_private_address_is_refused_unless_the_operator_named_its_network() {
+        let at = |url: &str| over(None, json!({"name": "d", "config": {"url": url}}));
+        for url in [
+            "http://127.0.0.1/",
+            "http://2130706433/",
+            "http://0x7f.1/",
+            "http://[::1]/",
+            "http://[::ffff:10.2.0.1]/",
+            "http://169.254.169.254/latest",
+        ] {
+            let error = at(url).expect_err(url);
+            assert!(error.message().starts_with("config.url: "), "{error}");
+        }
+        assert!(at("http://10.1.2.3:9000/").is_ok() && at("http://1.1.1.1/").is_ok());
     }
 
     #[test]

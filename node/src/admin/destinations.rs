@@ -72,7 +72,7 @@ pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, query: Query) 
 }
 
 pub(super) async fn create(gateway: Data<Gateway>, query: Query, body: Body) -> Answer {
-    let fresh = fresh();
+    let fresh = fresh(&gateway);
     let made = changes::make(&gateway, |catalog, now| {
         let destination = destination_input::read(&body.fields(), None, &fresh, now)?;
         destination_input::check_name(catalog, &destination)?;
@@ -84,7 +84,7 @@ pub(super) async fn create(gateway: Data<Gateway>, query: Query, body: Body) -> 
 
 /// By name: a destination of that name is changed, or made.
 pub(super) async fn upsert(gateway: Data<Gateway>, query: Query, body: Body) -> Answer {
-    let fresh = fresh();
+    let fresh = fresh(&gateway);
     let made = changes::make(&gateway, |catalog, now| {
         let fields = body.fields();
         let name = super::names::required(&fields, None)?;
@@ -102,7 +102,7 @@ pub(super) async fn update(
     query: Query,
     body: Body,
 ) -> Answer {
-    let fresh = fresh();
+    let fresh = fresh(&gateway);
     let made = changes::make(&gateway, |catalog, now| {
         let kept = known(catalog, &id)?;
         let destination = destination_input::read(&body.fields(), Some(kept), &fresh, now)?;
@@ -166,13 +166,14 @@ fn user_of(catalog: &Catalog, id: DestinationId) -> Option<&Arc<Connection>> {
 }
 
 /// What a new destination gets. Drawn once, however often the change is decided.
-pub(super) fn fresh() -> destination_input::Fresh {
+pub(super) fn fresh(gateway: &Gateway) -> destination_input::Fresh {
     let mut key = [0; 32];
     key[..16].copy_from_slice(&world::entropy().to_be_bytes());
     key[16..].copy_from_slice(&world::entropy().to_be_bytes());
     destination_input::Fresh {
         id: DestinationId::mint(world::now(), world::entropy()),
         key,
+        allowed: gateway.config.delivery.allow_private_networks.clone(),
     }
 }
 

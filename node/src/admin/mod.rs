@@ -24,6 +24,8 @@ mod routes;
 mod rules;
 mod source_input;
 mod sources;
+#[cfg(test)]
+mod stories;
 mod times;
 mod traffic_data;
 mod traffic_page;
