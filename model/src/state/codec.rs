@@ -19,8 +19,12 @@ pub trait Stored: Serialize + DeserializeOwned {
     const VERSION: u8;
 }
 
+/// No value is longer. Damaged bytes that claim a longer one are refused before memory is taken for it: an allocation
+/// that fails would end the process.
+const BYTES_MAX: usize = 64 << 20;
+
 pub(crate) fn config() -> impl bincode::config::Config {
-    bincode::config::standard()
+    bincode::config::standard().with_limit::<BYTES_MAX>()
 }
 
 /// Writes a value in bincode behind its version byte.

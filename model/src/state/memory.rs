@@ -90,3 +90,61 @@ impl Kv for Memory {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn filled() -> Memory {
+        let mut memory = Memory::default();
+        for key in [b"a", b"b", b"c"] {
+            memory.put(Table::Due, key, b"1");
+        }
+        memory.put(Table::Events, b"b", b"2");
+        memory
+    }
+
+    #[test]
+    fn an_empty_or_inverted_range_holds_nothing_and_deletes_nothing() {
+        let mut memory = filled();
+        for (from, to) in [(b"b", b"b"), (b"c", b"a")] {
+            let rows = memory.scan(Table::Due, from, to, 9);
+            assert_eq!(rows.expect("readable"), []);
+            let rows = memory.scan_back(Table::Due, from, to, 9);
+            assert_eq!(rows.expect("readable"), []);
+            memory.delete_range(Table::Due, from, to);
+        }
+        assert_eq!(memory, filled());
+    }
+
+    #[test]
+    fn a_range_excludes_its_end_and_stays_in_its_table() {
+        let mut memory = filled();
+        let rows = memory.scan(Table::Due, b"a", b"c", 9).expect("readable");
+        assert_eq!(rows.len(), 2);
+        let rows = memory
+            .scan_back(Table::Due, b"", b"z", 1)
+            .expect("readable");
+        assert_eq!(rows[0].0, "c");
+        memory.delete_range(Table::Due, b"", b"z");
+        assert_eq!(memory.rows().count(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn scanning_back_is_scanning_forth_reversed(
+            keys: Vec<Vec<u8>>, from: Vec<u8>, to: Vec<u8>,
+        ) {
+            let mut memory = Memory::default();
+            for key in &keys {
+                memory.put(Table::Index, key, b"");
+            }
+            let forth = memory.scan(Table::Index, &from, &to, usize::MAX).expect("readable");
+            let mut back = memory.scan_back(Table::Index, &from, &to, usize::MAX).expect("readable");
+            back.reverse();
+            prop_assert_eq!(&forth, &back);
+            prop_assert!(forth.iter().all(|(key, _)| from.as_slice() <= key && key < to.as_slice()));
+        }
+    }
+}
