@@ -7,7 +7,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/tidegate/target
 CARGO_BUILD := cargo build --locked --workspace
 TIDEGATE := $(CARGO_TARGET_DIR)/debug/tidegate
 
-.PHONY: help run cluster test verify fix bench mutations setup build
+.PHONY: help run cluster test chaos verify fix bench mutations setup build
 
 help:            ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -26,6 +26,9 @@ cluster: build   ## three nodes on this machine
 
 test: setup      ## everything that must hold before a change lands
 	@scripts/test.sh
+
+chaos: build     ## clusters of real processes under faults: minutes, both cores
+	cargo nextest run --locked --workspace --profile chaos
 
 verify: setup    ## format, lints, house rule, licences; writes nothing
 	@scripts/verify.sh

@@ -1,6 +1,7 @@
 //! How a node comes to take part: it forms a cluster with its peers, joins one that stands, or comes back as itself.
 
 use crate::{
+    change::FIRST_LATER_ID,
     cluster::Inner,
     error::StartError,
     identity::{self, Stored},
@@ -16,10 +17,18 @@ const PAUSE: Duration = Duration::from_millis(300);
 pub(crate) async fn take_part(inner: &Arc<Inner>, stored: Stored) -> Result<(), StartError> {
     if stored.node != 0 {
         inner.open_groups(stored.partitions).await?;
+        if stored.node >= FIRST_LATER_ID {
+            // It may have stopped while it joined, and must never form a cluster of its own.
+            inner.report(format!("back as node {}", stored.node));
+            keep_asking_to_join(inner, stored.node);
+            return Ok(());
+        }
         if inner.members.read().is_empty() {
             // It stopped while the cluster formed.
             return form(inner, stored).await;
         }
+        let members = inner.members.read().clone();
+        initialise_mine(inner, &members).await?;
         inner.report(format!("back as node {}", stored.node));
         return Ok(());
     }
@@ -108,13 +117,29 @@ async fn form(inner: &Arc<Inner>, mut stored: Stored) -> Result<(), StartError> 
         inner.open_groups(stored.partitions).await?;
     }
     inner.report(format!("forming the cluster as node {node}"));
-    // Every group is initialised by one node, and by another each: it becomes the group's first leader.
+    initialise_mine(inner, &members).await
+}
+
+/// Initialises the groups that are this node's to initialise: each group is one node's, which becomes its first leader.
+/// Any way into the cluster must pass here, since a quicker peer may have formed its groups already.
+async fn initialise_mine(
+    inner: &Arc<Inner>,
+    members: &BTreeMap<u64, Member>,
+) -> Result<(), StartError> {
+    let nodes = inner.config.nodes.len();
+    // A node that joined later was given an id beyond the list: nothing is left for it to initialise.
+    let Some(position) = (0..nodes).find(|position| *position as u64 + 1 == inner.node()) else {
+        return Ok(());
+    };
+    if members.len() != nodes {
+        return Ok(());
+    }
     for group in inner.groups() {
-        let mine = usize::from(group.id.0) % nodes.len() == position;
-        let initialized = group.raft.is_initialized().await;
-        if mine && !initialized.map_err(|error| StartError::Raft(error.to_string()))? {
+        let mine = usize::from(group.id.0) % nodes == position;
+        let initialised = group.raft.is_initialized().await;
+        if mine && !initialised.map_err(|error| StartError::Raft(error.to_string()))? {
             let result = group.raft.initialize(members.clone()).await;
-            // Somebody was quicker with the same members: fine.
+            // Initialised meanwhile, with the same members: fine.
             if let Err(error) = result {
                 tracing::info!(group = %group.id, %error, "group already initialised");
             }
@@ -141,6 +166,7 @@ async fn rejoin(
     if inner.groups().is_empty() {
         inner.open_groups(stored.partitions).await?;
     }
+    initialise_mine(inner, &welcome.members).await?;
     inner.report(format!("back as node {node}"));
     Ok(())
 }
@@ -156,18 +182,22 @@ async fn join(inner: &Arc<Inner>, mut stored: Stored) -> Result<(), StartError> 
     become_node(inner, &mut stored, admitted.node, admitted.partitions)?;
     inner.open_groups(stored.partitions).await?;
     inner.report(format!("joining as node {}", admitted.node));
+    keep_asking_to_join(inner, admitted.node);
+    Ok(())
+}
+
+/// The member that took the request may die with it: asks again until every group counts this node's vote.
+fn keep_asking_to_join(inner: &Arc<Inner>, node: u64) {
     let background = inner.clone();
     inner.spawn(async move {
-        // The member that took the request may die with it: ask again until every group counts this node's vote.
         while !background.votes_everywhere() {
             tokio::time::sleep(Duration::from_secs(5)).await;
             if !background.votes_everywhere() {
-                ask_admission(&background, admitted.node).await;
+                ask_admission(&background, node).await;
             }
         }
-        background.report(format!("joined as node {}", admitted.node));
+        background.report(format!("joined as node {node}"));
     });
-    Ok(())
 }
 
 async fn ask_admission(inner: &Inner, node: u64) -> Option<Admitted> {

@@ -163,10 +163,16 @@ struct Batch {
 }
 
 pub(crate) fn read_applied(group: &GroupStore) -> io::Result<AppliedState> {
-    match group.applied().map_err(failed)? {
-        Some(bytes) if !bytes.is_empty() => codec::decode(&bytes),
-        _ => Ok(AppliedState::default()),
+    let bytes = group.applied().map_err(failed)?.unwrap_or_default();
+    decode_applied(&bytes)
+}
+
+/// Nothing stands there before the first entry is applied, in the store as in a snapshot of it.
+fn decode_applied(bytes: &[u8]) -> io::Result<AppliedState> {
+    if bytes.is_empty() {
+        return Ok(AppliedState::default());
     }
+    codec::decode(bytes)
 }
 
 impl RaftStateMachine<TypeConfig> for StateMachine {
@@ -221,8 +227,16 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                 "the installed snapshot is another one than announced",
             ));
         }
-        // What was installed is in the store now; a snapshot of it can be built again.
-        std::fs::remove_dir_all(&dir)
+        // What was installed is in the store now; its files serve the next node that lags.
+        let current = self.snapshots.join("current");
+        blocking(move || {
+            let _ = std::fs::remove_dir_all(&current);
+            std::fs::rename(&dir, &current).or_else(|error| {
+                tracing::warn!(%error, "installed snapshot not kept, it is built again when it is needed");
+                std::fs::remove_dir_all(&dir)
+            })
+        })
+        .await
     }
 
     async fn get_current_snapshot(&mut self) -> io::Result<Option<Snapshot>> {
@@ -257,7 +271,7 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
         blocking(move || {
             let _ = std::fs::remove_dir_all(&dir);
             let last = |bytes: &[u8]| {
-                codec::decode::<AppliedState>(bytes)
+                decode_applied(bytes)
                     .ok()
                     .and_then(|applied| applied.last)
                     .map(|last| last.index)
@@ -273,7 +287,7 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
 }
 
 fn read_snapshot(dir: &Path) -> io::Result<Snapshot> {
-    let applied: AppliedState = codec::decode(&std::fs::read(dir.join("applied"))?)?;
+    let applied = decode_applied(&std::fs::read(dir.join("applied"))?)?;
     Ok(Snapshot {
         meta: SnapshotMeta {
             last_log_id: applied.last,

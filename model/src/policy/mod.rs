@@ -1,5 +1,6 @@
 //! Decisions about traffic.
 
+pub mod destination_url;
 pub mod egress;
 pub mod retention;
 pub mod retry;

@@ -26,9 +26,15 @@ pub(crate) struct Ledger {
     receipts: BTreeMap<EventId, Vec<Receipt>>,
     sent: HashSet<(EventId, u16, u64, usize, u32)>,
     last_term: HashMap<GroupId, u64>,
+    cancelled: HashSet<EventId>,
 }
 
 impl Ledger {
+    /// Somebody asked for its cancellation, so it may end so.
+    pub(crate) fn may_be_cancelled(&mut self, event: EventId) {
+        self.cancelled.insert(event);
+    }
+
     /// I1: whatever was acknowledged is in the state of every later leader.
     pub(crate) fn leader_has_everything(
         &self,
@@ -138,6 +144,9 @@ impl Ledger {
                     match event.status {
                         EventStatus::Successful => coverage.delivered += 1,
                         EventStatus::Failed => coverage.failed += 1,
+                        EventStatus::Cancelled if self.cancelled.contains(&event_id) => {
+                            coverage.cancelled += 1;
+                        }
                         other => {
                             return Err(format!(
                                 "I12: {event_id} is still {other:?} after the heal"

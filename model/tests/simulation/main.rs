@@ -43,6 +43,7 @@ fn every_promise_holds_through_crashes_cuts_and_failovers() {
         total.unknown += one.unknown;
         total.delivered += one.delivered;
         total.failed += one.failed;
+        total.cancelled += one.cancelled;
         total.extra_receipts += one.extra_receipts;
         total.stale_rows += one.stale_rows;
     }
@@ -54,6 +55,7 @@ fn every_promise_holds_through_crashes_cuts_and_failovers() {
         ("unknown outcomes", total.unknown),
         ("deliveries", total.delivered),
         ("failed events", total.failed),
+        ("cancelled events", total.cancelled),
         ("extra receipts", total.extra_receipts),
     ] {
         assert!(count > 0, "no {what} in the whole run");

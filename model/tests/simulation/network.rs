@@ -12,6 +12,8 @@ pub(crate) enum Purpose {
     /// Request number so and so of the run.
     Accept(usize),
     Record(Vec<EventId>),
+    /// A retry or a cancellation by hand; its operator looks again rather than insisting.
+    ByHand,
 }
 
 #[derive(Clone, Debug)]

@@ -13,13 +13,13 @@ use model::{
     envelope::Envelope,
     ids::{ConnectionId, DestinationId, EventId, GroupId, RequestId, SourceId},
     machine::{
-        AcceptRequests, AttemptReport, Command, Effect, Incoming, Planned, RecordAttempts, Reply,
-        Verdict, decode_reply,
+        AcceptRequests, AttemptReport, CancelEvent, Command, Effect, Incoming, Planned,
+        RecordAttempts, Reply, RetryEvent, Verdict, decode_reply,
     },
     policy::retry,
     state::{codec, keys::Due, tables},
     time::Timestamp,
-    traffic::{Attempt, Outcome, RequestRecord},
+    traffic::{Attempt, Outcome, RequestRecord, Trigger},
 };
 use std::{
     cmp::Reverse,
@@ -30,6 +30,8 @@ pub(crate) const NODES: usize = 3;
 const GROUPS: u16 = 2;
 const DESTINATIONS: u128 = 4;
 const REQUESTS: usize = 24;
+/// Retries and cancellations by hand.
+const OPERATIONS: usize = 8;
 /// When the run begins; far from zero, so that skewed clocks stay positive.
 const START: u64 = 1_700_000_000_000;
 /// When everything is mended.
@@ -66,6 +68,7 @@ pub(crate) struct Coverage {
     pub(crate) unknown: usize,
     pub(crate) delivered: usize,
     pub(crate) failed: usize,
+    pub(crate) cancelled: usize,
     pub(crate) extra_receipts: usize,
     pub(crate) stale_rows: usize,
 }
@@ -105,6 +108,7 @@ enum Happening {
         destination: DestinationId,
     },
     Sweep(usize),
+    Operate,
     Finished {
         node: usize,
         boot: u32,
@@ -193,6 +197,10 @@ impl World {
             let at = self.rng.u64(100..HEAL - START);
             self.after(at, Happening::Post(number));
         }
+        for _ in 0..OPERATIONS {
+            let at = self.rng.u64(500..HEAL - START);
+            self.after(at, Happening::Operate);
+        }
         for _ in 0..self.rng.usize(2..7) {
             let node = self.rng.usize(0..NODES);
             let at = self.rng.u64(200..HEAL - START - 100);
@@ -257,6 +265,7 @@ impl World {
                 destination,
             } => self.drive(node, boot, destination, Input::Wake),
             Happening::Sweep(node) => self.sweep(node),
+            Happening::Operate => self.operate(),
             Happening::Finished {
                 node,
                 boot,
@@ -291,6 +300,30 @@ impl World {
         if let Some(door) = door {
             self.accept(door, number);
         }
+        Ok(())
+    }
+
+    /// Somebody retries or cancels an event by hand, whatever has become of it.
+    fn operate(&mut self) -> Result<(), String> {
+        let node = self.rng.usize(0..NODES);
+        if self.asked.is_empty() || !self.nodes[node].alive {
+            return Ok(());
+        }
+        let asked = &self.asked[self.rng.usize(0..self.asked.len())];
+        let ordinal = self.rng.usize(0..asked.destinations.len().max(1)) + 1;
+        let event = asked
+            .id
+            .event(u16::try_from(ordinal).map_err(|e| e.to_string())?);
+        let group = usize::from(event.group().0) - 1;
+        let command = if self.rng.bool() {
+            let trigger = Trigger::Manual;
+            Command::RetryEvent(RetryEvent { event, trigger })
+        } else {
+            self.ledger.may_be_cancelled(event);
+            Command::CancelEvent(CancelEvent { event })
+        };
+        let bytes = command.envelope(self.nodes[node].clock(self.now), &[]);
+        self.propose(node, group, bytes, Purpose::ByHand);
         Ok(())
     }
 
@@ -444,6 +477,7 @@ impl World {
                     },
                 );
             }
+            (Purpose::ByHand, None | Some(Reply::Event(_))) => {}
             (Purpose::Record(events), Some(Reply::Recorded(_))) => {
                 self.nodes[node].replicas[group].reporting = false;
                 self.recorded(node, boot, group, &events)?;
@@ -789,12 +823,11 @@ impl World {
             finished_at,
             jitter,
         );
-        let trigger = model::traffic::Trigger::Initial;
         AttemptReport {
             event,
             number,
             attempt: Attempt {
-                trigger,
+                trigger: Trigger::Initial,
                 node: node as u64,
                 requested_url: "http://receiver/".into(),
                 http_method: "POST".into(),

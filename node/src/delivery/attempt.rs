@@ -10,7 +10,7 @@ use crate::{gateway::Gateway, world};
 use awc::Client;
 use model::{
     machine::{AttemptReport, Next},
-    policy::retry,
+    policy::{destination_url, retry},
     state::keys::Due,
     time::Timestamp,
     traffic::{Attempt, ErrorCode, Outcome},
@@ -46,6 +46,9 @@ pub(super) async fn make(gateway: &Arc<Gateway>, client: &Client, due: Due) -> L
     let (outcome, sent) = match (&work.destination, &work.body) {
         (None, _) => (Outcome::failed(ErrorCode::MissingUrl), None),
         (_, None) => (Outcome::failed(ErrorCode::PayloadMissing), None),
+        (Some(destination), _) if destination_url::check(&destination.url).is_err() => {
+            (Outcome::failed(ErrorCode::InvalidUrl), None)
+        }
         (Some(destination), Some(body)) => {
             let after = will_retry_after(&work, number, started_at);
             let outgoing = request::outgoing(&work, destination, body, number, started_at, after);

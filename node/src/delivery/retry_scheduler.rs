@@ -28,7 +28,7 @@ impl RetryScheduler {
     fn wake_due(&mut self, ctx: &mut Context<Self>) {
         let due = self.schedule.take_due(world::now());
         if !due.is_empty() {
-            // One message for all of them, and a hint besides: never more than one in flight a look.
+            // One message for all of them. They are out of the schedule now, so it must not be dropped.
             self.dispatcher.do_send(Wake(due));
         }
         self.rearm(ctx);
