@@ -247,14 +247,4 @@ impl Inner {
             Call::Welcome | Call::Join(_) => Answer::Failed("answered elsewhere".into()),
         })
     }
-
-    /// When the state of a group was last agreed upon, for those who only look.
-    pub(crate) fn applied_of(&self, group: &Group) -> Option<u64> {
-        group
-            .raft
-            .data_metrics()
-            .borrow_watched()
-            .last_applied
-            .map(|last| last.index)
-    }
 }

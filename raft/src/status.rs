@@ -1,9 +1,6 @@
 //! What this node knows of the cluster, for people and programs that look.
 
-use crate::{
-    cluster::{Cluster, Inner},
-    group::Group,
-};
+use crate::{cluster::Cluster, group::Group};
 use openraft::async_runtime::watch::WatchReceiver;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::atomic::Ordering};
@@ -86,7 +83,7 @@ impl Cluster {
     }
 }
 
-fn group_status(inner: &Inner, group: &Group) -> GroupStatus {
+fn group_status(group: &Group) -> GroupStatus {
     let data = group.raft.data_metrics();
     let data = data.borrow_watched();
     let server = group.raft.server_metrics();
@@ -108,7 +105,7 @@ fn group_status(inner: &Inner, group: &Group) -> GroupStatus {
         term: server.vote.leader_id.term,
         voters: membership.voter_ids().collect(),
         learners: membership.learner_ids().collect(),
-        applied: inner.applied_of(group).unwrap_or(0),
+        applied: data.last_applied.map_or(0, |last| last.index),
         last_log,
         purged: data.purged.map_or(0, |purged| purged.index),
         lag,

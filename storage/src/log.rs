@@ -135,7 +135,7 @@ impl GroupStore {
         let first = {
             let mut log = self.group.log.lock();
             let first = log.first();
-            if upto < first {
+            if upto < first && log.purged.is_some() {
                 drop(log);
                 return done(Ok(()));
             }
