@@ -13,7 +13,6 @@ use futures::future::BoxFuture;
 use model::ids::GroupId;
 use openraft::{
     ReadPolicy,
-    async_runtime::watch::WatchReceiver,
     error::{ClientWriteError, RaftError},
 };
 use std::{sync::Arc, time::Duration};

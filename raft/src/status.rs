@@ -51,11 +51,7 @@ impl Cluster {
     #[must_use]
     pub fn status(&self) -> Status {
         let inner = &*self.inner;
-        let groups: Vec<GroupStatus> = inner
-            .groups()
-            .iter()
-            .map(|g| group_status(inner, g))
-            .collect();
+        let groups: Vec<GroupStatus> = inner.groups().iter().map(group_status).collect();
         let me = inner.node();
         let nodes = inner
             .all_members()
