@@ -22,7 +22,9 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
         .wrap(from_fn(require_token))
         .configure(configuration)
         .configure(traffic)
-        .service(cluster_verbs());
+        .service(cluster_verbs())
+        // A scope does not inherit its parent's: without one an unknown path would be answered with nothing.
+        .default_service(web::to(unknown_path));
     let everything = web::scope("")
         .app_data(body::bound())
         .wrap(from_fn(guard_answers))
