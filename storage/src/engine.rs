@@ -36,6 +36,12 @@ impl Engine {
         })
     }
 
+    /// Ends the engine's own threads' work and waits for it. They would otherwise outlive the program's last statement
+    /// and touch what its exit has taken down. Nothing may be written afterwards.
+    pub(crate) fn quiet(&self) {
+        self.db.cancel_all_background_work(true);
+    }
+
     pub(crate) fn column(&self, column: Column) -> &ColumnFamily {
         self.db
             .cf_handle(column.name())

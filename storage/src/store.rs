@@ -226,6 +226,7 @@ impl Inner {
         if committer.thread().id() != thread::current().id() && committer.join().is_err() {
             tracing::error!("the committer ended in a panic");
         }
+        self.engine.quiet();
     }
 }
 

@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{config, gateway::Gateway, world};
 use actix::{
-    Actor, Addr, Arbiter, AsyncContext, Context, Handler, Message, MessageResult, StreamHandler,
+    Actor, ActorContext, Addr, Arbiter, AsyncContext, Context, Handler, Message, MessageResult,
+    StreamHandler,
 };
 use awc::Client;
 use futures::stream;
@@ -304,5 +305,20 @@ impl Handler<Stop> for Dispatcher {
         // Attempts that still wait for a permit are not made.
         shared.permits.close();
         MessageResult(shared.reporters.values().cloned().collect())
+    }
+}
+
+/// The last message: the dispatcher goes, and whoever asked ends its threads.
+#[derive(Message)]
+#[rtype(result = "Vec<Arbiter>")]
+pub(super) struct Leave;
+
+impl Handler<Leave> for Dispatcher {
+    type Result = MessageResult<Leave>;
+
+    fn handle(&mut self, _: Leave, ctx: &mut Context<Self>) -> Self::Result {
+        self.stopping = true;
+        ctx.stop();
+        MessageResult(std::mem::take(&mut self.arbiters))
     }
 }

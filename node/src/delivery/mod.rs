@@ -15,7 +15,7 @@ mod work;
 
 use crate::gateway::Gateway;
 use actix::{Actor, Addr};
-use dispatcher::{Dispatcher, Stop};
+use dispatcher::{Dispatcher, Leave, Stop};
 use std::{sync::Arc, time::Duration};
 
 /// The delivering side of a node.
@@ -26,6 +26,8 @@ pub(crate) struct Delivery {
 
 /// How often a stopping node looks whether its attempts have ended.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// What the delivering threads may still take to end.
+const LAST_GRACE: Duration = Duration::from_secs(2);
 
 impl Delivery {
     /// Starts the actors. Must run within an actix system.
@@ -37,7 +39,7 @@ impl Delivery {
         }
     }
 
-    /// Launches nothing new and waits at most `grace` for what is in flight and its reports.
+    /// Launches nothing new, waits at most `grace` for what is in flight and its reports, and ends the threads.
     pub(crate) async fn stop(self, grace: Duration) {
         let waiting = async {
             let reporters = self.dispatcher.send(Stop).await.unwrap_or_default();
@@ -49,6 +51,19 @@ impl Delivery {
         };
         if tokio::time::timeout(grace, waiting).await.is_err() {
             tracing::warn!("some attempts had not ended within the grace; they will be made again");
+        }
+        // They hold the store: one that outlived this would still read it while the program exits.
+        let arbiters = self.dispatcher.send(Leave).await.unwrap_or_default();
+        let ending = tokio::task::spawn_blocking(move || {
+            for arbiter in arbiters {
+                arbiter.stop();
+                if arbiter.join().is_err() {
+                    tracing::error!("a delivering thread ended in a panic");
+                }
+            }
+        });
+        if tokio::time::timeout(LAST_GRACE, ending).await.is_err() {
+            tracing::warn!("a delivering thread has not ended");
         }
     }
 }
