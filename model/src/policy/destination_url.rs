@@ -1,7 +1,7 @@
 //! What a destination's URL must look like before anyone asks where it leads. Pure: names are not resolved here, and the
 //! address that one leads to is judged by `egress` at every connect.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 pub const LEN_MAX: usize = 2048;
 

@@ -1,7 +1,7 @@
 //! Where deliveries may go: every address that is not global is refused, unless the operator named its network.
 
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Networks that are not global unicast (IANA's special-purpose registries, RFC 6890 and its followers).
 const REFUSED_V4: [(Ipv4Addr, u8); 16] = [
