@@ -58,7 +58,8 @@ pub(super) fn answer<T>(
     show: impl Fn(T) -> Value,
 ) -> Result<Value, ApiError> {
     let page = asked.cut(rows, read_cursor)?;
-    let (next, prev) = (page.next.map(show_cursor), page.prev.map(show_cursor));
+    let next = page.next.as_ref().map(show_cursor);
+    let prev = page.prev.as_ref().map(show_cursor);
     let models: Vec<Value> = page.rows.into_iter().map(|(_, row)| show(row)).collect();
     Ok(asked.envelope(&models, next, prev))
 }
@@ -67,11 +68,7 @@ pub(super) fn count(number: usize) -> Value {
     json!({ "count": number })
 }
 
-#[allow(
-    clippy::needless_pass_by_value,
-    reason = "mapped over options of owned keys"
-)]
-fn show_cursor((order, id): Key) -> String {
+fn show_cursor((order, id): &Key) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(format!("{order}\n{id}"))
 }
 
@@ -88,7 +85,7 @@ mod tests {
     #[test]
     fn a_cursor_reads_back() {
         let key = (time_key(Timestamp(17)), "src_1".to_owned());
-        assert_eq!(read_cursor(&show_cursor(key.clone())), Some(key));
+        assert_eq!(read_cursor(&show_cursor(&key)), Some(key));
         for garbage in ["", "!", "c3Jj", "____"] {
             assert_eq!(read_cursor(garbage), None, "{garbage}");
         }

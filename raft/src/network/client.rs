@@ -9,13 +9,14 @@ use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeSet, HashMap},
+    convert::Infallible,
     io,
     sync::Arc,
     time::Duration,
 };
 use tokio::{
     io::AsyncWriteExt,
-    net::TcpStream,
+    net::{TcpStream, tcp::OwnedReadHalf},
     sync::{mpsc, oneshot},
     time::timeout,
 };
@@ -115,6 +116,22 @@ async fn connect(
     Ok(link)
 }
 
+/// Gives each answer to who waits for it, until the connection ends.
+async fn hand_out(
+    mut reader: OwnedReadHalf,
+    mut incoming: link::Seal,
+    waiting: Waiting,
+) -> io::Result<Infallible> {
+    loop {
+        let frame = read_frame(&mut reader, &mut incoming).await?;
+        let answer: Numbered<Answer> = codec::decode(&frame)?;
+        if let Some(waiter) = waiting.lock().remove(&answer.number) {
+            // Who asked may have given up meanwhile.
+            let _ = waiter.send(Ok(answer.value));
+        }
+    }
+}
+
 async fn converse(
     first: Request,
     requests: &mut mpsc::Receiver<Request>,
@@ -123,27 +140,12 @@ async fn converse(
 ) {
     let waiting = Waiting::default();
     let peer = link.peer.node;
-    let (mut reader, mut writer) = link.stream.into_split();
-    let mut incoming = link.incoming;
-    let answers = {
-        let waiting = waiting.clone();
-        tokio::spawn(async move {
-            loop {
-                let frame = read_frame(&mut reader, &mut incoming).await?;
-                let answer: Numbered<Answer> = codec::decode(&frame)?;
-                if let Some(waiter) = waiting.lock().remove(&answer.number) {
-                    let _ = waiter.send(Ok(answer.value));
-                }
-            }
-            #[expect(unreachable_code, reason = "names the task's result type")]
-            Ok::<(), io::Error>(())
-        })
-    };
+    let (reader, mut writer) = link.stream.into_split();
+    let mut answers = tokio::spawn(hand_out(reader, link.incoming, waiting.clone()));
     let mut outgoing = link.outgoing;
     let mut number = 0;
     let mut next = Some(first);
     let mut out = Vec::new();
-    let mut answers = answers;
     loop {
         let Some(request) = next.take() else { break };
         if dialler.blocked.read().contains(&peer) {
