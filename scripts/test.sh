@@ -6,8 +6,9 @@ cd "$(dirname "$0")/.."
 scripts/verify.sh
 # The cluster tests start the binary, so it is built first.
 cargo build --locked --workspace
+# Failpoints are compiled into the tests only: without them the committer's worst moments go untested.
 if command -v cargo-nextest >/dev/null; then
-  cargo nextest run --locked --workspace
+  cargo nextest run --locked --workspace --features storage/failpoints
 else
-  cargo test --locked --workspace
+  cargo test --locked --workspace --features storage/failpoints
 fi

@@ -200,3 +200,33 @@ async fn a_stranger_is_refused_and_counted() {
         .expect("unharmed");
     cluster.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_lost_its_majority_may_not_send() {
+    let dirs = directories(3);
+    let addresses = addresses(3);
+    let mut clusters = start_all(&paths(&dirs), &addresses).await;
+    let group = GroupId(1);
+    eventually("an owner", async || {
+        clusters
+            .iter()
+            .any(|cluster| cluster.leads(group).is_some())
+    })
+    .await;
+    let owner = clusters
+        .iter()
+        .position(|cluster| cluster.leads(group).is_some())
+        .expect("an owner");
+    let owner = clusters.remove(owner);
+    let term = owner.leads(group).expect("its lease holds").term;
+    assert!(owner.may_send(group, term));
+    assert!(!owner.may_send(group, term + 1), "only in its own term");
+
+    for other in clusters {
+        other.shutdown().await;
+    }
+    // Nobody tells it: its lease must run out by itself.
+    eventually("the fence closes", async || !owner.may_send(group, term)).await;
+    assert_eq!(owner.leads(group), None);
+    owner.shutdown().await;
+}
