@@ -3,7 +3,7 @@
 use cluster_tests::{
     checker, clock,
     process::{Cluster, Options},
-    scene::Scene,
+    scene::{self, Scene},
     sender::Outcome,
 };
 use std::{collections::BTreeSet, time::Duration};
@@ -70,7 +70,7 @@ fn what_a_2xx_promised_is_in_the_next_answer_of_any_node() {
     for number in 0..20 {
         let name = format!("source-{number}");
         let id = writer
-            .github_source(&name, "secret")
+            .github_source(&name, scene::SECRET)
             .expect("a source is made");
         let found = reader
             .get(&format!("/sources/{id}"))
