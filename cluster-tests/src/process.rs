@@ -337,14 +337,11 @@ impl Cluster {
         }
     }
 
-    /// Configures one more node, which joins through the first; its number. It is not started.
-    pub fn configure_joiner(&mut self) -> usize {
+    /// Configures one more node, which waits until it is added; its number. It is not started.
+    pub fn configure_waiting(&mut self) -> usize {
         let number = self.nodes.len();
         let node = Node::new(number, self.path(), &self.options);
-        node.write_config(
-            &format!("join = [\"{}\"]\n", self.nodes[0].peer),
-            &self.options,
-        );
+        node.write_config("nodes = []\n", &self.options);
         self.nodes.push(node);
         number
     }

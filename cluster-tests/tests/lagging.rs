@@ -7,6 +7,7 @@ use cluster_tests::{
     process::{Cluster, Options},
     scene::Scene,
 };
+use serde_json::json;
 use std::{thread, time::Duration};
 
 /// A log so short that a node misses its end within seconds.
@@ -65,9 +66,17 @@ fn a_node_is_added_and_one_is_removed_under_load_and_nothing_is_lost() {
     let sender = scene.send(150, 12);
     thread::sleep(Duration::from_secs(2));
 
-    let joiner = scene.cluster.configure_joiner();
+    let newcomer = scene.cluster.configure_waiting();
     scene.faults.fire(Fault::NodeAdded);
-    scene.start(joiner);
+    scene.cluster.nodes[newcomer].start();
+    let address = json!({"address": scene.cluster.nodes[newcomer].peer.to_string()});
+    let mut last = String::new();
+    let added = clock::eventually(Duration::from_secs(30), || {
+        let admin = scene.cluster.nodes[0].admin();
+        let answer = admin.ask("POST", "/cluster/nodes", Some(&address));
+        answer.map_err(|error| last = error).ok()
+    });
+    assert!(added.is_some(), "the waiting node is added: {last}");
     let joined = clock::eventually(Duration::from_secs(60), || {
         let view = scene.cluster.nodes[0].admin().cluster().ok()?;
         let votes = view.groups.iter().all(|group| group.voters == 4);
@@ -78,7 +87,6 @@ fn a_node_is_added_and_one_is_removed_under_load_and_nothing_is_lost() {
     let leaving = scene.cluster.id_of(1).expect("node 2 knows its id");
     scene.faults.fire(Fault::NodeRemoved);
     let path = format!("/cluster/nodes/{leaving}");
-    let mut last = String::new();
     let removed = clock::eventually(Duration::from_secs(60), || {
         let admin = scene.cluster.nodes[0].admin();
         if let Err(error) = admin.ask("DELETE", &path, None) {

@@ -12,7 +12,7 @@ use model::{
     machine::{
         AcceptRequests, Accepted, AdvanceRetention, AttemptReport, CancelEvent, Change, Command,
         Configure, EventReply, Incoming, Next, Planned, PlannedIgnored, RecordAttempts, Recorded,
-        Refusal, Reply, RetryEvent, Verdict, decode_reply,
+        Refusal, Reply, RetireNode, RetryEvent, Verdict, decode_reply,
     },
     state::codec::{self, Stored},
     time::Timestamp,
@@ -272,6 +272,7 @@ fn commands() -> Vec<Command<'static>> {
             before: AT,
             seen_index: 8,
         }),
+        Command::RetireNode(RetireNode { node: 300 }),
     ]
 }
 
@@ -284,6 +285,7 @@ fn logged_commands_keep_their_bytes() {
         "0103fe010003000000000002000068e5cf8b0103",
         "0104fe010003000000000002000068e5cf8b01",
         "0105fd0068e5cf8b01000008",
+        "0106fb2c01",
     ];
     assert_eq!(golden.len(), commands().len());
     for (command, golden) in commands().iter().zip(golden) {
@@ -318,6 +320,7 @@ fn replies_keep_their_bytes() {
             "040205",
         ),
         (Reply::Retention(true), "0501"),
+        (Reply::Retired, "06"),
     ];
     for (reply, golden) in cases {
         assert_eq!(hex::encode(reply.encode()), golden, "{reply:?}");

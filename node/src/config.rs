@@ -117,7 +117,8 @@ section! {
         name: String = "tidegate".into(),
         /// What all nodes share, at least 32 bytes; or TIDEGATE_CLUSTER_SECRET.
         secret: Secret = Secret::new(String::new()),
-        /// The peer addresses of the nodes that form the cluster, this one among them; the same on each.
+        /// The peer addresses of the nodes that form the cluster, this one among them; the same on each. With an empty
+        /// list and no `join` a node waits until an admin adds it: POST /cluster/nodes.
         nodes: Vec<String> = vec!["127.0.0.1:8082".into()],
         /// Instead of `nodes`: peer addresses of a standing cluster that this node joins.
         join: Vec<String> = Vec::new(),

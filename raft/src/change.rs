@@ -7,18 +7,24 @@ use crate::{
     network::{Admitted, Answer, Call, Change, JoinRequest},
     types::Member,
 };
-use model::ids::GroupId;
+use model::{
+    ids::GroupId,
+    machine::{self, Command, RetireNode},
+};
 use openraft::ChangeMembers;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::Duration,
 };
+use tokio::time::timeout;
 
 /// Ids given later start here, so that they never meet those given by position when the cluster formed.
 pub(crate) const FIRST_LATER_ID: u64 = 1000;
 /// One step may wait for a node to catch up.
 const STEP_PATIENCE: Duration = Duration::from_secs(120);
+/// Before an id is judged, what is known of it must be up to date.
+const READ_PATIENCE: Duration = Duration::from_secs(1);
 const STEPS_MAX: usize = 60;
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -37,6 +43,15 @@ impl Cluster {
                 return Err(ChangeError::LastNode(node));
             }
         }
+        // Remembered before it happens: whoever restarts in between must not take the node for a new one.
+        let retire = Command::RetireNode(RetireNode { node });
+        let retired = self
+            .propose(GroupId::CONTROL, retire.envelope((self.inner.clock)(), &[]))
+            .await;
+        retired.map_err(|error| ChangeError::Group {
+            group: GroupId::CONTROL.0,
+            why: error.to_string(),
+        })?;
         // The control group last: while it names the node, peers still talk to it.
         for group in self.inner.groups().iter().rev() {
             self.inner.drain(group, node).await?;
@@ -58,13 +73,18 @@ impl Inner {
                 Ok(Answer::Number(number)) => FIRST_LATER_ID + number,
                 _ => return Answer::Failed("the control group has no leader now".into()),
             },
-            node if self.former.read().contains(&node) => {
-                return Answer::Failed(format!("node {node} was removed, its id never comes back"));
-            }
             node if known(node).is_some_and(|m| m.incarnation != request.member.incarnation) => {
                 return Answer::Failed(format!("node {node} is another one"));
             }
-            node => node,
+            node => match timeout(READ_PATIENCE, self.linearize(control)).await {
+                Ok(Ok(())) if self.is_retired(node) => {
+                    return Answer::Failed(format!(
+                        "node {node} was removed, its id never comes back"
+                    ));
+                }
+                Ok(Ok(())) => node,
+                _ => return Answer::Failed("the control group has no leader now".into()),
+            },
         };
         let partitions = u16::try_from(self.groups().len() - 1).unwrap_or(u16::MAX);
         let inner = self.clone();
@@ -187,6 +207,12 @@ impl Inner {
                 done(group.hand_to(node).await.map_err(|error| error.to_string()))
             }
         }
+    }
+
+    /// Whether a node of this id was removed, as far as this node has applied. A store that can't say says yes.
+    pub(crate) fn is_retired(&self, node: u64) -> bool {
+        let control = self.store.group(GroupId::CONTROL).view();
+        machine::is_retired(&control, node).unwrap_or(true)
     }
 
     /// Whether every group counts this node's vote.

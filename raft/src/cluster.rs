@@ -1,7 +1,7 @@
 //! The handle that everyone else sees, and what stands behind it.
 
 use crate::{
-    Entropy,
+    Clock, Entropy,
     config::{Config, Environment},
     error::StartError,
     formation,
@@ -45,13 +45,14 @@ pub(crate) struct Inner {
     pub(crate) peers: Arc<Peers>,
     pub(crate) me: Arc<RwLock<Identity>>,
     pub(crate) entropy: Entropy,
+    pub(crate) clock: Clock,
     pub(crate) counters: Arc<network::Counters>,
     /// Set once this node has its id.
     pub(crate) groups: OnceLock<Vec<Group>>,
     /// The control group's membership as this node has it.
     pub(crate) members: RwLock<BTreeMap<u64, Member>>,
-    /// Nodes that this one saw leave the membership.
-    pub(crate) former: RwLock<BTreeSet<u64>>,
+    /// Members through which an admin asked this node to join, while it waited.
+    pub(crate) invited: watch::Sender<Vec<String>>,
     /// Nodes that answered lately.
     pub(crate) up: RwLock<BTreeSet<u64>>,
     pub(crate) led: Arc<watch::Sender<BTreeMap<GroupId, u64>>>,
@@ -94,10 +95,11 @@ impl Cluster {
             peers,
             me,
             entropy: environment.entropy,
+            clock: environment.clock,
             counters: Arc::default(),
             groups: OnceLock::new(),
             members: RwLock::default(),
-            former: RwLock::default(),
+            invited: watch::channel(Vec::new()).0,
             up: RwLock::default(),
             led: Arc::new(watch::channel(BTreeMap::new()).0),
             progress: watch::channel("starting".to_owned()).0,
@@ -299,10 +301,7 @@ impl Inner {
         loop {
             let members = control.members();
             if *self.members.read() != members {
-                let before = std::mem::replace(&mut *self.members.write(), members.clone());
-                let mut former = self.former.write();
-                former.extend(before.into_keys());
-                former.retain(|node| !members.contains_key(node));
+                *self.members.write() = members;
             }
             use openraft::async_runtime::watch::WatchReceiver;
             if metrics.changed().await.is_err() {

@@ -1,7 +1,6 @@
 //! What a cluster is told when it starts.
 
-use model::time::Timestamp;
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf};
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -15,7 +14,7 @@ pub struct Config {
     pub advertise: String,
     /// All nodes of a cluster that is to form, in the same order everywhere. Empty when joining.
     pub nodes: Vec<String>,
-    /// Nodes of a standing cluster to join. Empty when forming.
+    /// Nodes of a standing cluster to join. Empty when forming; with `nodes` empty too, the node waits to be added.
     pub join: Vec<String>,
     pub ingest_url: String,
     pub admin_url: String,
@@ -65,6 +64,6 @@ impl Config {
 /// The clock and the dice, given by the node, which alone owns them.
 #[derive(Clone)]
 pub struct Environment {
-    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    pub clock: crate::Clock,
     pub entropy: crate::Entropy,
 }

@@ -27,6 +27,10 @@ pub enum ChangeError {
     NoSuchNode(u64),
     #[error("node {0} is the last one")]
     LastNode(u64),
+    #[error("no node that waits to be added at {address}: {why}")]
+    NotInvited { address: String, why: String },
+    #[error("the node at {0} was invited and has not joined yet; try again")]
+    NotJoinedYet(String),
     #[error("changing group {group}: {why}")]
     Group { group: u16, why: String },
 }

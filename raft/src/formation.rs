@@ -32,10 +32,14 @@ pub(crate) async fn take_part(inner: &Arc<Inner>, stored: Stored) -> Result<(), 
         inner.report(format!("back as node {}", stored.node));
         return Ok(());
     }
-    if inner.config.join.is_empty() {
-        form(inner, stored).await
-    } else {
+    if !inner.config.join.is_empty() {
         join(inner, stored).await
+    } else if inner.config.nodes.is_empty() {
+        inner.report("waiting to be added to a cluster (POST /cluster/nodes)".into());
+        inner.invitation().await;
+        join(inner, stored).await
+    } else {
+        form(inner, stored).await
     }
 }
 
@@ -49,6 +53,7 @@ impl Inner {
             formed: !members.is_empty(),
             member: self.member(),
             members,
+            nodes: self.config.nodes.clone(),
         }
     }
 
@@ -99,6 +104,12 @@ async fn form(inner: &Arc<Inner>, mut stored: Stored) -> Result<(), StartError> 
             }
             if welcome.formed {
                 return rejoin(inner, stored, node, &welcome).await;
+            }
+            if welcome.nodes != nodes {
+                return Err(StartError::Config(format!(
+                    "cluster.nodes must be the same on all nodes: {nodes:?} here, {:?} at {address}",
+                    welcome.nodes
+                )));
             }
             members.insert(other, welcome.member);
         }
@@ -176,7 +187,7 @@ async fn join(inner: &Arc<Inner>, mut stored: Stored) -> Result<(), StartError> 
         if let Some(admitted) = ask_admission(inner, 0).await {
             break admitted;
         }
-        inner.report(format!("asking {} to join", inner.config.join.join(", ")));
+        inner.report(format!("asking {} to join", inner.hosts().join(", ")));
         tokio::time::sleep(PAUSE).await;
     };
     become_node(inner, &mut stored, admitted.node, admitted.partitions)?;
@@ -201,7 +212,7 @@ fn keep_asking_to_join(inner: &Arc<Inner>, node: u64) {
 }
 
 async fn ask_admission(inner: &Inner, node: u64) -> Option<Admitted> {
-    for address in &inner.config.join {
+    for address in &inner.hosts() {
         let request = JoinRequest {
             node,
             member: inner.member(),

@@ -111,7 +111,7 @@ impl Inner {
         }
     }
 
-    async fn linearize(&self, group: &Group) -> Result<(), Unavailable> {
+    pub(crate) async fn linearize(&self, group: &Group) -> Result<(), Unavailable> {
         loop {
             let answer = match group.leader() {
                 Some(leader) if leader == self.node() => read_index_here(group).await,
@@ -168,6 +168,7 @@ impl Handler for Inner {
             match call {
                 Call::Welcome => Answer::Welcome(self.welcome()),
                 Call::Join(request) => self.admit(request).await,
+                Call::Invite(through) => self.invite(through),
                 call => match self.handle_for_group(from, call).await {
                     Ok(answer) => answer,
                     Err(why) => Answer::Failed(why),
@@ -185,7 +186,7 @@ impl Handler for Inner {
         match members.get(&peer.node) {
             Some(member) => member.incarnation == peer.incarnation,
             // It may have joined while this node was away, and may lead the very group that would tell of it.
-            None => peer.node >= FIRST_LATER_ID && !self.former.read().contains(&peer.node),
+            None => peer.node >= FIRST_LATER_ID && !self.is_retired(peer.node),
         }
     }
 
@@ -243,7 +244,9 @@ impl Inner {
                 vote,
                 meta,
             } => self.snapshot_end(of(group)?, &name, vote, meta).await?,
-            Call::Welcome | Call::Join(_) => Answer::Failed("answered elsewhere".into()),
+            Call::Welcome | Call::Join(_) | Call::Invite(_) => {
+                Answer::Failed("answered elsewhere".into())
+            }
         })
     }
 }

@@ -10,6 +10,7 @@ mod formation;
 mod forward;
 mod group;
 mod identity;
+mod invitation;
 mod leaders;
 mod log_store;
 mod network;
@@ -27,7 +28,11 @@ pub use state_machine::StateMachine;
 pub use status::{GroupStatus, NodeStatus, Status};
 pub use types::{Cmd, Member, Resp, TypeConfig};
 
+use model::time::Timestamp;
 use std::sync::Arc;
 
 /// Draws 128 bits. Given by the node, which alone owns the dice.
 pub type Entropy = Arc<dyn Fn() -> u128 + Send + Sync>;
+
+/// Tells the time. Given by the node, which alone owns the clock.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;

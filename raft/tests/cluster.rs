@@ -3,7 +3,7 @@
 mod support;
 
 use model::ids::GroupId;
-use raft::{Cluster, StartError};
+use raft::{ChangeError, Cluster, StartError};
 use support::{addresses, change, config, environment, eventually, nothing, start_all, version};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -130,6 +130,84 @@ async fn a_node_joins_and_another_leaves_and_nothing_is_lost() {
     for cluster in clusters.iter().chain([&fourth]) {
         cluster.shutdown().await;
     }
+}
+
+/// A node without peers to form with or to join.
+fn waiting(dir: &TempDir, addresses: &[std::net::SocketAddr], position: usize) -> raft::Config {
+    let mut config = config(dir.path(), addresses, position);
+    config.nodes = Vec::new();
+    config
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_waiting_node_is_added_by_its_address_and_removed_for_good() {
+    let dirs = directories(2);
+    let addresses = addresses(2);
+    let first = start_all(&paths(&dirs[..1]), &addresses[..1])
+        .await
+        .remove(0);
+    let there = addresses[1].to_string();
+    let nobody = first.add_node(&there).await;
+    assert!(
+        matches!(nobody, Err(ChangeError::NotInvited { .. })),
+        "{nobody:?}"
+    );
+
+    let waiting_config = waiting(&dirs[1], &addresses, 1);
+    let starting = tokio::spawn(Cluster::start(waiting_config.clone(), environment()));
+    let mut added = first.add_node(&there).await;
+    while matches!(added, Err(ChangeError::NotInvited { .. })) {
+        // It does not listen yet.
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        added = first.add_node(&there).await;
+    }
+    let id = added.expect("added");
+    assert_eq!(first.add_node(&there).await.expect("a member"), id);
+    let second = starting.await.expect("no panic").expect("joined");
+    assert_eq!(second.node_id(), id);
+    eventually("votes in every group", async || {
+        let status = second.status();
+        status.groups.iter().all(|group| group.voters.contains(&id))
+    })
+    .await;
+
+    eventually("removed", async || first.remove_node(id).await.is_ok()).await;
+    second.shutdown().await;
+    drop(second);
+    first.shutdown().await;
+    drop(first);
+    // Nobody who saw it leave is left, but what they saw is on disk.
+    let first = start_all(&paths(&dirs[..1]), &addresses[..1])
+        .await
+        .remove(0);
+    let mut back = waiting_config;
+    back.join = vec![addresses[0].to_string()];
+    let back = Cluster::start(back, environment()).await.expect("it tries");
+    tokio::time::sleep(std::time::Duration::from_secs(7)).await;
+    let voters = first.status().groups[0].voters.clone();
+    assert_eq!(voters, [first.node_id()], "a removed id never comes back");
+    back.shutdown().await;
+    first.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_disagree_on_who_forms_the_cluster_say_so() {
+    let dirs = directories(2);
+    let addresses = addresses(2);
+    let one = config(dirs[0].path(), &addresses, 0);
+    let mut other = config(dirs[1].path(), &addresses, 1);
+    other.nodes.push("127.0.0.1:1".into());
+    let (one, _) = tokio::join!(
+        Cluster::start(one, environment()),
+        tokio::time::timeout(
+            std::time::Duration::from_secs(5),
+            Cluster::start(other, environment())
+        )
+    );
+    let Err(StartError::Config(why)) = one else {
+        panic!("it formed a cluster alone");
+    };
+    assert!(why.contains("cluster.nodes must be the same"), "{why}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

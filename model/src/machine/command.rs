@@ -2,7 +2,7 @@
 
 use super::{
     AcceptRequests, Accepted, AdvanceRetention, CancelEvent, Configure, EventReply, RecordAttempts,
-    Recorded, Refusal, RetryEvent,
+    Recorded, Refusal, RetireNode, RetryEvent,
 };
 use crate::{envelope::Envelope, state::codec, time::Timestamp};
 use bytes::Bytes;
@@ -22,6 +22,7 @@ pub enum Command<'a> {
     RetryEvent(RetryEvent),
     CancelEvent(CancelEvent),
     AdvanceRetention(AdvanceRetention),
+    RetireNode(RetireNode),
 }
 
 /// What a proposer gets back.
@@ -35,6 +36,8 @@ pub enum Reply {
     Event(EventReply),
     /// Whether retention advanced.
     Retention(bool),
+    /// The node's id is spent.
+    Retired,
 }
 
 /// A command that can't be read.

@@ -6,6 +6,7 @@ mod cancel_event;
 mod command;
 mod configure;
 mod record_attempts;
+mod retire_node;
 mod retry_event;
 
 pub use accept_requests::{AcceptRequests, Accepted, Incoming, Planned, PlannedIgnored, Verdict};
@@ -14,6 +15,7 @@ pub use cancel_event::CancelEvent;
 pub use command::{Command, CommandError, Reply, decode_reply};
 pub use configure::{Change, Configure, Refusal, item};
 pub use record_attempts::{AttemptReport, Next, RecordAttempts, Recorded};
+pub use retire_node::{RetireNode, is_retired};
 pub use retry_event::{EventReply, RetryEvent};
 
 use crate::{
@@ -112,6 +114,10 @@ pub fn apply(kv: &mut impl Kv, entry: Entry<'_>) -> Result<Applied, TableError> 
         }
         Ok(Command::AdvanceRetention(command)) => {
             Reply::Retention(advance_retention::apply(kv, command, &mut effects)?)
+        }
+        Ok(Command::RetireNode(command)) => {
+            retire_node::apply(kv, command);
+            Reply::Retired
         }
         // A newer proposer's command: every node of this version answers the same and changes nothing.
         Err(_) => Reply::Malformed,

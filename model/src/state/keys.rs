@@ -3,6 +3,7 @@
 //! | table | key | value |
 //! |---|---|---|
 //! | Meta | name | u64 big-endian |
+//! | Meta | "retired:", node u64 | u64 big-endian: 1, the node was removed |
 //! | Catalog | kind 1, id 16 | `Item` (JSON) |
 //! | Requests | request 16 | `StoredRequest` |
 //! | Events | event 16 | `Event` |
@@ -33,6 +34,14 @@ const INDEX_REJECTED: u8 = 1;
 const INDEX_IGNORED: u8 = 2;
 const COUNT_REJECTED: u8 = 1;
 const COUNT_ACCEPTED_AT: u8 = 2;
+
+/// Where it is kept that a node was removed.
+#[must_use]
+pub fn retired_node(node: u64) -> [u8; 16] {
+    let mut key = *b"retired:\0\0\0\0\0\0\0\0";
+    key[8..].copy_from_slice(&node.to_be_bytes());
+    key
+}
 
 /// Fresh events and retries stand in two queues, so that a backlog of one can't starve the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

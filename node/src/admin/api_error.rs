@@ -178,7 +178,10 @@ impl From<raft::ChangeError> for ApiError {
     fn from(error: raft::ChangeError) -> Self {
         match error {
             raft::ChangeError::NoSuchNode(node) => Self::not_found("node", &node.to_string()),
-            raft::ChangeError::LastNode(_) => Self::unprocessable(error.to_string()),
+            raft::ChangeError::LastNode(_) | raft::ChangeError::NotInvited { .. } => {
+                Self::unprocessable(error.to_string())
+            }
+            raft::ChangeError::NotJoinedYet(_) => Self::unavailable(error.to_string()),
             raft::ChangeError::Group { .. } => Self::unavailable(format!(
                 "{error}; the change may be half made, ask for it again"
             )),

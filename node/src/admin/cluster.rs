@@ -1,9 +1,12 @@
 //! The cluster's own verbs: see it, take a node out, spread the leaders.
 
-use super::api_error::ApiError;
+use super::{api_error::ApiError, body::Body};
 use crate::gateway::Gateway;
 use actix_web::web::{Data, Json, Path};
 use serde_json::{Value, json};
+
+/// A host name and its port.
+const MAX_ADDRESS: usize = 255 + 6;
 
 type Answer = Result<Json<Value>, ApiError>;
 
@@ -11,11 +14,29 @@ pub(super) async fn get(gateway: Data<Gateway>) -> Answer {
     Ok(Json(json!(gateway.cluster.status())))
 }
 
-/// A node joins by itself, because only it knows its addresses and holds the cluster's secret.
-pub(super) async fn add_node() -> Answer {
-    Err(ApiError::unprocessable(
-        "a node joins by itself: start it with cluster.join = [the peer address of a standing node]; nothing was changed",
-    ))
+/// Adds the node that waits at a peer address: only it knows its other addresses, so it is told to join.
+pub(super) async fn add_node(gateway: Data<Gateway>, body: Body) -> Answer {
+    const EXPECTED: &str = "expected the peer address of a node that waits, as \"10.0.0.4:8082\"";
+    let fields = body.fields();
+    let address = fields
+        .text("address", MAX_ADDRESS)?
+        .value()
+        .filter(|address| {
+            address
+                .rsplit_once(':')
+                .is_some_and(|(_, port)| port.parse::<u16>().is_ok())
+        })
+        .ok_or_else(|| fields.invalid("address", EXPECTED))?
+        .to_owned();
+    // On its own: a client that hangs up must not leave the change half made.
+    let change = actix_rt::spawn(async move {
+        let added = gateway.cluster.add_node(&address).await;
+        added.map(|id| json!({ "id": id, "address": address }))
+    });
+    match change.await {
+        Ok(added) => Ok(Json(added?)),
+        Err(_) => Err(ApiError::unavailable("the node is stopping; try again")),
+    }
 }
 
 /// Takes a node out of every group. Its id never comes back.

@@ -35,7 +35,9 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
     );
     let advertise = config.advertise();
     demand(
-        !config.cluster.join.is_empty() || config.cluster.nodes.contains(&advertise),
+        !config.cluster.join.is_empty()
+            || config.cluster.nodes.is_empty()
+            || config.cluster.nodes.contains(&advertise),
         &format!(
             "cluster.nodes: expected this node's own address {advertise} among them, or cluster.join"
         ),

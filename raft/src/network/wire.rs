@@ -40,6 +40,8 @@ pub(crate) enum Call {
     },
     /// Asks a group's leader to change its membership or to give up leading.
     Change(u16, Change),
+    /// Asks a waiting node to join through these members.
+    Invite(Vec<String>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -83,6 +85,8 @@ pub(crate) struct Welcome {
     pub(crate) member: Member,
     /// Its control group's members.
     pub(crate) members: BTreeMap<u64, Member>,
+    /// Its `cluster.nodes`.
+    pub(crate) nodes: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
