@@ -6,9 +6,9 @@ cd "$(dirname "$0")/.."
 scripts/verify.sh
 # The cluster tests start the binary, so it is built first.
 cargo build --locked --workspace
-# Failpoints are compiled into the tests only: without them the committer's worst moments go untested.
+# Failpoints and cut links are compiled into the tests only: without them the worst moments go untested.
 if command -v cargo-nextest >/dev/null; then
-  cargo nextest run --locked --workspace --features storage/failpoints
+  cargo nextest run --locked --workspace --features storage/failpoints,raft/chaos
 else
-  cargo test --locked --workspace --features storage/failpoints
+  cargo test --locked --workspace --features storage/failpoints,raft/chaos
 fi

@@ -11,7 +11,7 @@ use crate::{
     sender::{Outcome, Plan, Post, Sender},
 };
 use serde_json::{Value, json};
-use std::{sync::Arc, thread, time::Duration};
+use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
 
 pub const SECRET: &str = "It's a Secret to Everybody";
 
@@ -20,6 +20,7 @@ pub struct Scene {
     pub cluster: Cluster,
     pub receiver: Receiver,
     pub source: String,
+    destination: String,
     pub faults: Faults,
 }
 
@@ -53,22 +54,42 @@ impl Scene {
         let configured = admin.github_source("github", SECRET).and_then(|source| {
             let destination = admin.destination("receiver", &receiver.url())?;
             admin.connect("github-to-receiver", &source, &destination, rules)?;
-            Ok(source)
+            Ok((source, destination))
         });
-        let source = configured.expect("the cluster takes its configuration");
+        let (source, destination) = configured.expect("the cluster takes its configuration");
         Self {
             cluster,
             receiver,
             source,
+            destination,
             faults: Faults::default(),
         }
+    }
+
+    /// The destination's pace, or none.
+    ///
+    /// # Panics
+    /// When the cluster does not take it.
+    pub fn pace(&self, per_second: Option<u32>) {
+        let config = json!({"rate_limit": per_second, "rate_limit_period": "second"});
+        let path = format!("/destinations/{}", self.destination);
+        let admin = self.cluster.nodes[0].admin();
+        admin
+            .insist("PUT", &path, &json!({"config": config}))
+            .expect("the cluster takes the pace");
     }
 
     /// Senders to all nodes at this pace in all.
     #[must_use]
     pub fn send(&self, per_second: u64, connections: usize) -> Sender {
+        self.send_to(self.cluster.ingest_addresses(), per_second, connections)
+    }
+
+    /// Senders to these nodes only. A node that leads takes requests into its own partitions.
+    #[must_use]
+    pub fn send_to(&self, targets: Vec<SocketAddr>, per_second: u64, connections: usize) -> Sender {
         Sender::start(Plan {
-            targets: self.cluster.ingest_addresses(),
+            targets,
             path: format!("/{}", self.source),
             secret: SECRET.to_owned(),
             per_second,

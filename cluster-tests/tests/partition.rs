@@ -5,7 +5,6 @@ use cluster_tests::{
     faults::Fault,
     network::Network,
     ownership,
-    receiver::Answer,
     scene::{SECRET, Scene},
     sender,
 };
@@ -16,12 +15,12 @@ use std::{
     time::Duration,
 };
 
-/// Slower than the senders are fast: every owner has a backlog that it would go on delivering if nothing stopped it.
-const SLOW: Answer = Answer {
-    status: 200,
-    after: Duration::from_millis(200),
-};
-const RATE: u64 = 300;
+/// Slower than the senders are fast: every owner has a backlog that it would go on delivering if nothing stopped it. So
+/// slow that its window of attempts lasts until well after a successor is there: an owner that can't record outcomes
+/// must not seem to stop by itself.
+const PACE: u32 = 2;
+/// To the node that will be cut off only: its successors must come to its backlog at once.
+const RATE: u64 = 30;
 /// Three elections and what a loaded machine adds to them.
 const NEW_OWNERS_WITHIN: Duration = Duration::from_secs(30);
 /// So long after it wakes, a frozen node can't yet have been given its partitions back: it must look well for eight
@@ -86,11 +85,12 @@ fn assert_clean(scene: &Scene, old: IpAddr, from: u64, to: u64) {
 fn a_minority_answers_503_and_stops_delivering_before_the_new_owner_starts() {
     let Some(network) = network() else { return };
     let mut scene = Scene::set_in(&network, 3);
-    scene.receiver.answer_with(|_| SLOW);
-    let sender = scene.send(RATE, 48);
+    scene.pace(Some(PACE));
+    let minority = scene.cluster.leader_of_most().expect("a leader");
+    let alone = scene.cluster.nodes[minority].ingest;
+    let sender = scene.send_to(vec![alone], RATE, 8);
     thread::sleep(Duration::from_secs(4));
 
-    let minority = scene.cluster.leader_of_most().expect("a leader");
     let address = network.address(minority);
     let from = clock::micros();
     scene.faults.fire(Fault::NodePartitioned);
@@ -98,7 +98,6 @@ fn a_minority_answers_503_and_stops_delivering_before_the_new_owner_starts() {
         network.cut(minority, other).expect("the link is cut");
     }
     wait_for_successor(&scene, address, from);
-    let alone = scene.cluster.nodes[minority].ingest;
     let answer = clock::eventually(Duration::from_secs(20), || {
         post(&scene, alone).ok().filter(|&status| status == 503)
     });
@@ -107,6 +106,8 @@ fn a_minority_answers_503_and_stops_delivering_before_the_new_owner_starts() {
         Some(503),
         "the minority says that it can't promise anything"
     );
+    let others = scene.cluster.nodes[(minority + 1) % 3].ingest;
+    assert_eq!(post(&scene, others), Ok(200), "the majority goes on");
     thread::sleep(Duration::from_secs(2));
 
     let to = clock::micros();
@@ -114,7 +115,7 @@ fn a_minority_answers_503_and_stops_delivering_before_the_new_owner_starts() {
         network.heal(minority, other).expect("the link is healed");
     }
     assert_clean(&scene, address, from, to);
-    scene.receiver.answer_with(|_| Answer::OK);
+    scene.pace(None);
     scene.cluster.wait_ready(Duration::from_secs(30));
     let posts = sender.finish();
     scene.settle(&posts, Duration::from_secs(60));
@@ -136,11 +137,11 @@ fn a_paused_owner_delivers_nothing_stale_when_it_wakes() {
         Some(network) => Scene::set_in(network, 3),
         None => Scene::set(3, &[]),
     };
-    scene.receiver.answer_with(|_| SLOW);
-    let sender = scene.send(RATE, 48);
+    scene.pace(Some(PACE));
+    let paused = scene.cluster.leader_of_most().expect("a leader");
+    let sender = scene.send_to(vec![scene.cluster.nodes[paused].ingest], RATE, 8);
     thread::sleep(Duration::from_secs(4));
 
-    let paused = scene.cluster.leader_of_most().expect("a leader");
     let from = clock::micros();
     scene.faults.fire(Fault::NodePaused);
     scene.cluster.nodes[paused].pause();
@@ -162,7 +163,7 @@ fn a_paused_owner_delivers_nothing_stale_when_it_wakes() {
         );
     }
 
-    scene.receiver.answer_with(|_| Answer::OK);
+    scene.pace(None);
     let posts = sender.finish();
     scene.settle(&posts, Duration::from_secs(60));
     scene.faults.healed();
@@ -170,4 +171,27 @@ fn a_paused_owner_delivers_nothing_stale_when_it_wakes() {
     scene.faults.report(&[Fault::NodePaused]);
     verdict.must_hold();
     scene.must_agree();
+}
+
+/// A kernel that resends into the void doubles its pauses: after half a minute it would try again half a minute later.
+#[test]
+fn a_link_that_was_cut_for_long_is_used_as_soon_as_it_is_healed() {
+    let Some(network) = network() else { return };
+    let mut scene = Scene::set_in(&network, 3);
+    let cut_off = scene.cluster.leader_of_most().expect("a leader");
+    scene.faults.fire(Fault::NodePartitioned);
+    for other in (0..3).filter(|&other| other != cut_off) {
+        network.cut(cut_off, other).expect("the link is cut");
+    }
+    thread::sleep(Duration::from_secs(28));
+    for other in (0..3).filter(|&other| other != cut_off) {
+        network.heal(cut_off, other).expect("the link is healed");
+    }
+    let back = clock::eventually(Duration::from_secs(8), || {
+        let admin = scene.cluster.nodes[cut_off].admin();
+        admin.get(&format!("/sources/{}", scene.source)).ok()
+    });
+    assert!(back.is_some(), "the healed node reads what the others have");
+    scene.must_agree();
+    scene.faults.report(&[Fault::NodePartitioned]);
 }

@@ -168,9 +168,6 @@ impl Cluster {
     /// The fence: asked right before each send.
     #[must_use]
     pub fn may_send(&self, group: GroupId, term: u64) -> bool {
-        if cfg!(feature = "bug-skip-fence") {
-            return true;
-        }
         self.leads(group) == Some(Leadership { term })
     }
 

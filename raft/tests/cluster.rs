@@ -308,3 +308,46 @@ async fn a_leader_that_lost_its_majority_may_not_send() {
     assert_eq!(owner.leads(group), None);
     owner.shutdown().await;
 }
+
+/// Both sides stay up and believe what they believed; only their words no longer arrive.
+#[cfg(feature = "chaos")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cut_off_owner_gives_up_before_its_successor_starts_and_there_is_one_history() {
+    let dirs = directories(3);
+    let addresses = addresses(3);
+    let mut clusters = start_all(&paths(&dirs), &addresses).await;
+    let group = GroupId(1);
+    let owns = |cluster: &Cluster| cluster.leads(group).is_some();
+    eventually("an owner", async || clusters.iter().any(owns)).await;
+    let position = clusters.iter().position(owns).expect("an owner");
+    let old = clusters.remove(position);
+    let block = |blocked: bool| {
+        let others = clusters.iter().map(Cluster::node_id);
+        old.block_peers(others.filter(|_| blocked).collect());
+        for other in &clusters {
+            other.block_peers([old.node_id()].into_iter().filter(|_| blocked).collect());
+        }
+    };
+    block(true);
+
+    let started = std::time::Instant::now();
+    while !clusters.iter().any(owns) {
+        let waited = started.elapsed();
+        assert!(waited.as_secs() < 30, "the majority elects nobody");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert!(!owns(&old), "two owners at once");
+    let promised = old.propose(group, change(0)).await;
+    assert!(promised.is_err(), "a minority can't promise: {promised:?}");
+    let promised = clusters[0].propose(group, change(0)).await;
+    promised.expect("the majority goes on");
+
+    block(false);
+    eventually("one history", async || {
+        old.linearize(group).await.is_ok() && version(&old, group) == version(&clusters[0], group)
+    })
+    .await;
+    for cluster in clusters.iter().chain([&old]) {
+        cluster.shutdown().await;
+    }
+}

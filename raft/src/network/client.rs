@@ -2,6 +2,7 @@
 
 use super::{
     link::{self, Identity, read_frame},
+    socket,
     wire::{Answer, Call},
 };
 use crate::codec;
@@ -107,7 +108,7 @@ async fn connect(
         return Err(io::ErrorKind::HostUnreachable.into());
     }
     let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await??;
-    stream.set_nodelay(true)?;
+    socket::tune(&stream)?;
     let me = dialler.me.read().clone();
     let link = link::dial(stream, &dialler.secret, &me, (dialler.entropy)()).await?;
     if expected.is_some_and(|node| node != link.peer.node) {
@@ -154,6 +155,7 @@ async fn converse(
                 .send(Err(io::ErrorKind::HostUnreachable.into()));
             break;
         }
+        forget_the_impatient(&waiting);
         out.clear();
         let mut gathered = Some(request);
         for _ in 0..GATHER {
@@ -186,6 +188,14 @@ async fn converse(
     answers.abort();
     for (_, waiter) in waiting.lock().drain() {
         let _ = waiter.send(Err(io::ErrorKind::ConnectionReset.into()));
+    }
+}
+
+/// Who asked may have given up, and the answer may never come.
+fn forget_the_impatient(waiting: &Waiting) {
+    let mut waiting = waiting.lock();
+    if waiting.len() >= QUEUE {
+        waiting.retain(|_, waiter| !waiter.is_closed());
     }
 }
 

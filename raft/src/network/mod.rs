@@ -5,6 +5,7 @@ mod counters;
 mod factory;
 mod link;
 mod server;
+mod socket;
 mod wire;
 
 pub(crate) use client::{Dialler, Lane, Peers};

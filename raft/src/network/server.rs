@@ -4,6 +4,7 @@ use super::{
     client::Numbered,
     counters::Counters,
     link::{self, Identity, read_frame},
+    socket,
     wire::{Answer, Call},
 };
 use crate::codec;
@@ -71,7 +72,7 @@ pub(crate) async fn serve<H: Handler>(listener: TcpListener, shared: Arc<Listene
 }
 
 async fn connection<H: Handler>(stream: TcpStream, shared: &Listener<H>) -> io::Result<()> {
-    stream.set_nodelay(true)?;
+    socket::tune(&stream)?;
     let me = shared.me.read().clone();
     let link = link::accept(stream, &shared.secret, &me, (shared.entropy)())
         .await
