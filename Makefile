@@ -27,7 +27,7 @@ cluster: build   ## three nodes on this machine
 test: setup      ## everything that must hold before a change lands
 	@scripts/test.sh
 
-chaos: build     ## clusters of real processes under faults: minutes, both cores
+chaos: build     ## only the clusters of real processes under faults, also part of test
 	cargo nextest run --locked --workspace --profile chaos
 
 verify: setup    ## format, lints, house rule, licences; writes nothing
@@ -37,8 +37,8 @@ fix:             ## format and apply what clippy can mend
 	cargo clippy --locked --workspace --all-targets --fix --allow-dirty --allow-staged
 	cargo fmt --all
 
-bench: build     ## figures side by side, see docs/benchmarks.md
-	$(CARGO_TARGET_DIR)/debug/bench
+bench: setup     ## figures side by side, see docs/benchmarks.md
+	@scripts/bench.sh
 
 mutations: setup ## planted bugs must make the suite fail, see docs/testing.md
 	@scripts/mutations.sh

@@ -3,8 +3,8 @@
 use crate::options::Options;
 use model::{envelope::PayloadRef, ids::GroupId, state::kv::Table};
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode,
-    Options as Engine,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompactionStyle,
+    DBCompressionType, DBRecoveryMode, Options as Engine,
 };
 
 /// A column family.
@@ -192,13 +192,19 @@ fn column_options(column: Column, cache: &Cache) -> Engine {
     blocks.set_block_size(16 << 10);
     blocks.set_cache_index_and_filter_blocks(true);
     blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    // Indexes and filters in parts: keys begin with their time, so that only the newest parts are asked for. Whole ones
+    // outgrow the cache after some hundred thousand events, and each look-up would read one anew.
+    blocks.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    blocks.set_partition_filters(true);
+    blocks.set_metadata_block_size(4 << 10);
+    blocks.set_pin_top_level_index_and_filter(true);
     if matches!(column, Column::State | Column::Due | Column::Meta) {
         blocks.set_bloom_filter(10.0, false);
     }
     let mut options = Engine::default();
     options.set_block_based_table_factory(&blocks);
     options.set_compression_type(DBCompressionType::Lz4);
-    options.set_level_compaction_dynamic_level_bytes(true);
+    options.set_compaction_style(DBCompactionStyle::Universal);
     options.set_max_write_buffer_number(3);
     options.set_write_buffer_size(match column {
         Column::Payload | Column::State => 16 << 20,

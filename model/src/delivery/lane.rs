@@ -1,6 +1,6 @@
 //! The heart of one destination on one node: what to fetch, what to attempt, when to sleep. It does no I/O.
 
-use super::{Pace, Pacer};
+use super::{Floors, Pace, Pacer, bookmark::Bookmark};
 use crate::{
     ids::{EventId, GroupId},
     state::keys::{Due, DueClass},
@@ -37,9 +37,10 @@ pub enum Input {
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Read at most so many rows of each queue that are due by now.
+    /// Read at most so many rows of each queue that are due by now, from here on.
     Fetch {
         limit: usize,
+        from: Floors,
     },
     Attempt(Due),
     SleepUntil(Timestamp),
@@ -72,6 +73,9 @@ pub struct Lane {
     /// The due table may hold more than was fetched.
     more: bool,
     next_due: Option<Timestamp>,
+    bookmark: Bookmark,
+    /// Nothing was found, but only from the bookmark on: look again then.
+    unsure_until: Option<Timestamp>,
     held: bool,
     stopped: bool,
 }
@@ -90,6 +94,8 @@ impl Lane {
             fetching: false,
             more: false,
             next_due: None,
+            bookmark: Bookmark::default(),
+            unsure_until: None,
             held: false,
             stopped: false,
         }
@@ -104,7 +110,10 @@ impl Lane {
     /// Whether nothing would be forgotten if it went now: a successor reads the rest from the table.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.waiting() == 0 && self.busy.is_empty() && self.parked.is_empty()
+        self.waiting() == 0
+            && self.busy.is_empty()
+            && self.parked.is_empty()
+            && self.unsure_until.is_none()
     }
 
     #[must_use]
@@ -174,6 +183,7 @@ impl Lane {
         if self.held {
             return;
         }
+        self.bookmark.found(&due);
         for row in due {
             let queue = match row.class {
                 DueClass::Fresh => &mut self.fresh,
@@ -185,6 +195,9 @@ impl Lane {
             if !known {
                 queue.push_back(row);
             }
+        }
+        if self.waiting() == 0 {
+            self.unsure_until = self.bookmark.unsure_until();
         }
     }
 
@@ -225,12 +238,14 @@ impl Lane {
             return;
         }
         if self.held {
+            self.unsure_until = None;
             if self.busy.is_empty() {
                 outputs.push(Output::Idle);
             }
             return;
         }
-        if self.next_due.is_some_and(|at| at <= now) {
+        let has_come = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
+        if has_come(self.next_due) || has_come(self.unsure_until) {
             self.more = true;
         }
         let waiting = self.waiting();
@@ -238,15 +253,17 @@ impl Lane {
             self.fetching = true;
             self.more = false;
             self.next_due = None;
+            self.unsure_until = None;
             // Rows of busy and parked events still stand in the table, in front of those that are wanted.
             let known = self.busy.len() + self.parked.len();
             let limit = usize::from(self.pacer.window()) * 2 + known;
-            outputs.push(Output::Fetch { limit });
+            let from = self.bookmark.look(now);
+            outputs.push(Output::Fetch { limit, from });
             return;
         }
         let next_due = self.next_due.filter(|_| waiting == 0);
         let unparked_at = self.parked.values().min().copied();
-        let wake_at = [permit_at, next_due, unparked_at]
+        let wake_at = [permit_at, next_due, unparked_at, self.unsure_until]
             .into_iter()
             .flatten()
             .min();
@@ -280,6 +297,14 @@ mod tests {
         }
     }
 
+    /// From the front: the first look, or the first for a second.
+    fn fetch(limit: usize) -> Output {
+        Output::Fetch {
+            limit,
+            from: Floors::default(),
+        }
+    }
+
     fn fetched(due: Vec<Due>) -> Input {
         Input::Fetched {
             due,
@@ -300,7 +325,7 @@ mod tests {
     #[test]
     fn a_wake_fetches_once() {
         let mut lane = Lane::new(Pacer::new(PACE, NOW));
-        assert_eq!(lane.step(Input::Wake, NOW), [Output::Fetch { limit: 4 }]);
+        assert_eq!(lane.step(Input::Wake, NOW), [fetch(4)]);
         assert_eq!(lane.step(Input::Wake, NOW), []);
     }
 
@@ -349,7 +374,7 @@ mod tests {
             next_due: Some(later),
         };
         assert_eq!(lane.step(none, NOW), [Output::SleepUntil(later)]);
-        assert_eq!(lane.step(Input::Wake, later), [Output::Fetch { limit: 4 }]);
+        assert_eq!(lane.step(Input::Wake, later), [fetch(4)]);
         assert_eq!(lane.step(fetched(vec![]), later), [Output::Idle]);
     }
 
@@ -380,7 +405,7 @@ mod tests {
         assert_eq!(lane.step(fetched(vec![row]), NOW), [Output::Idle]);
         assert_eq!(lane.step(Input::Wake, NOW), [Output::Idle]);
         let enabled = lane.step(Input::Configured(PACE), NOW);
-        assert_eq!(enabled, [Output::Fetch { limit: 4 }]);
+        assert_eq!(enabled, [fetch(4)]);
         assert_eq!(attempts(&lane.step(fetched(vec![row]), NOW)), [row]);
     }
 
@@ -390,12 +415,12 @@ mod tests {
         let row = due(1, DueClass::Fresh);
         lane.step(fetched(vec![row]), NOW);
         let outputs = lane.step(Input::NotMade(row.event), NOW);
-        assert_eq!(outputs, [Output::Fetch { limit: 5 }]);
+        assert_eq!(outputs, [fetch(5)]);
         let until = NOW.plus_ms(PARKED_MS);
         // Its row is found again, and it is not launched in a circle.
         let found = lane.step(fetched(vec![row]), NOW);
         assert_eq!(found, [Output::SleepUntil(until)]);
-        assert_eq!(lane.step(Input::Wake, until), [Output::Fetch { limit: 4 }]);
+        assert_eq!(lane.step(Input::Wake, until), [fetch(4)]);
         assert_eq!(attempts(&lane.step(fetched(vec![row]), until)), [row]);
     }
 

@@ -98,16 +98,17 @@ impl Due {
         })
     }
 
-    /// The keys of one destination's queue up to and including `until`: `[from, to)`.
+    /// The keys of one destination's queue from a moment on: `[from, to)`.
     #[must_use]
     pub fn queue(
         destination: DestinationId,
         class: DueClass,
-        until: Timestamp,
+        from: Timestamp,
     ) -> (Vec<u8>, Vec<u8>) {
         let prefix = [destination.key().as_slice(), &[class as u8]].concat();
-        let to = [prefix.as_slice(), &until.plus_ms(1).0.to_be_bytes()].concat();
-        (prefix, to)
+        let from = [prefix.as_slice(), &from.0.to_be_bytes()].concat();
+        let to = [prefix.as_slice(), &[u8::MAX; Self::LEN]].concat();
+        (from, to)
     }
 }
 
@@ -205,16 +206,20 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_ends_with_the_moment_asked_for() {
-        let due = Due {
+    fn a_queue_begins_with_the_moment_asked_for_and_ends_with_its_class() {
+        let due = |class, at, event| Due {
             destination: DestinationId(7),
-            class: DueClass::Retry,
-            at: Timestamp(10),
-            event: EventId(u128::MAX),
+            class,
+            at: Timestamp(at),
+            event: EventId(event),
         };
-        let (from, to) = Due::queue(due.destination, due.class, Timestamp(10));
-        assert!(from.as_slice() <= due.key().as_slice() && due.key().as_slice() < to.as_slice());
-        let (_, to) = Due::queue(due.destination, due.class, Timestamp(9));
-        assert!(due.key().as_slice() >= to.as_slice());
+        let (from, to) = Due::queue(DestinationId(7), DueClass::Fresh, Timestamp(10));
+        let holds = |due: Due| {
+            from.as_slice() <= due.key().as_slice() && due.key().as_slice() < to.as_slice()
+        };
+        assert!(holds(due(DueClass::Fresh, 10, 0)));
+        assert!(holds(due(DueClass::Fresh, u64::MAX, u128::MAX)));
+        assert!(!holds(due(DueClass::Fresh, 9, u128::MAX)));
+        assert!(!holds(due(DueClass::Retry, 10, 0)));
     }
 }

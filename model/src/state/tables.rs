@@ -100,23 +100,29 @@ pub fn attempts_of(
         .collect()
 }
 
-/// At most `limit` events of one queue that are due by `until`, the longest due first.
+/// One queue of a destination from a moment on: at most `limit` events that are due by `until`, the longest due first,
+/// and when the first one after those is due.
 ///
 /// # Errors
 /// When the store can't be read.
-pub fn due(
+pub fn queue(
     kv: &impl Read,
     destination: DestinationId,
     class: DueClass,
-    until: Timestamp,
+    (from, until): (Timestamp, Timestamp),
     limit: usize,
-) -> Result<Vec<Due>, KvError> {
-    let (from, to) = Due::queue(destination, class, until);
-    let rows = kv.scan(Table::Due, &from, &to, limit)?;
-    Ok(rows
+) -> Result<(Vec<Due>, Option<Timestamp>), KvError> {
+    let (from, to) = Due::queue(destination, class, from);
+    // One row more than wanted, due or not: a look of its own for the next one would cost as much again.
+    let rows = kv.scan(Table::Due, &from, &to, limit.saturating_add(1))?;
+    let mut due: Vec<Due> = rows
         .iter()
         .filter_map(|(key, _)| Due::from_key(key))
-        .collect())
+        .collect();
+    let wanted = due.partition_point(|due| due.at <= until).min(limit);
+    let next = due.get(wanted).map(|due| due.at);
+    due.truncate(wanted);
+    Ok((due, next))
 }
 
 /// When one destination's next event is due, of either queue.
@@ -127,10 +133,9 @@ pub fn next_due_of(
     kv: &impl Read,
     destination: DestinationId,
 ) -> Result<Option<Timestamp>, KvError> {
-    let end = Timestamp(u64::MAX - 1);
-    let fresh = due(kv, destination, DueClass::Fresh, end, 1)?;
-    let retry = due(kv, destination, DueClass::Retry, end, 1)?;
-    Ok(fresh.iter().chain(&retry).map(|due| due.at).min())
+    let first = |class| queue(kv, destination, class, (Timestamp(0), Timestamp(0)), 0);
+    let (fresh, retry) = (first(DueClass::Fresh)?.1, first(DueClass::Retry)?.1);
+    Ok(fresh.into_iter().chain(retry).min())
 }
 
 /// Each destination that has due rows, with its nearest due time. Costs three look-ups a destination, however long the queues.
@@ -164,24 +169,4 @@ pub(crate) fn due_row(id: EventId, event: &Event) -> Option<Due> {
         at: event.due_at?,
         event: id,
     })
-}
-
-/// When one destination's first event after `after` is due, of either queue.
-///
-/// # Errors
-/// When the store can't be read.
-pub fn next_due_after(
-    kv: &impl Read,
-    destination: DestinationId,
-    after: Timestamp,
-) -> Result<Option<Timestamp>, KvError> {
-    let mut next = None;
-    for class in [DueClass::Fresh, DueClass::Retry] {
-        let (_, from) = Due::queue(destination, class, after);
-        let (_, to) = Due::queue(destination, class, Timestamp(u64::MAX - 1));
-        let first = kv.scan(Table::Due, &from, &to, 1)?;
-        let at = first.first().and_then(|(key, _)| Due::from_key(key));
-        next = next.into_iter().chain(at.map(|due| due.at)).min();
-    }
-    Ok(next)
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use model::{
-    delivery::{Input, Lane},
+    delivery::{Floors, Input, Lane},
     envelope::Envelope,
     ids::{DestinationId, EventId, GroupId},
     machine::{self, Applied, AttemptReport, Entry},
@@ -99,30 +99,22 @@ impl Node {
     pub(crate) fn fetch(
         &self,
         destination: DestinationId,
-        limit: usize,
+        (limit, from): (usize, Floors),
         now: Timestamp,
     ) -> Result<Input, KvError> {
         let mut found = Vec::new();
         let mut next_due: Option<Timestamp> = None;
         for replica in self.replicas.iter().filter(|r| r.led.is_some()) {
             for class in [DueClass::Fresh, DueClass::Retry] {
-                let all = tables::due(
+                let (due, next) = tables::queue(
                     &replica.rows,
                     destination,
                     class,
-                    Timestamp(u64::MAX - 1),
-                    limit + 1,
+                    (from.of(class), now),
+                    limit,
                 )?;
-                let (due, later): (Vec<_>, Vec<_>) = all.into_iter().partition(|due| due.at <= now);
-                next_due = later.iter().map(|due| due.at).chain(next_due).min();
-                // What did not fit is due already.
-                next_due = due
-                    .get(limit)
-                    .map(|due| due.at)
-                    .into_iter()
-                    .chain(next_due)
-                    .min();
-                found.extend(due.into_iter().take(limit));
+                next_due = next_due.into_iter().chain(next).min();
+                found.extend(due);
             }
         }
         Ok(Input::Fetched {

@@ -3,14 +3,14 @@
 use super::{
     attempt::{self, Launched},
     dispatcher::Shared,
-    work,
+    work::{self, Wanted},
 };
 use crate::world;
 use actix::{Actor, ActorContext, AsyncContext, Context, SpawnHandle, StreamHandler};
 use awc::Client;
 use futures::stream;
 use model::{
-    delivery::{Input, Lane, Output, Pace},
+    delivery::{Floors, Input, Lane, Output, Pace},
     ids::{DestinationId, EventId},
     state::keys::Due,
     time::Timestamp,
@@ -60,7 +60,7 @@ impl DestinationActor {
     fn drive(&mut self, input: Input, ctx: &mut Context<Self>) {
         for output in self.lane.step(input, world::now()) {
             match output {
-                Output::Fetch { limit } => self.fetch(limit),
+                Output::Fetch { limit, from } => self.fetch(limit, from),
                 Output::Attempt(due) => self.launch(due),
                 Output::SleepUntil(at) => self.sleep(at, ctx),
                 Output::Idle => self.linger(ctx),
@@ -68,12 +68,16 @@ impl DestinationActor {
         }
     }
 
-    fn fetch(&self, limit: usize) {
+    fn fetch(&self, limit: usize, from: Floors) {
         let (id, gateway, messages) = (self.id, self.shared.gateway.clone(), self.messages.clone());
         actix_rt::spawn(async move {
-            let now = world::now();
+            let wanted = Wanted {
+                from,
+                until: world::now(),
+                limit,
+            };
             let fetched =
-                tokio::task::spawn_blocking(move || work::fetch(&gateway, id, now, limit)).await;
+                tokio::task::spawn_blocking(move || work::fetch(&gateway, id, wanted)).await;
             let (due, next_due) = fetched.unwrap_or_default();
             let _ = messages.send(Input::Fetched { due, next_due }).await;
         });

@@ -4,6 +4,7 @@ use crate::gateway::Gateway;
 use bytes::Bytes;
 use model::{
     catalog::{Connection, Destination},
+    delivery::Floors,
     ids::{ConnectionId, DestinationId, GroupId},
     state::{
         codec,
@@ -89,8 +90,7 @@ pub(super) fn load(gateway: &Gateway, due: Due) -> Result<Option<Work>, WorkErro
 pub(super) fn fetch(
     gateway: &Gateway,
     destination: DestinationId,
-    now: Timestamp,
-    limit: usize,
+    wanted: Wanted,
 ) -> (Vec<Due>, Option<Timestamp>) {
     let disabled = disabled_connections(gateway, destination);
     let mut due = Vec::new();
@@ -98,8 +98,7 @@ pub(super) fn fetch(
     for group in led(gateway) {
         let look = Look {
             destination,
-            now,
-            limit,
+            wanted,
             disabled: &disabled,
         };
         match look.at(&gateway.cluster.view(group)) {
@@ -115,44 +114,65 @@ pub(super) fn fetch(
     (due, next)
 }
 
+/// Which part of a destination's queues is wanted.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted {
+    pub(super) from: Floors,
+    pub(super) until: Timestamp,
+    /// Rows of each queue and partition.
+    pub(super) limit: usize,
+}
+
 /// One look at the queues of a destination in one partition.
 struct Look<'a> {
     destination: DestinationId,
-    now: Timestamp,
-    limit: usize,
+    wanted: Wanted,
     disabled: &'a BTreeSet<ConnectionId>,
 }
 
 impl Look<'_> {
     fn at(&self, view: &impl Read) -> Result<(Vec<Due>, Option<Timestamp>), TableError> {
-        let mut due = self.queue(view, DueClass::Fresh)?;
-        due.extend(self.queue(view, DueClass::Retry)?);
-        let next = tables::next_due_after(view, self.destination, self.now)?;
-        Ok((due, next))
+        let (mut due, fresh) = self.queue(view, DueClass::Fresh)?;
+        let (retries, retry) = self.queue(view, DueClass::Retry)?;
+        due.extend(retries);
+        Ok((due, fresh.into_iter().chain(retry).min()))
     }
 
-    fn queue(&self, view: &impl Read, class: DueClass) -> Result<Vec<Due>, TableError> {
+    fn queue(
+        &self,
+        view: &impl Read,
+        class: DueClass,
+    ) -> Result<(Vec<Due>, Option<Timestamp>), TableError> {
+        let Wanted { from, until, limit } = self.wanted;
+        let from = from.of(class);
         if self.disabled.is_empty() {
-            let found = tables::due(view, self.destination, class, self.now, self.limit)?;
-            return Ok(found);
+            return Ok(tables::queue(
+                view,
+                self.destination,
+                class,
+                (from, until),
+                limit,
+            )?);
         }
-        let (mut from, to) = Due::queue(self.destination, class, self.now);
+        let (mut from, to) = Due::queue(self.destination, class, from);
         let mut found = Vec::new();
         let mut looked_at = 0;
-        while found.len() < self.limit && looked_at < self.limit + SKIPPED_MAX {
+        while looked_at < limit + SKIPPED_MAX {
             let page = view.scan(Table::Due, &from, &to, PAGE)?;
             let Some((last, _)) = page.last() else { break };
             from = [last, [0].as_slice()].concat();
             looked_at += page.len();
             for due in page.iter().filter_map(|(key, _)| Due::from_key(key)) {
+                if due.at > until || found.len() == limit {
+                    return Ok((found, Some(due.at)));
+                }
                 let event = tables::event(view, due.event)?;
                 if event.is_none_or(|event| !self.disabled.contains(&event.connection_id)) {
                     found.push(due);
                 }
             }
         }
-        found.truncate(self.limit);
-        Ok(found)
+        Ok((found, None))
     }
 }
 
@@ -222,11 +242,17 @@ mod tests {
         let disabled = BTreeSet::from([ConnectionId(7)]);
         let look = Look {
             destination: DestinationId(1),
-            now: Timestamp(1000),
-            limit: 2,
+            wanted: Wanted {
+                from: Floors::default(),
+                until: Timestamp(1000),
+                limit: 2,
+            },
             disabled: &disabled,
         };
         let (due, next) = look.at(&kv).expect("memory reads");
-        assert_eq!((due.as_slice(), next), (wanted.as_slice(), None));
+        assert_eq!(
+            (due.as_slice(), next),
+            (wanted.as_slice(), Some(Timestamp(702)))
+        );
     }
 }

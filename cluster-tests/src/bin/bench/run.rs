@@ -5,10 +5,10 @@ use crate::{
     load::Seen,
     table::{Row, Table},
 };
-use clap::Args;
+use clap::{Args, ValueEnum};
 use cluster_tests::process::cpu_micros;
 use std::{
-    env,
+    env, fmt,
     io::{BufRead, BufReader},
     net::SocketAddr,
     process::{Child, Command, Stdio},
@@ -25,6 +25,32 @@ pub(crate) struct Run {
     /// Connections, as many figures as numbers
     #[arg(long, value_delimiter = ',', default_values_t = [1, 64, 256])]
     pub(crate) connections: Vec<usize>,
+    /// Only these contestants, in this order
+    #[arg(long, value_delimiter = ',', default_values_t = Contestant::ALL)]
+    only: Vec<Contestant>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Contestant {
+    Bare,
+    One,
+    Three,
+    Etcd,
+}
+
+impl Contestant {
+    const ALL: [Self; 4] = [Self::Bare, Self::One, Self::Three, Self::Etcd];
+}
+
+impl fmt::Display for Contestant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bare => "bare",
+            Self::One => "one",
+            Self::Three => "three",
+            Self::Etcd => "etcd",
+        })
+    }
 }
 
 impl Default for Run {
@@ -32,6 +58,7 @@ impl Default for Run {
         Self {
             seconds: 5,
             connections: vec![1, 64, 256],
+            only: Contestant::ALL.to_vec(),
         }
     }
 }
@@ -111,10 +138,14 @@ impl Run {
 
     pub(crate) fn execute(self) {
         let mut table = Table::default();
-        self.bare(&mut table);
-        gateway::measure(&self, 1, &mut table);
-        gateway::measure(&self, 3, &mut table);
-        etcd::measure(&self, &mut table);
+        for contestant in &self.only {
+            match contestant {
+                Contestant::Bare => self.bare(&mut table),
+                Contestant::One => gateway::measure(&self, 1, &mut table),
+                Contestant::Three => gateway::measure(&self, 3, &mut table),
+                Contestant::Etcd => etcd::measure(&self, &mut table),
+            }
+        }
         compare(&mut table);
         table.print();
     }

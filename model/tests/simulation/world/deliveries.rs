@@ -55,8 +55,8 @@ impl World {
                 .or_insert_with(|| Lane::new(Pacer::new(pace, clock)));
             for output in lane.step(input, clock) {
                 match output {
-                    Output::Fetch { limit } => {
-                        let found = self.nodes[node].fetch(destination, limit, clock);
+                    Output::Fetch { limit, from } => {
+                        let found = self.nodes[node].fetch(destination, (limit, from), clock);
                         inputs.push_back(found.map_err(|e| e.to_string())?);
                     }
                     Output::Attempt(due) => {
