@@ -10,5 +10,6 @@ cargo build --locked --workspace
 if command -v cargo-nextest >/dev/null; then
   cargo nextest run --locked --workspace --features storage/failpoints,raft/chaos
 else
-  cargo test --locked --workspace --features storage/failpoints,raft/chaos
+  # One at a time: clusters of processes would steal each other's cores.
+  cargo test --locked --workspace --features storage/failpoints,raft/chaos -- --test-threads=1
 fi

@@ -101,11 +101,11 @@ pub fn signed_post(path: &str, to: SocketAddr, secret: &str, key: &str, body: &[
     http::request("POST", path, to, &headers, body)
 }
 
-/// A JSON body of about this size that opens with the key.
+/// A JSON body of about this size that opens with the key. The rest is random, so that no disk makes it smaller.
 #[must_use]
 pub fn body_with(key: &str, bytes: usize) -> Vec<u8> {
     let frame = key.len() + r#"{"key":"","pad":""}"#.len();
-    let pad = "x".repeat(bytes.saturating_sub(frame));
+    let pad: String = (frame..bytes).map(|_| fastrand::alphanumeric()).collect();
     format!(r#"{{"key":"{key}","pad":"{pad}"}}"#).into_bytes()
 }
 

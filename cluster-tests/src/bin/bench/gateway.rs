@@ -17,7 +17,7 @@ const DRAINS_WITHIN: Duration = Duration::from_secs(60);
 /// The connections at which delivery is measured.
 const DELIVERED_AT: usize = 64;
 /// Events of the "acknowledged only" source wait this long: all of the write path, none of the delivery.
-const HELD_MS: u64 = 24 * 3_600_000;
+pub(crate) const HELD_MS: u64 = 24 * 3_600_000;
 
 pub(crate) fn measure(run: &Run, nodes: usize, table: &mut Table) {
     let cluster = Cluster::form(nodes, Options::default());
@@ -49,9 +49,10 @@ pub(crate) fn measure(run: &Run, nodes: usize, table: &mut Table) {
         .iter()
         .map(|node| size_of(&node.data_dir()))
         .sum();
-    let per_byte = stored as f64 / (acked.max(1) * 1024 * nodes as u64) as f64;
+    let per_byte = stored as f64 / (acked.max(1) * (run.body_bytes * nodes) as u64) as f64;
     table.remarks.push(format!(
-        "{name}: {per_byte:.2} bytes on disk per payload byte and node after {acked} × 1 KiB, logs not yet purged"
+        "{name}: {per_byte:.2} bytes on disk per payload byte and node after {acked} × {} bytes, logs not yet purged",
+        run.body_bytes
     ));
     let destinations: &[usize] = if nodes == 1 { &[1] } else { &[1, 100] };
     for &destinations in destinations {
@@ -132,7 +133,7 @@ impl Contest<'_> {
 }
 
 /// A source connected to a destination of its own; the path to post to.
-fn source(
+pub(crate) fn source(
     admin: &Admin,
     name: &str,
     url: &str,

@@ -14,7 +14,6 @@ use tokio::{runtime, time};
 
 /// Posted before the clock starts: connections, caches and leaders are warm then.
 const WARM_UP: u64 = 1_000_000;
-const BODY_BYTES: usize = 1024;
 
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Kind {
@@ -36,6 +35,8 @@ pub(crate) struct Load {
     connections: usize,
     #[arg(long)]
     seconds: u64,
+    #[arg(long)]
+    body_bytes: usize,
 }
 
 /// What one load has seen.
@@ -60,7 +61,7 @@ struct Tally {
 
 impl Load {
     fn request(&self, to: SocketAddr, path: &str) -> Vec<u8> {
-        let body = sender::body_with("bench", BODY_BYTES);
+        let body = sender::body_with("bench", self.body_bytes);
         match self.kind {
             Kind::Github => sender::signed_post(path, to, crate::run::SECRET, "bench", &body),
             Kind::Etcd => {

@@ -6,6 +6,7 @@ mod etcd;
 mod gateway;
 mod load;
 mod run;
+mod scale;
 mod sink;
 mod table;
 

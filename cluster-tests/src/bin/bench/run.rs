@@ -3,6 +3,7 @@
 use crate::{
     etcd, gateway,
     load::Seen,
+    scale,
     table::{Row, Table},
 };
 use clap::{Args, ValueEnum};
@@ -15,6 +16,7 @@ use std::{
 };
 
 pub(crate) const SECRET: &str = "a secret of the bench";
+const BODY_BYTES: usize = 1024;
 pub(crate) const BARE: &str = "bare handler";
 
 #[derive(Args)]
@@ -25,8 +27,11 @@ pub(crate) struct Run {
     /// Connections, as many figures as numbers
     #[arg(long, value_delimiter = ',', default_values_t = [1, 64, 256])]
     pub(crate) connections: Vec<usize>,
+    /// Bytes of a posted body
+    #[arg(long, default_value_t = BODY_BYTES)]
+    pub(crate) body_bytes: usize,
     /// Only these contestants, in this order
-    #[arg(long, value_delimiter = ',', default_values_t = Contestant::ALL)]
+    #[arg(long, value_delimiter = ',', default_values_t = Contestant::USUAL)]
     only: Vec<Contestant>,
 }
 
@@ -36,10 +41,22 @@ enum Contestant {
     One,
     Three,
     Etcd,
+    /// How long posts fail when a leader dies
+    Failover,
+    /// A million events stored and a million waiting: minutes
+    Events,
+    /// Ten thousand destinations, idle: minutes
+    Destinations,
 }
 
 impl Contestant {
-    const ALL: [Self; 4] = [Self::Bare, Self::One, Self::Three, Self::Etcd];
+    const USUAL: [Self; 5] = [
+        Self::Bare,
+        Self::One,
+        Self::Three,
+        Self::Etcd,
+        Self::Failover,
+    ];
 }
 
 impl fmt::Display for Contestant {
@@ -49,6 +66,9 @@ impl fmt::Display for Contestant {
             Self::One => "one",
             Self::Three => "three",
             Self::Etcd => "etcd",
+            Self::Failover => "failover",
+            Self::Events => "events",
+            Self::Destinations => "destinations",
         })
     }
 }
@@ -58,7 +78,8 @@ impl Default for Run {
         Self {
             seconds: 5,
             connections: vec![1, 64, 256],
-            only: Contestant::ALL.to_vec(),
+            body_bytes: BODY_BYTES,
+            only: Contestant::USUAL.to_vec(),
         }
     }
 }
@@ -113,6 +134,15 @@ pub(crate) struct Target<'a> {
 }
 
 impl Run {
+    pub(crate) fn of_seconds(&self, seconds: u64) -> Self {
+        Self {
+            seconds,
+            connections: self.connections.clone(),
+            body_bytes: self.body_bytes,
+            only: Vec::new(),
+        }
+    }
+
     /// One load against one target.
     pub(crate) fn measure(&self, what: &str, connections: usize, target: &Target) -> Row {
         let addresses: Vec<_> = target.addresses.iter().map(ToString::to_string).collect();
@@ -122,6 +152,7 @@ impl Run {
             .args(["--path", &target.paths.join(",")])
             .args(["--connections", &connections.to_string()])
             .args(["--seconds", &self.seconds.to_string()])
+            .args(["--body-bytes", &self.body_bytes.to_string()])
             .stderr(Stdio::inherit())
             .output()
             .expect("the load starts");
@@ -144,6 +175,9 @@ impl Run {
                 Contestant::One => gateway::measure(&self, 1, &mut table),
                 Contestant::Three => gateway::measure(&self, 3, &mut table),
                 Contestant::Etcd => etcd::measure(&self, &mut table),
+                Contestant::Failover => scale::failover(&mut table),
+                Contestant::Events => scale::events(&self, &mut table),
+                Contestant::Destinations => scale::destinations(&mut table),
             }
         }
         compare(&mut table);
@@ -170,6 +204,8 @@ fn compare(table: &mut Table) {
     let rate: (&str, fn(&Row) -> f64) = ("acknowledged/s", |row| row.seen.per_second);
     let cpu: (&str, fn(&Row) -> f64) = ("CPU per acknowledgement", |row| row.cpu_micros_per_ack);
     let p50: (&str, fn(&Row) -> f64) = ("p50", |row| row.seen.p50_ms);
+    let p99: (&str, fn(&Row) -> f64) = ("p99", |row| row.seen.p99_ms);
+    table.compare(("3 nodes, full", "3 nodes, empty"), 64, p99, "≤ 2");
     table.compare(("1 node", BARE), 64, rate, "≥ 0.6");
     table.compare(("1 node", BARE), 256, rate, "");
     table.compare(("3 nodes", BARE), 64, rate, "");
