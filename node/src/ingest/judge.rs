@@ -22,19 +22,37 @@ pub(super) struct Judged {
     pub(super) verdict: Verdict,
 }
 
+/// A request that was read whole.
+pub(super) struct Arrived {
+    pub(super) record: RequestRecord,
+    pub(super) body: Bytes,
+    /// It came with the operator's token instead of a sender's signature.
+    pub(super) vouched: bool,
+}
+
 /// Decides. Pure, and long only for a large body whose signature must be checked.
 pub(super) fn judge(
     catalog: &Catalog,
     source: &Source,
-    record: RequestRecord,
-    body: Bytes,
+    arrived: Arrived,
     now: Timestamp,
     bounds: &Ingest,
 ) -> Judged {
+    let Arrived {
+        record,
+        body,
+        vouched,
+    } = arrived;
     if let Some(cause) = route::refusal(source, &record.method) {
         return rejected(&record, body, cause, bounds);
     }
-    let verified = match signature::verify(source, Request::received(record, body)) {
+    let request = Request::received(record, body);
+    let checked = if vouched {
+        Ok(signature::vouched_for(request))
+    } else {
+        signature::verify(source, request)
+    };
+    let verified = match checked {
         Ok(verified) => verified,
         Err(refused) => {
             // For the admin only; a sender that guesses learns nothing from its answer.
@@ -125,8 +143,8 @@ mod tests {
         catalog
     }
 
-    fn record(method: &str) -> RequestRecord {
-        RequestRecord {
+    fn arrived(method: &str, body: Bytes) -> Arrived {
+        let record = RequestRecord {
             source_id: SourceId(1),
             received_at: NOW,
             method: method.into(),
@@ -134,13 +152,26 @@ mod tests {
             query: String::new(),
             headers: Vec::new(),
             verified: false,
+        };
+        Arrived {
+            record,
+            body,
+            vouched: false,
         }
     }
 
     fn cause(source: &Source, connected: bool, method: &str) -> Option<RejectionCause> {
         let bounds = Ingest::default();
         let catalog = catalog(source, connected);
-        match judge(&catalog, source, record(method), Bytes::new(), NOW, &bounds).verdict {
+        match judge(
+            &catalog,
+            source,
+            arrived(method, Bytes::new()),
+            NOW,
+            &bounds,
+        )
+        .verdict
+        {
             Verdict::Rejected { cause, .. } => Some(cause),
             Verdict::Accepted { .. } => None,
         }
@@ -163,6 +194,18 @@ mod tests {
             cause(&source, true, "POST"),
             Some(RejectionCause::VerificationFailed)
         );
+        let vouched = Arrived {
+            vouched: true,
+            ..arrived("POST", Bytes::new())
+        };
+        let judged = judge(
+            &catalog(&source, true),
+            &source,
+            vouched,
+            NOW,
+            &Ingest::default(),
+        );
+        assert!(matches!(judged.verdict, Verdict::Accepted { .. }));
     }
 
     #[test]
@@ -185,7 +228,7 @@ mod tests {
         let catalog = catalog(&source, false);
         let bounds = Ingest::default();
         let body = Bytes::from(vec![0; bounds.rejected_max_body_bytes + 1]);
-        let judged = judge(&catalog, &source, record("POST"), body, NOW, &bounds);
+        let judged = judge(&catalog, &source, arrived("POST", body), NOW, &bounds);
         assert!(judged.body.is_empty());
     }
 

@@ -6,7 +6,7 @@ use super::{
     answer, body,
     freshness::Freshness,
     health,
-    judge::{self, Judged},
+    judge::{self, Arrived, Judged},
     target,
     tokens::RejectionBudget,
 };
@@ -30,6 +30,7 @@ use std::{sync::Arc, time::Duration};
 use subtle::ConstantTimeEq;
 use tokio::{sync::oneshot, time::Instant};
 
+const PUBLISH: &str = "/v1/publish";
 const SOURCE_NAME: &str = "x-tidegate-source-name";
 /// Larger bodies are verified beside the web's threads: a MAC over them would hold up everybody else.
 const VERIFY_INLINE_MAX: usize = 256 * 1024;
@@ -48,7 +49,7 @@ pub(crate) fn configure(service: &mut web::ServiceConfig) {
     service
         .route("/healthz", web::get().to(health::alive))
         .route("/readyz", web::get().to(health::ready))
-        .route("/v1/publish", web::to(publish))
+        .route(PUBLISH, web::to(publish))
         .default_service(web::to(receive));
 }
 
@@ -141,8 +142,12 @@ impl Door {
         let body = body::read(payload, declared, &mut permit, bounds).await?;
         let read_at = Instant::now();
         let now = world::now();
-        let record = record(&source, path, request, now);
-        let judged = self.judge(catalog, &source, record, body, now).await?;
+        let arrived = Arrived {
+            record: record(&source, path, request, now),
+            body,
+            vouched: is_published(request),
+        };
+        let judged = self.judge(catalog, &source, arrived, now).await?;
         let id = match refusal(&source, &judged) {
             None => self.commit(judged, permit).await?,
             Some(refused) => return Err(self.reject(judged, permit, refused, now).await),
@@ -179,20 +184,17 @@ impl Door {
         &self,
         catalog: &Arc<Catalog>,
         source: &Arc<Source>,
-        record: RequestRecord,
-        body: Bytes,
+        arrived: Arrived,
         now: Timestamp,
     ) -> Result<Judged, Refused> {
-        if body.len() <= VERIFY_INLINE_MAX {
+        if arrived.body.len() <= VERIFY_INLINE_MAX {
             let bounds = &self.gateway.config.ingest;
-            return Ok(judge::judge(catalog, source, record, body, now, bounds));
+            return Ok(judge::judge(catalog, source, arrived, now, bounds));
         }
         let (gateway, catalog, source) = (self.gateway.clone(), catalog.clone(), source.clone());
-        web::block(move || {
-            judge::judge(&catalog, &source, record, body, now, &gateway.config.ingest)
-        })
-        .await
-        .map_err(|_| Refused::Unavailable)
+        web::block(move || judge::judge(&catalog, &source, arrived, now, &gateway.config.ingest))
+            .await
+            .map_err(|_| Refused::Unavailable)
     }
 
     /// Hands the request to the batch and waits for its commit. A handler that is dropped meanwhile changes nothing:
@@ -301,9 +303,15 @@ fn check_head(
     Ok(declared)
 }
 
+/// Whether a request came the operator's way, where nothing is read before its token was checked.
+fn is_published(request: &HttpRequest) -> bool {
+    // The route that was taken: a path may be written in several ways.
+    request.match_pattern().as_deref() == Some(PUBLISH)
+}
+
 /// The request as it will be kept. What publishing needs of its head is ours and stays out of it.
 fn record(source: &Source, path: &str, request: &HttpRequest, now: Timestamp) -> RequestRecord {
-    let published = request.path() == "/v1/publish";
+    let published = is_published(request);
     let headers = request
         .headers()
         .iter()

@@ -363,6 +363,20 @@ async fn publishing_takes_the_token_and_keeps_it_to_itself() {
         .accepted();
     let record: RequestRecord = codec::decode(&node.stored(id).record).expect("a record");
     assert_eq!(record.header_all("authorization").count(), 0);
+    let id = node
+        .post("/v1/publis%68", &[token, name], "own")
+        .await
+        .accepted();
+    let record: RequestRecord = codec::decode(&node.stored(id).record).expect("a record");
+    assert_eq!(record.header_all("authorization").count(), 0);
+    // The token stands for the signature that a sender would have to make.
+    let signed = ("x-tidegate-source-name", "signed");
+    let id = node
+        .post("/v1/publish", &[token, signed], "own")
+        .await
+        .accepted();
+    let record: RequestRecord = codec::decode(&node.stored(id).record).expect("a record");
+    assert!(record.verified);
     assert_eq!(node.post("/v1/publish", &[name], "x").await.status, 401);
     assert_eq!(
         node.post(
