@@ -117,6 +117,8 @@ section! {
         name: String = "tidegate".into(),
         /// What all nodes share, at least 32 bytes; or TIDEGATE_CLUSTER_SECRET.
         secret: Secret = Secret::new(String::new()),
+        /// Accepted from the other nodes too, while the secret is changed node by node; empty: none.
+        other_secret: Secret = Secret::new(String::new()),
         /// The peer addresses of the nodes that form the cluster, this one among them; the same on each. With an empty
         /// list and no `join` a node waits until an admin adds it: POST /cluster/nodes.
         nodes: Vec<String> = vec!["127.0.0.1:8082".into()],

@@ -142,6 +142,8 @@ fn cluster_config(config: &Config) -> raft::Config {
         cluster.secret.reveal().as_bytes().to_vec(),
         config.peer.listen,
     );
+    let other = cluster.other_secret.reveal();
+    told.other_secret = (!other.is_empty()).then(|| other.as_bytes().to_vec());
     told.advertise = config.advertise();
     told.join.clone_from(&cluster.join);
     // A node either forms a cluster or joins one.

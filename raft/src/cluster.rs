@@ -310,6 +310,7 @@ impl Inner {
     fn listen(self: &Arc<Self>, listener: tokio::net::TcpListener) {
         let shared = network::Listener {
             secret: self.config.secret.clone(),
+            other_secret: self.config.other_secret.clone(),
             me: self.me.clone(),
             entropy: self.entropy.clone(),
             counters: self.counters.clone(),

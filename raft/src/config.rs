@@ -8,6 +8,8 @@ pub struct Config {
     pub cluster_name: String,
     /// Shared by all nodes, at least 32 bytes.
     pub secret: Vec<u8>,
+    /// Accepted from peers too, while the secret is changed node by node.
+    pub other_secret: Option<Vec<u8>>,
     /// Where peers are listened for.
     pub listen: SocketAddr,
     /// The address by which peers reach this node; one of `nodes` when the cluster forms.
@@ -44,6 +46,7 @@ impl Config {
             data_dir,
             cluster_name,
             secret,
+            other_secret: None,
             listen,
             advertise: listen.to_string(),
             nodes: vec![listen.to_string()],

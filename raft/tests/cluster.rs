@@ -191,6 +191,51 @@ async fn a_waiting_node_is_added_by_its_address_and_removed_for_good() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_secret_is_rolled_through_a_cluster_that_goes_on() {
+    let next = b"the next secret of thirty-two bytes".to_vec();
+    let old = support::SECRET.to_vec();
+    let dirs = directories(3);
+    let addresses = addresses(3);
+    let mut clusters = start_all(&paths(&dirs), &addresses).await;
+    let mut seen = 0;
+    // First each node takes both and proves the old one, then the new one, then there is only that.
+    for (secret, other) in [
+        (&old, Some(next.clone())),
+        (&next, Some(old.clone())),
+        (&next, None),
+    ] {
+        for (position, dir) in dirs.iter().enumerate() {
+            let stopped = clusters.remove(0);
+            stopped.shutdown().await;
+            drop(stopped);
+            let mut config = config(dir.path(), &addresses, position);
+            config.secret.clone_from(secret);
+            config.other_secret.clone_from(&other);
+            let back = Cluster::start(config, environment()).await.expect("back");
+            eventually("up to date", async || {
+                back.linearize(GroupId(1)).await.is_ok()
+            })
+            .await;
+            clusters.push(back);
+            let mut made = false;
+            eventually("the cluster goes on", async || {
+                made |= clusters[0].propose(GroupId(1), change(seen)).await.is_ok();
+                made
+            })
+            .await;
+            seen += 1;
+        }
+    }
+    for cluster in &clusters {
+        cluster.linearize(GroupId(1)).await.expect("a leader");
+        assert_eq!(version(cluster, GroupId(1)), seen);
+    }
+    for cluster in &clusters {
+        cluster.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_that_disagree_on_who_forms_the_cluster_say_so() {
     let dirs = directories(2);
     let addresses = addresses(2);

@@ -29,6 +29,11 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
         !config.cluster.name.is_empty(),
         "cluster.name: expected a name",
     );
+    let other = config.cluster.other_secret.reveal();
+    demand(
+        other.is_empty() || other.trim().len() >= SECRET_MIN,
+        "cluster.other_secret: expected at least 32 bytes, or nothing",
+    );
     demand(
         (1..=PARTITIONS_MAX).contains(&config.cluster.partitions),
         "cluster.partitions: expected 1 to 64",

@@ -124,28 +124,28 @@ pub(crate) async fn dial<S: AsyncReadExt + AsyncWriteExt + Unpin>(
 ) -> io::Result<Link<S>> {
     timeout(
         HANDSHAKE_TIMEOUT,
-        handshake(stream, secret, me, nonce, Role::Dialler),
+        handshake(stream, &[secret], me, nonce, Role::Dialler),
     )
     .await?
 }
 
-/// Answers a dialler.
+/// Answers a dialler that proves any of these secrets, with the same one: two are live while the secret is changed.
 pub(crate) async fn accept<S: AsyncReadExt + AsyncWriteExt + Unpin>(
     stream: S,
-    secret: &[u8],
+    secrets: &[&[u8]],
     me: &Identity,
     nonce: u128,
 ) -> io::Result<Link<S>> {
     timeout(
         HANDSHAKE_TIMEOUT,
-        handshake(stream, secret, me, nonce, Role::Listener),
+        handshake(stream, secrets, me, nonce, Role::Listener),
     )
     .await?
 }
 
 async fn handshake<S: AsyncReadExt + AsyncWriteExt + Unpin>(
     mut stream: S,
-    secret: &[u8],
+    secrets: &[&[u8]],
     me: &Identity,
     nonce: u128,
     role: Role,
@@ -161,7 +161,7 @@ async fn handshake<S: AsyncReadExt + AsyncWriteExt + Unpin>(
         Role::Dialler => (&mine, &theirs),
         Role::Listener => (&theirs, &mine),
     };
-    let bound = |label: &[u8]| {
+    let bound_by = |secret: &[u8], label: &[u8]| {
         mac(secret)
             .chain_update(label)
             .chain_update((dialler.len() as u64).to_be_bytes())
@@ -169,13 +169,19 @@ async fn handshake<S: AsyncReadExt + AsyncWriteExt + Unpin>(
             .chain_update(listener)
     };
     // The dialler proves itself first, so that a stranger who dials gets no MAC to learn from.
-    if matches!(role, Role::Dialler) {
-        write_short(&mut stream, &bound(role.label()).finalize().into_bytes()).await?;
+    if let (Role::Dialler, [secret, ..]) = (role, secrets) {
+        let proof = bound_by(secret, role.label()).finalize().into_bytes();
+        write_short(&mut stream, &proof).await?;
     }
     let proof = read_short(&mut stream).await?;
-    if bound(role.other().label()).verify_slice(&proof).is_err() {
+    let theirs = |secret: &&&[u8]| {
+        let expected = bound_by(secret, role.other().label());
+        expected.verify_slice(&proof).is_ok()
+    };
+    let Some(secret) = secrets.iter().find(theirs) else {
         return Err(refused("the peer does not know the cluster's secret"));
-    }
+    };
+    let bound = |label: &[u8]| bound_by(secret, label);
     if matches!(role, Role::Listener) {
         write_short(&mut stream, &bound(role.label()).finalize().into_bytes()).await?;
     }
@@ -255,10 +261,8 @@ mod tests {
     async fn pair(dialler: (&str, &[u8]), listener: (&str, &[u8])) -> Pair {
         let (a, b) = duplex(1024 * 1024);
         let (one, two) = (identity(dialler.0, 1), identity(listener.0, 2));
-        tokio::join!(
-            dial(a, dialler.1, &one, 11),
-            accept(b, listener.1, &two, 22),
-        )
+        let accepted = [listener.1];
+        tokio::join!(dial(a, dialler.1, &one, 11), accept(b, &accepted, &two, 22),)
     }
 
     async fn linked() -> (Link<DuplexStream>, Link<DuplexStream>) {
@@ -298,6 +302,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn while_the_secret_changes_either_one_will_do_and_no_third() {
+        const NEXT: &[u8] = b"the next secret of thirty-two bytes";
+        for (proven, taken) in [(SECRET, true), (NEXT, true), (b"a third", false)] {
+            let (a, b) = duplex(1024);
+            let (one, two) = (identity("test", 1), identity("test", 2));
+            let (dialler, listener) = tokio::join!(
+                dial(a, proven, &one, 11),
+                accept(b, &[SECRET, NEXT], &two, 22),
+            );
+            assert_eq!((dialler.is_ok(), listener.is_ok()), (taken, taken));
+        }
+    }
+
+    #[tokio::test]
     async fn a_frame_is_taken_once() {
         let (mut dialler, mut listener) = linked().await;
         let frame = sealed(&mut dialler.outgoing, b"append");
@@ -313,7 +331,7 @@ mod tests {
         let (a, b) = duplex(1024);
         let (one, two) = (identity("test", 1), identity("test", 2));
         let (_again, second) =
-            tokio::join!(dial(a, SECRET, &one, 11), accept(b, SECRET, &two, 23),);
+            tokio::join!(dial(a, SECRET, &one, 11), accept(b, &[SECRET], &two, 23),);
         let frame = sealed(&mut dialler.outgoing, b"append");
         assert_refused(read(&frame, &mut second.expect("proved").incoming).await);
         assert_refused(read(&frame, &mut dialler.incoming).await);

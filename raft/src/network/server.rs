@@ -35,6 +35,8 @@ pub(crate) trait Handler: Send + Sync + 'static {
 
 pub(crate) struct Listener<H> {
     pub(crate) secret: Vec<u8>,
+    /// Accepted too, while the cluster's secret is changed.
+    pub(crate) other_secret: Option<Vec<u8>>,
     pub(crate) me: Arc<RwLock<Identity>>,
     pub(crate) entropy: crate::Entropy,
     pub(crate) counters: Arc<Counters>,
@@ -74,7 +76,11 @@ pub(crate) async fn serve<H: Handler>(listener: TcpListener, shared: Arc<Listene
 async fn connection<H: Handler>(stream: TcpStream, shared: &Listener<H>) -> io::Result<()> {
     socket::tune(&stream)?;
     let me = shared.me.read().clone();
-    let link = link::accept(stream, &shared.secret, &me, (shared.entropy)())
+    let secrets: Vec<&[u8]> = std::iter::once(&shared.secret)
+        .chain(&shared.other_secret)
+        .map(Vec::as_slice)
+        .collect();
+    let link = link::accept(stream, &secrets, &me, (shared.entropy)())
         .await
         .inspect_err(|error| {
             if error.kind() != io::ErrorKind::UnexpectedEof {
