@@ -1,7 +1,7 @@
 //! Senders that post signed webhooks with unique keys to all nodes at a set pace, and remember what came of each.
 
 use crate::{
-    clock,
+    admin, clock,
     http::{self, Connection},
     receiver,
 };
@@ -99,6 +99,17 @@ pub fn signed_post(path: &str, to: SocketAddr, secret: &str, key: &str, body: &[
         ("x-hub-signature-256", signature.as_str()),
     ];
     http::request("POST", path, to, &headers, body)
+}
+
+/// Posts one signed webhook; the status of the answer.
+///
+/// # Errors
+/// When there is no answer.
+pub fn probe(to: SocketAddr, path: &str, secret: &str, bytes: usize) -> Result<u16, String> {
+    let body = body_with("probe", bytes);
+    let signature = github_signature(secret, &body);
+    let headers = [("x-hub-signature-256", signature.as_str())];
+    admin::call(to, "POST", path, &headers, &body).map(|(status, _)| status)
 }
 
 /// A JSON body of about this size that opens with the key. The rest is random, so that no disk makes it smaller.

@@ -1,7 +1,7 @@
 //! A node that is cut off, or frozen, loses its work to the others and never does it beside them.
 
 use cluster_tests::{
-    admin, clock,
+    clock,
     faults::Fault,
     network::Network,
     ownership,
@@ -39,10 +39,20 @@ fn network() -> Option<Arc<Network>> {
 }
 
 fn post(scene: &Scene, to: SocketAddr) -> Result<u16, String> {
-    let body = sender::body_with("probe", 64);
-    let signature = sender::github_signature(SECRET, &body);
-    let headers = [("x-hub-signature-256", signature.as_str())];
-    admin::call(to, "POST", &format!("/{}", scene.source), &headers, &body).map(|answer| answer.0)
+    sender::probe(to, &format!("/{}", scene.source), SECRET, 64)
+}
+
+/// Cuts a node's links to both others.
+fn cut_off(network: &Network, node: usize) {
+    for other in (0..3).filter(|&other| other != node) {
+        network.cut(node, other).expect("the link is cut");
+    }
+}
+
+fn heal(network: &Network, node: usize) {
+    for other in (0..3).filter(|&other| other != node) {
+        network.heal(node, other).expect("the link is healed");
+    }
 }
 
 /// Waits until somebody else delivered for one of this node's partitions.
@@ -94,9 +104,7 @@ fn a_minority_answers_503_and_stops_delivering_before_the_new_owner_starts() {
     let address = network.address(minority);
     let from = clock::micros();
     scene.faults.fire(Fault::NodePartitioned);
-    for other in (0..3).filter(|&other| other != minority) {
-        network.cut(minority, other).expect("the link is cut");
-    }
+    cut_off(&network, minority);
     wait_for_successor(&scene, address, from);
     let answer = clock::eventually(Duration::from_secs(20), || {
         post(&scene, alone).ok().filter(|&status| status == 503)
@@ -111,9 +119,7 @@ fn a_minority_answers_503_and_stops_delivering_before_the_new_owner_starts() {
     thread::sleep(Duration::from_secs(2));
 
     let to = clock::micros();
-    for other in (0..3).filter(|&other| other != minority) {
-        network.heal(minority, other).expect("the link is healed");
-    }
+    heal(&network, minority);
     assert_clean(&scene, address, from, to);
     scene.pace(None);
     scene.cluster.wait_ready(Duration::from_secs(30));
@@ -178,17 +184,13 @@ fn a_paused_owner_delivers_nothing_stale_when_it_wakes() {
 fn a_link_that_was_cut_for_long_is_used_as_soon_as_it_is_healed() {
     let Some(network) = network() else { return };
     let mut scene = Scene::set_in(&network, 3);
-    let cut_off = scene.cluster.leader_of_most().expect("a leader");
+    let alone = scene.cluster.leader_of_most().expect("a leader");
     scene.faults.fire(Fault::NodePartitioned);
-    for other in (0..3).filter(|&other| other != cut_off) {
-        network.cut(cut_off, other).expect("the link is cut");
-    }
+    cut_off(&network, alone);
     thread::sleep(Duration::from_secs(28));
-    for other in (0..3).filter(|&other| other != cut_off) {
-        network.heal(cut_off, other).expect("the link is healed");
-    }
+    heal(&network, alone);
     let back = clock::eventually(Duration::from_secs(8), || {
-        let admin = scene.cluster.nodes[cut_off].admin();
+        let admin = scene.cluster.nodes[alone].admin();
         admin.get(&format!("/sources/{}", scene.source)).ok()
     });
     assert!(back.is_some(), "the healed node reads what the others have");

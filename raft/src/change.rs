@@ -23,8 +23,8 @@ use tokio::time::timeout;
 pub(crate) const FIRST_LATER_ID: u64 = 1000;
 /// One step may wait for a node to catch up.
 const STEP_PATIENCE: Duration = Duration::from_secs(120);
-/// Before an id is judged, what is known of it must be up to date.
-const READ_PATIENCE: Duration = Duration::from_secs(1);
+/// What is known of an id must be up to date within this: the node that asks waits two seconds for its answer.
+const JUDGED_WITHIN: Duration = Duration::from_secs(1);
 const STEPS_MAX: usize = 60;
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -76,7 +76,7 @@ impl Inner {
             node if known(node).is_some_and(|m| m.incarnation != request.member.incarnation) => {
                 return Answer::Failed(format!("node {node} is another one"));
             }
-            node => match timeout(READ_PATIENCE, self.linearize(control)).await {
+            node => match timeout(JUDGED_WITHIN, self.linearize(control)).await {
                 Ok(Ok(())) if self.is_retired(node) => {
                     return Answer::Failed(format!(
                         "node {node} was removed, its id never comes back"

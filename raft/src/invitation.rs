@@ -5,7 +5,7 @@ use crate::{
     error::ChangeError,
     network::{Answer, Call, Lane},
 };
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(3);
 /// An invited node must be among the members within this; its copies of the groups may take longer.
@@ -81,7 +81,7 @@ impl Inner {
     }
 
     /// Waits for an invitation.
-    pub(crate) async fn invitation(self: &Arc<Self>) {
+    pub(crate) async fn invitation(&self) {
         let mut invited = self.invited.subscribe();
         // The sender is this node's own: it outlives the wait.
         let _ = invited.wait_for(|through| !through.is_empty()).await;

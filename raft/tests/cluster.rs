@@ -18,6 +18,13 @@ fn paths(dirs: &[TempDir]) -> Vec<&std::path::Path> {
     dirs.iter().map(TempDir::path).collect()
 }
 
+/// A node without peers to form with or to join.
+fn waiting(dir: &TempDir, addresses: &[std::net::SocketAddr], position: usize) -> raft::Config {
+    let mut config = config(dir.path(), addresses, position);
+    config.nodes = Vec::new();
+    config
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_node_forms_a_cluster_and_remembers_after_a_restart() {
     let dirs = directories(1);
@@ -102,8 +109,7 @@ async fn a_node_joins_and_another_leaves_and_nothing_is_lost() {
         .await
         .expect("accepted");
 
-    let mut joining = config(dirs[3].path(), &addresses, 3);
-    joining.nodes = Vec::new();
+    let mut joining = waiting(&dirs[3], &addresses, 3);
     joining.join = vec![addresses[1].to_string()];
     let fourth = Cluster::start(joining, environment())
         .await
@@ -130,13 +136,6 @@ async fn a_node_joins_and_another_leaves_and_nothing_is_lost() {
     for cluster in clusters.iter().chain([&fourth]) {
         cluster.shutdown().await;
     }
-}
-
-/// A node without peers to form with or to join.
-fn waiting(dir: &TempDir, addresses: &[std::net::SocketAddr], position: usize) -> raft::Config {
-    let mut config = config(dir.path(), addresses, position);
-    config.nodes = Vec::new();
-    config
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -28,34 +28,28 @@ pub(super) async fn add_node(gateway: Data<Gateway>, body: Body) -> Answer {
         })
         .ok_or_else(|| fields.invalid("address", EXPECTED))?
         .to_owned();
-    // On its own: a client that hangs up must not leave the change half made.
-    let change = actix_rt::spawn(async move {
+    let added = on_its_own(async move {
         let added = gateway.cluster.add_node(&address).await;
         added.map(|id| json!({ "id": id, "address": address }))
     });
-    match change.await {
-        Ok(added) => Ok(Json(added?)),
-        Err(_) => Err(ApiError::unavailable("the node is stopping; try again")),
-    }
+    Ok(Json(added.await??))
 }
 
 /// Takes a node out of every group. Its id never comes back.
 pub(super) async fn remove_node(gateway: Data<Gateway>, id: Path<String>) -> Answer {
     let node: u64 = id.parse().map_err(|_| ApiError::not_found("node", &id))?;
-    // On its own: a client that hangs up must not leave the change half made.
-    let change = actix_rt::spawn(async move { gateway.cluster.remove_node(node).await });
-    match change.await {
-        Ok(changed) => changed?,
-        Err(_) => return Err(ApiError::unavailable("the node is stopping; try again")),
-    }
+    on_its_own(async move { gateway.cluster.remove_node(node).await }).await??;
     Ok(Json(json!({ "id": node })))
 }
 
 pub(super) async fn balance_leaders(gateway: Data<Gateway>) -> Answer {
     let cluster = gateway.cluster.clone();
-    let balanced = actix_rt::spawn(async move { cluster.balance_leaders().await });
-    match balanced.await {
-        Ok(()) => get(gateway).await,
-        Err(_) => Err(ApiError::unavailable("the node is stopping; try again")),
-    }
+    on_its_own(async move { cluster.balance_leaders().await }).await?;
+    get(gateway).await
+}
+
+/// A client that hangs up must not leave a change half made.
+async fn on_its_own<T: 'static>(change: impl Future<Output = T> + 'static) -> Result<T, ApiError> {
+    let made = actix_rt::spawn(change).await;
+    made.map_err(|_| ApiError::unavailable("the node is stopping; try again"))
 }

@@ -357,25 +357,16 @@ async fn publishing_takes_the_token_and_keeps_it_to_itself() {
     let bearer = format!("Bearer {TOKEN}");
     let name = ("x-tidegate-source-name", "open");
     let token = ("authorization", bearer.as_str());
-    let id = node
-        .post("/v1/publish", &[token, name], "own")
-        .await
-        .accepted();
-    let record: RequestRecord = codec::decode(&node.stored(id).record).expect("a record");
-    assert_eq!(record.header_all("authorization").count(), 0);
-    let id = node
-        .post("/v1/publis%68", &[token, name], "own")
-        .await
-        .accepted();
-    let record: RequestRecord = codec::decode(&node.stored(id).record).expect("a record");
-    assert_eq!(record.header_all("authorization").count(), 0);
+    let published = async |path: &str, source: (&str, &str)| -> RequestRecord {
+        let id = node.post(path, &[token, source], "own").await.accepted();
+        codec::decode(&node.stored(id).record).expect("a record")
+    };
+    for path in ["/v1/publish", "/v1/publis%68"] {
+        let record = published(path, name).await;
+        assert_eq!(record.header_all("authorization").count(), 0, "{path}");
+    }
     // The token stands for the signature that a sender would have to make.
-    let signed = ("x-tidegate-source-name", "signed");
-    let id = node
-        .post("/v1/publish", &[token, signed], "own")
-        .await
-        .accepted();
-    let record: RequestRecord = codec::decode(&node.stored(id).record).expect("a record");
+    let record = published("/v1/publish", ("x-tidegate-source-name", "signed")).await;
     assert!(record.verified);
     assert_eq!(node.post("/v1/publish", &[name], "x").await.status, 401);
     assert_eq!(

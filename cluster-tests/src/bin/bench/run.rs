@@ -9,7 +9,7 @@ use crate::{
 use clap::{Args, ValueEnum};
 use cluster_tests::process::cpu_micros;
 use std::{
-    env, fmt,
+    env,
     io::{BufRead, BufReader},
     net::SocketAddr,
     process::{Child, Command, Stdio},
@@ -19,7 +19,7 @@ pub(crate) const SECRET: &str = "a secret of the bench";
 const BODY_BYTES: usize = 1024;
 pub(crate) const BARE: &str = "bare handler";
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct Run {
     /// How long each figure is measured, after a second of warm-up
     #[arg(long, default_value_t = 5)]
@@ -31,12 +31,12 @@ pub(crate) struct Run {
     #[arg(long, default_value_t = BODY_BYTES)]
     pub(crate) body_bytes: usize,
     /// Only these contestants, in this order
-    #[arg(long, value_delimiter = ',', default_values_t = Contestant::USUAL)]
-    only: Vec<Contestant>,
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Contestant::USUAL)]
+    pub(crate) only: Vec<Contestant>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Contestant {
+pub(crate) enum Contestant {
     Bare,
     One,
     Three,
@@ -57,20 +57,6 @@ impl Contestant {
         Self::Etcd,
         Self::Failover,
     ];
-}
-
-impl fmt::Display for Contestant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Bare => "bare",
-            Self::One => "one",
-            Self::Three => "three",
-            Self::Etcd => "etcd",
-            Self::Failover => "failover",
-            Self::Events => "events",
-            Self::Destinations => "destinations",
-        })
-    }
 }
 
 impl Default for Run {
@@ -134,15 +120,6 @@ pub(crate) struct Target<'a> {
 }
 
 impl Run {
-    pub(crate) fn of_seconds(&self, seconds: u64) -> Self {
-        Self {
-            seconds,
-            connections: self.connections.clone(),
-            body_bytes: self.body_bytes,
-            only: Vec::new(),
-        }
-    }
-
     /// One load against one target.
     pub(crate) fn measure(&self, what: &str, connections: usize, target: &Target) -> Row {
         let addresses: Vec<_> = target.addresses.iter().map(ToString::to_string).collect();

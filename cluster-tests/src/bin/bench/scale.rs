@@ -6,13 +6,13 @@ use crate::{
     table::Table,
 };
 use cluster_tests::{
-    admin::{self, Admin},
+    admin::Admin,
     clock,
-    process::{Cluster, Options},
+    process::{Cluster, Node, Options},
     sender,
 };
 use serde_json::json;
-use std::{fs, net::SocketAddr, thread, time::Duration};
+use std::{fs, thread, time::Duration};
 
 const NODES: usize = 3;
 const MANY_EVENTS: u64 = 1_000_000;
@@ -34,6 +34,10 @@ pub(crate) fn events(run: &Run, table: &mut Table) {
     let paths = [("stored", &held), ("waiting", &patient)].map(|(name, rules)| {
         gateway::source(&admin, name, DEAD, rules).expect("the cluster takes its configuration")
     });
+    let filling = Run {
+        seconds: 20,
+        ..run.clone()
+    };
     let load = |run: &Run, name: &str, path: &String| {
         let pids: Vec<_> = cluster.nodes.iter().filter_map(|node| node.pid()).collect();
         let target = Target {
@@ -51,7 +55,7 @@ pub(crate) fn events(run: &Run, table: &mut Table) {
     for path in &paths {
         let mut acked = 0;
         while acked < MANY_EVENTS {
-            acked += load(&run.of_seconds(20), "filling", path).seen.acked;
+            acked += load(&filling, "filling", path).seen.acked;
         }
     }
     table.add(load(run, "3 nodes, full", &paths[0]));
@@ -74,13 +78,7 @@ pub(crate) fn destinations(table: &mut Table) {
         }
         // What the configuring left to do is not idling.
         thread::sleep(Duration::from_secs(10));
-        let cpu = || {
-            cluster
-                .nodes
-                .iter()
-                .map(cluster_tests::process::Node::cpu_micros)
-                .sum::<u64>()
-        };
+        let cpu = || cluster.nodes.iter().map(Node::cpu_micros).sum::<u64>();
         let before = cpu();
         thread::sleep(IDLE);
         let share = (cpu() - before) as f64 / IDLE.as_micros() as f64 / NODES as f64 * 100.0;
@@ -116,7 +114,8 @@ pub(crate) fn failover(table: &mut Table) {
         for other in (0..NODES).filter(|&other| other != victim) {
             let address = cluster.nodes[other].ingest;
             clock::eventually(Duration::from_secs(30), || {
-                post(address, &path).then_some(())
+                let answered = sender::probe(address, &path, SECRET, 256);
+                (answered == Ok(200)).then_some(())
             })
             .expect("two of three go on");
         }
@@ -133,20 +132,9 @@ pub(crate) fn failover(table: &mut Table) {
     ));
 }
 
-fn post(to: SocketAddr, path: &str) -> bool {
-    let body = sender::body_with("probe", 256);
-    let signature = sender::github_signature(SECRET, &body);
-    let headers = [("x-hub-signature-256", signature.as_str())];
-    matches!(admin::call(to, "POST", path, &headers, &body), Ok((200, _)))
-}
-
 fn memory(cluster: &Cluster) -> String {
-    let of = |node: &cluster_tests::process::Node| node.pid().map_or(0, resident_mib);
-    let each: Vec<String> = cluster
-        .nodes
-        .iter()
-        .map(|node| of(node).to_string())
-        .collect();
+    let of = |node: &Node| node.pid().map_or(0, resident_mib).to_string();
+    let each: Vec<String> = cluster.nodes.iter().map(of).collect();
     format!("{} MiB resident", each.join(", "))
 }
 
