@@ -27,7 +27,7 @@ section! {
         ingest: Ingest = Ingest::default(),
         /// The private side: admin API and metrics.
         admin: Admin = Admin::default(),
-        /// Node to node. Keep it on a private network: authenticated, but not encrypted.
+        /// Node to node.
         peer: Peer = Peer::default(),
         /// Which cluster, and who is in it.
         cluster: Cluster = Cluster::default(),
@@ -107,6 +107,10 @@ section! {
         listen: SocketAddr = ([127, 0, 0, 1], 8082).into(),
         /// How the others reach this node, as it stands in `cluster.nodes`. Empty: the address it listens on.
         advertise: String = String::new(),
+        /// Encrypts what nodes say to one another, with TLS 1.3; the same on each node. There are no certificates to
+        /// make: `cluster.secret` proves who is who. Without it, `serve` demands `--insecure-peer` unless `listen` is a
+        /// loopback address.
+        tls: bool = true,
     }
 }
 
@@ -183,6 +187,13 @@ section! {
 pub(crate) enum LogFormat {
     Text,
     Json,
+}
+
+impl Peer {
+    /// Whether nobody on a network can read what nodes say.
+    pub(crate) fn is_private(&self) -> bool {
+        self.tls || self.listen.ip().is_loopback()
+    }
 }
 
 impl Config {

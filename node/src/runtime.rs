@@ -144,6 +144,7 @@ fn cluster_config(config: &Config) -> raft::Config {
     );
     let other = cluster.other_secret.reveal();
     told.other_secret = (!other.is_empty()).then(|| other.as_bytes().to_vec());
+    told.encrypt_peers = config.peer.tls;
     told.advertise = config.advertise();
     told.join.clone_from(&cluster.join);
     // A node either forms a cluster or joins one.

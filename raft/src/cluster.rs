@@ -82,7 +82,10 @@ impl Cluster {
             node: stored.node,
             incarnation: stored.incarnation,
         }));
+        let wrapping = network::Wrapping::new(config.encrypt_peers)
+            .map_err(StartError::io("preparing TLS"))?;
         let peers = Arc::new(Peers::new(Arc::new(Dialler {
+            wrapping,
             secret: config.secret.clone(),
             me: me.clone(),
             entropy: environment.entropy.clone(),
@@ -309,6 +312,7 @@ impl Inner {
 
     fn listen(self: &Arc<Self>, listener: tokio::net::TcpListener) {
         let shared = network::Listener {
+            wrapping: self.peers.dialler.wrapping.clone(),
             secret: self.config.secret.clone(),
             other_secret: self.config.other_secret.clone(),
             me: self.me.clone(),

@@ -10,6 +10,8 @@ pub struct Config {
     pub secret: Vec<u8>,
     /// Accepted from peers too, while the secret is changed node by node.
     pub other_secret: Option<Vec<u8>>,
+    /// Whether peer connections are wrapped in TLS; the same on all nodes.
+    pub encrypt_peers: bool,
     /// Where peers are listened for.
     pub listen: SocketAddr,
     /// The address by which peers reach this node; one of `nodes` when the cluster forms.
@@ -47,6 +49,7 @@ impl Config {
             cluster_name,
             secret,
             other_secret: None,
+            encrypt_peers: true,
             listen,
             advertise: listen.to_string(),
             nodes: vec![listen.to_string()],

@@ -2,7 +2,7 @@
 
 use super::{
     link::{self, Identity, read_frame},
-    socket,
+    tls::{Duplex, Wrapping},
     wire::{Answer, Call},
 };
 use crate::codec;
@@ -16,8 +16,8 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::AsyncWriteExt,
-    net::{TcpStream, tcp::OwnedReadHalf},
+    io::{AsyncWriteExt, ReadHalf},
+    net::TcpStream,
     sync::{mpsc, oneshot},
     time::timeout,
 };
@@ -34,6 +34,7 @@ pub(super) struct Numbered<T> {
     pub(super) value: T,
 }
 
+type PeerLink = link::Link<Box<dyn Duplex>>;
 type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<io::Result<Answer>>>>>;
 
 struct Request {
@@ -44,6 +45,7 @@ struct Request {
 /// What every connection of this node needs.
 pub(crate) struct Dialler {
     pub(crate) secret: Vec<u8>,
+    pub(crate) wrapping: Wrapping,
     pub(crate) me: Arc<RwLock<Identity>>,
     pub(crate) entropy: crate::Entropy,
     /// Nodes whose traffic is dropped, for tests of partitions.
@@ -99,18 +101,14 @@ async fn run(
     }
 }
 
-async fn connect(
-    address: &str,
-    expected: Option<u64>,
-    dialler: &Dialler,
-) -> io::Result<link::Link<TcpStream>> {
+async fn connect(address: &str, expected: Option<u64>, dialler: &Dialler) -> io::Result<PeerLink> {
     if expected.is_some_and(|node| dialler.blocked.read().contains(&node)) {
         return Err(io::ErrorKind::HostUnreachable.into());
     }
     let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await??;
-    socket::tune(&stream)?;
+    let channel = dialler.wrapping.dial(stream).await?;
     let me = dialler.me.read().clone();
-    let link = link::dial(stream, &dialler.secret, &me, (dialler.entropy)()).await?;
+    let link = link::dial(channel, &dialler.secret, &me, (dialler.entropy)()).await?;
     if expected.is_some_and(|node| node != link.peer.node) {
         return Err(link::refused("another node answers at this address"));
     }
@@ -119,7 +117,7 @@ async fn connect(
 
 /// Gives each answer to who waits for it, until the connection ends.
 async fn hand_out(
-    mut reader: OwnedReadHalf,
+    mut reader: ReadHalf<Box<dyn Duplex>>,
     mut incoming: link::Seal,
     waiting: Waiting,
 ) -> io::Result<Infallible> {
@@ -136,12 +134,12 @@ async fn hand_out(
 async fn converse(
     first: Request,
     requests: &mut mpsc::Receiver<Request>,
-    link: link::Link<TcpStream>,
+    link: PeerLink,
     dialler: &Dialler,
 ) {
     let waiting = Waiting::default();
     let peer = link.peer.node;
-    let (reader, mut writer) = link.stream.into_split();
+    let (reader, mut writer) = tokio::io::split(link.stream);
     let mut answers = tokio::spawn(hand_out(reader, link.incoming, waiting.clone()));
     let mut outgoing = link.outgoing;
     let mut number = 0;
@@ -173,7 +171,11 @@ async fn converse(
                 Err(error) => drop(request.answer.send(Err(error))),
             }
         }
-        if let Err(error) = writer.write_all(&out).await {
+        let written = async {
+            writer.write_all(&out).await?;
+            writer.flush().await
+        };
+        if let Err(error) = written.await {
             tracing::debug!(%error, peer, "peer connection lost while writing");
             break;
         }

@@ -1,10 +1,11 @@
 //! One connection: a challenge handshake under the cluster's secret, then frames with a MAC each.
 //!
 //! Handshake (all integers big-endian): the dialler sends `hello`, the listener its own, each with a fresh nonce; then
-//! each proves the secret with `HMAC(secret, role ‖ hello_dialler ‖ hello_listener)`. The session key is
-//! `HMAC(secret, "session" ‖ both hellos)`, so a frame of another connection never verifies on this one.
+//! each proves the secret with `HMAC(secret, role ‖ binding ‖ hello_dialler ‖ hello_listener)`, where the binding names the
+//! encrypted channel (`tls`) and its length and that of the first hello go before them as u64. The session key is the
+//! same MAC with "session" for the role, so a frame of another connection never verifies on this one.
 //! Frame: `len u32 | mac 32 | body`, mac over `direction ‖ sequence u64 ‖ len ‖ body`. The sequence is counted, not
-//! sent: a replayed, dropped or reordered frame does not verify. There is no encryption.
+//! sent: a replayed, dropped or reordered frame does not verify.
 
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
@@ -16,13 +17,14 @@ use tokio::{
     time::timeout,
 };
 
+use super::tls::Channel;
 use crate::codec;
 
 /// Longest frame: one append with its bodies. Checked before anything is allocated.
 pub(crate) const FRAME_MAX: usize = 40 * 1024 * 1024;
 /// Longest handshake message.
 const HELLO_MAX: usize = 4 * 1024;
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
+pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 const MAC_LEN: usize = 32;
 
 /// Who a node says that it is. Node 0 is one that has no id yet.
@@ -117,39 +119,43 @@ pub(crate) struct Link<S> {
 
 /// Dials: proves the secret and checks that the other side has it.
 pub(crate) async fn dial<S: AsyncReadExt + AsyncWriteExt + Unpin>(
-    stream: S,
+    channel: Channel<S>,
     secret: &[u8],
     me: &Identity,
     nonce: u128,
 ) -> io::Result<Link<S>> {
     timeout(
         HANDSHAKE_TIMEOUT,
-        handshake(stream, &[secret], me, nonce, Role::Dialler),
+        handshake(channel, &[secret], me, nonce, Role::Dialler),
     )
     .await?
 }
 
 /// Answers a dialler that proves any of these secrets, with the same one: two are live while the secret is changed.
 pub(crate) async fn accept<S: AsyncReadExt + AsyncWriteExt + Unpin>(
-    stream: S,
+    channel: Channel<S>,
     secrets: &[&[u8]],
     me: &Identity,
     nonce: u128,
 ) -> io::Result<Link<S>> {
     timeout(
         HANDSHAKE_TIMEOUT,
-        handshake(stream, secrets, me, nonce, Role::Listener),
+        handshake(channel, secrets, me, nonce, Role::Listener),
     )
     .await?
 }
 
 async fn handshake<S: AsyncReadExt + AsyncWriteExt + Unpin>(
-    mut stream: S,
+    channel: Channel<S>,
     secrets: &[&[u8]],
     me: &Identity,
     nonce: u128,
     role: Role,
 ) -> io::Result<Link<S>> {
+    let Channel {
+        mut stream,
+        binding,
+    } = channel;
     let mine = codec::encode(&Hello {
         identity: me.clone(),
         nonce,
@@ -164,6 +170,8 @@ async fn handshake<S: AsyncReadExt + AsyncWriteExt + Unpin>(
     let bound_by = |secret: &[u8], label: &[u8]| {
         mac(secret)
             .chain_update(label)
+            .chain_update((binding.len() as u64).to_be_bytes())
+            .chain_update(&binding)
             .chain_update((dialler.len() as u64).to_be_bytes())
             .chain_update(dialler)
             .chain_update(listener)
@@ -201,7 +209,8 @@ async fn write_short(stream: &mut (impl AsyncWriteExt + Unpin), body: &[u8]) -> 
     let len = u32::try_from(body.len()).map_err(|_| refused("hello too long"))?;
     let mut out = len.to_be_bytes().to_vec();
     out.extend_from_slice(body);
-    stream.write_all(&out).await
+    stream.write_all(&out).await?;
+    stream.flush().await
 }
 
 async fn read_short(stream: &mut (impl AsyncReadExt + Unpin)) -> io::Result<Vec<u8>> {
@@ -253,6 +262,13 @@ mod tests {
         }
     }
 
+    fn open(stream: DuplexStream) -> Channel<DuplexStream> {
+        Channel {
+            stream,
+            binding: Vec::new(),
+        }
+    }
+
     type Pair = (
         io::Result<Link<DuplexStream>>,
         io::Result<Link<DuplexStream>>,
@@ -262,7 +278,10 @@ mod tests {
         let (a, b) = duplex(1024 * 1024);
         let (one, two) = (identity(dialler.0, 1), identity(listener.0, 2));
         let accepted = [listener.1];
-        tokio::join!(dial(a, dialler.1, &one, 11), accept(b, &accepted, &two, 22),)
+        tokio::join!(
+            dial(open(a), dialler.1, &one, 11),
+            accept(open(b), &accepted, &two, 22),
+        )
     }
 
     async fn linked() -> (Link<DuplexStream>, Link<DuplexStream>) {
@@ -308,8 +327,8 @@ mod tests {
             let (a, b) = duplex(1024);
             let (one, two) = (identity("test", 1), identity("test", 2));
             let (dialler, listener) = tokio::join!(
-                dial(a, proven, &one, 11),
-                accept(b, &[SECRET, NEXT], &two, 22),
+                dial(open(a), proven, &one, 11),
+                accept(open(b), &[SECRET, NEXT], &two, 22),
             );
             assert_eq!((dialler.is_ok(), listener.is_ok()), (taken, taken));
         }
@@ -330,8 +349,10 @@ mod tests {
         // Its nonces differ, so its key does.
         let (a, b) = duplex(1024);
         let (one, two) = (identity("test", 1), identity("test", 2));
-        let (_again, second) =
-            tokio::join!(dial(a, SECRET, &one, 11), accept(b, &[SECRET], &two, 23),);
+        let (_again, second) = tokio::join!(
+            dial(open(a), SECRET, &one, 11),
+            accept(open(b), &[SECRET], &two, 23),
+        );
         let frame = sealed(&mut dialler.outgoing, b"append");
         assert_refused(read(&frame, &mut second.expect("proved").incoming).await);
         assert_refused(read(&frame, &mut dialler.incoming).await);

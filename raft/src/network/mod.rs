@@ -1,4 +1,4 @@
-//! Node to node: authenticated frames over TCP, many groups over one connection.
+//! Node to node: authenticated frames over encrypted TCP, many groups over one connection.
 
 mod client;
 mod counters;
@@ -6,6 +6,7 @@ mod factory;
 mod link;
 mod server;
 mod socket;
+mod tls;
 mod wire;
 
 pub(crate) use client::{Dialler, Lane, Peers};
@@ -14,4 +15,5 @@ pub use counters::Refused;
 pub(crate) use factory::Factory;
 pub(crate) use link::Identity;
 pub(crate) use server::{Handler, Listener, serve};
+pub(crate) use tls::Wrapping;
 pub(crate) use wire::{Admitted, Answer, Call, Change, JoinRequest, Welcome};

@@ -4,7 +4,7 @@ use super::{
     client::Numbered,
     counters::Counters,
     link::{self, Identity, read_frame},
-    socket,
+    tls::Wrapping,
     wire::{Answer, Call},
 };
 use crate::codec;
@@ -37,6 +37,7 @@ pub(crate) struct Listener<H> {
     pub(crate) secret: Vec<u8>,
     /// Accepted too, while the cluster's secret is changed.
     pub(crate) other_secret: Option<Vec<u8>>,
+    pub(crate) wrapping: Wrapping,
     pub(crate) me: Arc<RwLock<Identity>>,
     pub(crate) entropy: crate::Entropy,
     pub(crate) counters: Arc<Counters>,
@@ -74,25 +75,26 @@ pub(crate) async fn serve<H: Handler>(listener: TcpListener, shared: Arc<Listene
 }
 
 async fn connection<H: Handler>(stream: TcpStream, shared: &Listener<H>) -> io::Result<()> {
-    socket::tune(&stream)?;
     let me = shared.me.read().clone();
     let secrets: Vec<&[u8]> = std::iter::once(&shared.secret)
         .chain(&shared.other_secret)
         .map(Vec::as_slice)
         .collect();
-    let link = link::accept(stream, &secrets, &me, (shared.entropy)())
-        .await
-        .inspect_err(|error| {
-            if error.kind() != io::ErrorKind::UnexpectedEof {
-                shared.counters.handshake();
-            }
-        })?;
+    let proved = async {
+        let channel = shared.wrapping.accept(stream).await?;
+        link::accept(channel, &secrets, &me, (shared.entropy)()).await
+    };
+    let link = proved.await.inspect_err(|error| {
+        if error.kind() != io::ErrorKind::UnexpectedEof {
+            shared.counters.handshake();
+        }
+    })?;
     let peer = link.peer;
     if shared.handler.is_blocked(peer.node) {
         return Err(io::ErrorKind::HostUnreachable.into());
     }
     let mut told = false;
-    let (mut reader, mut writer) = link.stream.into_split();
+    let (mut reader, mut writer) = tokio::io::split(link.stream);
     let (answers, mut ready) = mpsc::channel::<Numbered<Answer>>(ANSWERS);
     let mut outgoing = link.outgoing;
     let writing = tokio::spawn(async move {
@@ -105,6 +107,7 @@ async fn connection<H: Handler>(stream: TcpStream, shared: &Listener<H>) -> io::
                 next = ready.try_recv().ok();
             }
             writer.write_all(&out).await?;
+            writer.flush().await?;
         }
         Ok::<(), io::Error>(())
     });
