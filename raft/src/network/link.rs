@@ -1,9 +1,9 @@
 //! One connection: a challenge handshake under the cluster's secret, then frames with a MAC each.
 //!
 //! Handshake (all integers big-endian): the dialler sends `hello`, the listener its own, each with a fresh nonce; then
-//! each proves the secret with `HMAC(secret, role ‖ binding ‖ hello_dialler ‖ hello_listener)`, where the binding names the
-//! encrypted channel (`tls`) and its length and that of the first hello go before them as u64. The session key is the
-//! same MAC with "session" for the role, so a frame of another connection never verifies on this one.
+//! each proves the secret with `HMAC(secret, role ‖ len ‖ binding ‖ len ‖ hello_dialler ‖ hello_listener)`. The binding
+//! names the encrypted channel (`tls`); the lengths are u64. The session key is the same MAC with "session" for the
+//! role, so a frame of another connection never verifies on this one.
 //! Frame: `len u32 | mac 32 | body`, mac over `direction ‖ sequence u64 ‖ len ‖ body`. The sequence is counted, not
 //! sent: a replayed, dropped or reordered frame does not verify.
 

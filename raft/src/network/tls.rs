@@ -8,7 +8,7 @@
 use super::{link::HANDSHAKE_TIMEOUT, socket};
 use ring::{rand::SystemRandom, signature::Ed25519KeyPair};
 use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, ServerConfig, SignatureScheme,
+    ClientConfig, ConnectionCommon, DigitallySignedStruct, Error, ServerConfig, SignatureScheme,
     client::{
         Resumption,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -67,49 +67,37 @@ impl Wrapping {
     pub(crate) async fn dial(&self, stream: TcpStream) -> io::Result<PeerChannel> {
         socket::tune(&stream)?;
         let Self::Tls(connector, _) = self else {
-            return Ok(plain(stream));
+            return Ok(channel(stream, Vec::new()));
         };
         // TLS wants a name; it is neither sent nor checked.
         let name = ServerName::try_from("tidegate").map_err(io::Error::other)?;
         let stream = timeout(HANDSHAKE_TIMEOUT, connector.connect(name, stream)).await??;
-        let binding =
-            stream
-                .get_ref()
-                .1
-                .export_keying_material(vec![0; BINDING_LEN], BINDING_LABEL, None);
-        bound(stream, binding)
+        let binding = binding(stream.get_ref().1)?;
+        Ok(channel(stream, binding))
     }
 
     pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<PeerChannel> {
         socket::tune(&stream)?;
         let Self::Tls(_, acceptor) = self else {
-            return Ok(plain(stream));
+            return Ok(channel(stream, Vec::new()));
         };
         let stream = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await??;
-        let binding =
-            stream
-                .get_ref()
-                .1
-                .export_keying_material(vec![0; BINDING_LEN], BINDING_LABEL, None);
-        bound(stream, binding)
+        let binding = binding(stream.get_ref().1)?;
+        Ok(channel(stream, binding))
     }
 }
 
-fn plain(stream: TcpStream) -> PeerChannel {
+fn channel(stream: impl Duplex + 'static, binding: Vec<u8>) -> PeerChannel {
     Channel {
         stream: Box::new(stream),
-        binding: Vec::new(),
+        binding,
     }
 }
 
-fn bound(
-    stream: impl Duplex + 'static,
-    binding: Result<Vec<u8>, Error>,
-) -> io::Result<PeerChannel> {
-    Ok(Channel {
-        stream: Box::new(stream),
-        binding: binding.map_err(io::Error::other)?,
-    })
+fn binding<Side>(connection: &ConnectionCommon<Side>) -> io::Result<Vec<u8>> {
+    connection
+        .export_keying_material(vec![0; BINDING_LEN], BINDING_LABEL, None)
+        .map_err(io::Error::other)
 }
 
 fn tls() -> Result<Wrapping, Box<dyn std::error::Error + Send + Sync>> {
@@ -196,12 +184,19 @@ impl ServerCertVerifier for AnyKey {
 mod tests {
     use super::*;
     use crate::network::link::{self, Identity};
+    use std::net::SocketAddr;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
         net::TcpListener,
     };
 
     const SECRET: &[u8] = b"a secret of thirty-two bytes, or more";
+
+    type PeerLink = link::Link<Box<dyn Duplex>>;
+
+    fn wrapping(encrypted: bool) -> Wrapping {
+        Wrapping::new(encrypted).expect("a key")
+    }
 
     fn identity(node: u64) -> Identity {
         Identity {
@@ -211,30 +206,24 @@ mod tests {
         }
     }
 
-    async fn listener() -> (TcpListener, std::net::SocketAddr) {
+    async fn listener() -> (TcpListener, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         (listener, address)
     }
 
-    async fn dial(
-        wrapping: &Wrapping,
-        to: std::net::SocketAddr,
-    ) -> io::Result<link::Link<Box<dyn Duplex>>> {
+    async fn dial(wrapping: &Wrapping, to: SocketAddr) -> io::Result<PeerLink> {
         let channel = wrapping.dial(TcpStream::connect(to).await?).await?;
         link::dial(channel, SECRET, &identity(1), 11).await
     }
 
-    async fn accept(
-        wrapping: &Wrapping,
-        listener: &TcpListener,
-    ) -> io::Result<link::Link<Box<dyn Duplex>>> {
+    async fn accept(wrapping: &Wrapping, listener: &TcpListener) -> io::Result<PeerLink> {
         let channel = wrapping.accept(listener.accept().await?.0).await?;
         link::accept(channel, &[SECRET], &identity(2), 22).await
     }
 
     /// Everything that crosses `listener` on its way to `to`.
-    async fn overheard(listener: TcpListener, to: std::net::SocketAddr) -> Vec<u8> {
+    async fn overheard(listener: TcpListener, to: SocketAddr) -> Vec<u8> {
         let (from, _) = listener.accept().await.expect("somebody dials");
         let onward = TcpStream::connect(to).await.expect("reachable");
         let (mut from, mut back) = from.into_split();
@@ -250,7 +239,7 @@ mod tests {
     }
 
     async fn heard_while_sending(encrypted: bool, words: &[u8]) -> Vec<u8> {
-        let wrapping = Wrapping::new(encrypted).expect("a key");
+        let wrapping = wrapping(encrypted);
         let (tap, tapped) = listener().await;
         let (end, address) = listener().await;
         let tap = tokio::spawn(overheard(tap, address));
@@ -276,11 +265,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_stands_in_the_middle_proves_nothing() {
-        let (victim, middle, server) = (
-            Wrapping::new(true).expect("a key"),
-            Wrapping::new(true).expect("a key"),
-            Wrapping::new(true).expect("a key"),
-        );
+        let (victim, middle, server) = (wrapping(true), wrapping(true), wrapping(true));
         let (trap, trapped) = listener().await;
         let (end, address) = listener().await;
         // It ends TLS on both sides and passes every byte on.
@@ -292,8 +277,7 @@ mod tests {
                 .stream;
             copy_bidirectional(&mut near, &mut far).await
         });
-        let accepting = accept(&server, &end);
-        let (dialled, accepted) = tokio::join!(dial(&victim, trapped), accepting);
+        let (dialled, accepted) = tokio::join!(dial(&victim, trapped), accept(&server, &end));
         assert_eq!(
             accepted.err().map(|error| error.kind()),
             Some(io::ErrorKind::PermissionDenied)
@@ -305,10 +289,7 @@ mod tests {
     #[tokio::test]
     async fn plain_and_encrypted_ends_do_not_talk() {
         for (one, other) in [(true, false), (false, true)] {
-            let (one, other) = (
-                Wrapping::new(one).expect("a key"),
-                Wrapping::new(other).expect("a key"),
-            );
+            let (one, other) = (wrapping(one), wrapping(other));
             let (end, address) = listener().await;
             let (dialled, accepted) = tokio::join!(dial(&one, address), accept(&other, &end));
             assert!(dialled.is_err() && accepted.is_err());
