@@ -5,8 +5,8 @@ set -euo pipefail
 missing=()
 command -v cc >/dev/null || missing+=(build-essential)
 command -v curl >/dev/null || missing+=(curl)
-# RocksDB's bindings are made by bindgen, which loads libclang.
-ls /usr/lib/llvm-*/lib/libclang*.so* >/dev/null 2>&1 || missing+=(libclang-dev)
+# RocksDB's bindings are made by bindgen, which loads libclang. libclang-cpp, which other packages bring, is not it.
+compgen -G '/usr/lib/llvm-*/lib/libclang.so*' >/dev/null || missing+=(libclang-dev)
 if [ ${#missing[@]} -gt 0 ]; then
   echo "installing: ${missing[*]}"
   sudo=$([ "$(id -u)" -eq 0 ] || echo sudo)
