@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use model::{
     catalog::{
-        Backoff, Connection, Destination, Digest, Encoding, HmacConfig, Item, RatePeriod,
-        RetryRule, Rule, Secret, Source, SourceType,
+        Backoff, Connection, Destination, HandshakeKind, Handshaken, Item, LiveSecret, RatePeriod,
+        RetryRule, Rule, Secret, Source, Verification,
     },
     envelope::{Envelope, PayloadRef},
     ids::{ConnectionId, DestinationId, GroupId, RequestId, SourceId},
@@ -17,8 +17,8 @@ use model::{
     state::codec::{self, Stored},
     time::Timestamp,
     traffic::{
-        Attempt, ErrorCode, Event, EventStatus, IgnoreCause, Ignored, Outcome, RejectionCause,
-        RequestRecord, RequestState, StoredRequest, Trigger,
+        Attempt, ErrorCode, Event, EventStatus, IgnoreCause, Ignored, Origin, Outcome,
+        RejectionCause, RequestRecord, RequestState, StoredRequest, Trigger,
     },
 };
 use proptest::prelude::*;
@@ -33,7 +33,7 @@ fn record() -> RequestRecord {
         path: "/a".into(),
         query: "b=c".into(),
         headers: vec![("x-y".into(), Bytes::from_static(b"z"))],
-        verified: true,
+        origin: Origin::Proven { secret: Some(1) },
     }
 }
 
@@ -96,6 +96,25 @@ fn ignored() -> Ignored {
     }
 }
 
+fn verification() -> Verification {
+    let mut verification = Verification::with_secret("HMAC", "0123456789abcdef");
+    verification.secrets.push(LiveSecret {
+        secret: Secret::new("fedcba9876543210".into()),
+        expires_at: Some(AT.plus_ms(1)),
+        last_verified_at: Some(AT),
+    });
+    let header = Secret::new("x-sig".into());
+    verification.fields.insert("header_key".into(), header);
+    verification.signed_url = Some("https://a/b".into());
+    verification.tolerance_s = Some(60);
+    verification.handshake = Some(Handshaken {
+        kind: HandshakeKind::ConfirmUrl,
+        value: Secret::new("https://c".into()),
+        at: AT,
+    });
+    verification
+}
+
 fn items() -> [Item; 3] {
     let secret = || Secret::new("0123456789abcdef".into());
     [
@@ -103,12 +122,7 @@ fn items() -> [Item; 3] {
             id: SourceId(1),
             name: "orders".into(),
             description: None,
-            source_type: SourceType::Hmac(HmacConfig {
-                digest: Digest::Sha256,
-                encoding: Encoding::Base64url,
-                header: "x-sig".into(),
-                secret: secret(),
-            }),
+            verification: verification(),
             allowed_http_methods: vec!["PUT".into()],
             custom_response: None,
             disabled_at: None,
@@ -166,8 +180,19 @@ fn stays<T: Stored + PartialEq + std::fmt::Debug>(value: &T, golden: &str) {
 fn a_stored_request_record_keeps_its_bytes() {
     stays(
         &record(),
-        "0101fd0068e5cf8b01000004504f5354022f6103623d630103782d79017a01",
+        "0201fd0068e5cf8b01000004504f5354022f6103623d630103782d79017a020101",
     );
+}
+
+#[test]
+fn the_first_layout_of_a_request_record_is_still_read() {
+    let first = "0101fd0068e5cf8b01000004504f5354022f6103623d630103782d79017a01";
+    let read = codec::decode::<RequestRecord>(&hex::decode(first).expect("hex"));
+    let expected = RequestRecord {
+        origin: Origin::Proven { secret: None },
+        ..record()
+    };
+    assert_eq!(read.expect("readable"), expected);
 }
 
 #[test]
@@ -202,7 +227,7 @@ fn a_stored_ignored_event_keeps_its_bytes() {
 #[test]
 fn catalog_items_keep_their_json() {
     let golden = [
-        r#"{"kind":"Source","value":{"id":"src_00000000000000000000000001","name":"orders","description":null,"type":{"scheme":"HMAC","digest":"sha256","encoding":"base64url","header":"x-sig","secret":"0123456789abcdef"},"allowed_http_methods":["PUT"],"custom_response":null,"disabled_at":null,"created_at":1700000000000,"updated_at":1700000000000}}"#,
+        r#"{"kind":"Source","value":{"id":"src_00000000000000000000000001","name":"orders","description":null,"verification":{"type":"HMAC","scheme":"HMAC","secrets":[{"secret":"0123456789abcdef"},{"secret":"fedcba9876543210","expires_at":1700000000001,"last_verified_at":1700000000000}],"fields":{"header_key":"x-sig"},"signed_url":"https://a/b","tolerance_s":60,"handshake":{"kind":"CONFIRM_URL","value":"https://c","at":1700000000000}},"allowed_http_methods":["PUT"],"custom_response":null,"disabled_at":null,"created_at":1700000000000,"updated_at":1700000000000}}"#,
         r#"{"kind":"Destination","value":{"id":"des_00000000000000000000000002","name":"shop","description":"d","url":"https://a/","http_method":null,"path_forwarding":true,"rate_limit":5,"rate_limit_period":"concurrent","signing_secret":"0123456789abcdef","disabled_at":1700000000000,"created_at":1700000000000,"updated_at":1700000000000}}"#,
         r#"{"kind":"Connection","value":{"id":"web_00000000000000000000000003","name":null,"description":null,"source_id":"src_00000000000000000000000001","destination_id":"des_00000000000000000000000002","rules":[{"type":"delay","delay":100},{"type":"retry","strategy":"exponential","count":3,"interval":1000,"response_status_codes":["500-599"]}],"disabled_at":null,"created_at":1700000000000,"updated_at":1700000000000}}"#,
     ];
@@ -388,7 +413,7 @@ proptest! {
             path,
             query,
             headers: headers.into_iter().map(|(name, value)| (name, value.into())).collect(),
-            verified,
+            origin: if verified { Origin::Vouched } else { Origin::Unproven },
         };
         prop_assert_eq!(codec::decode::<RequestRecord>(&codec::encode(&record)).ok(), Some(record));
     }

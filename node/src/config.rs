@@ -85,6 +85,8 @@ section! {
         rejected_kept_per_source: u32 = 1_000,
         /// Rejected requests that are stored for each source and second; further ones are only counted.
         rejected_per_second_per_source: u32 = 10,
+        /// Bytes that a source's secret needs at least. Only for senders that give out shorter ones.
+        min_secret_bytes: usize = 16,
         /// Bodies of rejected requests are kept up to this size.
         rejected_max_body_bytes: usize = 64 * 1024,
     }

@@ -16,7 +16,12 @@ pub(crate) enum Refused {
     /// The source does not take this method; the ones that it takes.
     MethodNotAllowed(String),
     /// The source's rules rejected it. Why is for the admin to see.
-    Rejected,
+    Rejected {
+        /// What the provider expects; 403 for most.
+        status: u16,
+        /// Some providers take no body.
+        empty: bool,
+    },
     UriTooLong,
     HeadTooLarge,
     BodyTooLarge,
@@ -38,7 +43,7 @@ impl Refused {
             Self::UnknownSource => "unknown_source",
             Self::Unauthorized => "unauthorized",
             Self::MethodNotAllowed(_) => "method",
-            Self::Rejected => "rejected",
+            Self::Rejected { .. } => "rejected",
             Self::UriTooLong => "uri_too_long",
             Self::HeadTooLarge => "head_too_large",
             Self::BodyTooLarge => "body_too_large",
@@ -65,7 +70,7 @@ impl fmt::Display for Refused {
             Self::UnknownSource => "no such source",
             Self::Unauthorized => "expected a valid bearer token",
             Self::MethodNotAllowed(_) => "the source does not take this method",
-            Self::Rejected => "the request was rejected",
+            Self::Rejected { .. } => "the request was rejected",
             Self::UriTooLong => "the URL is too long",
             Self::HeadTooLarge => "the headers are too large",
             Self::BodyTooLarge => "the body is too large",
@@ -84,7 +89,9 @@ impl ResponseError for Refused {
             Self::UnknownSource => StatusCode::NOT_FOUND,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Rejected => StatusCode::FORBIDDEN,
+            Self::Rejected { status, .. } => {
+                StatusCode::from_u16(*status).unwrap_or(StatusCode::FORBIDDEN)
+            }
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -111,6 +118,9 @@ impl ResponseError for Refused {
         }
         if self.leaves_body_unread() {
             response.force_close();
+        }
+        if matches!(self, Self::Rejected { empty: true, .. }) {
+            return response.finish();
         }
         response.json(serde_json::json!({"status": "REJECTED", "message": self.to_string()}))
     }

@@ -3,14 +3,15 @@
 mod catalog_view;
 mod connection;
 mod destination;
+mod earlier;
 mod source;
+mod verification;
 
 pub use catalog_view::{Catalog, CatalogError};
 pub use connection::{Backoff, Connection, RetryRule, Rule};
 pub use destination::{Destination, RatePeriod};
-pub use source::{
-    CustomResponse, Digest, Encoding, HmacConfig, ResponseKind, Secret, Source, SourceType,
-};
+pub use source::{CustomResponse, ResponseKind, Source};
+pub use verification::{HandshakeKind, Handshaken, LiveSecret, Secret, Verification};
 
 use serde::{Deserialize, Serialize};
 

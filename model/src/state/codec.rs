@@ -17,6 +17,11 @@ pub enum CodecError {
 pub trait Stored: Serialize + DeserializeOwned {
     const WHAT: &'static str;
     const VERSION: u8;
+
+    /// Reads the body of an earlier version; none for a version that was never written.
+    fn read_earlier(_version: u8, _body: &[u8]) -> Option<Result<Self, CodecError>> {
+        None
+    }
 }
 
 /// No value is longer. Damaged bytes that claim a longer one are refused before memory is taken for it: an allocation
@@ -44,7 +49,17 @@ pub fn encode<T: Stored>(value: &T) -> Vec<u8> {
 /// # Errors
 /// When the bytes are not exactly one value of the known version.
 pub fn decode<T: Stored>(bytes: &[u8]) -> Result<T, CodecError> {
-    let body = versioned::<T>(bytes)?;
+    if let Some((&version, body)) = bytes.split_first()
+        && version < T::VERSION
+        && let Some(read) = T::read_earlier(version, body)
+    {
+        return read;
+    }
+    decode_body(versioned::<T>(bytes)?)
+}
+
+/// Reads the bincode behind a version byte.
+pub(crate) fn decode_body<T: Stored>(body: &[u8]) -> Result<T, CodecError> {
     let malformed = |detail: String| CodecError::Malformed {
         what: T::WHAT,
         detail,

@@ -7,5 +7,6 @@ mod request;
 pub use attempt::{Attempt, AttemptStatus, ErrorCode, Outcome, Trigger};
 pub use event::{Event, EventStatus, IgnoreCause, Ignored};
 pub use request::{
-    RejectionCause, Request, RequestRecord, RequestState, StoredRequest, Unverified, Verified,
+    Origin, RejectionCause, Request, RequestRecord, RequestState, StoredRequest, Unverified,
+    Verified,
 };

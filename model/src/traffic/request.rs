@@ -1,6 +1,12 @@
 //! A request: a claim of origin until its source's scheme has proven it.
 
-use crate::{envelope::PayloadRef, ids::SourceId, state::codec::Stored, time::Timestamp};
+use crate::{
+    envelope::PayloadRef,
+    ids::SourceId,
+    policy::signature::Diagnosis,
+    state::codec::{self, CodecError, Stored},
+    time::Timestamp,
+};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::marker::PhantomData;
@@ -53,11 +59,30 @@ pub struct RequestRecord {
     pub query: String,
     /// Lower-case names in the order of arrival; duplicates kept.
     pub headers: Vec<(String, Bytes)>,
-    /// Whether a scheme proved its origin (`WEBHOOK` proves nothing).
-    pub verified: bool,
+    pub origin: Origin,
+}
+
+/// What is known of where a request comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Origin {
+    /// Nothing was asked, or nothing was looked at.
+    #[default]
+    Unproven,
+    /// The operator's own token came with it.
+    Vouched,
+    /// The source's scheme accepted it; with the place of the secret that fitted, where the source has secrets.
+    Proven { secret: Option<u8> },
+    /// The source's scheme did not.
+    Refused(Diagnosis),
 }
 
 impl RequestRecord {
+    /// Whether its origin is proven.
+    #[must_use]
+    pub fn is_verified(&self) -> bool {
+        matches!(self.origin, Origin::Vouched | Origin::Proven { .. })
+    }
+
     /// The values of a header, in the order of arrival.
     pub fn header_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Bytes> {
         self.headers
@@ -69,7 +94,47 @@ impl RequestRecord {
 
 impl Stored for RequestRecord {
     const WHAT: &'static str = "request record";
+    const VERSION: u8 = 2;
+
+    fn read_earlier(version: u8, body: &[u8]) -> Option<Result<Self, CodecError>> {
+        (version == FirstRecord::VERSION)
+            .then(|| codec::decode_body::<FirstRecord>(body).map(Self::from))
+    }
+}
+
+/// The first layout of a record: it told verified from unverified and no more.
+#[derive(Serialize, Deserialize)]
+struct FirstRecord {
+    source_id: SourceId,
+    received_at: Timestamp,
+    method: String,
+    path: String,
+    query: String,
+    headers: Vec<(String, Bytes)>,
+    verified: bool,
+}
+
+impl Stored for FirstRecord {
+    const WHAT: &'static str = "request record";
     const VERSION: u8 = 1;
+}
+
+impl From<FirstRecord> for RequestRecord {
+    fn from(first: FirstRecord) -> Self {
+        Self {
+            source_id: first.source_id,
+            received_at: first.received_at,
+            method: first.method,
+            path: first.path,
+            query: first.query,
+            headers: first.headers,
+            origin: if first.verified {
+                Origin::Proven { secret: None }
+            } else {
+                Origin::Unproven
+            },
+        }
+    }
 }
 
 /// Why a request went no further. The names are the API's.

@@ -2,7 +2,7 @@
 
 use crate::kit::{NOW, World, configure, nonsense};
 use model::{
-    catalog::{Catalog, Item, Kind, Source, SourceType},
+    catalog::{Catalog, Item, Kind, Source, Verification},
     ids::SourceId,
     machine::{self, Change, Effect, Refusal, Reply},
     state::{codec, kv::Table},
@@ -13,7 +13,7 @@ pub(crate) fn source(id: u128, name: &str) -> Item {
         id: SourceId(id),
         name: name.into(),
         description: None,
-        source_type: SourceType::Webhook,
+        verification: Verification::none(),
         allowed_http_methods: vec![],
         custom_response: None,
         disabled_at: None,

@@ -18,6 +18,8 @@ pub(super) struct Fresh {
     pub(super) connection: ConnectionId,
     pub(super) source: SourceId,
     pub(super) destination: destination_input::Fresh,
+    /// What an inline source's secret needs at least.
+    pub(super) min_secret_bytes: usize,
 }
 
 /// Which connection a body is about.
@@ -190,7 +192,13 @@ fn read_source(
         // An existing name is updated: upserts of connections rely on it.
         let name = names::required(&inline, None)?;
         let kept = catalog.source_named(&name);
-        let source = source_input::read(&inline, kept.map(AsRef::as_ref), fresh.source, now)?;
+        let source = source_input::read(
+            &inline,
+            kept.map(AsRef::as_ref),
+            fresh.source,
+            now,
+            fresh.min_secret_bytes,
+        )?;
         if let Some(kept) = kept {
             let updated_at = kept.updated_at;
             if (Source {
@@ -267,6 +275,7 @@ mod tests {
         body: Value,
     ) -> Result<(Connected, Vec<Item>), ApiError> {
         let fresh = Fresh {
+            min_secret_bytes: 16,
             connection: ConnectionId(seed),
             source: SourceId(seed),
             destination: destination_input::Fresh {
@@ -338,6 +347,7 @@ mod tests {
         let (first, items) = upsert(&Catalog::default(), 1, inline()).expect("a connection");
         let catalog = with(items);
         let fresh = Fresh {
+            min_secret_bytes: 16,
             connection: ConnectionId(9),
             source: SourceId(9),
             destination: destination_input::Fresh {

@@ -104,6 +104,7 @@ async fn write(
 ) -> Answer {
     let now = world::now();
     let fresh = Fresh {
+        min_secret_bytes: gateway.config.ingest.min_secret_bytes,
         connection: ConnectionId::mint(now, world::entropy()),
         source: SourceId::mint(now, world::entropy()),
         destination: destinations::fresh(gateway),

@@ -22,7 +22,10 @@ mod request_filter;
 mod requests;
 mod routes;
 mod rules;
+mod source_auth;
 mod source_input;
+mod source_marks;
+mod source_types;
 mod sources;
 #[cfg(test)]
 mod stories;
@@ -33,3 +36,4 @@ mod traffic_scan;
 mod views;
 
 pub(crate) use routes::configure;
+pub(crate) use source_marks::{keep_handshake, note_secret_use};

@@ -64,7 +64,7 @@ impl RequestFilter {
             .is_none_or(|accepted| accepted == cause.is_none())
             && self
                 .verified
-                .is_none_or(|verified| verified == record.verified)
+                .is_none_or(|verified| verified == record.is_verified())
             && (self.causes.is_empty() || cause.is_some_and(|cause| self.causes.contains(&cause)))
             && self
                 .sources
@@ -81,7 +81,7 @@ impl RequestFilter {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use model::time::Timestamp;
+    use model::{time::Timestamp, traffic::Origin};
 
     fn keeps(raw: &str, state: RequestState) -> bool {
         let request = StoredRequest {
@@ -99,7 +99,11 @@ mod tests {
             path: String::new(),
             query: String::new(),
             headers: Vec::new(),
-            verified: state == RequestState::Accepted,
+            origin: if state == RequestState::Accepted {
+                Origin::Vouched
+            } else {
+                Origin::Unproven
+            },
         };
         let filter = RequestFilter::read(&Query::parse(raw)).expect("a good query");
         filter.keeps(&request, &record)

@@ -19,7 +19,7 @@ use model::{
     ids::{ConnectionId, EventId, RequestId},
     machine::EventReply,
     state::{codec, kv::Table, tables},
-    traffic::{EventStatus, Ignored, RequestRecord, RequestState, StoredRequest},
+    traffic::{EventStatus, Ignored, Origin, RequestRecord, RequestState, StoredRequest},
 };
 use serde_json::{Value, json};
 
@@ -246,7 +246,8 @@ fn show_recorded(
     json!({
         "id": id,
         "team_id": viewer.team,
-        "verified": record.verified,
+        "verified": record.is_verified(),
+        "verification": show_origin(&record.origin),
         "original_event_data_id": null,
         "rejection_cause": rejection_cause,
         "ingested_at": times::show(request.ingested_at),
@@ -257,6 +258,20 @@ fn show_recorded(
         "updated_at": times::show(request.ingested_at),
         "created_at": times::show(record.received_at),
     })
+}
+
+/// How the origin was proven, or why it was not: the question that admins ask most.
+fn show_origin(origin: &Origin) -> Value {
+    match origin {
+        Origin::Unproven => json!({"by": "nothing"}),
+        Origin::Vouched => json!({"by": "operator_token"}),
+        Origin::Proven { secret } => json!({"by": "source", "secret": secret}),
+        Origin::Refused(diagnosis) => json!({
+            "by": null,
+            "diagnosis": diagnosis.code(),
+            "message": diagnosis.to_string(),
+        }),
+    }
 }
 
 fn show_ignored(viewer: &Viewer, id: EventId, ignored: &Ignored) -> Value {
@@ -277,6 +292,7 @@ mod tests {
     use bytes::Bytes;
     use model::{
         ids::SourceId,
+        policy::signature::Diagnosis,
         time::Timestamp,
         traffic::{IgnoreCause, RejectionCause},
     };
@@ -290,7 +306,7 @@ mod tests {
             path: String::new(),
             query: String::new(),
             headers: Vec::new(),
-            verified: false,
+            origin: Origin::Refused(Diagnosis::Stale { by_s: 7 }),
         };
         let request = StoredRequest {
             state: RequestState::Rejected(RejectionCause::VerificationFailed),
@@ -303,6 +319,9 @@ mod tests {
         let view = show(&Viewer::for_tests(false), RequestId(1), &request).expect("readable");
         assert_eq!(view["rejection_cause"], "VERIFICATION_FAILED");
         assert_eq!(view["verified"], false);
+        assert_eq!(view["verification"]["diagnosis"], "STALE");
+        let message = view["verification"]["message"].as_str().expect("words");
+        assert!(message.contains("7 s too old"), "{message}");
         assert_eq!(view["events_count"], 0);
         assert_eq!(view["created_at"], "1970-01-01T00:00:01.000Z");
     }

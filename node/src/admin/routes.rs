@@ -2,7 +2,7 @@
 
 use super::{
     api_error::ApiError, attempts, auth::require_token, body, cluster, connections, destinations,
-    events, health, requests, sources,
+    events, health, requests, source_types, sources,
 };
 use actix_web::{
     Error, HttpRequest, HttpResponse, Resource,
@@ -56,10 +56,12 @@ fn configuration(cfg: &mut web::ServiceConfig) {
             .route(put().to(sources::update))
             .route(delete().to(sources::delete)),
     )
+    .service(at("/sources/{id}/rotate").route(put().to(sources::rotate)))
     .service(at("/sources/{id}/enable").route(put().to(sources::enable)))
     .service(at("/sources/{id}/unarchive").route(put().to(sources::enable)))
     .service(at("/sources/{id}/disable").route(put().to(sources::disable)))
     .service(at("/sources/{id}/archive").route(put().to(sources::disable)))
+    .service(at("/source-types").route(get().to(source_types::list)))
     .service(
         at("/destinations")
             .route(get().to(destinations::list))

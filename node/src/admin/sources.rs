@@ -8,7 +8,7 @@ use super::{
     freshness,
     page::PageRequest,
     query::Query,
-    source_input,
+    source_auth, source_input,
     views::Viewer,
 };
 use crate::{gateway::Gateway, world};
@@ -58,7 +58,7 @@ async fn find(gateway: &Gateway, query: &Query) -> Result<Vec<Arc<Source>>, ApiE
             &source.id.to_string(),
             Some(&source.name),
             source.disabled_at,
-        ) && catalog_page::is_among(&types, source.source_type.name())
+        ) && catalog_page::is_among(&types, &source.verification.source_type)
     });
     Ok(found.cloned().collect())
 }
@@ -72,7 +72,7 @@ pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, query: Query) 
 pub(super) async fn create(gateway: Data<Gateway>, query: Query, body: Body) -> Answer {
     let fresh = SourceId::mint(world::now(), world::entropy());
     let made = changes::make(&gateway, |catalog, now| {
-        let source = source_input::read(&body.fields(), None, fresh, now)?;
+        let source = source_input::read(&body.fields(), None, fresh, now, least(&gateway))?;
         source_input::check_name(catalog, &source)?;
         Ok(decided(None, source))
     });
@@ -87,7 +87,7 @@ pub(super) async fn upsert(gateway: Data<Gateway>, query: Query, body: Body) -> 
         let fields = body.fields();
         let name = super::names::required(&fields, None)?;
         let kept = catalog.source_named(&name).map(AsRef::as_ref);
-        let source = source_input::read(&fields, kept, fresh, now)?;
+        let source = source_input::read(&fields, kept, fresh, now, least(&gateway))?;
         Ok(decided(kept, source))
     });
     let source = made.await?;
@@ -102,12 +102,38 @@ pub(super) async fn update(
 ) -> Answer {
     let made = changes::make(&gateway, |catalog, now| {
         let kept = known(catalog, &id)?;
-        let source = source_input::read(&body.fields(), Some(kept), kept.id, now)?;
+        let source = source_input::read(&body.fields(), Some(kept), kept.id, now, least(&gateway))?;
         source_input::check_name(catalog, &source)?;
         Ok(decided(Some(kept), source))
     });
     let source = made.await?;
     Ok(Json(Viewer::of(&gateway, &query).source(&source)))
+}
+
+/// A new secret beside the old one, which ends after a grace.
+pub(super) async fn rotate(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    query: Query,
+    body: Body,
+) -> Answer {
+    let made = changes::make(&gateway, |catalog, now| {
+        let kept = known(catalog, &id)?;
+        let auth = &kept.verification;
+        let source = Source {
+            verification: source_auth::rotate(&body.fields(), auth, now, least(&gateway))?,
+            updated_at: now,
+            ..Source::clone(kept)
+        };
+        Ok(decided(Some(kept), source))
+    });
+    let source = made.await?;
+    Ok(Json(Viewer::of(&gateway, &query).source(&source)))
+}
+
+/// Bytes that a secret needs at least.
+fn least(gateway: &Gateway) -> usize {
+    gateway.config.ingest.min_secret_bytes
 }
 
 pub(super) async fn enable(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {

@@ -11,7 +11,7 @@ use model::{
     ids::{ConnectionId, DestinationId, GroupId, RequestId, SourceId},
     machine::{AcceptRequests, Command, Incoming, Planned, Verdict},
     state::codec,
-    traffic::RequestRecord,
+    traffic::{Origin, RequestRecord},
 };
 use raft::{Cluster, Environment};
 use serde_json::{Value, json};
@@ -115,7 +115,7 @@ impl Node {
             path: "/paid".into(),
             query: "n=1".into(),
             headers: vec![("content-type".into(), Bytes::from("application/json"))],
-            verified: true,
+            origin: Origin::Vouched,
         });
         let command = Command::AcceptRequests(AcceptRequests {
             requests: vec![Incoming {

@@ -177,7 +177,7 @@ mod tests {
                 header("x-tag", "a"),
                 header("x-tag", "b"),
             ],
-            verified: true,
+            origin: model::traffic::Origin::Vouched,
         }
     }
 

@@ -3,8 +3,10 @@
 use super::{connection_input::Connected, query::Query, rules, times};
 use crate::gateway::Gateway;
 use model::{
-    catalog::{Destination, Digest, Encoding, RatePeriod, ResponseKind, Source, SourceType},
-    policy::signature,
+    catalog::{
+        Destination, HandshakeKind, LiveSecret, RatePeriod, ResponseKind, Source, Verification,
+    },
+    policy::signature::{self, registry},
 };
 use serde_json::{Value, json};
 
@@ -35,17 +37,17 @@ impl Viewer {
     }
 
     pub(super) fn source(&self, source: &Source) -> Value {
-        let proves_origin = signature::proves_origin(&source.source_type);
+        let proves_origin = signature::proves_origin(&source.verification);
         json!({
             "id": source.id,
             "name": source.name,
             "description": source.description,
             "team_id": self.team,
             "url": self.url(source),
-            "type": source.source_type.name(),
+            "type": source.verification.source_type,
             "authenticated": proves_origin,
             // Anyone who knows the URL of an unverified source may post: that has to be seen at a glance.
-            "verification": if proves_origin { "signature" } else { "none" },
+            "verification": if proves_origin { source.verification.scheme.as_str() } else { "none" },
             "config": self.source_config(source),
             "disabled_at": times::show_some(source.disabled_at),
             "updated_at": times::show(source.updated_at),
@@ -63,35 +65,35 @@ impl Viewer {
             };
             json!({"content_type": content_type, "body": response.body})
         });
+        let auth = &source.verification;
         let mut config = json!({
             "allowed_http_methods": if methods.is_empty() { json!(DEFAULT_METHODS) } else { json!(methods) },
             "custom_response": response,
         });
-        if !self.shows_auth {
-            return config;
+        if auth.scheme != auth.source_type {
+            config["auth_type"] = json!(auth.scheme);
         }
-        match &source.source_type {
-            SourceType::Webhook => {}
-            SourceType::Github { secret } => {
-                config["auth"] = json!({"webhook_secret_key": secret.reveal()});
+        if let Some(url) = &auth.signed_url {
+            config["signed_url"] = json!(url);
+        }
+        if let Some(tolerance_s) = auth.tolerance_s {
+            config["tolerance_s"] = json!(tolerance_s);
+        }
+        if !auth.secrets.is_empty() {
+            config["secrets"] = auth.secrets.iter().map(show_secret).collect();
+        }
+        if let Some(left) = &auth.handshake {
+            let kind = match left.kind {
+                HandshakeKind::SecretLearned => "SECRET_LEARNED",
+                HandshakeKind::ConfirmUrl => "CONFIRM_URL",
+            };
+            config["handshake"] = json!({"kind": kind, "at": times::show(left.at)});
+            if self.shows_auth && left.kind == HandshakeKind::ConfirmUrl {
+                config["handshake"]["url"] = json!(left.value.reveal());
             }
-            SourceType::Hmac(hmac) => {
-                let algorithm = match hmac.digest {
-                    Digest::Sha256 => "sha256",
-                    Digest::Sha512 => "sha512",
-                };
-                let encoding = match hmac.encoding {
-                    Encoding::Hex => "hex",
-                    Encoding::Base64 => "base64",
-                    Encoding::Base64url => "base64url",
-                };
-                config["auth"] = json!({
-                    "algorithm": algorithm,
-                    "encoding": encoding,
-                    "header_key": hmac.header,
-                    "webhook_secret_key": hmac.secret.reveal(),
-                });
-            }
+        }
+        if self.shows_auth && signature::proves_origin(auth) {
+            config["auth"] = show_auth(auth);
         }
         config
     }
@@ -155,6 +157,43 @@ impl Viewer {
     }
 }
 
+/// Enough of a secret to know it by, and when it was of use.
+fn show_secret(live: &LiveSecret) -> Value {
+    let text = live.secret.reveal();
+    let last: String = text
+        .chars()
+        .skip(text.chars().count().saturating_sub(4))
+        .collect();
+    json!({
+        // Of a short one the end would be too much.
+        "ends_with": if live.secret.is_strong() { last } else { String::new() },
+        "expires_at": times::show_some(live.expires_at),
+        "last_verified_at": times::show_some(live.last_verified_at),
+    })
+}
+
+fn show_auth(auth: &Verification) -> Value {
+    let fields = auth.fields.iter();
+    let mut shown: serde_json::Map<String, Value> = fields
+        .map(|(name, value)| (name.clone(), json!(value.reveal())))
+        .collect();
+    let name = registry::find(&auth.scheme).map_or("", |provider| provider.secret);
+    // The newest stands last; clients that know of one secret see that.
+    if let Some(newest) = auth.secrets.last() {
+        shown.insert(name.to_owned(), json!(newest.secret.reveal()));
+    }
+    if auth.secrets.len() > 1 {
+        let all = auth.secrets.iter().map(|live| {
+            json!({
+                "secret": live.secret.reveal(),
+                "expires_at": times::show_some(live.expires_at),
+            })
+        });
+        shown.insert("secrets".to_owned(), all.collect());
+    }
+    Value::Object(shown)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,12 +203,12 @@ mod tests {
         time::Timestamp,
     };
 
-    fn source(source_type: SourceType) -> Source {
+    fn source(verification: Verification) -> Source {
         Source {
             id: SourceId(1),
             name: "gh".into(),
             description: None,
-            source_type,
+            verification,
             allowed_http_methods: Vec::new(),
             custom_response: None,
             disabled_at: None,
@@ -179,14 +218,17 @@ mod tests {
     }
 
     fn github() -> Source {
-        let secret = Secret::new("It's a Secret to Everybody".into());
-        source(SourceType::Github { secret })
+        source(Verification::with_secret(
+            "GITHUB",
+            "It's a Secret to Everybody",
+        ))
     }
 
     #[test]
     fn a_secret_is_shown_only_on_request() {
         let hidden = Viewer::for_tests(false).source(&github());
         assert_eq!(hidden["config"].get("auth"), None);
+        assert_eq!(hidden["config"]["secrets"][0]["ends_with"], "body");
         let shown = Viewer::for_tests(true).source(&github());
         assert_eq!(
             shown["config"]["auth"]["webhook_secret_key"],
@@ -196,12 +238,12 @@ mod tests {
 
     #[test]
     fn an_unverified_source_says_so() {
-        let view = Viewer::for_tests(false).source(&source(SourceType::Webhook));
+        let view = Viewer::for_tests(false).source(&source(Verification::none()));
         assert_eq!(view["verification"], "none");
         assert_eq!(view["authenticated"], false);
         assert_eq!(
             Viewer::for_tests(false).source(&github())["verification"],
-            "signature"
+            "GITHUB"
         );
     }
 

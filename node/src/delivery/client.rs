@@ -20,7 +20,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) const REFUSED: io::ErrorKind = io::ErrorKind::PermissionDenied;
 
 /// Makes the client of one arbiter. It belongs to its thread.
-pub(super) fn guarded(allowed: Arc<[IpNet]>, timeout: Duration) -> Client {
+pub(crate) fn guarded(allowed: Arc<[IpNet]>, timeout: Duration) -> Client {
     let mut roots = RootCertStore::empty();
     roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     let mut tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))

@@ -13,6 +13,8 @@ mod retry_scheduler;
 mod stories;
 mod work;
 
+pub(crate) use client::guarded;
+
 use crate::gateway::Gateway;
 use actix::{Actor, Addr};
 use dispatcher::{Dispatcher, Leave, Stop};

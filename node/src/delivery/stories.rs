@@ -10,7 +10,7 @@ use model::{
     catalog::{
         Backoff, Connection, Destination, Item, RatePeriod, RetryRule, Rule, Secret, Source,
     },
-    catalog::{Catalog, SourceType},
+    catalog::{Catalog, Verification},
     ids::{ConnectionId, DestinationId, EventId, GroupId, RequestId, SourceId},
     machine::{
         AcceptRequests, Change, Command, Configure, Incoming, Planned, Reply, Verdict, decode_reply,
@@ -18,7 +18,7 @@ use model::{
     policy::signing,
     state::{codec, tables},
     time::Timestamp,
-    traffic::{ErrorCode, Event, EventStatus, RequestRecord},
+    traffic::{ErrorCode, Event, EventStatus, Origin, RequestRecord},
 };
 use parking_lot::Mutex;
 use raft::{Cluster, Environment};
@@ -185,7 +185,7 @@ impl World {
                 header("cookie", "secret"),
                 header("x-tidegate-event-id", "forged"),
             ],
-            verified: false,
+            origin: Origin::Unproven,
         });
         let planned = Planned {
             connection: CONNECTION,
@@ -244,7 +244,7 @@ fn source() -> Item {
         id: SourceId(1),
         name: "shop".into(),
         description: None,
-        source_type: SourceType::Webhook,
+        verification: Verification::none(),
         allowed_http_methods: Vec::new(),
         custom_response: None,
         disabled_at: None,

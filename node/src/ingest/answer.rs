@@ -1,15 +1,29 @@
 //! What a sender is told about an accepted request.
 
-use actix_web::{HttpResponse, http::header::ContentType};
+use actix_web::{
+    HttpResponse,
+    http::{
+        StatusCode,
+        header::{ContentType, X_CONTENT_TYPE_OPTIONS},
+    },
+};
 use model::{
     catalog::{ResponseKind, Source},
     ids::RequestId,
+    policy::signature::{Answer, registry},
 };
 
 /// The source's own answer, or ours.
 pub(super) fn accepted(source: &Source, id: RequestId) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     let Some(custom) = &source.custom_response else {
+        let provider = registry::find(&source.verification.scheme);
+        if let Some((content_type, body)) = provider.and_then(|provider| provider.accepted) {
+            if !content_type.is_empty() {
+                response.content_type(content_type);
+            }
+            return response.body(body);
+        }
         return response
             .insert_header(ContentType::json())
             // Ids need no escaping.
@@ -23,4 +37,18 @@ pub(super) fn accepted(source: &Source, id: RequestId) -> HttpResponse {
     response
         .content_type(content_type)
         .body(custom.body.clone())
+}
+
+/// The answer to a handshake. What it repeats came from a stranger: no browser may take it for a page.
+pub(super) fn handshake(answer: &Answer) -> HttpResponse {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    let mut response = HttpResponse::build(status);
+    response.insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    for (name, value) in &answer.headers {
+        response.insert_header((*name, value.as_str()));
+    }
+    if let Some(content_type) = answer.content_type {
+        response.content_type(content_type);
+    }
+    response.body(answer.body.clone())
 }

@@ -6,10 +6,13 @@ use model::{
     catalog::{Catalog, Source},
     ids::SourceId,
     machine::Verdict,
-    policy::{route, signature},
+    policy::{
+        route,
+        signature::{self, Answer, Finding, KeyRequest, Keys, registry},
+    },
     state::codec,
     time::Timestamp,
-    traffic::{RejectionCause, Request, RequestRecord},
+    traffic::{Origin, RejectionCause, Request, RequestRecord, Verified},
 };
 
 /// A request with its fate, ready to be proposed.
@@ -20,9 +23,22 @@ pub(super) struct Judged {
     pub(super) record: Vec<u8>,
     pub(super) body: Bytes,
     pub(super) verdict: Verdict,
+    /// The place of the secret that proved it.
+    pub(super) secret: Option<u8>,
+}
+
+/// What a request came to.
+#[derive(Debug)]
+pub(super) enum Judgement {
+    Judged(Judged),
+    /// A handshake, which is answered and not stored.
+    Answered(Box<Answer>),
+    /// It can be judged once this document is there.
+    NeedsKey(Box<KeyRequest>, Arrived),
 }
 
 /// A request that was read whole.
+#[derive(Debug)]
 pub(super) struct Arrived {
     pub(super) record: RequestRecord,
     pub(super) body: Bytes,
@@ -36,45 +52,79 @@ pub(super) fn judge(
     source: &Source,
     arrived: Arrived,
     now: Timestamp,
+    keys: &dyn Keys,
     bounds: &Ingest,
-) -> Judged {
+) -> Judgement {
     let Arrived {
         record,
         body,
         vouched,
     } = arrived;
-    if let Some(cause) = route::refusal(source, &record.method) {
-        return rejected(&record, body, cause, bounds);
-    }
+    let url = signature::told_url(source, &bounds.public_url, &record);
     let request = Request::received(record, body);
-    let checked = if vouched {
-        Ok(signature::vouched_for(request))
+    if let Some(cause) = route::refusal(source, &request.record.method) {
+        // A handshake may come by a method that events don't.
+        let other_method = cause == RejectionCause::UnsupportedHttpMethod;
+        if !other_method || vouched || !signature::is_handshake(source, &request, &url, now) {
+            return rejected(&request.record, request.body, cause, bounds);
+        }
+    }
+    let finding = if vouched {
+        Finding::Verified(signature::vouched_for(request))
     } else {
-        signature::verify(source, request)
+        signature::examine(source, request, &url, now, keys)
     };
-    let verified = match checked {
-        Ok(verified) => verified,
-        Err(refused) => {
-            // For the admin only; a sender that guesses learns nothing from its answer.
-            tracing::debug!(source = %source.id, diagnosis = %refused.diagnosis, "signature refused");
+    let verified = match finding {
+        Finding::Verified(verified) => verified,
+        Finding::Answered(answer) => return Judgement::Answered(answer),
+        Finding::NeedsKey(key, request) => {
+            let arrived = Arrived {
+                record: request.record,
+                body: request.body,
+                vouched,
+            };
+            return Judgement::NeedsKey(key, arrived);
+        }
+        // Its record says why, for the admin; a sender that guesses learns nothing from its answer.
+        Finding::Rejected(refused) => {
             let cause = RejectionCause::VerificationFailed;
             return rejected(&refused.record, refused.body, cause, bounds);
         }
     };
+    let Origin::Proven { secret } = verified.record.origin else {
+        return routed(catalog, source, verified, None, now, bounds);
+    };
+    routed(catalog, source, verified, secret, now, bounds)
+}
+
+fn routed(
+    catalog: &Catalog,
+    source: &Source,
+    verified: Request<Verified>,
+    secret: Option<u8>,
+    now: Timestamp,
+    bounds: &Ingest,
+) -> Judgement {
     match route::plan(catalog, &verified, now, bounds.rejected_kept_per_source) {
         Verdict::Rejected { cause, .. } => rejected(&verified.record, verified.body, cause, bounds),
-        verdict @ Verdict::Accepted { .. } => Judged {
+        verdict @ Verdict::Accepted { .. } => Judgement::Judged(Judged {
             source: source.id,
             record: codec::encode(&verified.record),
             body: verified.body,
             verdict,
-        },
+            secret,
+        }),
     }
 }
 
-fn rejected(record: &RequestRecord, body: Bytes, cause: RejectionCause, bounds: &Ingest) -> Judged {
+fn rejected(
+    record: &RequestRecord,
+    body: Bytes,
+    cause: RejectionCause,
+    bounds: &Ingest,
+) -> Judgement {
     let kept = body.len() <= bounds.rejected_max_body_bytes;
-    Judged {
+    Judgement::Judged(Judged {
         source: record.source_id,
         record: codec::encode(record),
         body: if kept { body } else { Bytes::new() },
@@ -82,7 +132,8 @@ fn rejected(record: &RequestRecord, body: Bytes, cause: RejectionCause, bounds: 
             cause,
             keep: bounds.rejected_kept_per_source,
         },
-    }
+        secret: None,
+    })
 }
 
 /// What the sender is told about a rejection. One answer for everything that a forger could learn from.
@@ -96,7 +147,13 @@ pub(super) fn refusal(source: &Source, cause: RejectionCause) -> Refused {
                 allowed.join(", ")
             })
         }
-        _ => Refused::Rejected,
+        _ => {
+            let provider = registry::find(&source.verification.scheme);
+            let (status, empty) = provider.map_or((403, false), |provider| {
+                (provider.refused_status, provider.accepted == Some(("", "")))
+            });
+            Refused::Rejected { status, empty }
+        }
     }
 }
 
@@ -104,18 +161,19 @@ pub(super) fn refusal(source: &Source, cause: RejectionCause) -> Refused {
 mod tests {
     use super::*;
     use model::{
-        catalog::{Connection, Item, Secret, SourceType},
+        catalog::{Connection, Item, Verification},
         ids::{ConnectionId, DestinationId},
+        policy::signature::NoKeys,
     };
 
     const NOW: Timestamp = Timestamp(1_000);
 
-    fn source(source_type: SourceType) -> Source {
+    fn source(verification: Verification) -> Source {
         Source {
             id: SourceId(1),
             name: "shop".into(),
             description: None,
-            source_type,
+            verification,
             allowed_http_methods: Vec::new(),
             custom_response: None,
             disabled_at: None,
@@ -151,7 +209,7 @@ mod tests {
             path: String::new(),
             query: String::new(),
             headers: Vec::new(),
-            verified: false,
+            origin: Origin::Unproven,
         };
         Arrived {
             record,
@@ -160,18 +218,16 @@ mod tests {
         }
     }
 
+    fn judged(catalog: &Catalog, source: &Source, arrived: Arrived) -> Judged {
+        match judge(catalog, source, arrived, NOW, &NoKeys, &Ingest::default()) {
+            Judgement::Judged(judged) => judged,
+            other => panic!("{other:?}"),
+        }
+    }
+
     fn cause(source: &Source, connected: bool, method: &str) -> Option<RejectionCause> {
-        let bounds = Ingest::default();
-        let catalog = catalog(source, connected);
-        match judge(
-            &catalog,
-            source,
-            arrived(method, Bytes::new()),
-            NOW,
-            &bounds,
-        )
-        .verdict
-        {
+        let arrived = arrived(method, Bytes::new());
+        match judged(&catalog(source, connected), source, arrived).verdict {
             Verdict::Rejected { cause, .. } => Some(cause),
             Verdict::Accepted { .. } => None,
         }
@@ -179,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_connected_source_takes_a_post_and_not_a_get() {
-        let source = source(SourceType::Webhook);
+        let source = source(Verification::none());
         assert_eq!(cause(&source, true, "POST"), None);
         let get = cause(&source, true, "GET");
         assert_eq!(get, Some(RejectionCause::UnsupportedHttpMethod));
@@ -187,9 +243,10 @@ mod tests {
 
     #[test]
     fn a_request_without_a_signature_is_rejected_and_never_routed() {
-        let source = source(SourceType::Github {
-            secret: Secret::new("It's a Secret to Everybody".into()),
-        });
+        let source = source(Verification::with_secret(
+            "GITHUB",
+            "It's a Secret to Everybody",
+        ));
         assert_eq!(
             cause(&source, true, "POST"),
             Some(RejectionCause::VerificationFailed)
@@ -198,19 +255,13 @@ mod tests {
             vouched: true,
             ..arrived("POST", Bytes::new())
         };
-        let judged = judge(
-            &catalog(&source, true),
-            &source,
-            vouched,
-            NOW,
-            &Ingest::default(),
-        );
+        let judged = judged(&catalog(&source, true), &source, vouched);
         assert!(matches!(judged.verdict, Verdict::Accepted { .. }));
     }
 
     #[test]
     fn a_disabled_and_an_unconnected_source_reject_with_their_cause() {
-        let mut source = source(SourceType::Webhook);
+        let mut source = source(Verification::none());
         assert_eq!(
             cause(&source, false, "POST"),
             Some(RejectionCause::NoConnection)
@@ -224,23 +275,26 @@ mod tests {
 
     #[test]
     fn a_large_body_of_a_rejected_request_is_not_kept() {
-        let source = source(SourceType::Webhook);
+        let source = source(Verification::none());
         let catalog = catalog(&source, false);
-        let bounds = Ingest::default();
-        let body = Bytes::from(vec![0; bounds.rejected_max_body_bytes + 1]);
-        let judged = judge(&catalog, &source, arrived("POST", body), NOW, &bounds);
+        let body = Bytes::from(vec![0; Ingest::default().rejected_max_body_bytes + 1]);
+        let judged = judged(&catalog, &source, arrived("POST", body));
         assert!(judged.body.is_empty());
     }
 
     #[test]
     fn causes_that_a_forger_could_tell_apart_share_one_answer() {
-        let source = source(SourceType::Webhook);
+        let source = source(Verification::none());
         for cause in [
             RejectionCause::VerificationFailed,
             RejectionCause::SourceDisabled,
             RejectionCause::NoConnection,
         ] {
-            assert_eq!(refusal(&source, cause), Refused::Rejected);
+            let uniform = Refused::Rejected {
+                status: 403,
+                empty: false,
+            };
+            assert_eq!(refusal(&source, cause), uniform);
         }
     }
 }

@@ -8,12 +8,16 @@ mod body;
 mod freshness;
 mod health;
 mod judge;
+mod keys;
 mod propose;
 mod receive;
+mod secret_use;
 #[cfg(test)]
 mod stories;
 mod target;
 mod tokens;
+#[cfg(test)]
+mod vectors;
 
 pub(crate) use actor::IngestActor;
 pub(crate) use receive::{Door, configure};

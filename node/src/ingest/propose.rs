@@ -117,6 +117,7 @@ mod tests {
                 events: Vec::new(),
                 ignored: Vec::new(),
             },
+            secret: None,
         }
     }
 

@@ -6,11 +6,13 @@ use super::{
     answer, body,
     freshness::Freshness,
     health,
-    judge::{self, Arrived, Judged},
+    judge::{self, Arrived, Judged, Judgement},
+    keys::{KeyCache, Published},
+    secret_use::SecretUse,
     target,
     tokens::RejectionBudget,
 };
-use crate::{error::Refused, gateway::Gateway, world};
+use crate::{admin, error::Refused, gateway::Gateway, world};
 use actix::{Addr, dev::SendError};
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -22,8 +24,9 @@ use model::{
     catalog::{Catalog, Source},
     ids::{GroupId, RequestId},
     machine::Verdict,
+    policy::signature::Answer,
     time::Timestamp,
-    traffic::RequestRecord,
+    traffic::{Origin, RejectionCause, RequestRecord},
 };
 use parking_lot::Mutex;
 use std::{sync::Arc, time::Duration};
@@ -42,7 +45,19 @@ pub(crate) struct Door {
     admission: Arc<Admission>,
     freshness: Freshness,
     rejections: Mutex<RejectionBudget>,
+    keys: Arc<KeyCache>,
+    secret_use: SecretUse,
+    clock: fn() -> Timestamp,
 }
+
+/// What becomes of a request, short of its commit.
+enum Settled {
+    Judged(Judged),
+    Answered(Box<Answer>),
+}
+
+/// Documents that one request may wait for: the key, and what leads to it.
+const KEYS_MAX: usize = 3;
 
 /// The public side's routes.
 pub(crate) fn configure(service: &mut web::ServiceConfig) {
@@ -81,7 +96,22 @@ impl Door {
             admission: Admission::new(bounds.max_in_flight_requests, bounds.max_in_flight_bytes),
             freshness: Freshness::default(),
             rejections: Mutex::new(RejectionBudget::new(bounds.rejected_per_second_per_source)),
+            keys: Arc::new(KeyCache::new(
+                &gateway.config.delivery.allow_private_networks,
+            )),
+            secret_use: SecretUse::default(),
+            clock: world::now,
             gateway,
+        }
+    }
+
+    /// The same door at another time, with keys that were fetched before.
+    #[cfg(test)]
+    pub(super) fn at(self, clock: fn() -> Timestamp, keys: Arc<KeyCache>) -> Self {
+        Self {
+            clock,
+            keys,
+            ..self
         }
     }
 
@@ -141,17 +171,22 @@ impl Door {
         let mut permit = self.admission.admit()?;
         let body = body::read(payload, declared, &mut permit, bounds).await?;
         let read_at = Instant::now();
-        let now = world::now();
+        let now = (self.clock)();
         let arrived = Arrived {
             record: record(&source, path, request, now),
             body,
             vouched: is_published(request),
         };
-        let judged = self.judge(catalog, &source, arrived, now).await?;
+        let judged = match self.settle(catalog, &source, arrived, now).await? {
+            Settled::Judged(judged) => judged,
+            Settled::Answered(answer) => return self.shake_hands(&source, &answer, now).await,
+        };
+        let secret = judged.secret;
         let id = match refusal(&source, &judged) {
             None => self.commit(judged, permit).await?,
             Some(refused) => return Err(self.reject(judged, permit, refused, now).await),
         };
+        self.secret_use.note(&self.gateway, &source, secret, now);
         self.gateway.metrics.acknowledged.inc();
         self.gateway
             .metrics
@@ -180,21 +215,73 @@ impl Door {
         Ok((catalog, source))
     }
 
+    /// Judges a request, and fetches the keys that this takes.
+    async fn settle(
+        &self,
+        catalog: &Arc<Catalog>,
+        source: &Arc<Source>,
+        mut arrived: Arrived,
+        now: Timestamp,
+    ) -> Result<Settled, Refused> {
+        for _ in 0..=KEYS_MAX {
+            match self.judge(catalog, source, arrived, now).await? {
+                Judgement::Judged(judged) => return Ok(Settled::Judged(judged)),
+                Judgement::Answered(answer) => return Ok(Settled::Answered(answer)),
+                Judgement::NeedsKey(request, again) => {
+                    self.keys.fetch(&request).await?;
+                    arrived = again;
+                }
+            }
+        }
+        Err(Refused::Unavailable)
+    }
+
     async fn judge(
         &self,
         catalog: &Arc<Catalog>,
         source: &Arc<Source>,
         arrived: Arrived,
         now: Timestamp,
-    ) -> Result<Judged, Refused> {
+    ) -> Result<Judgement, Refused> {
         if arrived.body.len() <= VERIFY_INLINE_MAX {
             let bounds = &self.gateway.config.ingest;
-            return Ok(judge::judge(catalog, source, arrived, now, bounds));
+            let keys = Published(&self.keys);
+            return Ok(judge::judge(catalog, source, arrived, now, &keys, bounds));
         }
         let (gateway, catalog, source) = (self.gateway.clone(), catalog.clone(), source.clone());
-        web::block(move || judge::judge(&catalog, &source, arrived, now, &gateway.config.ingest))
-            .await
-            .map_err(|_| Refused::Unavailable)
+        let keys = self.keys.clone();
+        web::block(move || {
+            let keys = Published(&keys);
+            judge::judge(
+                &catalog,
+                &source,
+                arrived,
+                now,
+                &keys,
+                &gateway.config.ingest,
+            )
+        })
+        .await
+        .map_err(|_| Refused::Unavailable)
+    }
+
+    /// Answers a handshake, once what it leaves behind is kept.
+    async fn shake_hands(
+        &self,
+        source: &Source,
+        answer: &Answer,
+        now: Timestamp,
+    ) -> Result<HttpResponse, Refused> {
+        if let Some(left) = &answer.leaves {
+            // Each is a change of the catalog: a flood of them must not become a flood of those.
+            if !self.rejections.lock().take(source.id, now) {
+                return Err(Refused::TooMany);
+            }
+            if !admin::keep_handshake(&self.gateway, source.id, left).await? {
+                return Err(judge::refusal(source, RejectionCause::VerificationFailed));
+            }
+        }
+        Ok(answer::handshake(answer))
     }
 
     /// Hands the request to the batch and waits for its commit. A handler that is dropped meanwhile changes nothing:
@@ -332,6 +419,6 @@ fn record(source: &Source, path: &str, request: &HttpRequest, now: Timestamp) ->
         path: path.to_owned(),
         query: request.query_string().to_owned(),
         headers,
-        verified: false,
+        origin: Origin::Unproven,
     }
 }

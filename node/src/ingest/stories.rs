@@ -8,7 +8,7 @@ use actix::Actor;
 use actix_web::{App, HttpServer, dev::ServerHandle, http::StatusCode, web};
 use bytes::Bytes;
 use model::{
-    catalog::{Connection, CustomResponse, Item, ResponseKind, Secret, Source, SourceType},
+    catalog::{Connection, CustomResponse, Item, ResponseKind, Secret, Source, Verification},
     ids::{ConnectionId, DestinationId, GroupId, RequestId, SourceId},
     machine::{Change, Command, Configure, Reply, decode_reply},
     state::{codec, tables},
@@ -26,16 +26,23 @@ const ALONE: SourceId = SourceId(3);
 const TOKEN: &str = "a-token-for-stories";
 
 /// One node of its own cluster.
-struct Node {
-    gateway: Arc<Gateway>,
-    url: String,
+pub(super) struct Node {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) url: String,
     server: ServerHandle,
     runtime: Option<Runtime>,
     _data: TempDir,
 }
 
 impl Node {
-    async fn start(change: impl FnOnce(&mut Config)) -> Self {
+    pub(super) async fn start(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_at(change, |door| door).await
+    }
+
+    pub(super) async fn start_at(
+        change: impl FnOnce(&mut Config),
+        open: impl FnOnce(Door) -> Door,
+    ) -> Self {
         let data = tempfile::tempdir().expect("a directory");
         let mut config = Config::default();
         config.admin.token = Secret::new(TOKEN.into());
@@ -65,7 +72,7 @@ impl Node {
             config,
         });
         let actor = IngestActor::new(gateway.clone()).start();
-        let door = web::Data::new(Door::new(gateway.clone(), actor));
+        let door = web::Data::new(open(Door::new(gateway.clone(), actor)));
         let server =
             HttpServer::new(move || App::new().app_data(door.clone()).configure(configure))
                 .workers(1)
@@ -87,7 +94,7 @@ impl Node {
         node
     }
 
-    async fn configure(&mut self, seen_version: u64, items: &[Item]) {
+    pub(super) async fn configure(&mut self, seen_version: u64, items: &[Item]) {
         let items: Vec<Vec<u8>> = items.iter().map(codec::encode_json).collect();
         let changes = items.iter().map(|item| Change::Put(item)).collect();
         let command = Command::Configure(Configure {
@@ -160,7 +167,7 @@ impl Node {
         causes
     }
 
-    async fn stop(mut self) {
+    pub(super) async fn stop(mut self) {
         self.server.stop(false).await;
         let cluster = self.gateway.cluster.clone();
         let runtime = self.runtime.take().expect("running");
@@ -193,11 +200,11 @@ impl Answer {
 }
 
 fn sources() -> Vec<Item> {
-    let source = |id: SourceId, name: &str, source_type| Source {
+    let source = |id: SourceId, name: &str, verification| Source {
         id,
         name: name.into(),
         description: None,
-        source_type,
+        verification,
         allowed_http_methods: Vec::new(),
         custom_response: None,
         disabled_at: None,
@@ -217,13 +224,11 @@ fn sources() -> Vec<Item> {
             updated_at: Timestamp(0),
         })
     };
-    let github = SourceType::Github {
-        secret: Secret::new("It's a Secret to Everybody".into()),
-    };
+    let github = Verification::with_secret("GITHUB", "It's a Secret to Everybody");
     vec![
-        Item::Source(source(OPEN, "open", SourceType::Webhook)),
+        Item::Source(source(OPEN, "open", Verification::none())),
         Item::Source(source(SIGNED, "signed", github)),
-        Item::Source(source(ALONE, "alone", SourceType::Webhook)),
+        Item::Source(source(ALONE, "alone", Verification::none())),
         connection(OPEN),
         connection(SIGNED),
     ]
@@ -274,7 +279,7 @@ async fn a_signature_opens_the_door_and_a_changed_letter_closes_it() {
         .await
         .accepted();
     let record: RequestRecord = codec::decode(&node.stored(id).record).expect("a record");
-    assert!(record.verified);
+    assert!(record.is_verified());
     let forged = node.post(&path, &[signature], "Hello, World?").await;
     let unsigned = node.post(&path, &[], "Hello, World!").await;
     assert_eq!(
@@ -367,7 +372,7 @@ async fn publishing_takes_the_token_and_keeps_it_to_itself() {
     }
     // The token stands for the signature that a sender would have to make.
     let record = published("/v1/publish", ("x-tidegate-source-name", "signed")).await;
-    assert!(record.verified);
+    assert!(record.is_verified());
     assert_eq!(node.post("/v1/publish", &[name], "x").await.status, 401);
     assert_eq!(
         node.post(

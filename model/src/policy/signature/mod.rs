@@ -1,59 +1,210 @@
-//! Proves where a request comes from. The only maker of `Request<Verified>`.
+//! Proves where a request comes from: one engine, and a registry of providers that it reads. The only maker of
+//! `Request<Verified>`.
 
-mod mac;
-mod scheme;
+mod diagnosis;
+mod digest;
+mod encoding;
+mod facts;
+mod generic;
+mod handshake;
+mod hint;
+mod jwt;
+mod keys;
+mod layout;
+mod own;
+mod provider;
+mod public_key;
+pub mod registry;
+mod shared;
+mod signed;
+mod stamp;
+pub mod template;
 
-pub use scheme::{Diagnosis, Scheme};
+pub use diagnosis::Diagnosis;
+pub use digest::Digest;
+pub use encoding::{Encoding, KeyForm};
+pub use facts::Facts;
+pub use generic::check_options;
+pub use handshake::Answer;
+pub use jwt::JwsAlgorithm;
+pub use keys::{Access, Document, KeyRequest, Keys, NoKeys};
+pub use provider::{Check, Field, FieldKind, Provider};
+pub use public_key::PublicKey;
+pub use stamp::Unit;
 
 use crate::{
-    catalog::{Source, SourceType},
-    traffic::{Request, RequestRecord, Unverified, Verified},
+    catalog::{Source, Verification},
+    time::Timestamp,
+    traffic::{Origin, Request, RequestRecord, Unverified, Verified},
 };
 use bytes::Bytes;
 
-/// A request that its source's scheme did not accept. It comes back so that it can be kept as rejected.
+/// A request before its scheme, the source's side of the scheme, and the keys that others publish.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    pub facts: &'a Facts<'a>,
+    pub auth: &'a Verification,
+    pub keys: &'a dyn Keys,
+}
+
+/// Why a scheme does not accept a request, or not yet.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refusal {
+    Diagnosed(Diagnosis),
+    /// It can be decided once this document is there.
+    NeedsKey(Box<KeyRequest>),
+}
+
+impl From<Diagnosis> for Refusal {
+    fn from(diagnosis: Diagnosis) -> Self {
+        Self::Diagnosed(diagnosis)
+    }
+}
+
+/// What became of a request.
+#[derive(Debug)]
+pub enum Finding {
+    Verified(Request<Verified>),
+    Rejected(Box<Rejected>),
+    /// A handshake: it is answered and not stored.
+    Answered(Box<Answer>),
+    /// The caller fetches the document and asks again.
+    NeedsKey(Box<KeyRequest>, Box<Request<Unverified>>),
+}
+
+/// A request that its source's scheme did not accept. Its record carries the diagnosis.
 #[derive(Debug)]
 pub struct Rejected {
     pub record: RequestRecord,
     pub body: Bytes,
-    /// For the admin only: the sender gets one uniform answer.
-    pub diagnosis: Diagnosis,
 }
 
-/// Verifies a request over its raw bytes with the source's scheme.
-///
-/// # Errors
-/// The request itself with a diagnosis, when the scheme does not accept it.
-pub fn verify(
+/// Examines a request over its raw bytes with the source's scheme. `url` is the one that the sender was told.
+#[must_use]
+pub fn examine(
     source: &Source,
     mut request: Request<Unverified>,
-) -> Result<Request<Verified>, Box<Rejected>> {
-    let Some(scheme) = Scheme::of(&source.source_type) else {
-        // `WEBHOOK` proves nothing, and the stored request says so.
-        return Ok(request.proven());
+    url: &str,
+    now: Timestamp,
+    keys: &dyn Keys,
+) -> Finding {
+    let facts = Facts {
+        record: &request.record,
+        body: &request.body,
+        url,
+        now,
     };
-    match scheme.check(&request.record, &request.body) {
-        Ok(()) => {
-            request.record.verified = true;
-            Ok(request.proven())
+    let context = Context {
+        facts: &facts,
+        auth: &source.verification,
+        keys,
+    };
+    match context.settle() {
+        Ok(Settled::Answered(answer)) => Finding::Answered(answer),
+        Ok(Settled::Unproven) => Finding::Verified(request.proven()),
+        Ok(Settled::Proven(place)) => {
+            let secret = place.and_then(|place| u8::try_from(place).ok());
+            request.record.origin = Origin::Proven { secret };
+            Finding::Verified(request.proven())
         }
-        Err(diagnosis) => Err(Box::new(Rejected {
-            record: request.record,
-            body: request.body,
-            diagnosis,
-        })),
+        Err(Refusal::NeedsKey(key)) => Finding::NeedsKey(key, Box::new(request)),
+        Err(Refusal::Diagnosed(diagnosis)) => {
+            request.record.origin = Origin::Refused(diagnosis);
+            Finding::Rejected(Box::new(Rejected {
+                record: request.record,
+                body: request.body,
+            }))
+        }
     }
+}
+
+enum Settled {
+    Unproven,
+    /// With the place of the secret that fitted.
+    Proven(Option<usize>),
+    Answered(Box<Answer>),
+}
+
+impl Context<'_> {
+    fn settle(&self) -> Result<Settled, Refusal> {
+        let unknown = || Diagnosis::Unfinished(format!("no scheme is named {}", self.auth.scheme));
+        let provider = registry::find(&self.auth.scheme).ok_or_else(unknown)?;
+        for handshake in provider.handshakes {
+            if let Some(challenge) = handshake.asked.challenge(self) {
+                let answer = handshake.answer(self, provider, &challenge)?;
+                return Ok(Settled::Answered(Box::new(answer)));
+            }
+        }
+        match provider.check(self)? {
+            Some(place) => Ok(Settled::Proven(place)),
+            None => Ok(Settled::Unproven),
+        }
+    }
+
+    /// A document that somebody else publishes.
+    fn document(&self, request: &KeyRequest) -> Result<Bytes, Refusal> {
+        match self.keys.document(request) {
+            Document::Known(document) => Ok(document),
+            Document::Unknown => Err(Refusal::NeedsKey(Box::new(request.clone()))),
+            Document::Failed => Err(Diagnosis::KeyUnavailable(request.url.clone()).into()),
+        }
+    }
+}
+
+/// Whether a request is a handshake of its source's provider, which may come by a method that events don't.
+#[must_use]
+pub fn is_handshake(
+    source: &Source,
+    request: &Request<Unverified>,
+    url: &str,
+    now: Timestamp,
+) -> bool {
+    let facts = Facts {
+        record: &request.record,
+        body: &request.body,
+        url,
+        now,
+    };
+    let context = Context {
+        facts: &facts,
+        auth: &source.verification,
+        keys: &NoKeys,
+    };
+    let provider = registry::find(&source.verification.scheme);
+    provider.is_some_and(|provider| {
+        let mut handshakes = provider.handshakes.iter();
+        handshakes.any(|handshake| handshake.asked.challenge(&context).is_some())
+    })
 }
 
 /// Takes a request that the operator's own token vouches for; no sender's signature is asked of it.
 #[must_use]
 pub fn vouched_for(mut request: Request<Unverified>) -> Request<Verified> {
-    request.record.verified = true;
+    request.record.origin = Origin::Vouched;
     request.proven()
 }
 
-/// Whether a source of this type proves where its requests come from.
+/// The URL that the sender was told: the source's own, or the one that the admin named.
 #[must_use]
-pub fn proves_origin(source_type: &SourceType) -> bool {
-    Scheme::of(source_type).is_some()
+pub fn told_url(source: &Source, public_url: &str, record: &RequestRecord) -> String {
+    let query = if record.query.is_empty() {
+        String::new()
+    } else {
+        format!("?{}", record.query)
+    };
+    match &source.verification.signed_url {
+        // One that has a query was told as a whole.
+        Some(told) if told.contains('?') => told.clone(),
+        Some(told) => format!("{told}{query}"),
+        None => {
+            let base = public_url.trim_end_matches('/');
+            format!("{base}/{}{}{query}", source.id, record.path)
+        }
+    }
+}
+
+/// Whether a source proves where its requests come from.
+#[must_use]
+pub fn proves_origin(auth: &Verification) -> bool {
+    registry::find(&auth.scheme).is_some_and(Provider::proves_origin)
 }

@@ -9,7 +9,7 @@ use model::machine::{
 };
 use model::state::codec;
 use model::time::Timestamp;
-use model::traffic::{RequestRecord, Trigger};
+use model::traffic::{Origin, RequestRecord, Trigger};
 
 impl World {
     pub(super) fn post(&mut self, number: usize) -> Result<(), String> {
@@ -74,7 +74,7 @@ impl World {
             path: String::new(),
             query: String::new(),
             headers: vec![],
-            verified: true,
+            origin: Origin::Vouched,
         });
         let events = asked.destinations.iter().map(|&destination| Planned {
             connection: ConnectionId(destination.0),

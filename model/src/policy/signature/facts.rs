@@ -1,0 +1,187 @@
+//! What a scheme may look at: the request as received, the URL that the sender was told, and the time.
+
+use super::diagnosis::Diagnosis;
+use crate::{time::Timestamp, traffic::RequestRecord};
+use serde_json::value::RawValue;
+use std::{borrow::Cow, collections::HashMap};
+
+/// A request before its scheme.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    pub record: &'a RequestRecord,
+    /// The raw bytes as received.
+    pub body: &'a [u8],
+    /// Scheme, host, path and query as the sender was told them.
+    pub url: &'a str,
+    pub now: Timestamp,
+}
+
+impl<'a> Facts<'a> {
+    /// The one value of a header, without the spaces around it. Which of two values an intermediary looked at is
+    /// anyone's guess, so two are refused.
+    pub fn header(&self, name: &str) -> Result<&'a str, Diagnosis> {
+        self.header_if_any(name)?
+            .ok_or_else(|| Diagnosis::missing(format!("header {name}")))
+    }
+
+    pub fn header_if_any(&self, name: &str) -> Result<Option<&'a str>, Diagnosis> {
+        let mut values = self
+            .record
+            .headers
+            .iter()
+            .filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        let Some((_, value)) = values.next() else {
+            return Ok(None);
+        };
+        if values.next().is_some() {
+            return Err(Diagnosis::Repeated(format!("header {name}")));
+        }
+        let text = std::str::from_utf8(value)
+            .map_err(|_| Diagnosis::malformed(format!("header {name}")))?
+            .trim();
+        if text.is_empty() {
+            return Err(Diagnosis::missing(format!("header {name}")));
+        }
+        Ok(Some(text))
+    }
+
+    #[must_use]
+    pub fn has_header(&self, name: &str) -> bool {
+        self.record
+            .headers
+            .iter()
+            .any(|(known, _)| known.eq_ignore_ascii_case(name))
+    }
+
+    /// The fields of the query as received, decoded.
+    pub fn query(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> {
+        form_urlencoded::parse(self.record.query.as_bytes())
+    }
+
+    /// The one value of a query field.
+    pub fn query_field(&self, name: &str) -> Result<Option<String>, Diagnosis> {
+        one(self.query(), name, "query field")
+    }
+
+    /// The fields of a form body, decoded, in the order of arrival.
+    pub fn form(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> {
+        form_urlencoded::parse(self.body)
+    }
+
+    pub fn form_field(&self, name: &str) -> Result<String, Diagnosis> {
+        one(self.form(), name, "form field")?
+            .ok_or_else(|| Diagnosis::missing(format!("form field {name}")))
+    }
+
+    /// Whether the body says that it is a form.
+    #[must_use]
+    pub fn is_form(&self) -> bool {
+        matches!(self.header_if_any("content-type"), Ok(Some(kind))
+            if kind.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded"))
+    }
+
+    /// The text of a value in the JSON body, by the names of its objects joined with dots: a string decoded, a number
+    /// or a boolean as it stands there. None when it is missing or null.
+    #[must_use]
+    pub fn json(&self, path: &str) -> Option<String> {
+        json_text(std::str::from_utf8(self.body).ok()?, path)
+    }
+
+    pub fn json_required(&self, path: &str) -> Result<String, Diagnosis> {
+        self.json(path)
+            .ok_or_else(|| Diagnosis::missing(format!("JSON field {path}")))
+    }
+
+    /// The same facts over another body, to find out what changed.
+    #[must_use]
+    pub(super) fn with_body<'b>(&'b self, body: &'b [u8]) -> Facts<'b> {
+        Facts { body, ..*self }
+    }
+}
+
+fn one<'a>(
+    fields: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
+    name: &str,
+    what: &str,
+) -> Result<Option<String>, Diagnosis> {
+    let mut values = fields.filter(|(known, _)| known == name);
+    let first = values.next().map(|(_, value)| value.into_owned());
+    if values.next().is_some() {
+        return Err(Diagnosis::Repeated(format!("{what} {name}")));
+    }
+    Ok(first)
+}
+
+/// The text of a value inside a JSON text. Numbers keep their spelling: `10.00` is signed as `10.00`.
+#[must_use]
+pub(super) fn json_text(json: &str, path: &str) -> Option<String> {
+    let mut at: &str = json;
+    for name in path.split('.') {
+        let object: HashMap<String, &RawValue> = serde_json::from_str(at).ok()?;
+        at = object.get(name)?.get();
+    }
+    match at.as_bytes().first()? {
+        b'"' => serde_json::from_str(at).ok(),
+        b'n' | b'{' | b'[' => None,
+        _ => Some(at.to_owned()),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::ids::SourceId;
+    use bytes::Bytes;
+
+    /// A request for the tests of this engine.
+    pub(in super::super) fn record(method: &str, headers: &[(&str, &str)]) -> RequestRecord {
+        RequestRecord {
+            source_id: SourceId(1),
+            received_at: Timestamp(0),
+            method: method.into(),
+            path: String::new(),
+            query: String::new(),
+            headers: headers
+                .iter()
+                .map(|(name, value)| {
+                    let value = Bytes::copy_from_slice(value.as_bytes());
+                    (name.to_ascii_lowercase(), value)
+                })
+                .collect(),
+            origin: crate::traffic::Origin::Unproven,
+        }
+    }
+
+    pub(in super::super) fn facts<'a>(record: &'a RequestRecord, body: &'a [u8]) -> Facts<'a> {
+        Facts {
+            record,
+            body,
+            url: "https://events.example.com/src",
+            now: Timestamp(1_700_000_000_000),
+        }
+    }
+
+    #[test]
+    fn a_repeated_header_is_refused_and_an_empty_one_is_missing() {
+        let record = record("POST", &[("a", "1"), ("a", "1"), ("b", " "), ("c", " x ")]);
+        let facts = facts(&record, b"");
+        assert_eq!(
+            facts.header("a"),
+            Err(Diagnosis::Repeated("header a".into()))
+        );
+        assert_eq!(facts.header("b"), Err(Diagnosis::missing("header b")));
+        assert_eq!(facts.header("C"), Ok("x"));
+        assert_eq!(facts.header("d"), Err(Diagnosis::missing("header d")));
+    }
+
+    #[test]
+    fn json_values_keep_their_spelling() {
+        let json = r#"{"a":{"b":10.00,"c":"x\u00e9","d":null,"e":true,"f":{}}}"#;
+        assert_eq!(json_text(json, "a.b").as_deref(), Some("10.00"));
+        assert_eq!(json_text(json, "a.c").as_deref(), Some("xé"));
+        assert_eq!(json_text(json, "a.e").as_deref(), Some("true"));
+        for missing in ["a.d", "a.f", "a.z", "a.b.c", "", "z"] {
+            assert_eq!(json_text(json, missing), None, "{missing}");
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! Providers that sign something else than the raw body: a URL, fields, a secret in between, or a body that says where
+//! its signature is.
+
+use super::super::{
+    digest::Digest::{Sha1, Sha256, Sha384, Sha512},
+    encoding::{Encoding, KeyForm},
+    handshake::{Asked, Guard, Handshake, Reply, Shape},
+    layout::Place,
+    own::{adyen, braintree, contentful, hubspot, plivo, treezor, twilio},
+    provider::{Check, Checks, Field, Provider, When},
+    signed::{Proof, Requirement, Signed},
+    stamp::{Stamp, StampPlace, Unit},
+};
+
+const HEAD: Handshake = Handshake {
+    words: "HEAD: answered",
+    asked: Asked::Head,
+    guard: Guard::Open,
+    reply: Reply::Empty,
+};
+
+const fn mandrill(name: &'static str) -> Provider {
+    Provider::signed(
+        name,
+        Signed {
+            encoding: Encoding::Base64,
+            message: "{url}{form}",
+            ..Signed::body("x-mandrill-signature", Sha1)
+        },
+        "https://mailchimp.com/developer/transactional/guides/track-respond-activity-webhooks/",
+    )
+    .handshakes(&[HEAD])
+}
+
+const CLOUDINARY: Signed<'static> = Signed {
+    proof: Proof::Hash(Sha1),
+    message: "{body}{timestamp}{secret}",
+    stamp: Some(Stamp {
+        at: StampPlace::Header("x-cld-timestamp"),
+        unit: Unit::Seconds,
+        past_s: Some(7200),
+        ahead_s: None,
+    }),
+    ..Signed::body("x-cld-signature", Sha1)
+};
+
+const PRAXIS: Signed<'static> = Signed {
+    proof: Proof::Hash(Sha384),
+    message: "{json?:merchant_id}{json?:application_key}{json?:timestamp}{json?:customer.customer_token}\
+              {json?:session.order_id}{json?:transaction.tid}{json?:transaction.currency}\
+              {json?:transaction.amount}{json?:transaction.conversion_rate}\
+              {json?:transaction.processed_currency}{json?:transaction.processed_amount}{secret}",
+    ..Signed::body("gt-authentication", Sha384)
+};
+
+pub(super) static ROWS: &[Provider] = &[
+    Provider::new(
+        "ADYEN",
+        Checks::FirstOf(&[
+            (
+                When::Header("hmacsignature"),
+                Check::Signed(Signed {
+                    encoding: Encoding::Base64,
+                    proof: Proof::Hmac(Sha256, KeyForm::Hex),
+                    ..Signed::body("hmacsignature", Sha256)
+                }),
+            ),
+            (When::Always, Check::Own(adyen::check, adyen::WORDS)),
+        ]),
+        "https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures",
+    )
+    .accepted_with("text/plain", "[accepted]"),
+    Provider::new(
+        "BRAINTREE",
+        Checks::One(Check::Own(braintree::check, braintree::WORDS)),
+        "https://developer.paypal.com/braintree/docs/guides/webhooks/overview",
+    )
+    .secret("private_key")
+    .fields(&[Field::required("public_key")])
+    .handshakes(&[Handshake {
+        words: "GET with bt_challenge: the public key and the challenge's HMAC, if that is 20 to 32 hex digits",
+        asked: Asked::Get("bt_challenge"),
+        guard: Guard::Open,
+        reply: Reply::Braintree,
+    }]),
+    Provider::new(
+        "CLOUDINARY",
+        Checks::FirstOf(&[
+            (
+                When::ConfiguredAs("signature_algorithm", "sha256"),
+                Check::Signed(Signed { proof: Proof::Hash(Sha256), ..CLOUDINARY }),
+            ),
+            (When::Always, Check::Signed(CLOUDINARY)),
+        ]),
+        "https://cloudinary.com/documentation/notifications",
+    )
+    .fields(&[Field::one_of("signature_algorithm", &["sha1", "sha256"])]),
+    Provider::new(
+        "CONTENTFUL",
+        Checks::One(Check::Own(contentful::check, contentful::WORDS)),
+        "https://www.contentful.com/developers/docs/extensibility/app-framework/request-verification/",
+    ),
+    Provider::signed(
+        "DROPBOX_SIGN",
+        Signed {
+            at: Place::Json("event.event_hash"),
+            message: "{json:event.event_time}{json:event.event_type}",
+            ..Signed::body("", Sha256)
+        },
+        "https://developers.hellosign.com/docs/events/overview/",
+    )
+    .accepted_with("text/plain", "Hello API Event Received"),
+    Provider::signed(
+        "FAVRO",
+        Signed {
+            encoding: Encoding::Base64,
+            message: "{json:payloadId}{url}",
+            ..Signed::body("x-favro-webhook", Sha1)
+        },
+        "https://favro.com/developer/#webhook-signatures",
+    ),
+    Provider::new(
+        "HUBSPOT",
+        Checks::FirstOf(&[
+            (When::Header("x-hubspot-signature-v3"), Check::Own(hubspot::check, hubspot::WORDS)),
+            (
+                When::HeaderIs("x-hubspot-signature-version", "v2"),
+                Check::Signed(Signed {
+                    proof: Proof::Hash(Sha256),
+                    message: "{secret}{method}{url}{body}",
+                    ..Signed::body("x-hubspot-signature", Sha256)
+                }),
+            ),
+            (
+                When::Always,
+                Check::Signed(Signed {
+                    proof: Proof::Hash(Sha256),
+                    message: "{secret}{body}",
+                    requires: &[Requirement::Header("x-hubspot-signature-version", "v1")],
+                    ..Signed::body("x-hubspot-signature", Sha256)
+                }),
+            ),
+        ]),
+        "https://developers.hubspot.com/docs/api/webhooks/validating-requests",
+    ),
+    Provider::signed(
+        "LINKEDIN",
+        Signed {
+            message: "hmacsha256={body}",
+            ..Signed::body("x-li-signature", Sha256)
+        },
+        "https://learn.microsoft.com/en-us/linkedin/shared/api-guide/webhook-validation",
+    )
+    .handshakes(&[Handshake {
+        words: "GET with challengeCode: its HMAC, if it is a UUID",
+        asked: Asked::Get("challengeCode"),
+        guard: Guard::Open,
+        reply: Reply::Hmac {
+            shape: Shape::Uuid,
+            encoding: Encoding::Hex,
+            prefix: "",
+            name: "challengeResponse",
+            echo: Some("challengeCode"),
+        },
+    }]),
+    mandrill("MAILCHIMP"),
+    Provider::new(
+        "MAILGUN",
+        Checks::FirstOf(&[
+            (
+                When::Form,
+                Check::Signed(Signed {
+                    at: Place::Form("signature"),
+                    message: "{form:timestamp}{form:token}",
+                    ..Signed::body("", Sha256)
+                }),
+            ),
+            (
+                When::Always,
+                Check::Signed(Signed {
+                    at: Place::Json("signature.signature"),
+                    message: "{json:signature.timestamp}{json:signature.token}",
+                    ..Signed::body("", Sha256)
+                }),
+            ),
+        ]),
+        "https://documentation.mailgun.com/docs/mailgun/user-manual/tracking-messages/#securing-webhooks",
+    ),
+    mandrill("MANDRILL"),
+    Provider::new(
+        "PLIVO",
+        Checks::FirstOf(&[
+            (When::Header("x-plivo-signature-v3"), Check::Own(plivo::check, plivo::WORDS)),
+            (
+                When::Always,
+                Check::Signed(Signed {
+                    encoding: Encoding::Base64,
+                    message: "{base_url}{header:x-plivo-signature-v2-nonce}",
+                    ..Signed::body("x-plivo-signature-v2", Sha256)
+                }),
+            ),
+        ]),
+        "https://www.plivo.com/docs/voice/concepts/signature-validation",
+    ),
+    Provider::new(
+        "PRAXIS",
+        Checks::FirstOf(&[
+            (
+                When::Json("event"),
+                Check::Signed(Signed {
+                    message: "{json?:event}{json?:merchant_id}{json?:application_key}{json?:cid}\
+                              {json?:plan_id}{json?:subscription_id}{json?:subscription_status}\
+                              {json?:timestamp}{secret}",
+                    ..PRAXIS
+                }),
+            ),
+            (When::Always, Check::Signed(PRAXIS)),
+        ]),
+        "https://doc.praxiscashier.com/integration_docs/latest/webhooks/validation",
+    ),
+    Provider::signed(
+        "SOLIDGATE",
+        Signed {
+            encoding: Encoding::Base64OfHex,
+            message: "{field:public_key}{body}{field:public_key}",
+            requires: &[Requirement::HeaderIsField("merchant", "public_key")],
+            ..Signed::body("signature", Sha512)
+        },
+        "https://docs.solidgate.com/payments/integrate/webhooks/",
+    )
+    .fields(&[Field::required("public_key")]),
+    Provider::signed(
+        "SQUARE",
+        Signed {
+            encoding: Encoding::Base64,
+            message: "{url}{body}",
+            ..Signed::body("x-square-hmacsha256-signature", Sha256)
+        },
+        "https://developer.squareup.com/docs/webhooks/step3validate",
+    ),
+    Provider::signed(
+        "TEBEX",
+        Signed {
+            message: "{body_sha256}",
+            ..Signed::body("x-signature", Sha256)
+        },
+        "https://docs.tebex.io/developers/webhooks/overview#verifying-webhook-authenticity",
+    )
+    .handshakes(&[Handshake {
+        words: "signed POST of type validation.webhook: id echoed as JSON",
+        asked: Asked::Json { path: "type", value: "validation.webhook", challenge: "id" },
+        guard: Guard::Signed,
+        reply: Reply::Json("id"),
+    }]),
+    Provider::signed(
+        "TIKTOK_SHOP",
+        Signed {
+            message: "{field:app_key}{body}",
+            ..Signed::body("authorization", Sha256)
+        },
+        "secondary sources only",
+    )
+    .fields(&[Field::required("app_key")]),
+    Provider::new(
+        "TREEZOR",
+        Checks::One(Check::Own(treezor::check, treezor::WORDS)),
+        "https://docs.treezor.com/guide/webhooks/integrity-checks.html",
+    ),
+    Provider::signed(
+        "TRELLO",
+        Signed {
+            encoding: Encoding::Base64,
+            message: "{body}{url}",
+            ..Signed::body("x-trello-webhook", Sha1)
+        },
+        "https://developer.atlassian.com/cloud/trello/guides/rest-api/webhooks/",
+    )
+    .handshakes(&[HEAD]),
+    Provider::new(
+        "TWILIO",
+        Checks::One(Check::Own(twilio::check, twilio::WORDS)),
+        "https://www.twilio.com/docs/usage/security#validating-requests",
+    ),
+    Provider::new(
+        "VAPI",
+        Checks::FirstOf(&[
+            (When::Header("x-vapi-signature"), Check::Signed(Signed::body("x-vapi-signature", Sha256))),
+            (
+                When::Always,
+                Check::Token(super::super::shared::Token::header("x-vapi-secret")),
+            ),
+        ]),
+        "https://docs.vapi.ai",
+    ),
+];

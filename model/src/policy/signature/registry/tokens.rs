@@ -1,0 +1,131 @@
+//! Providers that prove a request with a JSON Web Token, or with a token that stands in for a signature.
+
+use super::super::{
+    handshake::{Asked, Guard, Handshake, Reply},
+    jwt::{Binding, JwsAlgorithm, Jwt, JwtKeys, TokenPlace},
+    provider::{Check, Checks, Field, Provider, When},
+    shared::Token,
+};
+
+const HS: &[JwsAlgorithm] = &[
+    JwsAlgorithm::Hs256,
+    JwsAlgorithm::Hs384,
+    JwsAlgorithm::Hs512,
+];
+const HS256: &[JwsAlgorithm] = &[JwsAlgorithm::Hs256];
+const RS256: &[JwsAlgorithm] = &[JwsAlgorithm::Rs256];
+
+const fn jwt(
+    name: &'static str,
+    at: TokenPlace,
+    signed: &'static [JwsAlgorithm],
+    binds: Binding,
+    source: &'static str,
+) -> Provider {
+    let check = Check::Jwt(Jwt {
+        at,
+        signed,
+        keys: JwtKeys::Configured,
+        leeway_s: 1,
+        binds,
+    });
+    Provider::new(name, Checks::One(check), source)
+}
+
+const fn messagebird(name: &'static str) -> Provider {
+    jwt(
+        name,
+        TokenPlace::Header("messagebird-signature-jwt"),
+        HS,
+        Binding::UrlAndPayload,
+        "https://developers.messagebird.com/api/#verifying-http-requests",
+    )
+}
+
+const fn digest(claim: &'static str, base64: bool) -> Binding {
+    Binding::Digest {
+        claim,
+        base64,
+        optional: false,
+    }
+}
+
+pub(super) static ROWS: &[Provider] = &[
+    jwt(
+        "FUSIONAUTH",
+        TokenPlace::Header("x-fusionauth-signature-jwt"),
+        HS,
+        digest("request_body_sha256", true),
+        "https://fusionauth.io/docs/extend/events-and-webhooks/signing",
+    ),
+    Provider::new(
+        "GITLAB",
+        Checks::FirstOf(&[
+            (
+                When::Configured("signing_token"),
+                Check::SignedWith("signing_token", super::standard::WEBHOOK),
+            ),
+            (When::Always, Check::Token(Token::header("x-gitlab-token"))),
+        ]),
+        "https://docs.gitlab.com/user/project/integrations/webhooks/",
+    )
+    .secret("api_key")
+    .fields(&[Field::optional("signing_token")]),
+    jwt(
+        "GONG",
+        TokenPlace::Header("authorization"),
+        RS256,
+        digest("body_sha256", false),
+        "https://help.gong.io",
+    )
+    .secret("public_key"),
+    jwt(
+        "LIVEKIT",
+        TokenPlace::Header("authorization"),
+        HS256,
+        digest("sha256", true),
+        "https://docs.livekit.io/home/server/webhooks/",
+    ),
+    messagebird("MESSAGEBIRD"),
+    jwt(
+        "MONDAY",
+        TokenPlace::Header("authorization"),
+        HS256,
+        Binding::Nothing,
+        "https://developer.monday.com/apps/docs/webhooks",
+    )
+    .handshakes(&[Handshake {
+        words: "POST of challenge alone: echoed as JSON",
+        asked: Asked::Alone {
+            challenge: "challenge",
+            without: "x-monday-unsigned",
+        },
+        guard: Guard::Open,
+        reply: Reply::Json("challenge"),
+    }]),
+    jwt(
+        "NETLIFY",
+        TokenPlace::Header("x-webhook-signature"),
+        HS256,
+        digest("sha256", false),
+        "https://docs.netlify.com/site-deploys/notifications/",
+    ),
+    jwt(
+        "VONAGE",
+        TokenPlace::Header("authorization"),
+        HS256,
+        Binding::Digest {
+            claim: "payload_hash",
+            base64: false,
+            optional: true,
+        },
+        "https://developer.vonage.com/en/getting-started/concepts/webhooks",
+    ),
+    jwt(
+        "WIX",
+        TokenPlace::Body,
+        RS256,
+        Binding::Body,
+        "https://dev.wix.com/docs/build-apps/develop-your-app/api-integrations/events-and-webhooks/handle-events-with-webhooks",
+    ),
+];

@@ -1,0 +1,290 @@
+//! Documents with keys that senders publish: fetched through the guarded client, cached within bounds, refreshed before
+//! they are needed. A sender's request can make this node fetch, but only from where its scheme allows and at a bounded
+//! rate.
+
+use crate::{delivery, error::Refused, world};
+use awc::{
+    Client,
+    http::{StatusCode, header},
+};
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use ipnet::IpNet;
+use model::{
+    policy::signature::{Access, Document, KeyRequest, Keys},
+    time::Timestamp,
+};
+use parking_lot::Mutex;
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
+
+/// Documents that are kept. The one that was fetched first makes room.
+const DOCUMENTS_MAX: usize = 1_000;
+const DOCUMENT_MAX_BYTES: usize = 256 * 1024;
+/// A document that is used when it is older is fetched anew behind the request's back.
+const FRESH_MS: u64 = 3_600_000;
+/// A document that is older is not used any more.
+const USABLE_MS: u64 = 24 * 3_600_000;
+/// A document that its owner refused is not asked for again so soon.
+const REFUSED_MS: u64 = 30_000;
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+/// Fetches at once, over all senders.
+const FETCHES_MAX: usize = 4;
+
+/// The cache of one node.
+pub(crate) struct KeyCache {
+    documents: Mutex<HashMap<String, Entry>>,
+    fetches: Semaphore,
+    allowed: Arc<[IpNet]>,
+}
+
+struct Entry {
+    /// None: its owner refused it.
+    document: Option<Bytes>,
+    at: Timestamp,
+    refreshing: bool,
+}
+
+/// Why a document is not there.
+enum Failure {
+    /// Its owner says that there is none.
+    Refused,
+    /// Nobody can tell: the sender is asked to try again.
+    Unreachable(String),
+}
+
+impl KeyCache {
+    pub(crate) fn new(allowed: &[IpNet]) -> Self {
+        Self {
+            documents: Mutex::new(HashMap::new()),
+            fetches: Semaphore::new(FETCHES_MAX),
+            allowed: allowed.into(),
+        }
+    }
+
+    /// Fetches a document and keeps what came of it.
+    ///
+    /// # Errors
+    /// When nobody can tell whether there is such a document: the request is to be tried again.
+    pub(crate) async fn fetch(&self, request: &KeyRequest) -> Result<(), Refused> {
+        let known = || {
+            self.documents
+                .lock()
+                .get(&key(request))
+                .is_some_and(|entry| entry.usable())
+        };
+        // Requests that wait for a place here can only be a flood: they are told to come again.
+        let permit = self
+            .fetches
+            .try_acquire()
+            .map_err(|_| Refused::Unavailable)?;
+        if known() {
+            return Ok(());
+        }
+        let fetched = get(&self.allowed, request).await;
+        drop(permit);
+        match fetched {
+            Ok(document) => self.keep(request, Some(document)),
+            Err(Failure::Refused) => self.keep(request, None),
+            Err(Failure::Unreachable(error)) => {
+                tracing::warn!(url = %request.url, error, "a sender's key could not be fetched");
+                return Err(Refused::Unavailable);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn keep(&self, request: &KeyRequest, document: Option<Bytes>) {
+        let mut documents = self.documents.lock();
+        let key = key(request);
+        if documents.len() >= DOCUMENTS_MAX && !documents.contains_key(&key) {
+            let oldest = documents
+                .iter()
+                .min_by_key(|(_, entry)| (entry.document.is_some(), entry.at));
+            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
+                documents.remove(&oldest);
+            }
+        }
+        let entry = Entry {
+            document,
+            at: world::now(),
+            refreshing: false,
+        };
+        documents.insert(key, entry);
+    }
+
+    /// Takes note that a stale document is to be fetched; only one caller is told so.
+    fn must_refresh(&self, request: &KeyRequest) -> bool {
+        let mut documents = self.documents.lock();
+        let Some(entry) = documents.get_mut(&key(request)) else {
+            return false;
+        };
+        let stale = world::now().since_ms(entry.at) > FRESH_MS;
+        let must = stale && !entry.refreshing && entry.document.is_some();
+        entry.refreshing |= must;
+        must
+    }
+
+    fn refreshed(&self, request: &KeyRequest) {
+        if let Some(entry) = self.documents.lock().get_mut(&key(request)) {
+            entry.refreshing = false;
+        }
+    }
+}
+
+/// The cache as the engine sees it: what is used and old is fetched anew behind its back.
+pub(super) struct Published<'a>(pub(super) &'a Arc<KeyCache>);
+
+impl Keys for Published<'_> {
+    fn document(&self, request: &KeyRequest) -> Document {
+        let found = {
+            let documents = self.0.documents.lock();
+            match documents.get(&key(request)).filter(|entry| entry.usable()) {
+                None => Document::Unknown,
+                Some(Entry {
+                    document: Some(document),
+                    ..
+                }) => Document::Known(document.clone()),
+                Some(_) => Document::Failed,
+            }
+        };
+        if matches!(found, Document::Known(_)) && self.0.must_refresh(request) {
+            let (cache, request) = (self.0.clone(), request.clone());
+            // Large bodies are judged beside the actix threads, where nothing can be spawned: the next one refreshes.
+            if actix_rt::Arbiter::try_current().is_some() {
+                actix_rt::spawn(async move {
+                    if let Ok(document) = get(&cache.allowed, &request).await {
+                        cache.keep(&request, Some(document));
+                    } else {
+                        cache.refreshed(&request);
+                    }
+                });
+            } else {
+                self.0.refreshed(&request);
+            }
+        }
+        found
+    }
+}
+
+impl Entry {
+    fn usable(&self) -> bool {
+        let bound = if self.document.is_some() {
+            USABLE_MS
+        } else {
+            REFUSED_MS
+        };
+        world::now().since_ms(self.at) <= bound
+    }
+}
+
+/// The same URL under another credential is another document.
+fn key(request: &KeyRequest) -> String {
+    let access = match &request.access {
+        Access::Public => "",
+        Access::Bearer(secret) | Access::Post(secret) => secret.reveal(),
+        Access::ClientCredentials { client_secret, .. } => client_secret.reveal(),
+    };
+    format!("{} {access}", request.url)
+}
+
+async fn get(allowed: &Arc<[IpNet]>, request: &KeyRequest) -> Result<Bytes, Failure> {
+    let client = delivery::guarded(allowed.clone(), FETCH_TIMEOUT);
+    let exchange = async {
+        let get = |client: &Client| client.get(request.url.as_str()).no_decompress();
+        match &request.access {
+            Access::Public => send(get(&client), None).await,
+            Access::Bearer(token) => send(get(&client).bearer_auth(token.reveal()), None).await,
+            Access::Post(body) => {
+                let post = client.post(request.url.as_str()).no_decompress();
+                let post = post.insert_header((header::CONTENT_TYPE, "application/json"));
+                send(post, Some(body.reveal().to_owned())).await
+            }
+            Access::ClientCredentials {
+                token_url,
+                client_id,
+                client_secret,
+                scope,
+            } => {
+                let form: String = url::form_urlencoded::Serializer::new(String::new())
+                    .append_pair("grant_type", "client_credentials")
+                    .append_pair("scope", scope)
+                    .finish();
+                let post = client
+                    .post(token_url.as_str())
+                    .no_decompress()
+                    .basic_auth(client_id.reveal(), client_secret.reveal())
+                    .insert_header((header::CONTENT_TYPE, "application/x-www-form-urlencoded"));
+                let granted = send(post, Some(form)).await?;
+                let granted: serde_json::Value =
+                    serde_json::from_slice(&granted).map_err(|_| Failure::Refused)?;
+                let token = granted["access_token"].as_str().ok_or(Failure::Refused)?;
+                send(get(&client).bearer_auth(token), None).await
+            }
+        }
+    };
+    tokio::time::timeout(FETCH_TIMEOUT, exchange)
+        .await
+        .unwrap_or_else(|_| Err(Failure::Unreachable("it took too long".into())))
+}
+
+async fn send(request: awc::ClientRequest, body: Option<String>) -> Result<Bytes, Failure> {
+    let unreachable = |error: &dyn std::fmt::Display| Failure::Unreachable(error.to_string());
+    let sent = match body {
+        Some(body) => request.send_body(body).await,
+        None => request.send().await,
+    };
+    let mut response = sent.map_err(|error| unreachable(&error))?;
+    match response.status() {
+        StatusCode::OK => {}
+        status if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => {
+            return Err(Failure::Refused);
+        }
+        status => return Err(unreachable(&status)),
+    }
+    let mut document = BytesMut::new();
+    while let Some(chunk) = response.next().await {
+        let chunk = chunk.map_err(|error| unreachable(&error))?;
+        if document.len() + chunk.len() > DOCUMENT_MAX_BYTES {
+            return Err(Failure::Refused);
+        }
+        document.extend_from_slice(&chunk);
+    }
+    Ok(document.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(url: &str) -> KeyRequest {
+        KeyRequest {
+            url: url.into(),
+            access: Access::Public,
+        }
+    }
+
+    #[test]
+    fn the_cache_has_a_bound_and_drops_what_was_refused_first() {
+        let cache = Arc::new(KeyCache::new(&[]));
+        cache.keep(
+            &request("https://a.example/good"),
+            Some(Bytes::from_static(b"key")),
+        );
+        for number in 0..2 * DOCUMENTS_MAX {
+            cache.keep(&request(&format!("https://a.example/{number}")), None);
+        }
+        assert_eq!(cache.documents.lock().len(), DOCUMENTS_MAX);
+        let kept = Published(&cache).document(&request("https://a.example/good"));
+        assert_eq!(kept, Document::Known(Bytes::from_static(b"key")));
+        let unknown = Published(&cache).document(&request("https://a.example/never"));
+        assert_eq!(unknown, Document::Unknown);
+    }
+
+    #[actix_rt::test]
+    async fn an_address_inside_is_never_asked() {
+        let cache = KeyCache::new(&[]);
+        let fetched = cache.fetch(&request("http://127.0.0.1:9/jwks")).await;
+        assert_eq!(fetched, Err(Refused::Unavailable));
+    }
+}

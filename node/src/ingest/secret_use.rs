@@ -1,0 +1,58 @@
+//! Which of a source's secrets its sender still uses. Kept only while there are several: the admin who rotates one wants
+//! to know when the old one can go.
+
+use crate::{admin, gateway::Gateway};
+use model::{catalog::Source, ids::SourceId, time::Timestamp};
+use parking_lot::Mutex;
+use std::{collections::HashMap, sync::Arc};
+
+/// How exact it is. Each note is a change of the catalog.
+const EVERY_MS: u64 = 60_000;
+/// Sources in rotation that are remembered here. Forgetting one costs a note too many.
+const NOTES_MAX: usize = 10_000;
+
+#[derive(Debug, Default)]
+pub(super) struct SecretUse {
+    noted: Mutex<HashMap<(SourceId, u8), Timestamp>>,
+}
+
+impl SecretUse {
+    /// Takes note that the secret at this place has just proven a request.
+    pub(super) fn note(
+        &self,
+        gateway: &Arc<Gateway>,
+        source: &Source,
+        place: Option<u8>,
+        now: Timestamp,
+    ) {
+        let secrets = &source.verification.secrets;
+        let Some(place) = place.filter(|_| secrets.len() > 1) else {
+            return;
+        };
+        let Some(used) = secrets.get(usize::from(place)) else {
+            return;
+        };
+        if used
+            .last_verified_at
+            .is_some_and(|at| now.since_ms(at) < EVERY_MS)
+        {
+            return;
+        }
+        {
+            let mut noted = self.noted.lock();
+            let last = noted.get(&(source.id, place));
+            if last.is_some_and(|at| now.since_ms(*at) < EVERY_MS) {
+                return;
+            }
+            if noted.len() >= NOTES_MAX {
+                noted.clear();
+            }
+            noted.insert((source.id, place), now);
+        }
+        let (gateway, id, secret) = (gateway.clone(), source.id, used.secret.clone());
+        // The sender doesn't wait for it.
+        actix_rt::spawn(async move {
+            admin::note_secret_use(&gateway, id, &secret, now).await;
+        });
+    }
+}
