@@ -33,8 +33,9 @@ chaos: build     ## only the clusters of real processes under faults, also part 
 verify: setup    ## format, lints, house rule, licences; writes nothing
 	@scripts/verify.sh
 
-fix:             ## format and apply what clippy can mend
+fix:             ## format, apply what clippy can mend, write the generated docs
 	cargo clippy --locked --workspace --all-targets --fix --allow-dirty --allow-staged
+	WRITE_DOCS=1 cargo test --locked --workspace --test signature table::
 	cargo fmt --all
 
 bench: setup     ## figures side by side, see docs/benchmarks.md

@@ -1,5 +1,6 @@
 //! The verification of senders, by vectors.
 
+mod table;
 mod vector;
 
 use model::{

@@ -17,8 +17,8 @@ fn closed(_: &Context<'_>) -> Checked {
 }
 
 pub(super) static ROWS: &[Provider] = &[
-    Provider::new("WEBHOOK", Checks::Nothing, "").secret(""),
-    Provider::new("HTTP", Checks::Nothing, "").secret(""),
+    Provider::new("WEBHOOK", Checks::Nothing, "docs/operations.md").secret(""),
+    Provider::new("HTTP", Checks::Nothing, "docs/operations.md").secret(""),
     Provider::new(
         "PUBLISH_API",
         Checks::One(Check::Own(
