@@ -1,6 +1,8 @@
 //! The verification of senders, by vectors.
 
+mod generic;
 mod table;
+mod tampered;
 mod vector;
 
 use model::{

@@ -147,7 +147,7 @@ impl Layout<'_> {
                 vec![candidates(value.strip_prefix(prefix).into_iter().collect())]
             }
             Self::List { separator, prefix } => {
-                let elements = value.split(*separator).map(str::trim);
+                let elements = value.split(*separator).map(unpadded);
                 let found = elements.filter_map(|element| element.strip_prefix(prefix));
                 vec![candidates(found.take(CANDIDATES_MAX).collect())]
             }
@@ -165,7 +165,7 @@ impl Layout<'_> {
                 None => vec![read_pairs(value, separators, name)],
             },
             Self::Positional { separator } => {
-                let mut elements = value.split(*separator).map(str::trim);
+                let mut elements = value.split(*separator).map(unpadded);
                 let first = elements.next();
                 let group = candidates(elements.take(CANDIDATES_MAX).collect());
                 vec![Group { first, ..group }]
@@ -174,11 +174,16 @@ impl Layout<'_> {
     }
 }
 
+/// Without the white space of HTTP (RFC 9110 section 5.6.3).
+fn unpadded(element: &str) -> &str {
+    element.trim_matches([' ', '\t'])
+}
+
 fn read_pairs<'v>(value: &'v str, separators: &str, name: &str) -> Group<'v> {
     let pairs: Vec<_> = value
         .split(|c| separators.contains(c))
         // Base64 ends in equals signs: the first one of an element separates.
-        .filter_map(|element| element.trim().split_once('='))
+        .filter_map(|element| unpadded(element).split_once('='))
         .take(2 * CANDIDATES_MAX)
         .collect();
     let candidates = pairs
