@@ -7,7 +7,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/tidegate/target
 CARGO_BUILD := cargo build --locked --workspace
 TIDEGATE := $(CARGO_TARGET_DIR)/debug/tidegate
 
-.PHONY: help run cluster test chaos verify fix bench mutations setup build
+.PHONY: help run cluster test chaos verify fix fuzz bench mutations setup build
 
 help:            ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -37,6 +37,9 @@ fix:             ## format, apply what clippy can mend, write the generated docs
 	cargo clippy --locked --workspace --all-targets --fix --allow-dirty --allow-staged
 	WRITE_DOCS=1 cargo test --locked --workspace --test signature table::
 	cargo fmt --all
+
+fuzz: setup      ## ten minutes for each fuzz target, also briefly part of test
+	@scripts/fuzz.sh 600
 
 bench: setup     ## figures side by side, see docs/benchmarks.md
 	@scripts/bench.sh

@@ -6,6 +6,8 @@ cd "$(dirname "$0")/.."
 scripts/verify.sh
 # The cluster tests start the binary, so it is built first.
 cargo build --locked --workspace
+# Briefly, over the vectors as its corpus; `scripts/fuzz.sh 600` looks longer.
+scripts/fuzz.sh 10
 # Failpoints and cut links are compiled into the tests only: without them the worst moments go untested.
 if command -v cargo-nextest >/dev/null; then
   cargo nextest run --locked --workspace --features storage/failpoints,raft/chaos

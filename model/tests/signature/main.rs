@@ -1,5 +1,6 @@
 //! The verification of senders, by vectors.
 
+mod corpus;
 mod generic;
 mod table;
 mod tampered;
