@@ -215,7 +215,8 @@ impl ClusterView {
     }
 }
 
-fn id_of(model: &Value) -> Result<String, String> {
+/// The id of what was answered.
+pub fn id_of(model: &Value) -> Result<String, String> {
     let id = model["id"].as_str().map(ToOwned::to_owned);
     id.ok_or_else(|| format!("no id in {model}"))
 }

@@ -106,6 +106,7 @@ pub(crate) fn measure(run: &Run, table: &mut Table) {
     for &connections in &run.connections {
         let target = Target {
             kind: "etcd",
+            request: None,
             addresses: &members.clients,
             paths: &["/v3/kv/put".to_owned()],
             pids: &pids,

@@ -17,7 +17,12 @@ const DRAINS_WITHIN: Duration = Duration::from_secs(60);
 /// The connections at which delivery is measured.
 const DELIVERED_AT: usize = 64;
 /// Events of the "acknowledged only" source wait this long: all of the write path, none of the delivery.
-pub(crate) const HELD_MS: u64 = 24 * 3_600_000;
+const HELD_MS: u64 = 24 * 3_600_000;
+
+/// The rules of a connection whose events wait.
+pub(crate) fn held() -> serde_json::Value {
+    json!([{"type": "delay", "delay": HELD_MS}])
+}
 
 pub(crate) fn measure(run: &Run, nodes: usize, table: &mut Table) {
     let cluster = Cluster::form(nodes, Options::default());
@@ -36,8 +41,8 @@ pub(crate) fn measure(run: &Run, nodes: usize, table: &mut Table) {
         name: &name,
     };
 
-    let held = json!([{"type": "delay", "delay": HELD_MS}]);
-    let held = vec![source(&admin, "held", &url, &held).expect("the node takes its configuration")];
+    let held =
+        vec![source(&admin, "held", &url, &held()).expect("the node takes its configuration")];
     let mut acked = 0;
     for &connections in &run.connections {
         let row = contest.load(&name, connections, &held);
@@ -78,6 +83,7 @@ impl Contest<'_> {
         let addresses = self.cluster.ingest_addresses();
         let target = Target {
             kind: "github",
+            request: None,
             addresses: &addresses,
             paths,
             pids: &pids,

@@ -9,7 +9,7 @@ use cluster_tests::{
     sender,
 };
 use serde::{Deserialize, Serialize};
-use std::{cell::RefCell, net::SocketAddr, time::Duration};
+use std::{cell::RefCell, fs, net::SocketAddr, path::PathBuf, time::Duration};
 use tokio::{runtime, time};
 
 /// Posted before the clock starts: connections, caches and leaders are warm then.
@@ -21,6 +21,8 @@ pub(crate) enum Kind {
     Github,
     /// A put through etcd's HTTP gateway
     Etcd,
+    /// The whole request stands in a file
+    Given,
 }
 
 #[derive(Args)]
@@ -31,6 +33,9 @@ pub(crate) struct Load {
     path: Vec<String>,
     #[arg(long)]
     kind: Kind,
+    /// For the kind `given`
+    #[arg(long)]
+    request: Option<PathBuf>,
     #[arg(long)]
     connections: usize,
     #[arg(long)]
@@ -68,6 +73,10 @@ impl Load {
                 let (key, value) = (STANDARD.encode("bench"), STANDARD.encode(&body));
                 let body = format!(r#"{{"key":"{key}","value":"{value}"}}"#);
                 http::request("POST", path, to, &[], body.as_bytes())
+            }
+            Kind::Given => {
+                let file = self.request.as_ref().expect("--request names a file");
+                fs::read(file).expect("the request can be read")
             }
         }
     }

@@ -7,6 +7,7 @@ mod gateway;
 mod load;
 mod run;
 mod scale;
+mod schemes;
 mod sink;
 mod table;
 

@@ -3,7 +3,7 @@
 use crate::{
     etcd, gateway,
     load::Seen,
-    scale,
+    scale, schemes,
     table::{Row, Table},
 };
 use clap::{Args, ValueEnum};
@@ -12,6 +12,7 @@ use std::{
     env,
     io::{BufRead, BufReader},
     net::SocketAddr,
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
@@ -47,6 +48,8 @@ pub(crate) enum Contestant {
     Events,
     /// Ten thousand destinations, idle: minutes
     Destinations,
+    /// Each kind of verification beside none: minutes
+    Schemes,
 }
 
 impl Contestant {
@@ -113,6 +116,8 @@ fn this_program() -> Command {
 /// What a load is aimed at.
 pub(crate) struct Target<'a> {
     pub(crate) kind: &'a str,
+    /// The file with the request, where that is of no kind.
+    pub(crate) request: Option<&'a Path>,
     pub(crate) addresses: &'a [SocketAddr],
     pub(crate) paths: &'a [String],
     /// The processes whose CPU time counts.
@@ -130,6 +135,11 @@ impl Run {
             .args(["--connections", &connections.to_string()])
             .args(["--seconds", &self.seconds.to_string()])
             .args(["--body-bytes", &self.body_bytes.to_string()])
+            .args(
+                target
+                    .request
+                    .map(|file| format!("--request={}", file.display())),
+            )
             .stderr(Stdio::inherit())
             .output()
             .expect("the load starts");
@@ -155,6 +165,7 @@ impl Run {
                 Contestant::Failover => scale::failover(&mut table),
                 Contestant::Events => scale::events(&self, &mut table),
                 Contestant::Destinations => scale::destinations(&mut table),
+                Contestant::Schemes => schemes::measure(&self, &mut table),
             }
         }
         compare(&mut table);
@@ -168,6 +179,7 @@ impl Run {
         for &connections in &self.connections {
             let target = Target {
                 kind: "github",
+                request: None,
                 addresses: &[bare.address],
                 paths: &["/".to_owned()],
                 pids: &[bare.pid()],

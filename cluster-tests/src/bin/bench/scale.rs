@@ -1,7 +1,7 @@
 //! What a cluster costs when much is stored, much is configured, or a node has just died.
 
 use crate::{
-    gateway::{self, HELD_MS},
+    gateway,
     run::{Run, SECRET, Target},
     table::Table,
 };
@@ -28,7 +28,7 @@ const KILLS: usize = 5;
 pub(crate) fn events(run: &Run, table: &mut Table) {
     let cluster = Cluster::form(NODES, Options::default());
     let admin = cluster.nodes[0].admin();
-    let held = json!([{"type": "delay", "delay": HELD_MS}]);
+    let held = gateway::held();
     let patient =
         json!([{"type": "retry", "strategy": "linear", "interval": 3_600_000, "count": 5}]);
     let paths = [("stored", &held), ("waiting", &patient)].map(|(name, rules)| {
@@ -42,6 +42,7 @@ pub(crate) fn events(run: &Run, table: &mut Table) {
         let pids: Vec<_> = cluster.nodes.iter().filter_map(|node| node.pid()).collect();
         let target = Target {
             kind: "github",
+            request: None,
             addresses: &cluster.ingest_addresses(),
             paths: std::slice::from_ref(path),
             pids: &pids,
@@ -104,7 +105,7 @@ fn connect(admin: &Admin, source: &str, number: usize) {
 pub(crate) fn failover(table: &mut Table) {
     let mut cluster = Cluster::form(NODES, Options::default());
     let admin = cluster.nodes[0].admin();
-    let held = json!([{"type": "delay", "delay": HELD_MS}]);
+    let held = gateway::held();
     let path = gateway::source(&admin, "held", DEAD, &held).expect("a source");
     let mut gaps = Vec::new();
     for _ in 0..KILLS {
