@@ -25,6 +25,8 @@ pub(super) struct Judged {
     pub(super) verdict: Verdict,
     /// The place of the secret that proved it.
     pub(super) secret: Option<u8>,
+    /// The source lacks what it would verify by: the sender is asked to come again, when the admin has mended it.
+    pub(super) unfinished: bool,
 }
 
 /// What a request came to.
@@ -113,6 +115,7 @@ fn routed(
             body: verified.body,
             verdict,
             secret,
+            unfinished: false,
         }),
     }
 }
@@ -133,7 +136,17 @@ fn rejected(
             keep: bounds.rejected_kept_per_source,
         },
         secret: None,
+        unfinished: matches!(&record.origin, Origin::Refused(why) if why.is_of_the_source()),
     })
+}
+
+/// What the sender is told of a request with this fate; none where it was accepted.
+pub(super) fn refused(source: &Source, judged: &Judged) -> Option<Refused> {
+    match judged.verdict {
+        Verdict::Accepted { .. } => None,
+        Verdict::Rejected { .. } if judged.unfinished => Some(Refused::Unavailable),
+        Verdict::Rejected { cause, .. } => Some(refusal(source, cause)),
+    }
 }
 
 /// What the sender is told about a rejection. One answer for everything that a forger could learn from.
@@ -257,6 +270,26 @@ mod tests {
         };
         let judged = judged(&catalog(&source, true), &source, vouched);
         assert!(matches!(judged.verdict, Verdict::Accepted { .. }));
+    }
+
+    #[test]
+    fn a_source_without_a_live_secret_asks_to_come_again_and_keeps_the_request() {
+        let mut source = source(Verification::with_secret(
+            "API_KEY",
+            "a key of sixteen bytes",
+        ));
+        let catalog = catalog(&source, true);
+        let wrong = judged(&catalog, &source, arrived("POST", Bytes::new()));
+        let uniform = refusal(&source, RejectionCause::VerificationFailed);
+        assert_eq!(refused(&source, &wrong), Some(uniform));
+
+        source.verification.secrets[0].expires_at = Some(NOW);
+        let mut with_key = arrived("POST", Bytes::new());
+        let key = Bytes::from_static(b"a key of sixteen bytes");
+        with_key.record.headers.push(("x-api-key".into(), key));
+        let expired = judged(&catalog, &source, with_key);
+        assert!(matches!(expired.verdict, Verdict::Rejected { .. }));
+        assert_eq!(refused(&source, &expired), Some(Refused::Unavailable));
     }
 
     #[test]

@@ -27,6 +27,8 @@ const FRESH_MS: u64 = 3_600_000;
 const USABLE_MS: u64 = 24 * 3_600_000;
 /// A document that its owner refused is not asked for again so soon.
 const REFUSED_MS: u64 = 30_000;
+/// Nor is one that lacks the key of a request, which may have been made up.
+const LACKING_MS: u64 = 60_000;
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Fetches at once, over all senders.
 const FETCHES_MAX: usize = 4;
@@ -43,6 +45,10 @@ struct Entry {
     document: Option<Bytes>,
     at: Timestamp,
     refreshing: bool,
+    /// It lacks a key: what is known serves until another one is there.
+    outdated: bool,
+    /// When it was last asked for because it lacked one.
+    asked_anew: Timestamp,
 }
 
 /// Why a document is not there.
@@ -71,7 +77,7 @@ impl KeyCache {
             self.documents
                 .lock()
                 .get(&key(request))
-                .is_some_and(|entry| entry.usable())
+                .is_some_and(|entry| entry.usable() && !entry.outdated)
         };
         // Requests that wait for a place here can only be a flood: they are told to come again.
         let permit = self
@@ -87,6 +93,7 @@ impl KeyCache {
             Ok(document) => self.keep(request, Some(document)),
             Err(Failure::Refused) => self.keep(request, None),
             Err(Failure::Unreachable(error)) => {
+                self.asked_in_vain(request);
                 tracing::warn!(url = %request.url, error, "a sender's key could not be fetched");
                 return Err(Refused::Unavailable);
             }
@@ -109,6 +116,8 @@ impl KeyCache {
             document,
             at: world::now(),
             refreshing: false,
+            outdated: false,
+            asked_anew: world::now(),
         };
         documents.insert(key, entry);
     }
@@ -123,6 +132,23 @@ impl KeyCache {
         let must = stale && !entry.refreshing && entry.document.is_some();
         entry.refreshing |= must;
         must
+    }
+
+    /// Takes note that a document lacks a key; false when it was fetched or asked for a moment ago.
+    fn mark_outdated(&self, request: &KeyRequest) -> bool {
+        let mut documents = self.documents.lock();
+        let Some(entry) = documents.get_mut(&key(request)) else {
+            return false;
+        };
+        entry.outdated |= world::now().since_ms(entry.asked_anew) > LACKING_MS;
+        entry.outdated
+    }
+
+    fn asked_in_vain(&self, request: &KeyRequest) {
+        if let Some(entry) = self.documents.lock().get_mut(&key(request)) {
+            entry.outdated = false;
+            entry.asked_anew = world::now();
+        }
     }
 
     fn refreshed(&self, request: &KeyRequest) {
@@ -164,6 +190,10 @@ impl Keys for Published<'_> {
             }
         }
         found
+    }
+
+    fn may_be_outdated(&self, request: &KeyRequest) -> bool {
+        self.0.mark_outdated(request)
     }
 }
 
@@ -256,12 +286,50 @@ async fn send(request: awc::ClientRequest, body: Option<String>) -> Result<Bytes
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::catalog::Secret;
+    use std::{
+        io::{Read, Write},
+        net::TcpListener,
+        sync::mpsc,
+        thread,
+    };
+
+    const LOOPBACK: &str = "127.0.0.0/8";
 
     fn request(url: &str) -> KeyRequest {
         KeyRequest {
             url: url.into(),
             access: Access::Public,
         }
+    }
+
+    /// Gives these answers, one a connection, and tells what was asked.
+    fn serve(answers: Vec<String>) -> (String, mpsc::Receiver<String>) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (sender, asked) = mpsc::channel();
+        thread::spawn(move || {
+            for answer in answers {
+                let (mut stream, _) = listener.accept().expect("a connection");
+                let mut head = [0; 4096];
+                let length = stream.read(&mut head).expect("a request");
+                let head = String::from_utf8_lossy(&head[..length]).into_owned();
+                sender.send(head).expect("the test listens");
+                stream
+                    .write_all(answer.as_bytes())
+                    .expect("the client reads");
+            }
+        });
+        (format!("http://{address}"), asked)
+    }
+
+    fn answer(status: &str, body: &str) -> String {
+        let length = body.len();
+        format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
+    }
+
+    fn cache() -> Arc<KeyCache> {
+        Arc::new(KeyCache::new(&[LOOPBACK.parse().expect("a network")]))
     }
 
     #[test]
@@ -282,9 +350,102 @@ mod tests {
     }
 
     #[actix_rt::test]
+    async fn a_document_is_asked_for_once() {
+        let (url, asked) = serve(vec![answer("200 OK", "key"), answer("200 OK", "other")]);
+        let (cache, request) = (cache(), request(&url));
+        for _ in 0..2 {
+            assert_eq!(cache.fetch(&request).await, Ok(()));
+            let known = Published(&cache).document(&request);
+            assert_eq!(known, Document::Known(Bytes::from_static(b"key")));
+        }
+        assert_eq!(asked.try_iter().count(), 1);
+    }
+
+    #[actix_rt::test]
     async fn an_address_inside_is_never_asked() {
-        let cache = KeyCache::new(&[]);
-        let fetched = cache.fetch(&request("http://127.0.0.1:9/jwks")).await;
+        let (url, asked) = serve(vec![answer("200 OK", "key")]);
+        let guarded = KeyCache::new(&[]);
+        let fetched = guarded.fetch(&request(&url)).await;
         assert_eq!(fetched, Err(Refused::Unavailable));
+        assert_eq!(asked.try_iter().count(), 0);
+    }
+
+    #[actix_rt::test]
+    async fn what_its_owner_refuses_is_remembered_and_what_nobody_knows_is_not() {
+        let large = "x".repeat(DOCUMENT_MAX_BYTES + 1);
+        for (given, expected) in [
+            (answer("404 Not Found", ""), Document::Failed),
+            (answer("200 OK", &large), Document::Failed),
+            (answer("503 Service Unavailable", ""), Document::Unknown),
+            (
+                answer("302 Found\r\nlocation: http://127.0.0.1:1/", ""),
+                Document::Unknown,
+            ),
+        ] {
+            let (url, _asked) = serve(vec![given.clone()]);
+            let (cache, request) = (cache(), request(&url));
+            let fetched = cache.fetch(&request).await;
+            assert_eq!(fetched.is_ok(), expected == Document::Failed);
+            assert_eq!(Published(&cache).document(&request), expected);
+        }
+    }
+
+    #[actix_rt::test]
+    async fn credentials_are_granted_first() {
+        let granted = r#"{"access_token":"granted"}"#;
+        let (url, asked) = serve(vec![answer("200 OK", granted), answer("200 OK", "key")]);
+        let request = KeyRequest {
+            url: format!("{url}/key"),
+            access: Access::ClientCredentials {
+                token_url: format!("{url}/token"),
+                client_id: Secret::new("id".into()),
+                client_secret: Secret::new("secret".into()),
+                scope: "all of it".into(),
+            },
+        };
+        assert_eq!(cache().fetch(&request).await, Ok(()));
+        let heads: Vec<String> = asked
+            .iter()
+            .take(2)
+            .map(|head| head.to_lowercase())
+            .collect();
+        assert!(heads[0].starts_with("post /token"), "{heads:?}");
+        assert!(
+            heads[0].contains("authorization: basic awq6c2vjcmv0"),
+            "{heads:?}"
+        );
+        assert!(heads[1].starts_with("get /key"), "{heads:?}");
+        assert!(
+            heads[1].contains("authorization: bearer granted"),
+            "{heads:?}"
+        );
+    }
+
+    #[actix_rt::test]
+    async fn a_set_that_lacks_a_key_is_asked_for_anew_but_not_at_once() {
+        let (url, asked) = serve(vec![answer("200 OK", "old"), answer("200 OK", "new")]);
+        let (cache, request) = (cache(), request(&url));
+        cache.fetch(&request).await.expect("there");
+        assert!(!Published(&cache).may_be_outdated(&request), "it is fresh");
+
+        let long_ago = Timestamp(world::now().0 - LACKING_MS - 1);
+        if let Some(entry) = cache.documents.lock().get_mut(&key(&request)) {
+            entry.asked_anew = long_ago;
+        }
+        assert!(Published(&cache).may_be_outdated(&request));
+        let old = Published(&cache).document(&request);
+        assert_eq!(
+            old,
+            Document::Known(Bytes::from_static(b"old")),
+            "it serves others"
+        );
+        cache.fetch(&request).await.expect("there");
+        let new = Published(&cache).document(&request);
+        assert_eq!(new, Document::Known(Bytes::from_static(b"new")));
+        assert!(
+            !Published(&cache).may_be_outdated(&request),
+            "it was just asked for"
+        );
+        assert_eq!(asked.try_iter().count(), 2);
     }
 }

@@ -118,6 +118,7 @@ mod tests {
                 ignored: Vec::new(),
             },
             secret: None,
+            unfinished: false,
         }
     }
 

@@ -182,7 +182,7 @@ impl Door {
             Settled::Answered(answer) => return self.shake_hands(&source, &answer, now).await,
         };
         let secret = judged.secret;
-        let id = match refusal(&source, &judged) {
+        let id = match judge::refused(&source, &judged) {
             None => self.commit(judged, permit).await?,
             Some(refused) => return Err(self.reject(judged, permit, refused, now).await),
         };
@@ -350,13 +350,6 @@ impl Door {
             metrics.refused.with_label_values(&[refused.reason()]).inc();
         }
         result
-    }
-}
-
-fn refusal(source: &Source, judged: &Judged) -> Option<Refused> {
-    match judged.verdict {
-        Verdict::Accepted { .. } => None,
-        Verdict::Rejected { cause, .. } => Some(judge::refusal(source, cause)),
     }
 }
 

@@ -122,7 +122,16 @@ fn wrong(vector: &Vector, came: &Came, stored: &[StoredRequest]) -> Option<Strin
         Expect::Word(_) => {
             let provider = registry::find(&vector.source_type()).expect("a provider");
             let cause = RequestState::Rejected(RejectionCause::VerificationFailed);
-            came.status == provider.refused_status && fate == Some((cause, 0))
+            // Without a secret the source is what must be mended: the sender comes again.
+            let source = vector.source().verification;
+            let has_secret =
+                provider.secret.is_empty() || source.live(vector.now()).next().is_some();
+            let status = if has_secret {
+                provider.refused_status
+            } else {
+                503
+            };
+            came.status == status && fate == Some((cause, 0))
         }
         Expect::Answer { respond } => {
             let header = |name: &str| came.headers.get(name).cloned();

@@ -51,6 +51,12 @@ impl Diagnosis {
         }
     }
 
+    /// Whether the source, not the request, is what must be mended.
+    #[must_use]
+    pub fn is_of_the_source(&self) -> bool {
+        matches!(self, Self::NoSecret | Self::Unfinished(_))
+    }
+
     pub(super) fn malformed(what: impl Into<String>) -> Self {
         Self::Malformed(what.into())
     }

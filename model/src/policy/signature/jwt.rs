@@ -268,22 +268,21 @@ impl Jwt {
         context: &Context<'_>,
         key_id: Option<&str>,
     ) -> Result<Vec<(Option<usize>, PublicKey)>, Refusal> {
-        let unknown = || Diagnosis::Unexpected("key of the token".into());
+        let published =
+            |request: &KeyRequest, read: fn(&[u8], Option<&str>) -> Option<PublicKey>| {
+                let unknown = Diagnosis::Unexpected("key of the token".into());
+                let key =
+                    context.published_key(request, |document| read(document, key_id), unknown)?;
+                Ok(vec![(None, key)])
+            };
         match (self.keys, context.auth.field("jwks_url")) {
-            (JwtKeys::Published { locate, read }, _) => {
-                let document = context.document(&locate(context, key_id)?)?;
-                Ok(vec![(None, read(&document, key_id).ok_or_else(unknown)?)])
-            }
+            (JwtKeys::Published { locate, read }, _) => published(&locate(context, key_id)?, read),
             (JwtKeys::SetOrConfigured, Some(url)) => {
                 let request = KeyRequest {
                     url: url.to_owned(),
                     access: keys::Access::Public,
                 };
-                let document = context.document(&request)?;
-                Ok(vec![(
-                    None,
-                    keys::of_jwks(&document, key_id).ok_or_else(unknown)?,
-                )])
+                published(&request, keys::of_jwks)
             }
             _ => keys::KeyFrom::Configured.keys(context),
         }

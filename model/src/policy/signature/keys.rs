@@ -43,6 +43,11 @@ pub enum Document {
 /// Documents that were fetched before.
 pub trait Keys {
     fn document(&self, request: &KeyRequest) -> Document;
+
+    /// Whether a document that is known lacks a key because it is too old; the engine then asks for it again.
+    fn may_be_outdated(&self, _: &KeyRequest) -> bool {
+        false
+    }
 }
 
 /// No document at all, for schemes that need none.
@@ -95,12 +100,12 @@ impl KeyFrom {
                     .collect())
             }
             Self::Published { locate, read } => {
-                let document = context.document(&locate(context)?)?;
-                let unreadable = || Diagnosis::malformed("published key");
-                Ok(vec![(
-                    None,
-                    read(context, &document).ok_or_else(unreadable)?,
-                )])
+                let key = context.published_key(
+                    &locate(context)?,
+                    |document| read(context, document),
+                    Diagnosis::malformed("published key"),
+                )?;
+                Ok(vec![(None, key)])
             }
         }
     }

@@ -149,6 +149,22 @@ impl Context<'_> {
             Document::Failed => Err(Diagnosis::KeyUnavailable(request.url.clone()).into()),
         }
     }
+
+    /// A key out of a document that somebody else publishes. One that lacks the key may be older than the key.
+    fn published_key(
+        &self,
+        request: &KeyRequest,
+        read: impl FnOnce(&[u8]) -> Option<PublicKey>,
+        otherwise: Diagnosis,
+    ) -> Result<PublicKey, Refusal> {
+        match read(&self.document(request)?) {
+            Some(key) => Ok(key),
+            None if self.keys.may_be_outdated(request) => {
+                Err(Refusal::NeedsKey(Box::new(request.clone())))
+            }
+            None => Err(otherwise.into()),
+        }
+    }
 }
 
 /// Whether a request is a handshake of its source's provider, which may come by a method that events don't.
