@@ -7,6 +7,10 @@ command -v cc >/dev/null || missing+=(build-essential)
 command -v curl >/dev/null || missing+=(curl)
 # RocksDB's bindings are made by bindgen, which loads libclang. libclang-cpp, which other packages bring, is not it.
 compgen -G '/usr/lib/llvm-*/lib/libclang.so*' >/dev/null || missing+=(libclang-dev)
+# Tests move the wall clock of real processes with it.
+if [ "${1:-}" = --tests ]; then
+  compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || missing+=(faketime)
+fi
 if [ ${#missing[@]} -gt 0 ]; then
   echo "installing: ${missing[*]}"
   sudo=$([ "$(id -u)" -eq 0 ] || echo sudo)

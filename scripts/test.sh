@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+scripts/setup.sh --tests
 scripts/verify.sh
 # The cluster tests start the binary, so it is built first.
 cargo build --locked --workspace

@@ -12,3 +12,4 @@ pub mod receiver;
 pub mod scene;
 pub mod sender;
 pub mod settings;
+pub mod wall_clock;

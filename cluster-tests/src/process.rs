@@ -6,6 +6,7 @@ use crate::{
     clock,
     network::Network,
     settings,
+    wall_clock::WallClock,
 };
 use nix::{
     sys::signal::{Signal, kill},
@@ -36,6 +37,8 @@ pub struct Options {
     pub settings: Vec<(&'static str, String)>,
     /// Each node in a namespace of its own, instead of all on the loopback address.
     pub network: Option<Arc<Network>>,
+    /// The wall clock that all nodes read, instead of the machine's.
+    pub wall_clock: Option<Arc<WallClock>>,
 }
 
 pub struct Node {
@@ -45,6 +48,7 @@ pub struct Node {
     pub peer: SocketAddr,
     dir: PathBuf,
     namespace: Option<String>,
+    wall_clock: Option<Arc<WallClock>>,
     child: Option<Child>,
     starts: usize,
 }
@@ -84,6 +88,7 @@ impl Node {
             peer: socket(),
             dir: root.join(format!("node-{}", number + 1)),
             namespace: network.map(|network| network.namespace(number)),
+            wall_clock: options.wall_clock.clone(),
             child: None,
             starts: 0,
         }
@@ -171,6 +176,9 @@ impl Node {
             }
             None => Command::new(settings::binary()),
         };
+        if let Some(clock) = &self.wall_clock {
+            command.envs(clock.environment());
+        }
         let child = command
             .arg("serve")
             .arg("--config")

@@ -9,6 +9,7 @@ use crate::{
     process::{Cluster, Node, Options},
     receiver::Receiver,
     sender::{Outcome, Plan, Post, Sender},
+    wall_clock::WallClock,
 };
 use serde_json::{Value, json};
 use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
@@ -30,7 +31,7 @@ impl Scene {
     pub fn set(nodes: usize, settings: &[(&'static str, String)]) -> Self {
         let options = Options {
             settings: settings.to_vec(),
-            network: None,
+            ..Options::default()
         };
         Self::with(Cluster::form(nodes, options), Receiver::start(), &json!([]))
     }
@@ -39,11 +40,27 @@ impl Scene {
     #[must_use]
     pub fn set_in(network: &Arc<Network>, nodes: usize) -> Self {
         let options = Options {
-            settings: Vec::new(),
             network: Some(network.clone()),
+            ..Options::default()
         };
         let receiver = Receiver::start_at(network.outside());
         Self::with(Cluster::form(nodes, options), receiver, &json!([]))
+    }
+
+    /// The same with a wall clock that the test moves.
+    #[must_use]
+    pub fn set_by(
+        clock: &Arc<WallClock>,
+        nodes: usize,
+        settings: &[(&'static str, String)],
+        rules: &Value,
+    ) -> Self {
+        let options = Options {
+            settings: settings.to_vec(),
+            wall_clock: Some(clock.clone()),
+            ..Options::default()
+        };
+        Self::with(Cluster::form(nodes, options), Receiver::start(), rules)
     }
 
     /// # Panics

@@ -171,6 +171,8 @@ section! {
         max_age_hours: u64 = 168,
         /// The data directory of a node; the oldest hour goes when it is larger.
         max_bytes: u64 = 50 * 1024 * 1024 * 1024,
+        /// How often each partition looks whether something may go.
+        every_ms: u64 = 60_000,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Lets old data go: once a minute, each partition led here moves its horizon.
+//! Lets old data go: every now and then, each partition led here moves its horizon.
 
 use crate::{gateway::Gateway, world};
 use model::{
@@ -14,14 +14,14 @@ use model::{
 use std::{sync::Arc, time::Duration};
 use tracing::{info, warn};
 
-const EVERY: Duration = Duration::from_secs(60);
 /// Due rows looked at together.
 const PAGE: usize = 1_000;
 
 /// Runs until it is aborted.
 pub(crate) async fn run(gateway: Arc<Gateway>) {
+    let every = Duration::from_millis(gateway.config.retention.every_ms);
     loop {
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(every).await;
         let used_bytes = gateway.cluster.disk_usage();
         for group in (1..=gateway.cluster.partitions()).map(GroupId) {
             if gateway.cluster.leads(group).is_some() {

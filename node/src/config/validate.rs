@@ -104,6 +104,7 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
         ("delivery.timeout_ms", config.delivery.timeout_ms),
         ("retention.max_age_hours", config.retention.max_age_hours),
         ("retention.max_bytes", config.retention.max_bytes),
+        ("retention.every_ms", config.retention.every_ms),
     ] {
         demand(value > 0, &format!("{key}: expected at least 1"));
     }

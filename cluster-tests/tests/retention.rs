@@ -1,0 +1,109 @@
+//! Retention fires in a running cluster: what is older than its bound goes on every node, what is not delivered stays.
+
+use cluster_tests::{
+    admin::Admin,
+    clock,
+    receiver::Answer,
+    scene::{SECRET, Scene},
+    sender,
+    wall_clock::WallClock,
+};
+use serde_json::json;
+use std::time::Duration;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const WAIT: Duration = Duration::from_secs(30);
+
+/// Posts a signed body; the id of its request.
+fn post(scene: &Scene, node: usize, body: &[u8]) -> String {
+    let signature = sender::github_signature(SECRET, body);
+    let headers = [("x-hub-signature-256", signature.as_str())];
+    let to = scene.cluster.nodes[node].ingest;
+    let path = format!("/{}", scene.source);
+    let answer = clock::eventually(WAIT, || {
+        let (status, body) = cluster_tests::admin::call(to, "POST", &path, &headers, body).ok()?;
+        (status == 200).then_some(body)
+    });
+    let answer: serde_json::Value =
+        serde_json::from_slice(&answer.expect("the node takes it")).expect("JSON");
+    answer["request_id"].as_str().expect("an id").to_owned()
+}
+
+/// Whether a node still has the request, its body and its event; `None` while it has a part of them only.
+fn has(admin: &Admin, request: &str) -> Option<bool> {
+    let body = admin.get(&format!("/requests/{request}/raw_body")).is_ok();
+    let row = admin.get(&format!("/requests/{request}")).is_ok();
+    let events = admin
+        .list("/events", "?limit=100")
+        .ok()?
+        .iter()
+        .any(|event| event["request_id"] == request);
+    (body == row && row == events).then_some(row)
+}
+
+fn must_be(scene: &Scene, request: &str, there: bool, why: &str) {
+    for node in &scene.cluster.nodes {
+        let admin = node.admin();
+        let seen = clock::eventually(WAIT, || (has(&admin, request)? == there).then_some(()));
+        assert!(seen.is_some(), "{}: {request} {why}", node.name);
+    }
+}
+
+#[test]
+fn what_is_old_goes_on_every_node_and_what_is_not_delivered_stays_until_it_ends() {
+    let Some(wall_clock) = WallClock::here() else {
+        return;
+    };
+    let settings = [
+        ("retention.max_age_hours", "2".to_owned()),
+        ("retention.every_ms", "500".to_owned()),
+    ];
+    let rules =
+        json!([{"type": "retry", "strategy": "linear", "count": 50, "interval": 3_600_000}]);
+    let scene = Scene::set_by(&wall_clock, 3, &settings, &rules);
+    let delivered: Vec<String> = (0..6)
+        .map(|number| post(&scene, number % 3, format!("delivered {number}").as_bytes()))
+        .collect();
+    clock::eventually(WAIT, || {
+        (scene.receiver.delivered_requests().len() == delivered.len()).then_some(())
+    })
+    .expect("all are delivered");
+    for request in &delivered {
+        must_be(&scene, request, true, "is young and must be there");
+    }
+
+    // Three hours later the receiver is down.
+    wall_clock.set_ahead(3 * HOUR);
+    scene.receiver.answer_with(|_| Answer {
+        status: 500,
+        after: Duration::ZERO,
+    });
+    let open = post(&scene, 0, b"not delivered for long");
+    for request in &delivered {
+        must_be(
+            &scene,
+            request,
+            false,
+            "is older than two hours and must be gone",
+        );
+    }
+
+    // Long after its bound, what was never delivered is still tried.
+    wall_clock.set_ahead(9 * HOUR);
+    let before = scene.receiver.count();
+    clock::eventually(WAIT, || (scene.receiver.count() > before).then_some(()))
+        .expect("its next try is made");
+    must_be(&scene, &open, true, "is not delivered and must stay");
+
+    scene.receiver.answer_with(|_| Answer::OK);
+    wall_clock.set_ahead(11 * HOUR);
+    clock::eventually(WAIT, || {
+        scene
+            .receiver
+            .delivered_requests()
+            .contains(&open)
+            .then_some(())
+    })
+    .expect("it is delivered in the end");
+    must_be(&scene, &open, false, "has ended and must be gone");
+}
