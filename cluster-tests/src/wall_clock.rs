@@ -61,7 +61,7 @@ impl WallClock {
             ("FAKETIME_TIMESTAMP_FILE", self.offset.path().to_owned()),
             // Timers and leases must go on as on a machine whose clock an operator sets.
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
-            ("FAKETIME_CACHE_DURATION", "1".into()),
+            ("FAKETIME_NO_CACHE", "1".into()),
         ]
     }
 }

@@ -12,7 +12,7 @@ use model::{
     time::Timestamp,
 };
 use std::{sync::Arc, time::Duration};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 /// Due rows looked at together.
 const PAGE: usize = 1_000;
@@ -84,7 +84,9 @@ fn decide(
         return Ok(None);
     }
     seen.oldest_open = oldest_open(&view)?;
-    Ok(retention::horizon(&seen, bounds).map(|before| AdvanceRetention { before, seen_index }))
+    let horizon = retention::horizon(&seen, bounds);
+    debug!(?seen, ?horizon, "looked for what may go");
+    Ok(horizon.map(|before| AdvanceRetention { before, seen_index }))
 }
 
 fn oldest_kept(view: &impl Read) -> Result<Option<Timestamp>, KvError> {
