@@ -14,7 +14,7 @@ use model::{
         kv::{Read, Table},
     },
     time::Timestamp,
-    traffic::{RejectionCause, Request, RequestRecord, RequestState, StoredRequest},
+    traffic::{Origin, RejectionCause, Request, RequestRecord, RequestState, StoredRequest},
 };
 use std::{
     collections::HashMap,
@@ -108,6 +108,11 @@ fn stored(node: &Node) -> HashMap<SourceId, Vec<StoredRequest>> {
     stored
 }
 
+fn origin(request: &StoredRequest) -> Origin {
+    let record: RequestRecord = codec::decode(&request.record).expect("own records");
+    record.origin
+}
+
 /// What is wrong with the outcome of a vector.
 fn wrong(vector: &Vector, came: &Came, stored: &[StoredRequest]) -> Option<String> {
     let body = String::from_utf8_lossy(&came.body);
@@ -122,14 +127,10 @@ fn wrong(vector: &Vector, came: &Came, stored: &[StoredRequest]) -> Option<Strin
         Expect::Word(_) => {
             let provider = registry::find(&vector.source_type()).expect("a provider");
             let cause = RequestState::Rejected(RejectionCause::VerificationFailed);
-            // Without a secret the source is what must be mended: the sender comes again.
-            let source = vector.source().verification;
-            let has_secret =
-                provider.secret.is_empty() || source.live(vector.now()).next().is_some();
-            let status = if has_secret {
-                provider.refused_status
-            } else {
-                503
+            // Where the source is what must be mended, the sender comes again.
+            let status = match stored.first().map(origin) {
+                Some(Origin::Refused(why)) if why.is_of_the_source() => 503,
+                _ => provider.refused_status,
             };
             came.status == status && fate == Some((cause, 0))
         }
