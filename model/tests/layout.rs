@@ -155,6 +155,7 @@ fn items() -> [Item; 3] {
                     strategy: Backoff::Exponential,
                     count: 3,
                     interval: 1000,
+                    schedule: Vec::new(),
                     response_status_codes: Some(vec!["500-599".into()]),
                 }),
             ],

@@ -2,6 +2,7 @@
 
 use crate::{
     ids::{ConnectionId, DestinationId, SourceId},
+    policy::retry,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -33,13 +34,14 @@ impl Connection {
             .sum()
     }
 
-    /// Its retry rule; none: an event has one attempt.
+    /// Its retry rule, or the standard one.
     #[must_use]
-    pub fn retry(&self) -> Option<&RetryRule> {
-        self.rules.iter().find_map(|rule| match rule {
+    pub fn retry(&self) -> &RetryRule {
+        let own = self.rules.iter().find_map(|rule| match rule {
             Rule::Retry(retry) => Some(retry),
             Rule::Delay { .. } => None,
-        })
+        });
+        own.unwrap_or(&retry::STANDARD)
     }
 }
 
@@ -57,12 +59,15 @@ pub enum Rule {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RetryRule {
     pub strategy: Backoff,
-    /// Tries after the first, 1 to 50.
+    /// Tries after the first, at most 50; a custom schedule has as many as it is long.
     #[serde(default = "default_count")]
     pub count: u16,
     /// Milliseconds, whole seconds; the first step of an exponential strategy.
     #[serde(default = "default_interval")]
     pub interval: u64,
+    /// Of a custom strategy: the milliseconds before each try, whole seconds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedule: Vec<u64>,
     /// Which answers are tried again: `500`, `500-599`, `>=500`, `!404`. Empty: every answer that is not a success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_status_codes: Option<Vec<String>>,
@@ -81,4 +86,5 @@ fn default_interval() -> u64 {
 pub enum Backoff {
     Linear,
     Exponential,
+    Custom,
 }

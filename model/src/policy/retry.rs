@@ -6,9 +6,12 @@ use crate::{
     time::Timestamp,
     traffic::Outcome,
 };
+use std::sync::LazyLock;
 
 /// Tries that a rule may ask for.
 pub const COUNT_MAX: u16 = 50;
+/// Entries of `response_status_codes`.
+const CODES_MAX: usize = 10;
 /// Everything ends within a week of the first attempt.
 pub const HORIZON_MS: u64 = 7 * 24 * 3600 * 1000;
 /// A receiver may ask for a pause this long at most.
@@ -16,7 +19,32 @@ pub const RETRY_AFTER_MAX_MS: u64 = 3600 * 1000;
 /// Jitter takes up to this share of the delay off or adds it.
 const JITTER: f64 = 0.1;
 
-/// Decides what follows attempt `number` (counted from 1). `jitter` is a draw from `[0, 1)`.
+/// What a connection without a retry rule does: the schedule of the Standard Webhooks specification 1.0.0.
+pub static STANDARD: LazyLock<RetryRule> = LazyLock::new(|| {
+    const MINUTE_S: u64 = 60;
+    const HOUR_S: u64 = 60 * MINUTE_S;
+    let seconds = [
+        5,
+        5 * MINUTE_S,
+        30 * MINUTE_S,
+        2 * HOUR_S,
+        5 * HOUR_S,
+        10 * HOUR_S,
+        14 * HOUR_S,
+        20 * HOUR_S,
+        24 * HOUR_S,
+    ];
+    RetryRule {
+        strategy: Backoff::Custom,
+        count: seconds.len() as u16,
+        interval: 1000,
+        schedule: seconds.map(|seconds| seconds * 1000).to_vec(),
+        response_status_codes: None,
+    }
+});
+
+/// Decides what follows attempt `number` (counted from 1). Without a rule there is no further try. `jitter` is a draw from
+/// `[0, 1)`.
 #[must_use]
 pub fn decide(
     rule: Option<&RetryRule>,
@@ -33,7 +61,7 @@ pub fn decide(
         return Next::GiveUp;
     };
     // `number` counts the first attempt too, the rule only what follows it.
-    if number > rule.count.min(COUNT_MAX) || !is_retried(rule, outcome.response_status) {
+    if number > tries(rule) || !is_retried(rule, outcome.response_status) {
         return Next::GiveUp;
     }
     let scheduled = delay_ms(rule, number);
@@ -47,6 +75,15 @@ pub fn decide(
     Next::RetryAt(at)
 }
 
+/// Tries after the first.
+fn tries(rule: &RetryRule) -> u16 {
+    let count = match rule.strategy {
+        Backoff::Linear | Backoff::Exponential => rule.count,
+        Backoff::Custom => u16::try_from(rule.schedule.len()).unwrap_or(u16::MAX),
+    };
+    count.min(COUNT_MAX)
+}
+
 /// The scheduled delay after attempt `number`, in milliseconds.
 #[must_use]
 pub fn delay_ms(rule: &RetryRule, number: u16) -> u64 {
@@ -55,6 +92,11 @@ pub fn delay_ms(rule: &RetryRule, number: u16) -> u64 {
         Backoff::Exponential => {
             let doublings = u32::from(number.saturating_sub(1)).min(63);
             rule.interval.saturating_mul(1 << doublings)
+        }
+        Backoff::Custom => {
+            let step = usize::from(number.saturating_sub(1));
+            let last = rule.schedule.last().copied().unwrap_or(rule.interval);
+            rule.schedule.get(step).copied().unwrap_or(last)
         }
     };
     delay.min(HORIZON_MS)
@@ -85,12 +127,12 @@ impl Codes {
         let text = text.trim();
         let code = |text: &str| {
             let code: u16 = text.trim().parse().ok()?;
-            (100..=599).contains(&code).then_some(code)
+            (200..=599).contains(&code).then_some(code)
         };
         if let Some(rest) = text.strip_prefix('!') {
             return code(rest).map(Self::Except);
         }
-        for (operator, from, to) in [(">=", 0, 599), ("<=", 100, 0), (">", 1, 599), ("<", 100, 1)] {
+        for (operator, from, to) in [(">=", 0, 599), ("<=", 200, 0), (">", 1, 599), ("<", 200, 1)] {
             if let Some(rest) = text.strip_prefix(operator) {
                 let code = code(rest)?;
                 return Some(if operator.starts_with('>') {
@@ -103,7 +145,7 @@ impl Codes {
         if let Some((from, to)) = text.split_once('-') {
             return Some(Self::Between(code(from)?, code(to)?));
         }
-        code(text).map(|code| Self::Between(code, code))
+        code(text.trim_start_matches('=')).map(|code| Self::Between(code, code))
     }
 
     /// Whether any status fits: `599-500` is a mistake of who wrote it.
@@ -122,24 +164,52 @@ impl Codes {
     }
 }
 
+/// A field of a rule that an admin got wrong, and what was expected there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    pub field: &'static str,
+    pub expected: String,
+}
+
 /// Checks a rule as an admin wrote it.
 ///
 /// # Errors
-/// A sentence that names the field and what was expected.
-pub fn validate(rule: &RetryRule) -> Result<(), String> {
-    if rule.count == 0 || rule.count > COUNT_MAX {
-        return Err(format!("retry.count must be between 1 and {COUNT_MAX}"));
+/// The first field that is wrong.
+pub fn validate(rule: &RetryRule) -> Result<(), Invalid> {
+    let invalid = |field, expected: String| Err(Invalid { field, expected });
+    if rule.count > COUNT_MAX {
+        return invalid("count", format!("expected 0 to {COUNT_MAX}"));
     }
-    if rule.interval < 1000 || !rule.interval.is_multiple_of(1000) || rule.interval > HORIZON_MS {
-        return Err(
-            "retry.interval must be whole seconds in milliseconds, from 1000 to a week".into(),
+    let is_delay = |ms: u64| ms >= 1000 && ms.is_multiple_of(1000) && ms <= HORIZON_MS;
+    if !is_delay(rule.interval) {
+        let expected = "expected whole seconds in milliseconds, from 1000 to a week";
+        return invalid("interval", expected.into());
+    }
+    let steps = match rule.strategy {
+        Backoff::Linear | Backoff::Exponential => 0..=0,
+        Backoff::Custom => 1..=usize::from(COUNT_MAX),
+    };
+    if !steps.contains(&rule.schedule.len()) || !rule.schedule.iter().copied().all(is_delay) {
+        let expected = format!(
+            "expected 1 to {COUNT_MAX} delays with the strategy custom, each whole seconds in milliseconds, and none \
+             with another strategy"
+        );
+        return invalid("schedule", expected);
+    }
+    if rule.schedule.iter().sum::<u64>() > HORIZON_MS {
+        return invalid("schedule", "expected no more than a week in all".into());
+    }
+    let codes = rule.response_status_codes.as_deref();
+    if codes.is_some_and(|codes| codes.is_empty() || codes.len() > CODES_MAX) {
+        return invalid(
+            "response_status_codes",
+            format!("expected 1 to {CODES_MAX} entries"),
         );
     }
-    for code in rule.response_status_codes.iter().flatten() {
+    for code in codes.unwrap_or_default() {
         if !Codes::parse(code).is_some_and(Codes::names_any) {
-            return Err(format!(
-                "retry.response_status_codes: {code:?} is none of 500, 500-599, >=500, !404"
-            ));
+            let expected = format!("expected the forms 500, !404, 500-599, >=500, got {code:?}");
+            return invalid("response_status_codes", expected);
         }
     }
     Ok(())
@@ -157,6 +227,7 @@ mod tests {
             strategy,
             count,
             interval: 1000,
+            schedule: Vec::new(),
             response_status_codes: None,
         }
     }
@@ -203,6 +274,35 @@ mod tests {
     }
 
     #[test]
+    fn a_custom_schedule_is_followed_to_its_end() {
+        let custom = RetryRule {
+            schedule: vec![1000, 60_000, 3_600_000],
+            ..rule(Backoff::Custom, 50)
+        };
+        validate(&custom).expect("valid");
+        for (number, delay_ms) in [(1, 1000), (2, 60_000), (3, 3_600_000)] {
+            let next = Next::RetryAt(START.plus_ms(delay_ms));
+            assert_eq!(after(&custom, number, &answered(500)), next);
+        }
+        assert_eq!(after(&custom, 4, &answered(500)), Next::GiveUp);
+    }
+
+    #[test]
+    fn the_standard_schedule_is_valid_and_lasts_three_days() {
+        validate(&STANDARD).expect("valid");
+        let lasts_ms: u64 = (1..=9).map(|number| delay_ms(&STANDARD, number)).sum();
+        assert_eq!(lasts_ms, (75 * 3600 + 35 * 60 + 5) * 1000);
+        assert_eq!(after(&STANDARD, 10, &answered(500)), Next::GiveUp);
+    }
+
+    #[test]
+    fn a_count_of_nothing_means_one_attempt() {
+        let once = rule(Backoff::Linear, 0);
+        validate(&once).expect("valid");
+        assert_eq!(after(&once, 1, &answered(500)), Next::GiveUp);
+    }
+
+    #[test]
     fn status_codes_choose_what_is_tried_again() {
         let cases: [(&[&str], u16, bool); 8] = [
             (&["500"], 500, true),
@@ -245,24 +345,31 @@ mod tests {
     #[test]
     fn what_an_admin_wrote_is_checked_by_field() {
         let mut wrong = rule(Backoff::Linear, 51);
-        assert!(
-            validate(&wrong)
-                .expect_err("too many")
-                .contains("retry.count")
-        );
+        let field = |rule: &RetryRule| validate(rule).expect_err("wrong").field;
+        assert_eq!(field(&wrong), "count");
         wrong = RetryRule {
             interval: 1500,
             ..rule(Backoff::Linear, 1)
         };
-        assert!(
-            validate(&wrong)
-                .expect_err("half seconds")
-                .contains("retry.interval")
-        );
+        assert_eq!(field(&wrong), "interval");
+        for (strategy, schedule) in [
+            (Backoff::Custom, vec![]),
+            (Backoff::Custom, vec![1500]),
+            (Backoff::Custom, vec![HORIZON_MS, 1000]),
+            (Backoff::Linear, vec![1000]),
+        ] {
+            wrong = RetryRule {
+                schedule,
+                ..rule(strategy, 1)
+            };
+            assert_eq!(field(&wrong), "schedule");
+        }
         wrong = rule(Backoff::Linear, 1);
         for nothing in ["5xx", "599-500", ">599", "99"] {
             wrong.response_status_codes = Some(vec![nothing.into()]);
-            assert!(validate(&wrong).expect_err("no code").contains(nothing));
+            let said = validate(&wrong).expect_err("no code");
+            assert_eq!(said.field, "response_status_codes");
+            assert!(said.expected.contains(nothing), "{said:?}");
         }
     }
 

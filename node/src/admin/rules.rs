@@ -4,7 +4,10 @@ use super::{
     api_error::ApiError,
     body::{Fields, Given},
 };
-use model::catalog::{Backoff, Connection, RetryRule, Rule};
+use model::{
+    catalog::{Backoff, Connection, RetryRule, Rule},
+    policy,
+};
 use serde_json::{Value, json};
 
 const MAX_RULES: usize = 5;
@@ -13,7 +16,6 @@ const MAX_DELAY_MS: u64 = 7 * 24 * 3_600_000;
 const MAX_RETRIES: u64 = 50;
 const DEFAULT_RETRIES: u16 = 5;
 const DEFAULT_INTERVAL_MS: u64 = 60_000;
-const MAX_STATUS_CODES: usize = 10;
 
 /// The rules afterwards: given ones replace all kept ones.
 pub(super) fn read(fields: &Fields<'_>, kept: Option<&Connection>) -> Result<Vec<Rule>, ApiError> {
@@ -59,17 +61,39 @@ fn retry(fields: &Fields<'_>) -> Result<RetryRule, ApiError> {
     let strategy = match fields.text("strategy", 32)? {
         Given::Value("linear") => Backoff::Linear,
         Given::Value("exponential") => Backoff::Exponential,
-        _ => return Err(fields.invalid("strategy", "expected linear or exponential")),
+        Given::Value("custom") => Backoff::Custom,
+        _ => return Err(fields.invalid("strategy", "expected linear, exponential or custom")),
     };
-    let count = fields.whole("count", 1, MAX_RETRIES)?.value();
-    let count = count.map_or(DEFAULT_RETRIES, |count| count as u16);
+    let schedule = schedule(fields)?;
+    let count = match strategy {
+        Backoff::Custom => schedule.len() as u16,
+        Backoff::Linear | Backoff::Exponential => {
+            let count = fields.whole("count", 0, MAX_RETRIES)?.value();
+            count.map_or(DEFAULT_RETRIES, |count| count as u16)
+        }
+    };
     let interval = fields.whole("interval", 1_000, MAX_DELAY_MS)?.value();
-    Ok(RetryRule {
+    let rule = RetryRule {
         strategy,
         count,
         interval: interval.unwrap_or(DEFAULT_INTERVAL_MS),
+        schedule,
         response_status_codes: status_codes(fields)?,
-    })
+    };
+    policy::retry::validate(&rule).map_err(|wrong| fields.invalid(wrong.field, wrong.expected))?;
+    Ok(rule)
+}
+
+/// The delays of a custom strategy.
+fn schedule(fields: &Fields<'_>) -> Result<Vec<u64>, ApiError> {
+    const KEY: &str = "schedule";
+    let Some(list) = fields.list(KEY)?.value() else {
+        return Ok(Vec::new());
+    };
+    let delays: Option<Vec<u64>> = list.iter().map(Value::as_u64).collect();
+    delays
+        .filter(|delays| delays.len() <= MAX_RETRIES as usize)
+        .ok_or_else(|| fields.invalid(KEY, "expected at most 50 delays in milliseconds"))
 }
 
 fn status_codes(fields: &Fields<'_>) -> Result<Option<Vec<String>>, ApiError> {
@@ -77,32 +101,12 @@ fn status_codes(fields: &Fields<'_>) -> Result<Option<Vec<String>>, ApiError> {
     let Some(list) = fields.list(KEY)?.value() else {
         return Ok(None);
     };
-    let expected = "expected 1 to 10 of the forms 500, !404, 500-599, >=500";
-    if list.is_empty() || list.len() > MAX_STATUS_CODES {
-        return Err(fields.invalid(KEY, expected));
-    }
     let codes = list.iter().map(|value| match value {
-        Value::String(text) if is_status_pattern(text) => Ok(text.clone()),
-        Value::Number(number) if is_status_pattern(&number.to_string()) => Ok(number.to_string()),
-        other => Err(fields.invalid(KEY, format!("{expected}, got {other}"))),
+        Value::String(text) => Ok(text.clone()),
+        Value::Number(number) => Ok(number.to_string()),
+        other => Err(fields.invalid(KEY, format!("expected a status code, got {other}"))),
     });
     codes.collect::<Result<_, _>>().map(Some)
-}
-
-/// `500`, `!404`, `500-599`, `>500`, `<=499`, `=500`; three digits from 200 to 599.
-fn is_status_pattern(text: &str) -> bool {
-    let is_code = |text: &str| {
-        text.len() == 3
-            && matches!(text.as_bytes()[0], b'2'..=b'5')
-            && text.bytes().all(|byte| byte.is_ascii_digit())
-    };
-    if let Some((from, to)) = text.split_once('-') {
-        return is_code(from) && is_code(to) && from <= to;
-    }
-    ["!", ">=", "<=", ">", "<", "="]
-        .iter()
-        .find_map(|sign| text.strip_prefix(sign))
-        .map_or_else(|| is_code(text), is_code)
 }
 
 /// A rule as the API shows it.
@@ -115,10 +119,14 @@ pub(super) fn show(rule: &Rule) -> Value {
                 "strategy": match retry.strategy {
                     Backoff::Linear => "linear",
                     Backoff::Exponential => "exponential",
+                    Backoff::Custom => "custom",
                 },
                 "count": retry.count,
                 "interval": retry.interval,
             });
+            if !retry.schedule.is_empty() {
+                shown["schedule"] = json!(retry.schedule);
+            }
             if let Some(codes) = &retry.response_status_codes {
                 shown["response_status_codes"] = json!(codes);
             }
@@ -143,6 +151,10 @@ mod tests {
             {"type": "retry", "strategy": "linear", "count": 3, "interval": 1000,
              "response_status_codes": ["500", "!404", "500-599", ">=429"]},
         ]);
+        let custom = json!([{"type": "retry", "strategy": "custom", "count": 2, "interval": 60_000,
+                             "schedule": [5000, 300_000]}]);
+        let read = rules(&custom).expect("good rules");
+        assert_eq!(json!(read.iter().map(show).collect::<Vec<_>>()), custom);
         let read = rules(&given).expect("good rules");
         assert_eq!(json!(read.iter().map(show).collect::<Vec<_>>()), given);
     }
@@ -178,6 +190,10 @@ mod tests {
             (
                 json!({"type": "retry", "strategy": "linear", "count": 51}),
                 "rules[0].count",
+            ),
+            (
+                json!({"type": "retry", "strategy": "custom"}),
+                "rules[0].schedule",
             ),
             (
                 json!({"type": "retry", "strategy": "linear", "interval": 1}),

@@ -81,7 +81,7 @@ async fn unreadable(due: Due, error: &str) -> Launched {
 }
 
 fn will_retry_after(work: &Work, number: u16, now: Timestamp) -> Option<u64> {
-    let rule = work.connection.as_ref()?.retry();
+    let rule = Some(work.connection.as_ref()?.retry());
     let failed = Outcome::failed(ErrorCode::Unknown);
     match retry::decide(rule, number, work.event.created_at, &failed, now, 0.5) {
         Next::RetryAt(at) => Some(at.since_ms(now).div_ceil(1000)),
@@ -104,7 +104,7 @@ fn report(
         .connection
         .as_ref()
         .filter(|_| possible)
-        .and_then(|connection| connection.retry());
+        .map(|connection| connection.retry());
     let next = retry::decide(
         rule,
         number,

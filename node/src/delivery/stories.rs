@@ -264,6 +264,7 @@ fn connection(disabled_at: Option<Timestamp>) -> Item {
             strategy: Backoff::Linear,
             count: 3,
             interval: 1000,
+            schedule: Vec::new(),
             response_status_codes: None,
         })],
         disabled_at,

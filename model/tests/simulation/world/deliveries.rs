@@ -172,6 +172,7 @@ impl World {
             strategy: Backoff::Linear,
             count: RETRIES,
             interval: 1000,
+            schedule: Vec::new(),
             response_status_codes: None,
         };
         let jitter = self.rng.f64();
