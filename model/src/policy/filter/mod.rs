@@ -5,6 +5,7 @@
 
 mod needs;
 mod node;
+mod pattern;
 mod read;
 mod reference;
 mod scalar;
@@ -33,7 +34,7 @@ pub const PATTERN_BYTES_MAX: usize = 1024;
 pub const PATTERN_PROGRAM_MAX: usize = 256 * 1024;
 /// Bytes that its search may keep beside that.
 pub const PATTERN_CACHE_MAX: usize = 1024 * 1024;
-/// Bytes of a string that `$regex` looks at; a longer one never matches.
+/// Bytes of a string that `$regex` looks at; a longer one never matches. A search takes time in proportion to them.
 pub const PATTERN_TEXT_MAX: usize = 16 * 1024;
 
 /// A filter that can't be used: where, as `body.order.$gte`, and what was expected there.

@@ -1,8 +1,7 @@
 //! A filter as it is asked: its syntax checked, its expressions compiled.
 
-use super::{reference::Reference, scalar::Number};
+use super::{pattern::Pattern, reference::Reference, scalar::Number};
 use ipnet::IpNet;
-use regex::Regex;
 use serde_json::Value;
 use std::collections::HashSet;
 
@@ -38,7 +37,7 @@ pub(super) enum Test {
     Not(Node),
     /// Equal to another value of the part, arrays taken as filters take them.
     SameAs(Reference),
-    Pattern(Regex),
+    Pattern(Pattern),
     Network(Vec<IpNet>),
     Never,
 }

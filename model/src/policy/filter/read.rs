@@ -1,15 +1,15 @@
 //! Reads a rule, with errors that name their place in it.
 
 use super::{
-    BYTES_MAX, DEPTH_MAX, Filter, FilterError, NODES_MAX, PATTERN_BYTES_MAX, PATTERN_CACHE_MAX,
-    PATTERN_PROGRAM_MAX, PATTERNS_MAX,
+    BYTES_MAX, DEPTH_MAX, Filter, FilterError, NODES_MAX, PATTERN_BYTES_MAX, PATTERN_PROGRAM_MAX,
+    PATTERNS_MAX,
     node::{Choice, Node, Object, Operand, Relation, Scalars, Test},
+    pattern::Pattern,
     reference::Reference,
     scalar,
 };
 use crate::{catalog::FilterRule, policy::document::Part};
 use ipnet::IpNet;
-use regex::{Regex, RegexBuilder};
 use serde_json::{Map, Value};
 use std::{fmt, net::IpAddr};
 
@@ -258,7 +258,7 @@ impl Reader {
         }
     }
 
-    fn pattern(&mut self, value: &Value, at: &At<'_>) -> Result<Regex, FilterError> {
+    fn pattern(&mut self, value: &Value, at: &At<'_>) -> Result<Pattern, FilterError> {
         let text = value
             .as_str()
             .filter(|text| text.len() <= PATTERN_BYTES_MAX)
@@ -271,20 +271,16 @@ impl Reader {
         if self.patterns > PATTERNS_MAX {
             return Err(at.expected(format!("at most {PATTERNS_MAX} regular expressions")));
         }
-        RegexBuilder::new(text)
-            .size_limit(PATTERN_PROGRAM_MAX)
-            .dfa_size_limit(PATTERN_CACHE_MAX)
-            .build()
-            .map_err(|error| match error {
-                regex::Error::CompiledTooBig(_) => at.expected(format!(
-                    "a regular expression that compiles to at most {PATTERN_PROGRAM_MAX} bytes"
-                )),
-                // The last line of the library's drawing is the sentence.
-                error => at.expected(format!(
-                    "a regular expression ({})",
-                    error.to_string().lines().last().unwrap_or_default().trim()
-                )),
-            })
+        Pattern::compile(text).map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => at.expected(format!(
+                "a regular expression that compiles to at most {PATTERN_PROGRAM_MAX} bytes"
+            )),
+            // The last line of the library's drawing is the sentence.
+            error => at.expected(format!(
+                "a regular expression ({})",
+                error.to_string().lines().last().unwrap_or_default().trim()
+            )),
+        })
     }
 
     fn networks(&mut self, value: &Value, at: &At<'_>) -> Result<Vec<IpNet>, FilterError> {

@@ -1,7 +1,6 @@
 //! Asks a filter of a value, within a bound on the steps that it may take.
 
 use super::{
-    PATTERN_TEXT_MAX,
     node::{Choice, Node, Object, Operand, Test},
     reference::Reference,
     scalar,
@@ -194,13 +193,16 @@ impl<'d> Asking<'_, '_, 'd> {
                 let wanted = self.find(reference);
                 self.same(value, wanted)
             }
-            Test::Pattern(pattern) => match value {
-                Value::String(text) if text.len() <= PATTERN_TEXT_MAX => {
-                    self.walk.spend(text.len() as u64)?;
-                    Ok(pattern.is_match(text))
-                }
-                _ => Ok(false),
-            },
+            Test::Pattern(pattern) => {
+                let Some((text, price)) = value
+                    .as_str()
+                    .and_then(|text| Some((text, pattern.price(text)?)))
+                else {
+                    return Ok(false);
+                };
+                self.walk.spend(price)?;
+                Ok(pattern.finds(text))
+            }
             Test::Network(networks) => {
                 self.walk.spend(networks.len() as u64)?;
                 let address = value
