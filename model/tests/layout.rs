@@ -160,11 +160,11 @@ fn items() -> [Item; 3] {
                     interval: 1000,
                     response_status_codes: Some(vec!["500-599".into()]),
                 }),
-                Rule::Filter(FilterRule {
+                Rule::Filter(Box::new(FilterRule {
                     body: Some(json!({"z": 1, "a": {"$in": [null, 0.5]}})),
                     path: Some(json!(false)),
                     ..FilterRule::default()
-                }),
+                })),
             ],
             disabled_at: None,
             created_at: AT,

@@ -72,7 +72,7 @@ pub enum Rule {
         delay: u64,
     },
     Retry(RetryRule),
-    Filter(FilterRule),
+    Filter(Box<FilterRule>),
 }
 
 impl Rule {

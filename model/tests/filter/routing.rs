@@ -1,6 +1,6 @@
 //! Which connections take a request: stories of the router, and that its index never changes what it decides.
 
-use crate::laws::{event, filter, scalar};
+use crate::laws::{event, filter};
 use bytes::Bytes;
 use model::{
     catalog::{Catalog, Connection, FilterRule, Item, Rule, Source, Verification},
@@ -44,7 +44,7 @@ fn filtered(id: u128, rule: &Value) -> Connection {
     connection(id, vec![Rule::Filter(rule_of(rule))])
 }
 
-fn rule_of(rule: &Value) -> FilterRule {
+fn rule_of(rule: &Value) -> Box<FilterRule> {
     serde_json::from_value(rule.clone()).expect("a rule")
 }
 
@@ -339,6 +339,20 @@ fn apply(rows: &mut Memory, command: &Command<'_>) {
     model::machine::apply(rows, entry).expect("memory can be read");
 }
 
+/// So few that they often meet, in all the types that may be equal to one another.
+fn scalar() -> impl Strategy<Value = Value> {
+    prop::sample::select(vec![
+        json!(null),
+        json!(0),
+        json!(1),
+        json!(true),
+        json!("1"),
+        json!("a"),
+        json!(""),
+        json!(0.5),
+    ])
+}
+
 /// A rule of one to four parts, often one that an index can do something with.
 fn rule() -> impl Strategy<Value = FilterRule> {
     let plain = prop_oneof![
@@ -348,7 +362,7 @@ fn rule() -> impl Strategy<Value = FilterRule> {
         (scalar(), scalar()).prop_map(|(a, b)| json!({"$or": [{ "a": a }, { "b": b }]})),
         scalar().prop_map(|value| json!({"a": [{"$eq": value}]})),
     ];
-    let part = || prop::option::weighted(0.3, filter());
+    let part = || prop::option::weighted(0.1, filter());
     let body =
         prop_oneof![3 => plain.prop_map(Some), 3 => filter().prop_map(Some), 1 => Just(None)];
     (body, part(), part(), part()).prop_map(|(body, headers, query, path)| FilterRule {
@@ -359,8 +373,19 @@ fn rule() -> impl Strategy<Value = FilterRule> {
     })
 }
 
+/// A body that rules like these often match.
+fn body() -> impl Strategy<Value = Value> {
+    let values = || prop::collection::vec(scalar(), 0..3).prop_map(Value::from);
+    let value = || prop_oneof![3 => scalar(), 1 => values()];
+    prop_oneof![
+        2 => (value(), value()).prop_map(|(a, b)| json!({"a": a, "b": b})),
+        2 => (value(), value()).prop_map(|(a, b)| json!({"a": a, "b": {"a": b}})),
+        1 => event(),
+    ]
+}
+
 fn rules() -> impl Strategy<Value = Vec<Rule>> {
-    prop::collection::vec(rule().prop_map(Rule::Filter), 0..3)
+    prop::collection::vec(rule().prop_map(|rule| Rule::Filter(Box::new(rule))), 0..3)
 }
 
 proptest! {
@@ -369,7 +394,7 @@ proptest! {
     #[test]
     fn the_index_never_changes_the_plan(
         pipelines in prop::collection::vec((rules(), prop::bool::weighted(0.1)), 0..12),
-        body in prop::option::weighted(0.9, event()), header in scalar(), query in scalar(), kept in 0..12_usize,
+        body in prop::option::weighted(0.95, body()), header in scalar(), query in scalar(), kept in 0..12_usize,
     ) {
         let connections: Vec<_> = pipelines
             .into_iter()

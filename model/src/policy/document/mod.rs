@@ -289,7 +289,7 @@ mod tests {
         assert_eq!(parts.path, "/orders/7");
         parts.body = Some(json!(["b"]));
         parts.query = Map::new();
-        let document = Document::from(parts.clone());
+        let document = Document::from(parts);
         assert_eq!(document.part(Part::Body), Some(&json!(["b"])));
         assert_eq!(document.part(Part::Query), Some(&json!({})));
         let headers = document.part(Part::Headers).expect("headers");

@@ -118,9 +118,9 @@ fn keys_of(scalars: &Scalars) -> Vec<Key> {
         .filter(|(is_there, _)| *is_there)
         .filter_map(|(_, value)| Key::of(&value));
     let numbers = scalars.numbers.iter().map(|number| Key::Number(*number));
-    let texts = scalars.texts.iter().filter_map(|text| {
+    let texts = scalars.texts.iter().map(|text| {
         let number = Number::read(text).map(Key::Number);
-        Some(number.unwrap_or_else(|| Key::Text(text.clone())))
+        number.unwrap_or_else(|| Key::Text(text.clone()))
     });
     let mut keys: Vec<Key> = single.chain(numbers).chain(texts).collect();
     // Sets have no order of their own, and two of their members may share a key.

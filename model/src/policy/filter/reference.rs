@@ -148,7 +148,7 @@ mod tests {
             assert_eq!(Reference::read(text), None, "{text}");
         }
         assert_eq!(
-            Reference::read(&"a.".repeat(DEPTH_MAX + 1).trim_end_matches('.').to_owned()),
+            Reference::read("a.".repeat(DEPTH_MAX + 1).trim_end_matches('.')),
             None
         );
     }

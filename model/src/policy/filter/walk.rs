@@ -18,8 +18,8 @@ pub struct Steps {
 impl Steps {
     /// Steps of every filter rule. A step looks at one value, or at [`Self::BYTES`] of a long text.
     pub const OWN: u64 = 10_000;
-    /// Steps that all of a request share beyond those; some tenths of a second.
-    pub const SHARED: u64 = 20_000_000;
+    /// Steps that all of a request share beyond those: about a tenth of a second.
+    pub const SHARED: u64 = 10_000_000;
     /// Bytes of a text that one step looks at.
     const BYTES: usize = 64;
 
