@@ -4,24 +4,26 @@
 use bytes::Bytes;
 use model::{
     catalog::{
-        Backoff, Connection, Destination, HandshakeKind, Handshaken, Item, LiveSecret, RatePeriod,
-        RetryRule, Rule, Secret, Source, Verification,
+        Backoff, Connection, Destination, FilterRule, HandshakeKind, Handshaken, Item, LiveSecret,
+        RatePeriod, RetryRule, Rule, Secret, Source, Verification,
     },
     envelope::{Envelope, PayloadRef},
     ids::{ConnectionId, DestinationId, GroupId, RequestId, SourceId},
     machine::{
         AcceptRequests, Accepted, AdvanceRetention, AttemptReport, CancelEvent, Change, Command,
         Configure, EventReply, Incoming, Next, Planned, PlannedIgnored, RecordAttempts, Recorded,
-        Refusal, Reply, RetireNode, RetryEvent, Verdict, decode_reply,
+        Refusal, Reply, RetireNode, RetryEvent, Unrouted, Verdict, decode_reply,
     },
+    policy::document::Part,
     state::codec::{self, Stored},
     time::Timestamp,
     traffic::{
-        Attempt, ErrorCode, Event, EventStatus, IgnoreCause, Ignored, Origin, Outcome,
+        Attempt, ErrorCode, Event, EventStatus, IgnoreCause, Ignored, IgnoredMeta, Origin, Outcome,
         RejectionCause, RequestRecord, RequestState, StoredRequest, Trigger,
     },
 };
 use proptest::prelude::*;
+use serde_json::json;
 
 const AT: Timestamp = Timestamp(1_700_000_000_000);
 
@@ -91,8 +93,9 @@ fn attempt() -> Attempt {
 fn ignored() -> Ignored {
     Ignored {
         connection_id: ConnectionId(5),
-        cause: IgnoreCause::Duplicate,
+        cause: IgnoreCause::Filtered,
         created_at: AT,
+        meta: Some(IgnoredMeta::Filtered(vec![Part::Headers, Part::Path])),
     }
 }
 
@@ -158,6 +161,11 @@ fn items() -> [Item; 3] {
                     schedule: Vec::new(),
                     response_status_codes: Some(vec!["500-599".into()]),
                 }),
+                Rule::Filter(Box::new(FilterRule {
+                    body: Some(json!({"z": 1, "a": {"$in": [null, 0.5]}})),
+                    path: Some(json!(false)),
+                    ..FilterRule::default()
+                })),
             ],
             disabled_at: None,
             created_at: AT,
@@ -222,7 +230,19 @@ fn a_stored_attempt_keeps_its_bytes() {
 
 #[test]
 fn a_stored_ignored_event_keeps_its_bytes() {
-    stays(&ignored(), "010504fd0068e5cf8b010000");
+    stays(&ignored(), "020501fd0068e5cf8b0100000100020103");
+}
+
+#[test]
+fn the_first_layout_of_an_ignored_event_is_still_read() {
+    let first = "010504fd0068e5cf8b010000";
+    let read = codec::decode::<Ignored>(&hex::decode(first).expect("hex"));
+    let expected = Ignored {
+        cause: IgnoreCause::Duplicate,
+        meta: None,
+        ..ignored()
+    };
+    assert_eq!(read.expect("readable"), expected);
 }
 
 #[test]
@@ -230,7 +250,7 @@ fn catalog_items_keep_their_json() {
     let golden = [
         r#"{"kind":"Source","value":{"id":"src_00000000000000000000000001","name":"orders","description":null,"verification":{"type":"HMAC","scheme":"HMAC","secrets":[{"secret":"0123456789abcdef"},{"secret":"fedcba9876543210","expires_at":1700000000001,"last_verified_at":1700000000000}],"fields":{"header_key":"x-sig"},"signed_url":"https://a/b","tolerance_s":60,"handshake":{"kind":"CONFIRM_URL","value":"https://c","at":1700000000000}},"allowed_http_methods":["PUT"],"custom_response":null,"disabled_at":null,"created_at":1700000000000,"updated_at":1700000000000}}"#,
         r#"{"kind":"Destination","value":{"id":"des_00000000000000000000000002","name":"shop","description":"d","url":"https://a/","http_method":null,"path_forwarding":true,"rate_limit":5,"rate_limit_period":"concurrent","signing_secret":"0123456789abcdef","disabled_at":1700000000000,"created_at":1700000000000,"updated_at":1700000000000}}"#,
-        r#"{"kind":"Connection","value":{"id":"web_00000000000000000000000003","name":null,"description":null,"source_id":"src_00000000000000000000000001","destination_id":"des_00000000000000000000000002","rules":[{"type":"delay","delay":100},{"type":"retry","strategy":"exponential","count":3,"interval":1000,"response_status_codes":["500-599"]}],"disabled_at":null,"created_at":1700000000000,"updated_at":1700000000000}}"#,
+        r#"{"kind":"Connection","value":{"id":"web_00000000000000000000000003","name":null,"description":null,"source_id":"src_00000000000000000000000001","destination_id":"des_00000000000000000000000002","rules":[{"type":"delay","delay":100},{"type":"retry","strategy":"exponential","count":3,"interval":1000,"response_status_codes":["500-599"]},{"type":"filter","body":{"z":1,"a":{"$in":[null,0.5]}},"path":false}],"disabled_at":null,"created_at":1700000000000,"updated_at":1700000000000}}"#,
     ];
     for (item, golden) in items().iter().zip(golden) {
         let bytes = codec::encode_json(item);
@@ -243,7 +263,7 @@ fn catalog_items_keep_their_json() {
     }
 }
 
-/// One command of each kind, in the order of the registry.
+/// One command of each kind, in the order of the registry; then verdicts that came later.
 fn commands() -> Vec<Command<'static>> {
     let request = RequestId::mint(AT, GroupId(2), 3);
     let accepted = Verdict::Accepted {
@@ -267,6 +287,15 @@ fn commands() -> Vec<Command<'static>> {
     let rejected = Verdict::Rejected {
         cause: RejectionCause::NoConnection,
         keep: 5,
+    };
+    let routed = Verdict::Routed {
+        events: Vec::new(),
+        ignored: vec![Unrouted {
+            connection: ConnectionId(3),
+            cause: IgnoreCause::Filtered,
+            meta: Some(IgnoredMeta::Filtered(vec![Part::Body, Part::Query])),
+        }],
+        more_ignored: 300,
     };
     vec![
         Command::AcceptRequests(AcceptRequests {
@@ -299,6 +328,9 @@ fn commands() -> Vec<Command<'static>> {
             seen_index: 8,
         }),
         Command::RetireNode(RetireNode { node: 300 }),
+        Command::AcceptRequests(AcceptRequests {
+            requests: vec![incoming(routed)],
+        }),
     ]
 }
 
@@ -312,6 +344,7 @@ fn logged_commands_keep_their_bytes() {
         "0104fe010003000000000002000068e5cf8b01",
         "0105fd0068e5cf8b01000008",
         "0106fb2c01",
+        "010001fe000003000000000002000068e5cf8b01040172010002000103010100020002fb2c01",
     ];
     assert_eq!(golden.len(), commands().len());
     for (command, golden) in commands().iter().zip(golden) {

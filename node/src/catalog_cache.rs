@@ -21,7 +21,9 @@ impl CatalogCache {
         if Catalog::stored_version(view)? == known.version {
             return Ok(known);
         }
-        let fresh = Arc::new(Catalog::load(view)?);
+        let mut fresh = Catalog::load(view)?;
+        fresh.learn_from(&known);
+        let fresh = Arc::new(fresh);
         let mut current = self.current.write();
         // Two refreshes may race: the newer version stays.
         if fresh.version > current.version {

@@ -81,6 +81,9 @@ section! {
         max_batches_in_flight: usize = 4,
         /// How long a busy node waits for more requests before it proposes. A quiet one never waits.
         max_linger_us: u64 = 1_000,
+        /// Ignored events that are kept for each request, at most 1000; further connections that did not take it are only
+        /// counted.
+        ignored_kept_per_request: usize = 100,
         /// Rejected requests that are kept for each source; older ones make room.
         rejected_kept_per_source: u32 = 1_000,
         /// Rejected requests that are stored for each source and second; further ones are only counted.

@@ -3,11 +3,12 @@
 use super::{Connection, Destination, Item, Kind, Source};
 use crate::{
     ids::{ConnectionId, DestinationId, SourceId},
+    policy::route::Router,
     state::{codec, keys, kv},
 };
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 /// Every configured thing at one version of the control group's state.
@@ -18,8 +19,17 @@ pub struct Catalog {
     pub sources: BTreeMap<SourceId, Arc<Source>>,
     pub destinations: BTreeMap<DestinationId, Arc<Destination>>,
     pub connections: BTreeMap<ConnectionId, Arc<Connection>>,
-    by_source: HashMap<SourceId, Vec<Arc<Connection>>>,
+    by_source: HashMap<SourceId, Outgoing>,
     source_names: HashMap<String, SourceId>,
+}
+
+/// The connections of a source, and their router once the first request came.
+#[derive(Clone, Debug, Default)]
+struct Outgoing {
+    connections: Vec<Arc<Connection>>,
+    router: OnceLock<Arc<Router>>,
+    /// That of another version of the catalog; what did not change is taken over from it.
+    earlier: Option<Arc<Router>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +66,23 @@ impl Catalog {
         Ok(catalog)
     }
 
+    /// Takes over what an earlier version of the catalog had worked out and still holds.
+    pub fn learn_from(&mut self, earlier: &Self) {
+        for (source, outgoing) in &mut self.by_source {
+            let Some(earlier) = earlier.by_source.get(source) else {
+                continue;
+            };
+            let Some(router) = earlier.router.get().or(earlier.earlier.as_ref()) else {
+                continue;
+            };
+            if router.is_of(&outgoing.connections) {
+                outgoing.router = OnceLock::from(router.clone());
+            } else {
+                outgoing.earlier = Some(router.clone());
+            }
+        }
+    }
+
     /// Reads only its version: a cheap way to see whether it changed.
     ///
     /// # Errors
@@ -77,10 +104,9 @@ impl Catalog {
             }
             Item::Connection(connection) => {
                 let connection = Arc::new(connection);
-                self.by_source
-                    .entry(connection.source_id)
-                    .or_default()
-                    .push(connection.clone());
+                let outgoing = self.by_source.entry(connection.source_id).or_default();
+                outgoing.connections.push(connection.clone());
+                outgoing.earlier = outgoing.router.take().or(outgoing.earlier.take());
                 self.connections.insert(connection.id, connection);
             }
         }
@@ -94,6 +120,19 @@ impl Catalog {
     /// The connections of a source, by id.
     #[must_use]
     pub fn connections_of(&self, source: SourceId) -> &[Arc<Connection>] {
-        self.by_source.get(&source).map_or(&[], Vec::as_slice)
+        self.by_source
+            .get(&source)
+            .map_or(&[], |outgoing| &outgoing.connections)
+    }
+
+    /// What plans the requests of a source; none for one without connections. Made at its first use.
+    #[must_use]
+    pub fn router(&self, source: SourceId) -> Option<&Router> {
+        let outgoing = self.by_source.get(&source)?;
+        let router = outgoing.router.get_or_init(|| {
+            let earlier = outgoing.earlier.as_deref();
+            Arc::new(Router::new(&outgoing.connections, earlier))
+        });
+        Some(router)
     }
 }

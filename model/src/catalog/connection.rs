@@ -2,10 +2,11 @@
 
 use crate::{
     ids::{ConnectionId, DestinationId, SourceId},
-    policy::retry,
+    policy::{document::Part, retry},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Connection {
@@ -29,7 +30,7 @@ impl Connection {
             .iter()
             .map(|rule| match rule {
                 Rule::Delay { delay } => *delay,
-                Rule::Retry(_) => 0,
+                Rule::Retry(_) | Rule::Filter(_) => 0,
             })
             .sum()
     }
@@ -39,10 +40,28 @@ impl Connection {
     pub fn retry(&self) -> &RetryRule {
         let own = self.rules.iter().find_map(|rule| match rule {
             Rule::Retry(retry) => Some(retry),
-            Rule::Delay { .. } => None,
+            Rule::Delay { .. } | Rule::Filter(_) => None,
         });
         own.unwrap_or(&retry::STANDARD)
     }
+
+    /// The rules that run when a request comes in: those before the first transformation.
+    #[must_use]
+    pub fn rules_at_the_door(&self) -> &[Rule] {
+        at_the_door(&self.rules).0
+    }
+
+    /// The rules that run when an event is delivered: the first transformation and all behind it.
+    #[must_use]
+    pub fn rules_at_delivery(&self) -> &[Rule] {
+        at_the_door(&self.rules).1
+    }
+}
+
+/// Where a pipeline is cut: user code must not slow or fail the door, and what stands behind it sees what it made.
+fn at_the_door(rules: &[Rule]) -> (&[Rule], &[Rule]) {
+    let first = rules.iter().position(Rule::is_transformation);
+    rules.split_at(first.unwrap_or(rules.len()))
 }
 
 /// One step of a connection's pipeline, in the API's own shape.
@@ -54,6 +73,43 @@ pub enum Rule {
         delay: u64,
     },
     Retry(RetryRule),
+    Filter(Box<FilterRule>),
+}
+
+impl Rule {
+    /// Whether the rules behind it see another request than the one that was received.
+    #[must_use]
+    pub fn is_transformation(&self) -> bool {
+        match self {
+            Self::Delay { .. } | Self::Retry(_) | Self::Filter(_) => false,
+        }
+    }
+}
+
+/// What a request must look like: a filter for each part that is given, all of which must match. `false` is a filter too.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FilterRule {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<Value>,
+}
+
+impl FilterRule {
+    /// The filter of a part; none where anything goes.
+    #[must_use]
+    pub fn part(&self, part: Part) -> Option<&Value> {
+        match part {
+            Part::Body => self.body.as_ref(),
+            Part::Headers => self.headers.as_ref(),
+            Part::Query => self.query.as_ref(),
+            Part::Path => self.path.as_ref(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ mod source;
 mod verification;
 
 pub use catalog_view::{Catalog, CatalogError};
-pub use connection::{Backoff, Connection, RetryRule, Rule};
+pub use connection::{Backoff, Connection, FilterRule, RetryRule, Rule};
 pub use destination::{Destination, RatePeriod};
 pub use source::{CustomResponse, ResponseKind, Source};
 pub use verification::{HandshakeKind, Handshaken, LiveSecret, Secret, Verification};

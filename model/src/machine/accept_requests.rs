@@ -12,8 +12,8 @@ use crate::{
     },
     time::Timestamp,
     traffic::{
-        Event, EventStatus, IgnoreCause, Ignored, RejectionCause, RequestState, StoredRequest,
-        Trigger,
+        Event, EventStatus, IgnoreCause, Ignored, IgnoredMeta, RejectionCause, RequestState,
+        StoredRequest, Trigger,
     },
 };
 use bytes::Bytes;
@@ -41,6 +41,7 @@ pub struct Incoming<'a> {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Verdict {
+    /// As earlier versions planned: every ignored event is kept, and only its cause is known.
     Accepted {
         events: Vec<Planned>,
         ignored: Vec<PlannedIgnored>,
@@ -50,6 +51,20 @@ pub enum Verdict {
         /// Rejected requests that the source keeps; older ones make room.
         keep: u32,
     },
+    Routed {
+        events: Vec<Planned>,
+        /// Those that are kept.
+        ignored: Vec<Unrouted>,
+        /// Connections that did not take the request and are only counted.
+        more_ignored: u32,
+    },
+}
+
+impl Verdict {
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        matches!(self, Self::Accepted { .. } | Self::Routed { .. })
+    }
 }
 
 /// An event to be. Ordinals of a request's events and ignored events together count from 1.
@@ -65,6 +80,24 @@ pub struct Planned {
 pub struct PlannedIgnored {
     pub connection: ConnectionId,
     pub cause: IgnoreCause,
+}
+
+/// A connection that did not take the request, and what is known of why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unrouted {
+    pub connection: ConnectionId,
+    pub cause: IgnoreCause,
+    pub meta: Option<IgnoredMeta>,
+}
+
+impl From<PlannedIgnored> for Unrouted {
+    fn from(planned: PlannedIgnored) -> Self {
+        Self {
+            connection: planned.connection,
+            cause: planned.cause,
+            meta: None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,8 +131,18 @@ fn accept(
     }
     let (state, events, ignored) = match &request.verdict {
         Verdict::Accepted { events, ignored } => {
-            plan(kv, context, request, events, ignored, effects);
+            let unrouted: Vec<Unrouted> = ignored.iter().map(|planned| (*planned).into()).collect();
+            plan(kv, context, request, events, &unrouted, effects);
             (RequestState::Accepted, events.len(), ignored.len())
+        }
+        Verdict::Routed {
+            events,
+            ignored,
+            more_ignored,
+        } => {
+            plan(kv, context, request, events, ignored, effects);
+            let all = ignored.len().saturating_add(*more_ignored as usize);
+            (RequestState::Accepted, events.len(), all)
         }
         Verdict::Rejected { cause, .. } => (RequestState::Rejected(*cause), 0, 0),
     };
@@ -134,7 +177,7 @@ fn plan(
     context: &Context<'_>,
     request: &Incoming<'_>,
     events: &[Planned],
-    ignored: &[PlannedIgnored],
+    ignored: &[Unrouted],
     effects: &mut Vec<Effect>,
 ) {
     if !events.is_empty() {
@@ -181,6 +224,7 @@ fn plan(
             connection_id: planned.connection,
             cause: planned.cause,
             created_at: context.now,
+            meta: planned.meta.clone(),
         };
         let id = request.id.event(ordinal);
         kv.put(Table::Index, &keys::ignored(id), &codec::encode(&row));

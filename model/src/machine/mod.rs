@@ -9,7 +9,9 @@ mod record_attempts;
 mod retire_node;
 mod retry_event;
 
-pub use accept_requests::{AcceptRequests, Accepted, Incoming, Planned, PlannedIgnored, Verdict};
+pub use accept_requests::{
+    AcceptRequests, Accepted, Incoming, Planned, PlannedIgnored, Unrouted, Verdict,
+};
 pub use advance_retention::AdvanceRetention;
 pub use cancel_event::CancelEvent;
 pub use command::{Command, CommandError, Reply, decode_reply};

@@ -1,7 +1,9 @@
 //! Decisions about traffic.
 
 pub mod destination_url;
+pub mod document;
 pub mod egress;
+pub mod filter;
 pub mod retention;
 pub mod retry;
 pub mod route;

@@ -3,7 +3,8 @@
 use super::{ErrorCode, Trigger};
 use crate::{
     ids::{ConnectionId, DestinationId, SourceId},
-    state::codec::Stored,
+    policy::document::Part,
+    state::codec::{self, CodecError, Stored},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -77,15 +78,52 @@ pub enum IgnoreCause {
     Duplicate,
 }
 
+/// What is known of an ignored event beside its cause. Stored: append only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IgnoredMeta {
+    /// The parts of the request that the filter did not match.
+    Filtered(Vec<Part>),
+}
+
 /// A request that a connection did not route.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ignored {
     pub connection_id: ConnectionId,
     pub cause: IgnoreCause,
     pub created_at: Timestamp,
+    pub meta: Option<IgnoredMeta>,
 }
 
 impl Stored for Ignored {
     const WHAT: &'static str = "ignored event";
+    const VERSION: u8 = 2;
+
+    fn read_earlier(version: u8, body: &[u8]) -> Option<Result<Self, CodecError>> {
+        (version == FirstIgnored::VERSION)
+            .then(|| codec::decode_body::<FirstIgnored>(body).map(Self::from))
+    }
+}
+
+/// The first layout of an ignored event: its cause and no more.
+#[derive(Serialize, Deserialize)]
+struct FirstIgnored {
+    connection_id: ConnectionId,
+    cause: IgnoreCause,
+    created_at: Timestamp,
+}
+
+impl Stored for FirstIgnored {
+    const WHAT: &'static str = "ignored event";
     const VERSION: u8 = 1;
+}
+
+impl From<FirstIgnored> for Ignored {
+    fn from(first: FirstIgnored) -> Self {
+        Self {
+            connection_id: first.connection_id,
+            cause: first.cause,
+            created_at: first.created_at,
+            meta: None,
+        }
+    }
 }

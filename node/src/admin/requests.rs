@@ -19,7 +19,9 @@ use model::{
     ids::{ConnectionId, EventId, RequestId},
     machine::EventReply,
     state::{codec, kv::Table, tables},
-    traffic::{EventStatus, Ignored, Origin, RequestRecord, RequestState, StoredRequest},
+    traffic::{
+        EventStatus, Ignored, IgnoredMeta, Origin, RequestRecord, RequestState, StoredRequest,
+    },
 };
 use serde_json::{Value, json};
 
@@ -274,6 +276,12 @@ fn show_origin(origin: &Origin) -> Value {
     }
 }
 
+fn show_meta(meta: &IgnoredMeta) -> Value {
+    match meta {
+        IgnoredMeta::Filtered(parts) => parts.iter().map(|part| part.name()).collect(),
+    }
+}
+
 fn show_ignored(viewer: &Viewer, id: EventId, ignored: &Ignored) -> Value {
     json!({
         "id": id,
@@ -281,7 +289,7 @@ fn show_ignored(viewer: &Viewer, id: EventId, ignored: &Ignored) -> Value {
         "webhook_id": ignored.connection_id,
         "cause": ignored.cause,
         "request_id": id.request(),
-        "meta": null,
+        "meta": ignored.meta.as_ref().map(show_meta),
         "created_at": times::show(ignored.created_at),
     })
 }
@@ -292,7 +300,7 @@ mod tests {
     use bytes::Bytes;
     use model::{
         ids::SourceId,
-        policy::signature::Diagnosis,
+        policy::{document::Part, signature::Diagnosis},
         time::Timestamp,
         traffic::{IgnoreCause, RejectionCause},
     };
@@ -328,13 +336,24 @@ mod tests {
 
     #[test]
     fn an_ignored_event_says_why() {
-        let ignored = Ignored {
-            connection_id: ConnectionId(1),
-            cause: IgnoreCause::Disabled,
-            created_at: Timestamp(0),
+        let ignored = |cause, meta| {
+            let ignored = Ignored {
+                connection_id: ConnectionId(1),
+                cause,
+                created_at: Timestamp(0),
+                meta,
+            };
+            show_ignored(&Viewer::for_tests(false), EventId(3), &ignored)
         };
-        let view = show_ignored(&Viewer::for_tests(false), EventId(3), &ignored);
-        assert_eq!(view["cause"], "DISABLED");
+        let disabled = ignored(IgnoreCause::Disabled, None);
+        assert_eq!(
+            (&disabled["cause"], &disabled["meta"]),
+            (&json!("DISABLED"), &Value::Null)
+        );
+        let parts = IgnoredMeta::Filtered(vec![Part::Body, Part::Path]);
+        let filtered = ignored(IgnoreCause::Filtered, Some(parts));
+        assert_eq!(filtered["cause"], "FILTERED");
+        assert_eq!(filtered["meta"], json!(["body", "path"]));
     }
 
     #[test]

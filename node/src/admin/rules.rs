@@ -1,16 +1,16 @@
-//! A connection's rules: delay and retry. The other kinds are refused by name, because skipping a filter would deliver what nobody wanted.
+//! A connection's rules: filter, delay and retry. The other kinds are refused by name, because skipping a filter would deliver what nobody wanted.
 
 use super::{
     api_error::ApiError,
     body::{Fields, Given},
 };
 use model::{
-    catalog::{Backoff, Connection, RetryRule, Rule},
-    policy,
+    catalog::{Backoff, Connection, FilterRule, RetryRule, Rule},
+    policy::{document::Part, filter::Filter, retry},
 };
 use serde_json::{Value, json};
 
-const MAX_RULES: usize = 5;
+const MAX_RULES: usize = 16;
 /// The longest delay: a week, as long as anything is kept by default.
 const MAX_DELAY_MS: u64 = 7 * 24 * 3_600_000;
 const MAX_RETRIES: u64 = 50;
@@ -35,12 +35,20 @@ pub(super) fn read(fields: &Fields<'_>, kept: Option<&Connection>) -> Result<Vec
         let is_second = rules
             .iter()
             .any(|other| std::mem::discriminant(other) == std::mem::discriminant(&rule));
-        if is_second {
-            return Err(fields.invalid("type", "expected at most one rule of each type"));
+        if is_second && !may_repeat(&rule) {
+            return Err(fields.invalid("type", "expected at most one rule of this type"));
         }
         rules.push(rule);
     }
     Ok(rules)
+}
+
+/// Whether a second rule of the type means something.
+fn may_repeat(rule: &Rule) -> bool {
+    match rule {
+        Rule::Filter(_) => true,
+        Rule::Delay { .. } | Rule::Retry(_) => false,
+    }
 }
 
 fn rule(fields: &Fields<'_>) -> Result<Rule, ApiError> {
@@ -50,11 +58,30 @@ fn rule(fields: &Fields<'_>) -> Result<Rule, ApiError> {
             _ => Err(fields.invalid("delay", "expected milliseconds")),
         },
         Given::Value("retry") => Ok(Rule::Retry(retry(fields)?)),
-        Given::Value(kind @ ("filter" | "transform" | "deduplicate")) => Err(
-            ApiError::not_available(&format!("{}: the rule {kind}", fields.path("type"))),
-        ),
-        _ => Err(fields.invalid("type", "expected delay or retry")),
+        Given::Value("filter") => Ok(Rule::Filter(Box::new(filter(fields)?))),
+        Given::Value(kind @ ("transform" | "deduplicate")) => Err(ApiError::not_available(
+            &format!("{}: the rule {kind}", fields.path("type")),
+        )),
+        _ => Err(fields.invalid("type", "expected filter, delay or retry")),
     }
+}
+
+/// `null` takes a part's filter away, as everywhere; `false` is a filter.
+fn filter(fields: &Fields<'_>) -> Result<FilterRule, ApiError> {
+    let is_known = |key: &str| key == "type" || Part::ALL.iter().any(|part| part.name() == key);
+    // A filter under a misspelt name would let everything through.
+    if let Some(unknown) = fields.keys().find(|key| !is_known(key)) {
+        return Err(fields.invalid(unknown, "expected body, headers, query or path"));
+    }
+    let given = |part: Part| fields.value(part.name()).value().cloned();
+    let rule = FilterRule {
+        body: given(Part::Body),
+        headers: given(Part::Headers),
+        query: given(Part::Query),
+        path: given(Part::Path),
+    };
+    Filter::read(&rule).map_err(|error| fields.invalid(&error.at, error.expected))?;
+    Ok(rule)
 }
 
 fn retry(fields: &Fields<'_>) -> Result<RetryRule, ApiError> {
@@ -80,7 +107,7 @@ fn retry(fields: &Fields<'_>) -> Result<RetryRule, ApiError> {
         schedule,
         response_status_codes: status_codes(fields)?,
     };
-    policy::retry::validate(&rule).map_err(|wrong| fields.invalid(wrong.field, wrong.expected))?;
+    retry::validate(&rule).map_err(|wrong| fields.invalid(wrong.field, wrong.expected))?;
     Ok(rule)
 }
 
@@ -132,6 +159,7 @@ pub(super) fn show(rule: &Rule) -> Value {
             }
             shown
         }
+        Rule::Filter(_) => json!(rule),
     }
 }
 
@@ -172,11 +200,37 @@ mod tests {
 
     #[test]
     fn what_does_not_exist_yet_is_refused_by_name() {
-        for kind in ["filter", "transform", "deduplicate"] {
+        for kind in ["transform", "deduplicate"] {
             let error = rules(&json!([{ "type": kind }])).expect_err(kind);
             let named = format!("rules[0].type: the rule {kind} is not available");
             assert!(error.message().starts_with(&named), "{error}");
         }
+    }
+
+    #[test]
+    fn filters_read_back_as_they_were_given_and_may_repeat() {
+        let given = json!([
+            {"type": "filter", "body": {"order": {"total": {"$gte": 100}}}, "headers": {"x-a": [1]}},
+            {"type": "filter", "query": "", "path": {"$startsWith": "/eu"}},
+            {"type": "filter", "body": false},
+            {"type": "filter"},
+        ]);
+        let read = rules(&given).expect("good rules");
+        assert_eq!(json!(read.iter().map(show).collect::<Vec<_>>()), given);
+        let nulls = json!([{"type": "filter", "body": null, "headers": null, "path": "/a"}]);
+        let shown = show(&rules(&nulls).expect("a rule")[0]);
+        assert_eq!(shown, json!({"type": "filter", "path": "/a"}));
+    }
+
+    #[test]
+    fn a_bad_filter_names_the_place_in_it() {
+        let refused = |rule: Value| rules(&json!([{"type": "filter"}, rule])).expect_err("bad");
+        let error = refused(json!({"type": "filter", "body": {"order": {"$gte": []}}}));
+        let message = "rules[1].body.order.$gte: expected a number or a string";
+        assert_eq!(error.message(), message);
+        let error = refused(json!({"type": "filter", "boddy": {"a": 1}}));
+        let message = "rules[1].boddy: expected body, headers, query or path";
+        assert_eq!(error.message(), message);
     }
 
     #[test]

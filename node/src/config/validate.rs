@@ -7,6 +7,8 @@ const SECRET_MIN: usize = 32;
 const BODY_MAX: usize = 32 * 1024 * 1024;
 /// As many as keep an idle node idle.
 const PARTITIONS_MAX: u16 = 64;
+/// Rows that one request may write beside those of its events.
+const IGNORED_MAX: usize = 1_000;
 
 /// Everything that is wrong, each with its key and what was expected.
 pub(super) fn problems(config: &Config) -> Vec<String> {
@@ -78,6 +80,10 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
     demand(
         (1..=60_000).contains(&config.ingest.max_batch_requests),
         "ingest.max_batch_requests: expected 1 to 60000",
+    );
+    demand(
+        config.ingest.ignored_kept_per_request <= IGNORED_MAX,
+        "ingest.ignored_kept_per_request: expected 0 to 1000",
     );
     for (key, value) in [
         (

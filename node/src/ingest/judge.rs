@@ -7,7 +7,7 @@ use model::{
     ids::SourceId,
     machine::Verdict,
     policy::{
-        route,
+        route::{self, Kept},
         signature::{self, Answer, Finding, KeyRequest, Keys, registry},
     },
     state::codec,
@@ -107,9 +107,13 @@ fn routed(
     now: Timestamp,
     bounds: &Ingest,
 ) -> Judgement {
-    match route::plan(catalog, &verified, now, bounds.rejected_kept_per_source) {
+    let kept = Kept {
+        rejected_per_source: bounds.rejected_kept_per_source,
+        ignored_per_request: bounds.ignored_kept_per_request,
+    };
+    match route::plan(catalog, &verified, now, kept) {
         Verdict::Rejected { cause, .. } => rejected(&verified.record, verified.body, cause, bounds),
-        verdict @ Verdict::Accepted { .. } => Judgement::Judged(Judged {
+        verdict => Judgement::Judged(Judged {
             source: source.id,
             record: codec::encode(&verified.record),
             body: verified.body,
@@ -143,9 +147,9 @@ fn rejected(
 /// What the sender is told of a request with this fate; none where it was accepted.
 pub(super) fn refused(source: &Source, judged: &Judged) -> Option<Refused> {
     match judged.verdict {
-        Verdict::Accepted { .. } => None,
         Verdict::Rejected { .. } if judged.unfinished => Some(Refused::Unavailable),
         Verdict::Rejected { cause, .. } => Some(refusal(source, cause)),
+        Verdict::Accepted { .. } | Verdict::Routed { .. } => None,
     }
 }
 
@@ -242,7 +246,7 @@ mod tests {
         let arrived = arrived(method, Bytes::new());
         match judged(&catalog(source, connected), source, arrived).verdict {
             Verdict::Rejected { cause, .. } => Some(cause),
-            Verdict::Accepted { .. } => None,
+            Verdict::Accepted { .. } | Verdict::Routed { .. } => None,
         }
     }
 
@@ -269,7 +273,7 @@ mod tests {
             ..arrived("POST", Bytes::new())
         };
         let judged = judged(&catalog(&source, true), &source, vouched);
-        assert!(matches!(judged.verdict, Verdict::Accepted { .. }));
+        assert!(judged.verdict.is_accepted());
     }
 
     #[test]

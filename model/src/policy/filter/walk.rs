@@ -1,0 +1,417 @@
+//! Asks a filter of a value, within a bound on the steps that it may take.
+
+use super::{
+    node::{Choice, Node, Object, Operand, Test},
+    reference::Reference,
+    scalar,
+};
+use serde_json::{Map, Value};
+use std::net::IpAddr;
+
+/// What the filters of one request may cost together. Each has some steps of its own, so that a costly one never makes
+/// another undecided that is cheap; what it needs beyond those comes out of the request's.
+#[derive(Clone, Debug)]
+pub struct Steps {
+    shared: u64,
+}
+
+impl Steps {
+    /// Steps of every filter rule. A step looks at one value, or at [`Self::BYTES`] of a long text.
+    pub const OWN: u64 = 10_000;
+    /// Steps that all of a request share beyond those: about a tenth of a second.
+    pub const SHARED: u64 = 10_000_000;
+    /// Bytes of a text that one step looks at.
+    const BYTES: usize = 64;
+
+    #[must_use]
+    pub fn of_request() -> Self {
+        Self {
+            shared: Self::SHARED,
+        }
+    }
+}
+
+/// What a reference to nowhere points to.
+static NULL: Value = Value::Null;
+
+/// The steps are used up: whether the filter holds was not found out.
+pub(super) struct Exhausted;
+
+type Asked = Result<bool, Exhausted>;
+
+/// One filter on its way over one document.
+pub(super) struct Walk<'s> {
+    own: u64,
+    steps: &'s mut Steps,
+}
+
+impl<'s> Walk<'s> {
+    pub(super) fn begin(steps: &'s mut Steps) -> Self {
+        Self {
+            own: Steps::OWN,
+            steps,
+        }
+    }
+
+    /// Whether a part matches. One that is not there is like a key that is not, and what takes too many steps does not match.
+    pub(super) fn holds(&mut self, node: &Node, part: Option<&Value>) -> bool {
+        let Some(root) = part else {
+            return holds_for_absent(node);
+        };
+        let mut asking = Asking {
+            walk: self,
+            root,
+            indexes: Vec::new(),
+        };
+        asking.holds(node, root).unwrap_or(false)
+    }
+
+    fn spend(&mut self, steps: u64) -> Result<(), Exhausted> {
+        if let Some(left) = self.own.checked_sub(steps) {
+            self.own = left;
+            return Ok(());
+        }
+        let missing = steps - self.own;
+        self.own = 0;
+        self.steps.shared = self.steps.shared.checked_sub(missing).ok_or(Exhausted)?;
+        Ok(())
+    }
+}
+
+fn holds_for_absent(node: &Node) -> bool {
+    matches!(node, Node::Object(object) if object.holds_for_absent())
+}
+
+/// A walk within one part.
+struct Asking<'w, 's, 'd> {
+    walk: &'w mut Walk<'s>,
+    root: &'d Value,
+    /// The places of the enclosing arrays' elements, outermost first.
+    indexes: Vec<usize>,
+}
+
+impl<'d> Asking<'_, '_, 'd> {
+    fn spend(&mut self) -> Result<(), Exhausted> {
+        self.walk.spend(1)
+    }
+
+    fn spend_on_text(&mut self, bytes: usize) -> Result<(), Exhausted> {
+        self.walk.spend((bytes / Steps::BYTES) as u64)
+    }
+
+    fn holds(&mut self, node: &Node, value: &'d Value) -> Asked {
+        self.spend()?;
+        match (node, value) {
+            (Node::Object(object), value) if object.takes_whole() => self.all(&object.tests, value),
+            (Node::List(wanted), Value::Array(elements)) => {
+                for node in wanted {
+                    if !self.some_element(node, elements)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            (Node::List(_), _) => Ok(false),
+            (node, Value::Array(elements)) => self.some_element(node, elements),
+            (Node::Literal(wanted), value) => self.equal_scalars(value, wanted),
+            (Node::Object(object), Value::Object(map)) => self.object(object, map, value),
+            (Node::Object(_), _) => Ok(false),
+        }
+    }
+
+    fn some_element(&mut self, node: &Node, elements: &'d [Value]) -> Asked {
+        for (place, element) in elements.iter().enumerate() {
+            self.indexes.push(place);
+            let holds = self.holds(node, element)?;
+            self.indexes.pop();
+            if holds {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn object(&mut self, object: &Object, map: &'d Map<String, Value>, whole: &'d Value) -> Asked {
+        for (key, node) in &object.fields {
+            let holds = match map.get(key) {
+                Some(value) => self.holds(node, value)?,
+                None => holds_for_absent(node),
+            };
+            if !holds {
+                return Ok(false);
+            }
+        }
+        self.all(&object.tests, whole)
+    }
+
+    fn all(&mut self, tests: &[Test], value: &'d Value) -> Asked {
+        for test in tests {
+            if !self.test(test, value)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn test(&mut self, test: &Test, value: &'d Value) -> Asked {
+        self.spend()?;
+        match test {
+            Test::Equal(operand) => self.equal(value, self.operand(operand)),
+            Test::NotEqual(operand) => Ok(!self.equal(value, self.operand(operand))?),
+            Test::Order(relation, operand) => {
+                let operand = self.operand(operand);
+                self.spend_on_text(shared_bytes(value, operand))?;
+                Ok(scalar::order(value, operand).is_some_and(|order| relation.allows(order)))
+            }
+            Test::In(choice) => Ok(self.among(choice, value)? == Some(true)),
+            Test::NotIn(choice) => Ok(self.among(choice, value)? == Some(false)),
+            Test::StartsWith(operand) => {
+                self.some_text(operand, value, |value, text| value.starts_with(text))
+            }
+            Test::EndsWith(operand) => {
+                self.some_text(operand, value, |value, text| value.ends_with(text))
+            }
+            Test::Exist(exists) => Ok(*exists),
+            Test::Any(nodes) => {
+                for node in nodes {
+                    if self.holds(node, value)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            Test::All(nodes) => {
+                for node in nodes {
+                    if !self.holds(node, value)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            Test::Not(node) => Ok(!self.holds(node, value)?),
+            Test::SameAs(reference) => {
+                let wanted = self.find(reference);
+                self.same(value, wanted)
+            }
+            Test::Pattern(pattern) => {
+                let Some((text, price)) = value
+                    .as_str()
+                    .and_then(|text| Some((text, pattern.price(text)?)))
+                else {
+                    return Ok(false);
+                };
+                self.walk.spend(price)?;
+                Ok(pattern.finds(text))
+            }
+            Test::Network(networks) => {
+                self.walk.spend(networks.len() as u64)?;
+                let address = value
+                    .as_str()
+                    .and_then(|text| text.trim().parse::<IpAddr>().ok());
+                let address = address.map(|address| address.to_canonical());
+                Ok(address
+                    .is_some_and(|address| networks.iter().any(|known| known.contains(&address))))
+            }
+            Test::Never => Ok(false),
+        }
+    }
+
+    fn operand<'v>(&self, operand: &'v Operand) -> &'v Value
+    where
+        'd: 'v,
+    {
+        match operand {
+            Operand::Given(value) => value,
+            Operand::At(reference) => self.find(reference),
+        }
+    }
+
+    /// The value that a reference points to; null where there is none.
+    fn find(&self, reference: &Reference) -> &'d Value {
+        reference.find(self.root, &self.indexes).unwrap_or(&NULL)
+    }
+
+    /// Loosely between scalars, exactly between all else.
+    fn equal(&mut self, one: &Value, other: &Value) -> Asked {
+        if scalar::is_scalar(one) && scalar::is_scalar(other) {
+            return self.equal_scalars(one, other);
+        }
+        self.identical(one, other)
+    }
+
+    fn equal_scalars(&mut self, one: &Value, other: &Value) -> Asked {
+        self.spend_on_text(shared_bytes(one, other))?;
+        Ok(scalar::loosely_equal(one, other))
+    }
+
+    /// The same all the way down; the order of an object's keys does not count.
+    fn identical(&mut self, one: &Value, other: &Value) -> Asked {
+        self.spend()?;
+        match (one, other) {
+            (Value::Array(one), Value::Array(other)) => {
+                if one.len() != other.len() {
+                    return Ok(false);
+                }
+                for (one, other) in one.iter().zip(other) {
+                    if !self.identical(one, other)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            (Value::Object(one), Value::Object(other)) => {
+                if one.len() != other.len() {
+                    return Ok(false);
+                }
+                for (key, one) in one {
+                    let Some(other) = other.get(key) else {
+                        return Ok(false);
+                    };
+                    if !self.identical(one, other)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            (one, other) => {
+                self.spend_on_text(shared_bytes(one, other))?;
+                Ok(scalar::strictly_equal(one, other))
+            }
+        }
+    }
+
+    /// Whether a value meets another one of the event, taken as a filter without operators.
+    fn same(&mut self, value: &Value, wanted: &Value) -> Asked {
+        self.spend()?;
+        match (wanted, value) {
+            (Value::Array(wanted), Value::Array(elements)) => {
+                for wanted in wanted {
+                    if !self.some_same(elements, wanted)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            (Value::Array(_), _) => Ok(false),
+            (wanted, Value::Array(elements)) => self.some_same(elements, wanted),
+            (Value::Object(wanted), Value::Object(map)) => {
+                for (key, wanted) in wanted {
+                    let Some(value) = map.get(key) else {
+                        return Ok(false);
+                    };
+                    if !self.same(value, wanted)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            (Value::Object(_), _) | (_, Value::Object(_)) => Ok(false),
+            (wanted, value) => self.equal_scalars(value, wanted),
+        }
+    }
+
+    fn some_same(&mut self, elements: &[Value], wanted: &Value) -> Asked {
+        for element in elements {
+            if self.same(element, wanted)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether a value, or an element of it, is among the choice; none where the types don't fit.
+    fn among(&mut self, choice: &Choice, value: &Value) -> Result<Option<bool>, Exhausted> {
+        match choice {
+            Choice::Among(scalars) => match value {
+                Value::Object(_) => Ok(None),
+                Value::Array(elements) => {
+                    for element in elements {
+                        self.spend()?;
+                        if scalars.holds(element) {
+                            return Ok(Some(true));
+                        }
+                    }
+                    Ok(Some(false))
+                }
+                scalar => Ok(Some(scalars.holds(scalar))),
+            },
+            Choice::Text(text) => self.in_text(text, value),
+            Choice::At(reference) => match self.find(reference) {
+                Value::String(text) => self.in_text(text, value),
+                Value::Array(items) => self.in_list(items, value),
+                _ => Ok(None),
+            },
+        }
+    }
+
+    /// Whether a string has the text in it, or a list has it as an element.
+    fn in_text(&mut self, text: &str, value: &Value) -> Result<Option<bool>, Exhausted> {
+        match value {
+            Value::String(value) => {
+                self.spend_on_text(value.len())?;
+                Ok(Some(value.contains(text)))
+            }
+            Value::Array(elements) => {
+                for element in elements {
+                    self.spend()?;
+                    if element.as_str() == Some(text) {
+                        return Ok(Some(true));
+                    }
+                }
+                Ok(Some(false))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn in_list(&mut self, items: &[Value], value: &Value) -> Result<Option<bool>, Exhausted> {
+        let elements = match value {
+            Value::Object(_) => return Ok(None),
+            Value::Array(elements) => elements.as_slice(),
+            scalar => std::slice::from_ref(scalar),
+        };
+        for element in elements {
+            for item in items {
+                self.walk
+                    .spend(1 + (shared_bytes(element, item) / Steps::BYTES) as u64)?;
+                if scalar::strictly_equal(element, item) {
+                    return Ok(Some(true));
+                }
+            }
+        }
+        Ok(Some(false))
+    }
+
+    fn some_text(
+        &mut self,
+        operand: &Operand,
+        value: &Value,
+        fits: fn(&str, &str) -> bool,
+    ) -> Asked {
+        let Value::String(value) = value else {
+            return Ok(false);
+        };
+        let texts = match self.operand(operand) {
+            Value::Array(texts) => texts.as_slice(),
+            text => std::slice::from_ref(text),
+        };
+        for text in texts {
+            // A list that was referred to may hold anything.
+            let Value::String(text) = text else {
+                return Ok(false);
+            };
+            self.walk
+                .spend(1 + (text.len().min(value.len()) / Steps::BYTES) as u64)?;
+            if fits(value, text) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Bytes that a comparison of two texts may have to look at.
+fn shared_bytes(one: &Value, other: &Value) -> usize {
+    let bytes = |value: &Value| value.as_str().map_or(0, str::len);
+    bytes(one).min(bytes(other))
+}
