@@ -372,6 +372,37 @@ mod tests {
     }
 
     #[test]
+    fn xml_has_fields_by_structure_and_what_is_compressed_has_none() {
+        let xml = |body: &str| request(&[("content-type", "text/xml")], "", "", body);
+        let by_id = only(&["body.order.id"]);
+        let one = xml("<order><id>7</id><at>1</at></order>");
+        assert!(same(
+            &by_id,
+            &one,
+            &xml("<order> <at>2</at><id>7</id></order>")
+        ));
+        assert!(!same(&by_id, &one, &xml("<order><id>8</id></order>")));
+        assert!(same(
+            &all_but(&["body.order.at"]),
+            &one,
+            &xml("<order><id>7</id></order>")
+        ));
+        let headers = [("content-encoding", "gzip")];
+        let packed = request(&headers, "", "", r#"{"order":{"id":7}}"#);
+        assert_eq!(print(&by_id, &packed), None);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_field() {
+        let by_id = only(&["body.id"]);
+        assert!(same(
+            &by_id,
+            &body("{\"id\":7}"),
+            &body("\u{feff}{\"id\":7}")
+        ));
+    }
+
+    #[test]
     fn the_order_of_the_fields_in_a_rule_is_of_no_account() {
         let rule = |included: &[&str]| DeduplicateRule {
             window: 1_000,
