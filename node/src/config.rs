@@ -83,6 +83,8 @@ section! {
         max_linger_us: u64 = 1_000,
         /// Rejected requests that are kept for each source; older ones make room.
         rejected_kept_per_source: u32 = 1_000,
+        /// Ignored events that are kept of each request; further ones are only counted.
+        ignored_kept_per_request: usize = 100,
         /// Rejected requests that are stored for each source and second; further ones are only counted.
         rejected_per_second_per_source: u32 = 10,
         /// Bytes that a source's secret needs at least. Only for senders that give out shorter ones.

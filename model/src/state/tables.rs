@@ -223,3 +223,51 @@ pub(crate) fn due_row(id: EventId, event: &Event) -> Option<Due> {
         event: id,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ids::{GroupId, RequestId},
+        state::{kv::Kv, memory::Memory},
+        traffic::Turn,
+    };
+
+    fn event(minted: u64) -> EventId {
+        RequestId::mint(Timestamp(minted), GroupId(1), u128::from(minted)).event(1)
+    }
+
+    #[test]
+    fn the_oldest_open_event_is_found_behind_any_number_of_rows() {
+        let mut kv = Memory::default();
+        assert_eq!(oldest_open(&kv).expect("readable"), None);
+        let many = PAGE as u64 * 2 + 5;
+        for n in 0..many {
+            // The oldest one is due last.
+            let due = Due {
+                destination: DestinationId(u128::from(n % 3)),
+                class: DueClass::Fresh,
+                at: Timestamp(9_000_000 - n),
+                event: event(1_000_000 + n),
+            };
+            kv.put(Table::Due, &due.key(), &[]);
+        }
+        let oldest = |kv: &Memory| oldest_open(kv).expect("readable");
+        assert_eq!(oldest(&kv), Some(Timestamp(1_000_000)));
+        let queue = Queue {
+            destination: DestinationId(7),
+            key: Fingerprint::default(),
+        };
+        for n in 0..many {
+            let turn = Turn {
+                key: queue.key,
+                index: n,
+                place: 1,
+                wanted_at: Timestamp(0),
+            };
+            let waiting = event(900_000 - n);
+            kv.put(Table::Index, &queue.waiting(&turn), &waiting.key());
+        }
+        assert_eq!(oldest(&kv), Some(Timestamp(900_000 - many + 1)));
+    }
+}

@@ -19,7 +19,9 @@ use model::{
     ids::{ConnectionId, EventId, RequestId},
     machine::EventReply,
     state::{codec, kv::Table, tables},
-    traffic::{EventStatus, Ignored, Origin, RequestRecord, RequestState, StoredRequest},
+    traffic::{
+        EventStatus, Ignored, IgnoredMeta, Origin, RequestRecord, RequestState, StoredRequest,
+    },
 };
 use serde_json::{Value, json};
 
@@ -281,9 +283,20 @@ fn show_ignored(viewer: &Viewer, id: EventId, ignored: &Ignored) -> Value {
         "webhook_id": ignored.connection_id,
         "cause": ignored.cause,
         "request_id": id.request(),
-        "meta": null,
+        "meta": ignored.meta.as_ref().map(show_meta),
         "created_at": times::show(ignored.created_at),
     })
+}
+
+fn show_meta(meta: &IgnoredMeta) -> Value {
+    match meta {
+        IgnoredMeta::Filtered(parts) => json!(parts),
+        IgnoredMeta::Duplicate { first } => {
+            // The first event of that connection; a source knows requests as a whole.
+            let event = (first.ordinal() > 0).then_some(first);
+            json!({"duplicate_of": {"request_id": first.request(), "event_id": event}})
+        }
+    }
 }
 
 #[cfg(test)]
@@ -332,9 +345,25 @@ mod tests {
             connection_id: ConnectionId(1),
             cause: IgnoreCause::Disabled,
             created_at: Timestamp(0),
+            meta: None,
         };
         let view = show_ignored(&Viewer::for_tests(false), EventId(3), &ignored);
         assert_eq!(view["cause"], "DISABLED");
+        assert_eq!(view["meta"], Value::Null);
+    }
+
+    #[test]
+    fn a_duplicate_says_of_what() {
+        let first = RequestId::mint(Timestamp(5), model::ids::GroupId(1), 7);
+        let meta = |ordinal| {
+            let first = first.event(ordinal);
+            show_meta(&IgnoredMeta::Duplicate { first })["duplicate_of"].clone()
+        };
+        assert_eq!(meta(0), json!({"request_id": first, "event_id": null}));
+        assert_eq!(
+            meta(2),
+            json!({"request_id": first, "event_id": first.event(2)})
+        );
     }
 
     #[test]

@@ -7,7 +7,8 @@ use model::{
     ids::SourceId,
     machine::Verdict,
     policy::{
-        route,
+        placement::Placement,
+        route::{self, Kept, Plan},
         signature::{self, Answer, Finding, KeyRequest, Keys, registry},
     },
     state::codec,
@@ -27,6 +28,8 @@ pub(super) struct Judged {
     pub(super) secret: Option<u8>,
     /// The source lacks what it would verify by: the sender is asked to come again, when the admin has mended it.
     pub(super) unfinished: bool,
+    /// Which partition takes it.
+    pub(super) placement: Placement,
 }
 
 /// What a request came to.
@@ -107,17 +110,23 @@ fn routed(
     now: Timestamp,
     bounds: &Ingest,
 ) -> Judgement {
-    match route::plan(catalog, &verified, now, bounds.rejected_kept_per_source) {
-        Verdict::Rejected { cause, .. } => rejected(&verified.record, verified.body, cause, bounds),
-        verdict @ Verdict::Accepted { .. } => Judgement::Judged(Judged {
-            source: source.id,
-            record: codec::encode(&verified.record),
-            body: verified.body,
-            verdict,
-            secret,
-            unfinished: false,
-        }),
+    let kept = Kept {
+        rejected_per_source: bounds.rejected_kept_per_source,
+        ignored_per_request: bounds.ignored_kept_per_request,
+    };
+    let Plan { verdict, placement } = route::plan(catalog, &verified, now, kept);
+    if let Verdict::Rejected { cause, .. } = verdict {
+        return rejected(&verified.record, verified.body, cause, bounds);
     }
+    Judgement::Judged(Judged {
+        source: source.id,
+        record: codec::encode(&verified.record),
+        body: verified.body,
+        verdict,
+        secret,
+        unfinished: false,
+        placement,
+    })
 }
 
 fn rejected(
@@ -137,15 +146,16 @@ fn rejected(
         },
         secret: None,
         unfinished: matches!(&record.origin, Origin::Refused(why) if why.is_of_the_source()),
+        placement: Placement::Any,
     })
 }
 
 /// What the sender is told of a request with this fate; none where it was accepted.
 pub(super) fn refused(source: &Source, judged: &Judged) -> Option<Refused> {
     match judged.verdict {
-        Verdict::Accepted { .. } => None,
         Verdict::Rejected { .. } if judged.unfinished => Some(Refused::Unavailable),
         Verdict::Rejected { cause, .. } => Some(refusal(source, cause)),
+        _ => None,
     }
 }
 
@@ -244,7 +254,7 @@ mod tests {
         let arrived = arrived(method, Bytes::new());
         match judged(&catalog(source, connected), source, arrived).verdict {
             Verdict::Rejected { cause, .. } => Some(cause),
-            Verdict::Accepted { .. } => None,
+            _ => None,
         }
     }
 
@@ -271,7 +281,7 @@ mod tests {
             ..arrived("POST", Bytes::new())
         };
         let judged = judged(&catalog(&source, true), &source, vouched);
-        assert!(matches!(judged.verdict, Verdict::Accepted { .. }));
+        assert!(judged.verdict.is_accepted());
     }
 
     #[test]
