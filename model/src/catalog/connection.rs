@@ -1,5 +1,6 @@
 //! A connection: source to destination, with ordered rules.
 
+use super::{DeduplicateRule, Field};
 use crate::{
     ids::{ConnectionId, DestinationId, SourceId},
     policy::{document::Part, retry},
@@ -23,16 +24,12 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// The delay of its delay rules together, in milliseconds.
-    #[must_use]
-    pub fn delay_ms(&self) -> u64 {
-        self.rules
-            .iter()
-            .map(|rule| match rule {
-                Rule::Delay { delay } => *delay,
-                Rule::Retry(_) | Rule::Filter(_) => 0,
-            })
-            .sum()
+    /// Its delay rules, in their order.
+    pub fn delays(&self) -> impl Iterator<Item = &DelayRule> {
+        self.rules.iter().filter_map(|rule| match rule {
+            Rule::Delay(delay) => Some(delay),
+            _ => None,
+        })
     }
 
     /// Its retry rule, or the standard one.
@@ -40,9 +37,18 @@ impl Connection {
     pub fn retry(&self) -> &RetryRule {
         let own = self.rules.iter().find_map(|rule| match rule {
             Rule::Retry(retry) => Some(retry),
-            Rule::Delay { .. } | Rule::Filter(_) => None,
+            _ => None,
         });
         own.unwrap_or(&retry::STANDARD)
+    }
+
+    /// Its rule on duplicates.
+    #[must_use]
+    pub fn deduplicate(&self) -> Option<&DeduplicateRule> {
+        self.rules.iter().find_map(|rule| match rule {
+            Rule::Deduplicate(rule) => Some(rule),
+            _ => None,
+        })
     }
 
     /// The rules that run when a request comes in: those before the first transformation.
@@ -68,12 +74,10 @@ fn at_the_door(rules: &[Rule]) -> (&[Rule], &[Rule]) {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Rule {
-    /// Milliseconds.
-    Delay {
-        delay: u64,
-    },
+    Delay(DelayRule),
     Retry(RetryRule),
     Filter(Box<FilterRule>),
+    Deduplicate(DeduplicateRule),
 }
 
 impl Rule {
@@ -81,7 +85,7 @@ impl Rule {
     #[must_use]
     pub fn is_transformation(&self) -> bool {
         match self {
-            Self::Delay { .. } | Self::Retry(_) | Self::Filter(_) => false,
+            Self::Delay(_) | Self::Retry(_) | Self::Filter(_) | Self::Deduplicate(_) => false,
         }
     }
 }
@@ -109,6 +113,24 @@ impl FilterRule {
             Part::Query => self.query.as_ref(),
             Part::Path => self.path.as_ref(),
         }
+    }
+}
+
+/// How long an event waits before its first attempt: until a time that its request names, if it does, and then so long.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DelayRule {
+    /// Milliseconds.
+    #[serde(default)]
+    pub delay: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Field>,
+}
+
+impl DelayRule {
+    /// A fixed delay.
+    #[must_use]
+    pub fn of_ms(delay: u64) -> Self {
+        Self { delay, until: None }
     }
 }
 

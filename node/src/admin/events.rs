@@ -296,6 +296,7 @@ mod tests {
             successful_at: None,
             response_status: Some(500),
             error_code: Some(ErrorCode::BadResponse),
+            turn: None,
         };
         let view = show(&Viewer::for_tests(false), id, &event);
         assert_eq!(view["id"], id.to_string());

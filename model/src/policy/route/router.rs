@@ -3,10 +3,14 @@
 use super::index::Index;
 use crate::{
     catalog::{Connection, Rule},
+    fingerprint::{Fingerprint, Scope},
     ids::ConnectionId,
-    machine::{Planned, Unrouted, Verdict},
+    machine::{Keyed, KeyedEvent, Once, Planned, Unrouted, Verdict},
     policy::{
+        dedup::{Deduplicate, Fingerprints},
+        delay,
         document::{Document, Part},
+        fields::Picker,
         filter::{Filter, Steps},
     },
     time::Timestamp,
@@ -19,6 +23,8 @@ use std::{collections::HashMap, sync::Arc};
 pub struct Router {
     routes: Vec<Route>,
     index: Index,
+    /// Rules on duplicates, which look at the request as it came in, wherever they stand.
+    deduplicates: HashMap<ConnectionId, Deduplicate>,
 }
 
 /// A connection and what it asks of a request at the door.
@@ -54,7 +60,16 @@ impl Router {
         let asked = routes.iter().enumerate();
         let asked = asked.filter(|(_, route)| route.is_enabled());
         let index = Index::new(asked.map(|(place, route)| (place, &*route.filters)));
-        Self { routes, index }
+        let deduplicates = connections.iter();
+        let deduplicates = deduplicates.filter_map(|connection| {
+            let rule = connection.deduplicate()?;
+            Some((connection.id, Deduplicate::of(rule)))
+        });
+        Self {
+            deduplicates: deduplicates.collect(),
+            routes,
+            index,
+        }
     }
 
     /// Whether it was made of these connections.
@@ -90,6 +105,7 @@ impl Router {
         now: Timestamp,
         kept: usize,
     ) -> Verdict {
+        let request = Picker::new(document);
         let mut steps = Steps::of_request();
         let mut taken = Vec::new();
         let mut events = Vec::new();
@@ -97,7 +113,7 @@ impl Router {
             let route = &self.routes[place];
             if route.takes(document, &mut steps) {
                 taken.push(place);
-                events.push(route.planned(now));
+                events.push(route.planned(&request, now));
             }
         }
         let ignored = self.ignored(&taken, document, &mut steps, kept);
@@ -107,6 +123,49 @@ impl Router {
             more_ignored: u32::try_from(all - ignored.len()).unwrap_or(u32::MAX),
             ignored,
         }
+    }
+
+    /// The same plan with what is decided on arrival: what its source and its connections take once, and whose turns its
+    /// events wait for. A plan without any of that stays as it is.
+    pub(super) fn keyed<'a>(
+        &'a self,
+        verdict: Verdict,
+        once: Option<Once>,
+        order: Option<Fingerprint>,
+        request: &Fingerprints<'a>,
+        kept: usize,
+    ) -> Verdict {
+        if once.is_none() && order.is_none() && self.deduplicates.is_empty() {
+            return verdict;
+        }
+        let Verdict::Routed {
+            events,
+            ignored,
+            more_ignored,
+        } = verdict
+        else {
+            return verdict;
+        };
+        let events: Vec<KeyedEvent> = events
+            .into_iter()
+            .map(|planned| KeyedEvent {
+                planned,
+                once: self.once(planned.connection, request),
+            })
+            .collect();
+        Verdict::Keyed(Keyed {
+            once,
+            order,
+            events,
+            ignored,
+            more_ignored,
+            keep_ignored: u16::try_from(kept).unwrap_or(u16::MAX),
+        })
+    }
+
+    fn once<'a>(&'a self, id: ConnectionId, request: &Fingerprints<'a>) -> Option<Once> {
+        let rule = self.deduplicates.get(&id)?;
+        rule.once(request, Scope::Connection, id.0)
     }
 
     /// The first of those that did not take the request, and why. Looks at no more of them than are kept.
@@ -138,11 +197,11 @@ impl Route {
         self.is_enabled() && filters.all(|filter| filter.holds(document, steps))
     }
 
-    fn planned(&self, now: Timestamp) -> Planned {
+    fn planned(&self, request: &Picker<'_>, now: Timestamp) -> Planned {
         Planned {
             connection: self.connection.id,
             destination: self.connection.destination_id,
-            due_at: now.plus_ms(self.connection.delay_ms()),
+            due_at: delay::due_at(&self.connection, request, now),
         }
     }
 
@@ -176,7 +235,7 @@ fn compile(connection: &Connection) -> Arc<[Filter]> {
     let rules = connection.rules_at_the_door().iter();
     let filters = rules.filter_map(|rule| match rule {
         Rule::Filter(filter) => Some(Filter::stored(filter)),
-        Rule::Delay { .. } | Rule::Retry(_) => None,
+        Rule::Delay(_) | Rule::Retry(_) | Rule::Deduplicate(_) => None,
     });
     filters.collect()
 }
