@@ -179,7 +179,7 @@ section! {
         /// What a script may hold in memory at once. A structured body takes about ten times its size.
         max_memory_bytes: usize = 64 * 1024 * 1024,
         /// How deep its calls, and the bodies that it reads and returns, may be nested; at most 4 MiB.
-        max_stack_bytes: usize = 512 * 1024,
+        max_stack_bytes: usize = 1024 * 1024,
         /// A transformation's code; at most 5 MiB.
         max_code_bytes: usize = 1024 * 1024,
         /// Lines that are kept of what one run writes to the console.
