@@ -59,7 +59,10 @@ struct Shared {
 
 struct State {
     turns: Turns<Box<Waiting>>,
+    /// Threads that wait and have a process.
     warm: usize,
+    /// Threads that ended a call and will look for the next one by themselves.
+    returning: usize,
     is_stopping: bool,
 }
 
@@ -106,6 +109,7 @@ impl ScriptPool {
             state: Mutex::new(State {
                 turns: Turns::new(bounds),
                 warm: 0,
+                returning: 0,
                 is_stopping: false,
             }),
             warm: Condvar::new(),
@@ -245,11 +249,11 @@ impl Shared {
         true
     }
 
-    /// A thread with a process, if one is free.
+    /// Wakes a thread with a process if one is free. One that has not gone to sleep yet needs no waking.
     fn wake_one(&self, state: &State) {
         if state.warm > 0 {
             self.warm.notify_one();
-        } else {
+        } else if state.returning == 0 {
             self.cold.notify_one();
         }
     }
@@ -264,8 +268,10 @@ impl Shared {
         self.cold.notify_all();
     }
 
-    fn next(&self, has_process: bool) -> Next {
+    /// Waits for the next call. `is_returning`: since the last one ended.
+    fn next(&self, has_process: bool, is_returning: bool) -> Next {
         let mut state = self.state.lock();
+        state.returning -= usize::from(is_returning);
         loop {
             if state.is_stopping {
                 return Next::Stop;
@@ -292,15 +298,20 @@ impl Shared {
 
     fn done(&self, key: &str, started_us: u64) {
         let now_us = self.now_us();
-        self.state.lock().turns.done(key, started_us, now_us);
+        let mut state = self.state.lock();
+        state.turns.done(key, started_us, now_us);
+        state.returning += 1;
     }
 }
 
 /// One thread's life.
 fn serve(shared: &Shared) {
     let mut process = None;
+    let mut is_returning = false;
     loop {
-        let turn = match shared.next(process.is_some()) {
+        let next = shared.next(process.is_some(), is_returning);
+        is_returning = false;
+        let turn = match next {
             Next::Run(turn) => turn,
             Next::Rest => {
                 process = None;
@@ -325,6 +336,7 @@ fn serve(shared: &Shared) {
             })
         };
         shared.done(&turn.key, turn.started_us);
+        is_returning = true;
         if let Some(report) = report {
             // The caller may have gone meanwhile.
             let _ = answer.send(report);
