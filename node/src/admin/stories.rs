@@ -9,9 +9,10 @@ use bytes::Bytes;
 use model::{
     catalog::Secret,
     ids::{ConnectionId, DestinationId, GroupId, RequestId, SourceId},
-    machine::{AcceptRequests, Command, Incoming, Planned, Verdict},
+    machine::{AcceptRequests, Command, Incoming, Planned, Unrouted, Verdict},
+    policy::document::Part,
     state::codec,
-    traffic::{Origin, RequestRecord},
+    traffic::{IgnoreCause, IgnoredMeta, Origin, RequestRecord},
 };
 use raft::{Cluster, Environment};
 use serde_json::{Value, json};
@@ -124,13 +125,18 @@ impl Node {
                 source,
                 record: &record,
                 body: Some(0),
-                verdict: Verdict::Accepted {
+                verdict: Verdict::Routed {
                     events: vec![Planned {
                         connection: ConnectionId(1),
                         destination: DestinationId(1),
                         due_at: now.plus_ms(3_600_000),
                     }],
-                    ignored: Vec::new(),
+                    ignored: vec![Unrouted {
+                        connection: ConnectionId(2),
+                        cause: IgnoreCause::Filtered,
+                        meta: Some(IgnoredMeta::Filtered(vec![Part::Headers, Part::Path])),
+                    }],
+                    more_ignored: 7,
                 },
             }],
         });
@@ -242,6 +248,41 @@ async fn a_connection_brings_both_its_ends_and_holds_them() {
 }
 
 #[actix_web::test]
+async fn a_filter_is_kept_as_it_was_given_and_a_mistake_in_it_is_named() {
+    let node = Node::start().await;
+    let connection = |rules: Value| {
+        json!({
+            "name": "c",
+            "source": {"name": "s"},
+            "destination": {"name": "d", "config": {"url": "https://a.example/hook"}},
+            "rules": rules,
+        })
+    };
+    let rules = json!([
+        {"type": "filter", "body": {"type": {"$in": ["paid", null]}, "n": {"$gte": 1.5}}, "headers": {"x-a": "1"}},
+        {"type": "delay", "delay": 1000},
+        {"type": "filter", "path": {"$not": "/health"}, "query": false},
+    ]);
+    let made = node
+        .ok("PUT", "/connections", Some(connection(rules.clone())))
+        .await;
+    assert_eq!(made["rules"], rules);
+    let id = made["id"].as_str().expect("an id");
+    let read = node.ok("GET", &format!("/connections/{id}"), None).await;
+    assert_eq!(read["rules"], rules);
+    let wrong = json!([{"type": "filter", "body": {"order": {"$gte": true}}}]);
+    let path = format!("{BASE}/connections");
+    let message = node
+        .refused("PUT", &path, Some(connection(wrong)), 422)
+        .await;
+    assert_eq!(
+        message,
+        "rules[0].body.order.$gte: expected a number or a string"
+    );
+    node.stop().await;
+}
+
+#[actix_web::test]
 async fn traffic_of_all_partitions_is_one_list() {
     let node = Node::start().await;
     let mut ids = Vec::new();
@@ -278,6 +319,15 @@ async fn traffic_of_all_partitions_is_one_list() {
         .ok("GET", &format!("/requests/{request}/events"), None)
         .await;
     assert_eq!(shown(&of_request), std::slice::from_ref(&event));
+    let ignored = node
+        .ok("GET", &format!("/requests/{request}/ignored_events"), None)
+        .await;
+    assert_eq!(
+        (&ignored["count"], &one["ignored_count"]),
+        (&json!(1), &json!(8))
+    );
+    assert_eq!(ignored["models"][0]["cause"], "FILTERED");
+    assert_eq!(ignored["models"][0]["meta"], json!(["headers", "path"]));
     let by_id = node
         .ok("GET", &format!("/events?id={event},evt_nonsense"), None)
         .await;

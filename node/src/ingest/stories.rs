@@ -8,12 +8,19 @@ use actix::Actor;
 use actix_web::{App, HttpServer, dev::ServerHandle, http::StatusCode, web};
 use bytes::Bytes;
 use model::{
-    catalog::{Connection, CustomResponse, Item, ResponseKind, Secret, Source, Verification},
+    catalog::{
+        Connection, CustomResponse, FilterRule, Item, ResponseKind, Rule, Secret, Source,
+        Verification,
+    },
     ids::{ConnectionId, DestinationId, GroupId, RequestId, SourceId},
     machine::{Change, Command, Configure, Reply, decode_reply},
+    policy::document::Part,
     state::{codec, tables},
     time::Timestamp,
-    traffic::{EventStatus, RejectionCause, RequestRecord, RequestState, StoredRequest},
+    traffic::{
+        EventStatus, IgnoreCause, IgnoredMeta, RejectionCause, RequestRecord, RequestState,
+        StoredRequest,
+    },
 };
 use raft::{Cluster, Environment};
 use std::{net::TcpListener, sync::Arc, time::Duration};
@@ -235,6 +242,76 @@ fn sources() -> Vec<Item> {
         connection(OPEN),
         connection(SIGNED),
     ]
+}
+
+/// Connections of the open source, each for one kind of body.
+fn filtering(kinds: &[&str]) -> Vec<Item> {
+    let connections = kinds.iter().zip(10..).map(|(kind, id)| {
+        let rule = FilterRule {
+            body: Some(serde_json::json!({ "kind": kind })),
+            ..FilterRule::default()
+        };
+        Item::Connection(Connection {
+            id: ConnectionId(id),
+            name: None,
+            description: None,
+            source_id: OPEN,
+            destination_id: DestinationId(9),
+            rules: vec![Rule::Filter(Box::new(rule))],
+            disabled_at: None,
+            created_at: Timestamp(0),
+            updated_at: Timestamp(0),
+        })
+    });
+    connections.collect()
+}
+
+#[actix_rt::test]
+async fn a_request_goes_where_filters_let_it_and_the_rest_is_ignored_with_its_parts() {
+    let mut node = Node::start(|config| config.ingest.ignored_kept_per_request = 2).await;
+    node.configure(1, &filtering(&["a", "b", "c", "d", "b"]))
+        .await;
+    let json = ("content-type", "application/json");
+    let answer = node
+        .post(&format!("/{OPEN}"), &[json], r#"{"kind": "b"}"#)
+        .await;
+    let id = answer.accepted();
+    let view = node.gateway.cluster.view(id.group());
+    let events = tables::events_of(&view, id).expect("readable");
+    let taken: Vec<_> = events
+        .iter()
+        .map(|(_, event)| event.connection_id.0)
+        .collect();
+    assert_eq!(taken, [OPEN.0, 11, 14]);
+    let ignored = tables::ignored_of(&view, id).expect("readable");
+    let ignored: Vec<_> = ignored
+        .into_iter()
+        .map(|(_, row)| (row.connection_id.0, row.cause, row.meta))
+        .collect();
+    let body = || Some(IgnoredMeta::Filtered(vec![Part::Body]));
+    let filtered = IgnoreCause::Filtered;
+    assert_eq!(ignored, [(10, filtered, body()), (12, filtered, body())]);
+    let stored = node.stored(id);
+    assert_eq!((stored.events, stored.ignored), (3, 3));
+    node.stop().await;
+}
+
+#[actix_rt::test]
+async fn a_request_that_every_filter_refuses_is_accepted_all_the_same() {
+    let mut node = Node::start(|_| {}).await;
+    let mut items = filtering(&["a"]);
+    if let Item::Connection(connection) = &mut items[0] {
+        connection.source_id = ALONE;
+    }
+    node.configure(1, &items).await;
+    let id = node
+        .post(&format!("/{ALONE}"), &[], "no structure")
+        .await
+        .accepted();
+    let stored = node.stored(id);
+    assert_eq!((stored.events, stored.ignored), (0, 1));
+    assert_eq!(stored.state, RequestState::Accepted);
+    node.stop().await;
 }
 
 #[actix_rt::test]

@@ -11,7 +11,7 @@ use crate::{
         delay,
         document::{Document, Part},
         fields::Picker,
-        filter::{Filter, Steps},
+        filter::{Filter, Need, Steps},
     },
     time::Timestamp,
     traffic::{IgnoreCause, IgnoredMeta},
@@ -27,12 +27,19 @@ pub struct Router {
     deduplicates: HashMap<ConnectionId, Deduplicate>,
 }
 
-/// A connection and what it asks of a request at the door.
 #[derive(Clone, Debug)]
 struct Route {
     connection: Arc<Connection>,
+    asks: Arc<Asks>,
+}
+
+/// What a connection asks of a request at the door.
+#[derive(Debug)]
+struct Asks {
     /// The filter rules before the first transformation, in their order; all must hold.
-    filters: Arc<[Filter]>,
+    filters: Vec<Filter>,
+    /// What they can't do without.
+    needs: Vec<Need>,
 }
 
 impl Router {
@@ -52,14 +59,13 @@ impl Router {
                     .filter(|route| route.connection.rules == connection.rules);
                 Route {
                     connection: connection.clone(),
-                    filters: same
-                        .map_or_else(|| compile(connection), |route| route.filters.clone()),
+                    asks: same.map_or_else(|| compile(connection), |route| route.asks.clone()),
                 }
             })
             .collect();
         let asked = routes.iter().enumerate();
         let asked = asked.filter(|(_, route)| route.is_enabled());
-        let index = Index::new(asked.map(|(place, route)| (place, &*route.filters)));
+        let index = Index::new(asked.map(|(place, route)| (place, &*route.asks.needs)));
         let deduplicates = connections.iter();
         let deduplicates = deduplicates.filter_map(|connection| {
             let rule = connection.deduplicate()?;
@@ -193,7 +199,7 @@ impl Route {
     }
 
     fn takes(&self, document: &Document<'_>, steps: &mut Steps) -> bool {
-        let mut filters = self.filters.iter();
+        let mut filters = self.asks.filters.iter();
         self.is_enabled() && filters.all(|filter| filter.holds(document, steps))
     }
 
@@ -224,6 +230,7 @@ impl Route {
     /// What the first filter that does not hold does not match; a pipeline ends there.
     fn failing(&self, document: &Document<'_>, steps: &mut Steps) -> Vec<Part> {
         let mut failing = self
+            .asks
             .filters
             .iter()
             .map(|filter| filter.failing(document, steps));
@@ -231,11 +238,15 @@ impl Route {
     }
 }
 
-fn compile(connection: &Connection) -> Arc<[Filter]> {
+fn compile(connection: &Connection) -> Arc<Asks> {
     let rules = connection.rules_at_the_door().iter();
     let filters = rules.filter_map(|rule| match rule {
         Rule::Filter(filter) => Some(Filter::stored(filter)),
         Rule::Delay(_) | Rule::Retry(_) | Rule::Deduplicate(_) => None,
     });
-    filters.collect()
+    let filters: Vec<Filter> = filters.collect();
+    Arc::new(Asks {
+        needs: filters.iter().filter_map(Filter::need).collect(),
+        filters,
+    })
 }
