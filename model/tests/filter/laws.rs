@@ -198,8 +198,7 @@ proptest! {
     }
 
     #[test]
-    fn an_operator_beside_a_field_must_hold_too(event in event(), field in filter(), operator in operator(scalar().boxed())) {
-        prop_assume!(event.is_object());
+    fn an_operator_beside_a_field_must_hold_too(event in object(event()), field in filter(), operator in operator(scalar().boxed())) {
         let fields = json!({ "a": field });
         let both = matches(&event, &merged(&fields, &operator));
         prop_assert_eq!(both, matches(&event, &fields) && matches(&event, &operator));
@@ -215,8 +214,8 @@ proptest! {
     }
 
     #[test]
-    fn an_absent_key_meets_only_exist_false(event in event(), filter in filter()) {
-        prop_assume!(event.is_object() && filter != json!({"$exist": false}));
+    fn an_absent_key_meets_only_exist_false(event in object(event()), filter in filter()) {
+        prop_assume!(filter != json!({"$exist": false}));
         let matches = matches(&event, &json!({ "absent": filter }));
         prop_assert!(!matches);
     }

@@ -257,7 +257,7 @@ mod tests {
                 prop_assert_eq!(a_number.cmp(&c_number), (a as f64).partial_cmp(&c).expect("finite"));
             }
             if b.is_finite() {
-                prop_assert_eq!(Number::read(&b.to_string()), Number::of_double(b));
+                prop_assert_eq!(Number::read(&format!("{b:e}")), Number::of_double(b));
                 prop_assert_eq!(Number::of_double(b), Number::of_double(b + 0.0));
             }
         }

@@ -6,7 +6,7 @@
 
 use crate::policy::{
     document::{Document, Part},
-    filter::{Filter, Key, Need, Number, Place},
+    filter::{Key, Need, Number, Place},
 };
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -41,22 +41,20 @@ struct Values {
 type Counts<'n> = HashMap<(&'n Place, &'n Key), u64>;
 
 impl Index {
-    pub(super) fn new<'f>(connections: impl Iterator<Item = (usize, &'f [Filter])>) -> Self {
-        let needs: Vec<(usize, Vec<Need>)> = connections
-            .map(|(place, filters)| (place, filters.iter().filter_map(Filter::need).collect()))
-            .collect();
+    /// Of connections by their places, each with what its filters need.
+    pub(super) fn new<'n>(connections: impl Iterator<Item = (usize, &'n [Need])> + Clone) -> Self {
         let mut counts = Counts::new();
-        for need in needs.iter().flat_map(|(_, needs)| needs) {
+        for need in connections.clone().flat_map(|(_, needs)| needs) {
             count(need, &mut counts);
         }
         let mut index = Self::default();
-        for (connection, needs) in &needs {
+        for (connection, needs) in connections {
             let best = needs.iter().filter_map(|need| choose(need, &counts));
             match best.min_by_key(|choice| choice.cost) {
-                None => index.always.push(*connection),
+                None => index.always.push(connection),
                 Some(choice) => {
                     for (place, key) in choice.values {
-                        index.put(place, key, *connection);
+                        index.put(place, key, connection);
                     }
                 }
             }

@@ -7,7 +7,7 @@ use crate::{
     machine::{Planned, Unrouted, Verdict},
     policy::{
         document::{Document, Part},
-        filter::{Filter, Steps},
+        filter::{Filter, Need, Steps},
     },
     time::Timestamp,
     traffic::{IgnoreCause, IgnoredMeta},
@@ -21,12 +21,19 @@ pub struct Router {
     index: Index,
 }
 
-/// A connection and what it asks of a request at the door.
 #[derive(Clone, Debug)]
 struct Route {
     connection: Arc<Connection>,
+    asks: Arc<Asks>,
+}
+
+/// What a connection asks of a request at the door.
+#[derive(Debug)]
+struct Asks {
     /// The filter rules before the first transformation, in their order; all must hold.
-    filters: Arc<[Filter]>,
+    filters: Vec<Filter>,
+    /// What they can't do without.
+    needs: Vec<Need>,
 }
 
 impl Router {
@@ -46,14 +53,13 @@ impl Router {
                     .filter(|route| route.connection.rules == connection.rules);
                 Route {
                     connection: connection.clone(),
-                    filters: same
-                        .map_or_else(|| compile(connection), |route| route.filters.clone()),
+                    asks: same.map_or_else(|| compile(connection), |route| route.asks.clone()),
                 }
             })
             .collect();
         let asked = routes.iter().enumerate();
         let asked = asked.filter(|(_, route)| route.is_enabled());
-        let index = Index::new(asked.map(|(place, route)| (place, &*route.filters)));
+        let index = Index::new(asked.map(|(place, route)| (place, &*route.asks.needs)));
         Self { routes, index }
     }
 
@@ -134,7 +140,7 @@ impl Route {
     }
 
     fn takes(&self, document: &Document<'_>, steps: &mut Steps) -> bool {
-        let mut filters = self.filters.iter();
+        let mut filters = self.asks.filters.iter();
         self.is_enabled() && filters.all(|filter| filter.holds(document, steps))
     }
 
@@ -165,6 +171,7 @@ impl Route {
     /// What the first filter that does not hold does not match; a pipeline ends there.
     fn failing(&self, document: &Document<'_>, steps: &mut Steps) -> Vec<Part> {
         let mut failing = self
+            .asks
             .filters
             .iter()
             .map(|filter| filter.failing(document, steps));
@@ -172,11 +179,15 @@ impl Route {
     }
 }
 
-fn compile(connection: &Connection) -> Arc<[Filter]> {
+fn compile(connection: &Connection) -> Arc<Asks> {
     let rules = connection.rules_at_the_door().iter();
     let filters = rules.filter_map(|rule| match rule {
         Rule::Filter(filter) => Some(Filter::stored(filter)),
         Rule::Delay { .. } | Rule::Retry(_) => None,
     });
-    filters.collect()
+    let filters: Vec<Filter> = filters.collect();
+    Arc::new(Asks {
+        needs: filters.iter().filter_map(Filter::need).collect(),
+        filters,
+    })
 }
