@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod delivery;
 pub mod envelope;
+pub mod fingerprint;
 pub mod ids;
 pub mod machine;
 pub mod policy;

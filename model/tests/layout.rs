@@ -4,22 +4,24 @@
 use bytes::Bytes;
 use model::{
     catalog::{
-        Backoff, Connection, Destination, FilterRule, HandshakeKind, Handshaken, Item, LiveSecret,
-        RatePeriod, RetryRule, Rule, Secret, Source, Verification,
+        Backoff, Connection, DeduplicateRule, DelayRule, Destination, FilterRule, HandshakeKind,
+        Handshaken, Item, LiveSecret, RatePeriod, RetryRule, Rule, Secret, Source, Verification,
     },
     envelope::{Envelope, PayloadRef},
+    fingerprint::{Fingerprint, Scope},
     ids::{ConnectionId, DestinationId, GroupId, RequestId, SourceId},
     machine::{
         AcceptRequests, Accepted, AdvanceRetention, AttemptReport, CancelEvent, Change, Command,
-        Configure, EventReply, Incoming, Next, Planned, PlannedIgnored, RecordAttempts, Recorded,
-        Refusal, Reply, RetireNode, RetryEvent, Unrouted, Verdict, decode_reply,
+        Configure, EventReply, Incoming, Keyed, KeyedEvent, Next, Once, Planned, PlannedIgnored,
+        RecordAttempts, Recorded, Refusal, Reply, RetireNode, RetryEvent, Unrouted, Verdict,
+        decode_reply,
     },
     policy::document::Part,
     state::codec::{self, Stored},
     time::Timestamp,
     traffic::{
         Attempt, ErrorCode, Event, EventStatus, IgnoreCause, Ignored, IgnoredMeta, Origin, Outcome,
-        RejectionCause, RequestRecord, RequestState, StoredRequest, Trigger,
+        RejectionCause, RequestRecord, RequestState, Seen, StoredRequest, Trigger, Turn,
     },
 };
 use proptest::prelude::*;
@@ -70,7 +72,17 @@ fn event() -> Event {
         successful_at: None,
         response_status: Some(503),
         error_code: Some(ErrorCode::BadResponse),
+        turn: Some(Turn {
+            key: fingerprint(),
+            index: 300,
+            place: 2,
+            wanted_at: AT,
+        }),
     }
+}
+
+fn fingerprint() -> Fingerprint {
+    Fingerprint::default().within(Scope::Order, 1)
 }
 
 fn attempt() -> Attempt {
@@ -96,6 +108,22 @@ fn ignored() -> Ignored {
         cause: IgnoreCause::Filtered,
         created_at: AT,
         meta: Some(IgnoredMeta::Filtered(vec![Part::Headers, Part::Path])),
+    }
+}
+
+fn duplicate() -> Ignored {
+    let first = RequestId::mint(AT, GroupId(2), 3).event(1);
+    Ignored {
+        cause: IgnoreCause::Duplicate,
+        meta: Some(IgnoredMeta::Duplicate { first }),
+        ..ignored()
+    }
+}
+
+fn seen() -> Seen {
+    Seen {
+        first: RequestId::mint(AT, GroupId(2), 3).event(0),
+        expires_at: AT,
     }
 }
 
@@ -128,6 +156,12 @@ fn items() -> [Item; 3] {
             verification: verification(),
             allowed_http_methods: vec!["PUT".into()],
             custom_response: None,
+            deduplicate: Some(Box::new(DeduplicateRule {
+                window: 1000,
+                include_fields: Vec::new(),
+                exclude_fields: vec!["headers.X-Id".parse().expect("a field")],
+            })),
+            ordering_key: vec!["body.a[0]".parse().expect("a field")],
             disabled_at: None,
             created_at: AT,
             updated_at: AT,
@@ -153,7 +187,7 @@ fn items() -> [Item; 3] {
             source_id: SourceId(1),
             destination_id: DestinationId(2),
             rules: vec![
-                Rule::Delay { delay: 100 },
+                Rule::Delay(DelayRule::of_ms(100)),
                 Rule::Retry(RetryRule {
                     strategy: Backoff::Exponential,
                     count: 3,
@@ -165,6 +199,15 @@ fn items() -> [Item; 3] {
                     path: Some(json!(false)),
                     ..FilterRule::default()
                 })),
+                Rule::Deduplicate(DeduplicateRule {
+                    window: 2000,
+                    include_fields: vec!["path".parse().expect("a field")],
+                    exclude_fields: Vec::new(),
+                }),
+                Rule::Delay(DelayRule {
+                    delay: 0,
+                    until: Some("body.at".parse().expect("a field")),
+                }),
             ],
             disabled_at: None,
             created_at: AT,
@@ -215,8 +258,19 @@ fn a_stored_request_keeps_its_bytes() {
 fn a_stored_event_keeps_its_bytes() {
     stays(
         &event(),
-        "010102030004fd0068e5cf8b010000fd0168e5cf8b01000001fd0268e5cf8b0100000101fd0368e5cf8b0100000001fbf7010100",
+        "020102030004fd0068e5cf8b010000fd0168e5cf8b01000001fd0268e5cf8b0100000101fd0368e5cf8b0100000001fbf7010100011fd2d748d0353fbd07c5dbad39bde510fb2c0102fd0068e5cf8b010000",
     );
+}
+
+#[test]
+fn the_first_layout_of_an_event_is_still_read() {
+    let first = "010102030004fd0068e5cf8b010000fd0168e5cf8b01000001fd0268e5cf8b0100000101fd0368e5cf8b0100000001fbf7010100";
+    let read = codec::decode::<Event>(&hex::decode(first).expect("hex"));
+    let expected = Event {
+        turn: None,
+        ..event()
+    };
+    assert_eq!(read.expect("readable"), expected);
 }
 
 #[test]
@@ -230,6 +284,10 @@ fn a_stored_attempt_keeps_its_bytes() {
 #[test]
 fn a_stored_ignored_event_keeps_its_bytes() {
     stays(&ignored(), "020501fd0068e5cf8b0100000100020103");
+    stays(
+        &duplicate(),
+        "020504fd0068e5cf8b0100000101fe010003000000000002000068e5cf8b01",
+    );
 }
 
 #[test]
@@ -245,11 +303,19 @@ fn the_first_layout_of_an_ignored_event_is_still_read() {
 }
 
 #[test]
+fn a_fingerprint_that_was_seen_keeps_its_bytes() {
+    stays(
+        &seen(),
+        "01fe000003000000000002000068e5cf8b01fd0068e5cf8b010000",
+    );
+}
+
+#[test]
 fn catalog_items_keep_their_json() {
     let golden = [
-        r#"{"kind":"Source","value":{"id":"src_00000000000000000000000001","name":"orders","description":null,"verification":{"type":"HMAC","scheme":"HMAC","secrets":[{"secret":"0123456789abcdef"},{"secret":"fedcba9876543210","expires_at":1700000000001,"last_verified_at":1700000000000}],"fields":{"header_key":"x-sig"},"signed_url":"https://a/b","tolerance_s":60,"handshake":{"kind":"CONFIRM_URL","value":"https://c","at":1700000000000}},"allowed_http_methods":["PUT"],"custom_response":null,"disabled_at":null,"created_at":1700000000000,"updated_at":1700000000000}}"#,
+        r#"{"kind":"Source","value":{"id":"src_00000000000000000000000001","name":"orders","description":null,"verification":{"type":"HMAC","scheme":"HMAC","secrets":[{"secret":"0123456789abcdef"},{"secret":"fedcba9876543210","expires_at":1700000000001,"last_verified_at":1700000000000}],"fields":{"header_key":"x-sig"},"signed_url":"https://a/b","tolerance_s":60,"handshake":{"kind":"CONFIRM_URL","value":"https://c","at":1700000000000}},"allowed_http_methods":["PUT"],"custom_response":null,"deduplicate":{"window":1000,"exclude_fields":["headers.x-id"]},"ordering_key":["body.a[0]"],"disabled_at":null,"created_at":1700000000000,"updated_at":1700000000000}}"#,
         r#"{"kind":"Destination","value":{"id":"des_00000000000000000000000002","name":"shop","description":"d","url":"https://a/","http_method":null,"path_forwarding":true,"rate_limit":5,"rate_limit_period":"concurrent","signing_secret":"0123456789abcdef","disabled_at":1700000000000,"created_at":1700000000000,"updated_at":1700000000000}}"#,
-        r#"{"kind":"Connection","value":{"id":"web_00000000000000000000000003","name":null,"description":null,"source_id":"src_00000000000000000000000001","destination_id":"des_00000000000000000000000002","rules":[{"type":"delay","delay":100},{"type":"retry","strategy":"exponential","count":3,"interval":1000,"response_status_codes":["500-599"]},{"type":"filter","body":{"z":1,"a":{"$in":[null,0.5]}},"path":false}],"disabled_at":null,"created_at":1700000000000,"updated_at":1700000000000}}"#,
+        r#"{"kind":"Connection","value":{"id":"web_00000000000000000000000003","name":null,"description":null,"source_id":"src_00000000000000000000000001","destination_id":"des_00000000000000000000000002","rules":[{"type":"delay","delay":100},{"type":"retry","strategy":"exponential","count":3,"interval":1000,"response_status_codes":["500-599"]},{"type":"filter","body":{"z":1,"a":{"$in":[null,0.5]}},"path":false},{"type":"deduplicate","window":2000,"include_fields":["path"]},{"type":"delay","delay":0,"until":"body.at"}],"disabled_at":null,"created_at":1700000000000,"updated_at":1700000000000}}"#,
     ];
     for (item, golden) in items().iter().zip(golden) {
         let bytes = codec::encode_json(item);
@@ -260,6 +326,20 @@ fn catalog_items_keep_their_json() {
             item
         );
     }
+}
+
+#[test]
+fn a_source_of_before_it_knew_duplicates_and_order_is_still_read() {
+    let mut item = items()[0].clone();
+    let mut json = serde_json::to_value(&item).expect("json");
+    let value = json["value"].as_object_mut().expect("an object");
+    assert!(value.remove("deduplicate").is_some() && value.remove("ordering_key").is_some());
+    if let Item::Source(source) = &mut item {
+        source.deduplicate = None;
+        source.ordering_key = Vec::new();
+    }
+    let read: Item = serde_json::from_value(json).expect("readable");
+    assert_eq!(read, item);
 }
 
 /// One command of each kind, in the order of the registry; then verdicts that came later.
@@ -296,6 +376,29 @@ fn commands() -> Vec<Command<'static>> {
         }],
         more_ignored: 300,
     };
+    let once = Once {
+        fingerprint: fingerprint(),
+        window_ms: 1000,
+    };
+    let keyed = Verdict::Keyed(Keyed {
+        once: Some(once),
+        order: Some(fingerprint()),
+        events: vec![KeyedEvent {
+            planned: Planned {
+                connection: ConnectionId(1),
+                destination: DestinationId(2),
+                due_at: AT,
+            },
+            once: Some(once),
+        }],
+        ignored: vec![Unrouted {
+            connection: ConnectionId(3),
+            cause: IgnoreCause::Duplicate,
+            meta: duplicate().meta,
+        }],
+        more_ignored: 300,
+        keep_ignored: 100,
+    });
     vec![
         Command::AcceptRequests(AcceptRequests {
             requests: vec![incoming(accepted), incoming(rejected)],
@@ -330,6 +433,9 @@ fn commands() -> Vec<Command<'static>> {
         Command::AcceptRequests(AcceptRequests {
             requests: vec![incoming(routed)],
         }),
+        Command::AcceptRequests(AcceptRequests {
+            requests: vec![incoming(keyed)],
+        }),
     ]
 }
 
@@ -344,6 +450,7 @@ fn logged_commands_keep_their_bytes() {
         "0105fd0068e5cf8b01000008",
         "0106fb2c01",
         "010001fe000003000000000002000068e5cf8b01040172010002000103010100020002fb2c01",
+        "010001fe000003000000000002000068e5cf8b01040172010003011fd2d748d0353fbd07c5dbad39bde510fbe803011fd2d748d0353fbd07c5dbad39bde510010102fd0068e5cf8b010000011fd2d748d0353fbd07c5dbad39bde510fbe8030103040101fe010003000000000002000068e5cf8b01fb2c0164",
     ];
     assert_eq!(golden.len(), commands().len());
     for (command, golden) in commands().iter().zip(golden) {
@@ -363,6 +470,10 @@ fn replies_keep_their_bytes() {
         (
             Reply::Accepted(vec![Accepted::Fresh, Accepted::Again]),
             "01020001",
+        ),
+        (
+            Reply::Accepted(vec![Accepted::Duplicate { of: RequestId(300) }]),
+            "010102fb2c01",
         ),
         (
             Reply::Recorded(vec![Recorded::Counted(EventStatus::Failed), Recorded::Late]),
@@ -410,6 +521,7 @@ proptest! {
         refuses_garbage(&event(), &garbage)?;
         refuses_garbage(&attempt(), &garbage)?;
         refuses_garbage(&ignored(), &garbage)?;
+        refuses_garbage(&seen(), &garbage)?;
         let _ = codec::decode_json::<Item>(&[&[Item::VERSION], garbage.as_slice()].concat());
         let _ = decode_reply(&garbage);
         let _ = Command::decode(&garbage);

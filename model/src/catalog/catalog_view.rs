@@ -3,7 +3,7 @@
 use super::{Connection, Destination, Item, Kind, Source};
 use crate::{
     ids::{ConnectionId, DestinationId, SourceId},
-    policy::route::Router,
+    policy::{placement::Needs, route::Router},
     state::{codec, keys, kv},
 };
 use std::{
@@ -21,6 +21,7 @@ pub struct Catalog {
     pub connections: BTreeMap<ConnectionId, Arc<Connection>>,
     by_source: HashMap<SourceId, Outgoing>,
     source_names: HashMap<String, SourceId>,
+    needs: HashMap<SourceId, Needs>,
 }
 
 /// The connections of a source, and their router once the first request came.
@@ -96,6 +97,7 @@ impl Catalog {
         match item {
             Item::Source(source) => {
                 self.source_names.insert(source.name.clone(), source.id);
+                self.needs.entry(source.id).or_default().add_source(&source);
                 self.sources.insert(source.id, Arc::new(source));
             }
             Item::Destination(destination) => {
@@ -104,6 +106,8 @@ impl Catalog {
             }
             Item::Connection(connection) => {
                 let connection = Arc::new(connection);
+                let needs = self.needs.entry(connection.source_id).or_default();
+                needs.add_connection(&connection);
                 let outgoing = self.by_source.entry(connection.source_id).or_default();
                 outgoing.connections.push(connection.clone());
                 outgoing.earlier = outgoing.router.take().or(outgoing.earlier.take());
@@ -115,6 +119,12 @@ impl Catalog {
     #[must_use]
     pub fn source_named(&self, name: &str) -> Option<&Arc<Source>> {
         self.sources.get(self.source_names.get(name)?)
+    }
+
+    /// What a source and its connections compare its requests by; none for one that is not known.
+    #[must_use]
+    pub fn needs_of(&self, source: SourceId) -> Option<&Needs> {
+        self.needs.get(&source)
     }
 
     /// The connections of a source, by id.

@@ -1,5 +1,6 @@
 //! A connection: source to destination, with ordered rules.
 
+use super::{DeduplicateRule, Field};
 use crate::{
     ids::{ConnectionId, DestinationId, SourceId},
     policy::document::Part,
@@ -23,16 +24,12 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// The delay of its delay rules together, in milliseconds.
-    #[must_use]
-    pub fn delay_ms(&self) -> u64 {
-        self.rules
-            .iter()
-            .map(|rule| match rule {
-                Rule::Delay { delay } => *delay,
-                Rule::Retry(_) | Rule::Filter(_) => 0,
-            })
-            .sum()
+    /// Its delay rules, in their order.
+    pub fn delays(&self) -> impl Iterator<Item = &DelayRule> {
+        self.rules.iter().filter_map(|rule| match rule {
+            Rule::Delay(delay) => Some(delay),
+            _ => None,
+        })
     }
 
     /// Its retry rule; none: an event has one attempt.
@@ -40,7 +37,16 @@ impl Connection {
     pub fn retry(&self) -> Option<&RetryRule> {
         self.rules.iter().find_map(|rule| match rule {
             Rule::Retry(retry) => Some(retry),
-            Rule::Delay { .. } | Rule::Filter(_) => None,
+            _ => None,
+        })
+    }
+
+    /// Its rule on duplicates.
+    #[must_use]
+    pub fn deduplicate(&self) -> Option<&DeduplicateRule> {
+        self.rules.iter().find_map(|rule| match rule {
+            Rule::Deduplicate(rule) => Some(rule),
+            _ => None,
         })
     }
 
@@ -67,12 +73,10 @@ fn at_the_door(rules: &[Rule]) -> (&[Rule], &[Rule]) {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Rule {
-    /// Milliseconds.
-    Delay {
-        delay: u64,
-    },
+    Delay(DelayRule),
     Retry(RetryRule),
     Filter(Box<FilterRule>),
+    Deduplicate(DeduplicateRule),
 }
 
 impl Rule {
@@ -80,7 +84,7 @@ impl Rule {
     #[must_use]
     pub fn is_transformation(&self) -> bool {
         match self {
-            Self::Delay { .. } | Self::Retry(_) | Self::Filter(_) => false,
+            Self::Delay(_) | Self::Retry(_) | Self::Filter(_) | Self::Deduplicate(_) => false,
         }
     }
 }
@@ -108,6 +112,24 @@ impl FilterRule {
             Part::Query => self.query.as_ref(),
             Part::Path => self.path.as_ref(),
         }
+    }
+}
+
+/// How long an event waits before its first attempt: until a time that its request names, if it does, and then so long.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DelayRule {
+    /// Milliseconds.
+    #[serde(default)]
+    pub delay: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Field>,
+}
+
+impl DelayRule {
+    /// A fixed delay.
+    #[must_use]
+    pub fn of_ms(delay: u64) -> Self {
+        Self { delay, until: None }
     }
 }
 

@@ -2,14 +2,18 @@
 
 mod catalog_view;
 mod connection;
+mod deduplicate;
 mod destination;
 mod earlier;
+mod field;
 mod source;
 mod verification;
 
 pub use catalog_view::{Catalog, CatalogError};
-pub use connection::{Backoff, Connection, FilterRule, RetryRule, Rule};
+pub use connection::{Backoff, Connection, DelayRule, FilterRule, RetryRule, Rule};
+pub use deduplicate::DeduplicateRule;
 pub use destination::{Destination, RatePeriod};
+pub use field::{Field, FieldError};
 pub use source::{CustomResponse, ResponseKind, Source};
 pub use verification::{HandshakeKind, Handshaken, LiveSecret, Secret, Verification};
 

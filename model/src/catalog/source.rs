@@ -1,6 +1,6 @@
 //! A source: an ingestion URL, its verification and its answer.
 
-use super::{Verification, earlier};
+use super::{DeduplicateRule, Field, Verification, earlier};
 use crate::{ids::SourceId, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,12 @@ pub struct Source {
     /// Upper case. Empty: POST, PUT, PATCH and DELETE.
     pub allowed_http_methods: Vec<String>,
     pub custom_response: Option<CustomResponse>,
+    /// Which of its requests count as the same, before any connection sees them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deduplicate: Option<Box<DeduplicateRule>>,
+    /// Events of requests that are equal in these keep their order on the way to each destination. Empty: none do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ordering_key: Vec<Field>,
     pub disabled_at: Option<Timestamp>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,

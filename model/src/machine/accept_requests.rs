@@ -1,23 +1,25 @@
-//! Accepts a batch of requests: each with its events, its ignored events and its due rows, in one commit.
+//! Accepts a batch of requests: each with its events, its ignored events and its due rows, in one commit. What is a
+//! duplicate of what is decided here, where all requests of a kind come one after the other.
 
-use super::{Context, Effect};
+use super::{Context, Effect, Once, event_rows, seen};
 use crate::{
     envelope::PayloadRef,
-    ids::{ConnectionId, DestinationId, RequestId, SourceId},
+    fingerprint::Fingerprint,
+    ids::{ConnectionId, DestinationId, EventId, RequestId, SourceId},
     state::{
-        codec,
-        keys::{self, Due, DueClass},
+        codec, keys,
         kv::{Kv, KvError, Table},
-        tables::{self, TableError},
+        tables::TableError,
     },
     time::Timestamp,
     traffic::{
-        Event, EventStatus, IgnoreCause, Ignored, IgnoredMeta, RejectionCause, RequestState,
-        StoredRequest, Trigger,
+        Event, IgnoreCause, Ignored, IgnoredMeta, RejectionCause, RequestState, StoredRequest,
+        Trigger, Turn,
     },
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AcceptRequests<'a> {
@@ -58,13 +60,38 @@ pub enum Verdict {
         /// Connections that did not take the request and are only counted.
         more_ignored: u32,
     },
+    /// Routed, where it is decided on arrival whether it is a duplicate, and whose turn its events wait for.
+    Keyed(Keyed),
 }
 
 impl Verdict {
     #[must_use]
     pub fn is_accepted(&self) -> bool {
-        matches!(self, Self::Accepted { .. } | Self::Routed { .. })
+        !matches!(self, Self::Rejected { .. })
     }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Keyed {
+    /// None: the source takes every request for a new one.
+    pub once: Option<Once>,
+    /// Whose turns its events wait for; none where they wait for nobody.
+    pub order: Option<Fingerprint>,
+    pub events: Vec<KeyedEvent>,
+    /// Those that are kept.
+    pub ignored: Vec<Unrouted>,
+    /// Connections that did not take the request and are only counted.
+    pub more_ignored: u32,
+    /// Ignored events that are kept in all; duplicates beyond that are counted.
+    pub keep_ignored: u16,
+}
+
+/// An event to be, unless it is a duplicate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyedEvent {
+    pub planned: Planned,
+    /// None: the connection takes every request for a new one.
+    pub once: Option<Once>,
 }
 
 /// An event to be. Ordinals of a request's events and ignored events together count from 1.
@@ -105,6 +132,10 @@ pub enum Accepted {
     Fresh,
     /// The same request was applied before: an earlier try of the same proposal.
     Again,
+    /// Its source saw one like it before. It is stored, and has no events.
+    Duplicate {
+        of: RequestId,
+    },
 }
 
 pub(super) fn apply(
@@ -113,45 +144,46 @@ pub(super) fn apply(
     command: &AcceptRequests<'_>,
     effects: &mut Vec<Effect>,
 ) -> Result<Vec<Accepted>, TableError> {
+    let mut tally = Tally::default();
     let mut replies = Vec::with_capacity(command.requests.len());
     for request in &command.requests {
-        replies.push(accept(kv, context, request, effects)?);
+        replies.push(accept(kv, context, request, &mut tally, effects)?);
     }
+    seen::expire(kv, context, tally.fingerprints)?;
     Ok(replies)
+}
+
+/// What the requests of one command have brought so far.
+#[derive(Default)]
+struct Tally {
+    /// Events that keep their order.
+    ordered: u32,
+    fingerprints: usize,
 }
 
 fn accept(
     kv: &mut impl Kv,
     context: &Context<'_>,
     request: &Incoming<'_>,
+    tally: &mut Tally,
     effects: &mut Vec<Effect>,
 ) -> Result<Accepted, TableError> {
     if kv.get(Table::Requests, &request.id.key())?.is_some() {
         return Ok(Accepted::Again);
     }
-    let (state, events, ignored) = match &request.verdict {
-        Verdict::Accepted { events, ignored } => {
-            let unrouted: Vec<Unrouted> = ignored.iter().map(|planned| (*planned).into()).collect();
-            plan(kv, context, request, events, &unrouted, effects);
-            (RequestState::Accepted, events.len(), ignored.len())
+    let (state, plan) = match &request.verdict {
+        Verdict::Rejected { cause, .. } => (RequestState::Rejected(*cause), Plan::default()),
+        verdict => {
+            let plan = plan(kv, context, request, &Keyed::of(verdict), tally, effects)?;
+            (RequestState::Accepted, plan)
         }
-        Verdict::Routed {
-            events,
-            ignored,
-            more_ignored,
-        } => {
-            plan(kv, context, request, events, ignored, effects);
-            let all = ignored.len().saturating_add(*more_ignored as usize);
-            (RequestState::Accepted, events.len(), all)
-        }
-        Verdict::Rejected { cause, .. } => (RequestState::Rejected(*cause), 0, 0),
     };
     let stored = StoredRequest {
         state,
         ingested_at: context.now,
         body: request.body.and_then(|sub| payload_ref(context, sub)),
-        events: u16::try_from(events).unwrap_or(u16::MAX),
-        ignored: u16::try_from(ignored).unwrap_or(u16::MAX),
+        events: plan.events,
+        ignored: plan.ignored,
         record: Bytes::copy_from_slice(request.record),
     };
     kv.put(Table::Requests, &request.id.key(), &codec::encode(&stored));
@@ -159,7 +191,10 @@ fn accept(
         // After its row is written: of a full source the oldest goes, and that may be this one.
         keep_rejected(kv, request.source, request.id, keep)?;
     }
-    Ok(Accepted::Fresh)
+    Ok(match plan.duplicate_of {
+        Some(of) => Accepted::Duplicate { of },
+        None => Accepted::Fresh,
+    })
 }
 
 fn payload_ref(context: &Context<'_>, sub: u16) -> Option<PayloadRef> {
@@ -172,63 +207,167 @@ fn payload_ref(context: &Context<'_>, sub: u16) -> Option<PayloadRef> {
     })
 }
 
+impl Keyed {
+    /// A verdict of any kind as one of this kind.
+    fn of(verdict: &Verdict) -> Cow<'_, Self> {
+        let (planned, ignored, more_ignored) = match verdict {
+            Verdict::Keyed(keyed) => return Cow::Borrowed(keyed),
+            Verdict::Rejected { .. } => return Cow::default(),
+            Verdict::Accepted { events, ignored } => {
+                let ignored = ignored.iter().map(|planned| (*planned).into());
+                (events, ignored.collect(), 0)
+            }
+            Verdict::Routed {
+                events,
+                ignored,
+                more_ignored,
+            } => (events, ignored.clone(), *more_ignored),
+        };
+        let events = planned.iter().map(|planned| KeyedEvent {
+            planned: *planned,
+            once: None,
+        });
+        Cow::Owned(Self {
+            events: events.collect(),
+            ignored,
+            more_ignored,
+            keep_ignored: u16::MAX,
+            ..Self::default()
+        })
+    }
+}
+
+/// What came of a plan.
+#[derive(Default)]
+struct Plan {
+    events: u16,
+    ignored: u16,
+    /// Rows of ignored events.
+    kept: u16,
+    duplicate_of: Option<RequestId>,
+}
+
 fn plan(
     kv: &mut impl Kv,
     context: &Context<'_>,
     request: &Incoming<'_>,
-    events: &[Planned],
-    ignored: &[Unrouted],
+    keyed: &Keyed,
+    tally: &mut Tally,
     effects: &mut Vec<Effect>,
-) {
-    if !events.is_empty() {
+) -> Result<Plan, TableError> {
+    let mut plan = Plan::default();
+    let mut of_source = None;
+    if let Some(once) = keyed.once {
+        tally.fingerprints += 1;
+        of_source = seen::first(kv, context, once, request.id.event(0))?;
+    }
+    plan.duplicate_of = of_source.map(EventId::request);
+    // 65,535 connections a source: what is beyond has no ordinal, and the door refuses it before.
+    let mut ordinals = 1..=u16::MAX;
+    for (event, ordinal) in keyed.events.iter().zip(&mut ordinals) {
+        let id = request.id.event(ordinal);
+        let mut first = of_source;
+        if let (None, Some(once)) = (of_source, event.once) {
+            tally.fingerprints += 1;
+            first = seen::first(kv, context, once, id)?;
+        }
+        if let Some(first) = first {
+            let unrouted = duplicate(event.planned.connection, first);
+            ignore(kv, context, keyed.keep_ignored, id, unrouted, &mut plan);
+            continue;
+        }
+        plan.events += 1;
+        let turn = keyed
+            .order
+            .map(|key| tally.turn(key, context, &event.planned));
+        let event = new_event(context, request.source, &event.planned, turn);
+        event_rows::put(kv, context, id, None, event, effects)?;
+    }
+    for (unrouted, ordinal) in keyed.ignored.iter().zip(ordinals) {
+        let unrouted = match of_source {
+            // The source comes before its connections: none of them was asked.
+            Some(first) => duplicate(unrouted.connection, first),
+            None => unrouted.clone(),
+        };
+        let id = request.id.event(ordinal);
+        ignore(kv, context, keyed.keep_ignored, id, unrouted, &mut plan);
+    }
+    let more = u16::try_from(keyed.more_ignored).unwrap_or(u16::MAX);
+    plan.ignored = plan.ignored.saturating_add(more);
+    if plan.events > 0 {
         // Retention asks for this: a node with a slow clock may mint into an hour that is about to go.
         let hour = request.id.minted_at().bucket();
         let index = context.index.to_be_bytes();
         kv.put(Table::Counts, &keys::accepted_at(hour), &index);
     }
-    // 65,535 connections a source: what is beyond has no ordinal, and the door refuses it before.
-    let mut ordinals = 1..=u16::MAX;
-    for (planned, ordinal) in events.iter().zip(&mut ordinals) {
-        let id = request.id.event(ordinal);
-        let event = Event {
-            connection_id: planned.connection,
-            source_id: request.source,
-            destination_id: planned.destination,
-            status: if planned.due_at > context.now {
-                EventStatus::Scheduled
-            } else {
-                EventStatus::Queued
-            },
-            attempts: 0,
-            created_at: context.now,
-            updated_at: context.now,
-            due_at: Some(planned.due_at),
-            next_trigger: Trigger::Initial,
-            last_attempt_at: None,
-            successful_at: None,
-            response_status: None,
-            error_code: None,
-        };
-        tables::put_event(kv, id, &event);
-        let due = Due {
-            destination: planned.destination,
-            class: DueClass::Fresh,
-            at: planned.due_at,
-            event: id,
-        };
-        kv.put(Table::Due, &due.key(), &[]);
-        super::wake(effects, planned.destination, planned.due_at);
+    Ok(plan)
+}
+
+impl Tally {
+    fn turn(&mut self, key: Fingerprint, context: &Context<'_>, planned: &Planned) -> Turn {
+        self.ordered = self.ordered.saturating_add(1);
+        Turn {
+            key,
+            index: context.index,
+            place: self.ordered,
+            wanted_at: planned.due_at,
+        }
     }
-    for (planned, ordinal) in ignored.iter().zip(ordinals) {
-        let row = Ignored {
-            connection_id: planned.connection,
-            cause: planned.cause,
-            created_at: context.now,
-            meta: planned.meta.clone(),
-        };
-        let id = request.id.event(ordinal);
-        kv.put(Table::Index, &keys::ignored(id), &codec::encode(&row));
+}
+
+fn new_event(
+    context: &Context<'_>,
+    source_id: SourceId,
+    planned: &Planned,
+    turn: Option<Turn>,
+) -> Event {
+    Event {
+        connection_id: planned.connection,
+        source_id,
+        destination_id: planned.destination,
+        status: event_rows::waiting_status(planned.due_at, context.now),
+        attempts: 0,
+        created_at: context.now,
+        updated_at: context.now,
+        due_at: Some(planned.due_at),
+        next_trigger: Trigger::Initial,
+        last_attempt_at: None,
+        successful_at: None,
+        response_status: None,
+        error_code: None,
+        turn,
     }
+}
+
+fn duplicate(connection: ConnectionId, first: EventId) -> Unrouted {
+    Unrouted {
+        connection,
+        cause: IgnoreCause::Duplicate,
+        meta: Some(IgnoredMeta::Duplicate { first }),
+    }
+}
+
+/// Counts an ignored event, and keeps it if there is room.
+fn ignore(
+    kv: &mut impl Kv,
+    context: &Context<'_>,
+    keep: u16,
+    id: EventId,
+    unrouted: Unrouted,
+    plan: &mut Plan,
+) {
+    plan.ignored = plan.ignored.saturating_add(1);
+    if plan.kept >= keep {
+        return;
+    }
+    plan.kept += 1;
+    let row = Ignored {
+        connection_id: unrouted.connection,
+        cause: unrouted.cause,
+        created_at: context.now,
+        meta: unrouted.meta,
+    };
+    kv.put(Table::Index, &keys::ignored(id), &codec::encode(&row));
 }
 
 /// Lists a rejected request and lets the oldest of its source go, so that a flood of forgeries fills nothing.

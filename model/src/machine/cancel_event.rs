@@ -1,13 +1,13 @@
 //! Ends an event without delivering it.
 
-use super::{Context, EventReply};
+use super::{Context, Effect, EventReply, event_rows};
 use crate::{
     ids::EventId,
     state::{
-        kv::{Kv, Table},
+        kv::Kv,
         tables::{self, TableError},
     },
-    traffic::EventStatus,
+    traffic::{Event, EventStatus},
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,8 +20,9 @@ pub(super) fn apply(
     kv: &mut impl Kv,
     context: &Context<'_>,
     command: CancelEvent,
+    effects: &mut Vec<Effect>,
 ) -> Result<EventReply, TableError> {
-    let Some(mut event) = tables::event(kv, command.event)? else {
+    let Some(event) = tables::event(kv, command.event)? else {
         return Ok(EventReply::Gone);
     };
     match event.status {
@@ -31,12 +32,12 @@ pub(super) fn apply(
         }
         EventStatus::Scheduled | EventStatus::Queued | EventStatus::Hold => {}
     }
-    if let Some(due) = tables::due_row(command.event, &event) {
-        kv.delete(Table::Due, &due.key());
-    }
-    event.status = EventStatus::Cancelled;
-    event.due_at = None;
-    event.updated_at = context.now;
-    tables::put_event(kv, command.event, &event);
+    let cancelled = Event {
+        status: EventStatus::Cancelled,
+        due_at: None,
+        updated_at: context.now,
+        ..event.clone()
+    };
+    event_rows::put(kv, context, command.event, Some(&event), cancelled, effects)?;
     Ok(EventReply::Done)
 }

@@ -5,12 +5,15 @@ mod advance_retention;
 mod cancel_event;
 mod command;
 mod configure;
+mod event_rows;
 mod record_attempts;
 mod retire_node;
 mod retry_event;
+mod seen;
 
 pub use accept_requests::{
-    AcceptRequests, Accepted, Incoming, Planned, PlannedIgnored, Unrouted, Verdict,
+    AcceptRequests, Accepted, Incoming, Keyed, KeyedEvent, Planned, PlannedIgnored, Unrouted,
+    Verdict,
 };
 pub use advance_retention::AdvanceRetention;
 pub use cancel_event::CancelEvent;
@@ -19,6 +22,7 @@ pub use configure::{Change, Configure, Refusal, item};
 pub use record_attempts::{AttemptReport, Next, RecordAttempts, Recorded};
 pub use retire_node::{RetireNode, is_retired};
 pub use retry_event::{EventReply, RetryEvent};
+pub use seen::Once;
 
 use crate::{
     ids::{DestinationId, GroupId},
@@ -112,7 +116,7 @@ pub fn apply(kv: &mut impl Kv, entry: Entry<'_>) -> Result<Applied, TableError> 
             Reply::Event(retry_event::apply(kv, &context, command, &mut effects)?)
         }
         Ok(Command::CancelEvent(command)) => {
-            Reply::Event(cancel_event::apply(kv, &context, command)?)
+            Reply::Event(cancel_event::apply(kv, &context, command, &mut effects)?)
         }
         Ok(Command::AdvanceRetention(command)) => {
             Reply::Retention(advance_retention::apply(kv, command, &mut effects)?)

@@ -1,6 +1,6 @@
 //! Records what came of attempts, and what is to follow: an end, or a next try at a time that the proposer drew.
 
-use super::{Context, Effect};
+use super::{Context, Effect, event_rows};
 use crate::{
     ids::{AttemptId, EventId},
     state::{
@@ -9,7 +9,7 @@ use crate::{
         tables::{self, TableError},
     },
     time::Timestamp,
-    traffic::{Attempt, EventStatus, Trigger},
+    traffic::{Attempt, Event, EventStatus, Trigger},
 };
 use serde::{Deserialize, Serialize};
 
@@ -61,10 +61,10 @@ fn record(
     report: &AttemptReport,
     effects: &mut Vec<Effect>,
 ) -> Result<Recorded, TableError> {
-    let Some(mut event) = tables::event(kv, report.event)? else {
+    let Some(was) = tables::event(kv, report.event)? else {
         return Ok(Recorded::Late);
     };
-    if report.number != event.attempts.saturating_add(1) {
+    if report.number != was.attempts.saturating_add(1) {
         return Ok(Recorded::Late);
     }
     let id = AttemptId {
@@ -72,38 +72,29 @@ fn record(
         number: report.number,
     };
     kv.put(Table::Attempts, &id.key(), &codec::encode(&report.attempt));
-    if let Some(due) = tables::due_row(report.event, &event) {
-        kv.delete(Table::Due, &due.key());
-    }
-    let was = event.status;
-    event.attempts = report.number;
-    event.updated_at = context.now;
-    event.due_at = None;
-    event.last_attempt_at = Some(report.attempt.finished_at);
-    event.response_status = report.attempt.outcome.response_status;
-    event.error_code = report.attempt.outcome.error_code;
+    let mut event = Event {
+        attempts: report.number,
+        updated_at: context.now,
+        due_at: None,
+        last_attempt_at: Some(report.attempt.finished_at),
+        response_status: report.attempt.outcome.response_status,
+        error_code: report.attempt.outcome.error_code,
+        ..was.clone()
+    };
     match report.next {
         Next::Delivered => {
             event.status = EventStatus::Successful;
             event.successful_at = Some(report.attempt.finished_at);
         }
         // It ended (was cancelled) while the attempt was under way: no further try.
-        Next::RetryAt(_) | Next::GiveUp if was.is_ended() => {}
+        Next::RetryAt(_) | Next::GiveUp if was.status.is_ended() => {}
         Next::RetryAt(at) => {
             event.status = EventStatus::Scheduled;
             event.due_at = Some(at);
             event.next_trigger = Trigger::Automatic;
-            super::wake(effects, event.destination_id, at);
         }
         Next::GiveUp => event.status = EventStatus::Failed,
     }
-    debug_assert!(
-        was == event.status || was.may_become(event.status),
-        "{was:?} {event:?}"
-    );
-    if let Some(due) = tables::due_row(report.event, &event) {
-        kv.put(Table::Due, &due.key(), &[]);
-    }
-    tables::put_event(kv, report.event, &event);
-    Ok(Recorded::Counted(event.status))
+    let status = event_rows::put(kv, context, report.event, Some(&was), event, effects)?;
+    Ok(Recorded::Counted(status))
 }

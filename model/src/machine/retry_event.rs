@@ -1,14 +1,14 @@
-//! Makes an event due now, by hand.
+//! Makes an event due now, by hand. One that waits for its turn is due once it has it; one that ended goes at once.
 
-use super::{Context, Effect};
+use super::{Context, Effect, event_rows};
 use crate::{
     ids::EventId,
     state::{
         keys,
-        kv::{Kv, Table},
+        kv::Kv,
         tables::{self, TableError},
     },
-    traffic::{EventStatus, Trigger},
+    traffic::{Event, EventStatus, Trigger},
 };
 use serde::{Deserialize, Serialize};
 
@@ -32,24 +32,20 @@ pub(super) fn apply(
     command: RetryEvent,
     effects: &mut Vec<Effect>,
 ) -> Result<EventReply, TableError> {
-    let Some(mut event) = tables::event(kv, command.event)? else {
+    let Some(event) = tables::event(kv, command.event)? else {
         return Ok(EventReply::Gone);
     };
     if event.status.is_ended() {
         // Retention must not run past an event that lives again.
         keys::write_u64(kv, keys::META_REOPENED_AT, context.index);
     }
-    if let Some(due) = tables::due_row(command.event, &event) {
-        kv.delete(Table::Due, &due.key());
-    }
-    event.status = EventStatus::Queued;
-    event.due_at = Some(context.now);
-    event.next_trigger = command.trigger;
-    event.updated_at = context.now;
-    if let Some(due) = tables::due_row(command.event, &event) {
-        kv.put(Table::Due, &due.key(), &[]);
-    }
-    tables::put_event(kv, command.event, &event);
-    super::wake(effects, event.destination_id, context.now);
+    let queued = Event {
+        status: EventStatus::Queued,
+        due_at: Some(context.now),
+        next_trigger: command.trigger,
+        updated_at: context.now,
+        ..event.clone()
+    };
+    event_rows::put(kv, context, command.event, Some(&event), queued, effects)?;
     Ok(EventReply::Done)
 }

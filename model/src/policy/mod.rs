@@ -1,9 +1,13 @@
 //! Decisions about traffic.
 
+pub mod dedup;
+pub mod delay;
 pub mod destination_url;
 pub mod document;
 pub mod egress;
+pub mod fields;
 pub mod filter;
+pub mod placement;
 pub mod retention;
 pub mod retry;
 pub mod route;

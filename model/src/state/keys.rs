@@ -9,16 +9,21 @@
 //! | Events | event 16 | `Event` |
 //! | Attempts | event 16, number u16 | `Attempt` |
 //! | Due | destination 16, class 1, due ms u64, event 16 | empty |
+//! | Dedup | 1, fingerprint 16 | `Seen` |
+//! | Dedup | 2, expires ms u64, fingerprint 16 | empty |
 //! | Index | 1, source 16, request 16 | empty: a rejected request |
 //! | Index | 2, event 16 | `Ignored` |
+//! | Index | 3, destination 16, fingerprint 16 | event 16: whose turn it is |
+//! | Index | 4, destination 16, fingerprint 16, log index u64, place u32 | event 16: it waits for its turn |
 //! | Counts | 1, source 16 | u64 big-endian: rejected requests kept |
 //! | Counts | 2, hour u32 | u64 big-endian: log index of the last accepted request minted in that hour |
 
 use super::kv::{Kv, KvError, Read, Table};
 use crate::{
+    fingerprint::Fingerprint,
     ids::{DestinationId, EventId, RequestId, SourceId},
     time::Timestamp,
-    traffic::Trigger,
+    traffic::{Event, Trigger, Turn},
 };
 
 /// The latest time that any applied command carried.
@@ -29,9 +34,15 @@ pub const META_CATALOG_VERSION: &[u8] = b"catalog_version";
 pub const META_RETAINED_FROM: &[u8] = b"retained_from";
 /// The log index at which an ended event was last reopened.
 pub const META_REOPENED_AT: &[u8] = b"reopened_at";
+/// No fingerprint that expired before this time is left.
+pub const META_SEEN_FROM: &[u8] = b"seen_from";
 
+const DEDUP_SEEN: u8 = 1;
+const DEDUP_EXPIRY: u8 = 2;
 const INDEX_REJECTED: u8 = 1;
 const INDEX_IGNORED: u8 = 2;
+const INDEX_TURN: u8 = 3;
+const INDEX_WAITING: u8 = 4;
 const COUNT_REJECTED: u8 = 1;
 const COUNT_ACCEPTED_AT: u8 = 2;
 
@@ -151,6 +162,92 @@ pub fn ignored(event: EventId) -> [u8; 17] {
 pub fn ignored_event(key: &[u8]) -> Option<EventId> {
     EventId::from_key(key.get(1..)?)
 }
+
+/// Where the first of those that count as the same is kept.
+#[must_use]
+pub fn seen(fingerprint: Fingerprint) -> [u8; 17] {
+    let mut key = [0; 17];
+    key[0] = DEDUP_SEEN;
+    key[1..].copy_from_slice(&fingerprint.key());
+    key
+}
+
+/// Where it is kept that a fingerprint expires: by time, so that those that did stand in front.
+#[must_use]
+pub fn expiry(at: Timestamp, fingerprint: Fingerprint) -> [u8; 25] {
+    let mut key = [0; 25];
+    key[0] = DEDUP_EXPIRY;
+    key[1..9].copy_from_slice(&at.0.to_be_bytes());
+    key[9..].copy_from_slice(&fingerprint.key());
+    key
+}
+
+/// Time and fingerprint of a key that [`expiry`] made.
+#[must_use]
+pub fn expired(key: &[u8]) -> Option<(Timestamp, Fingerprint)> {
+    let at = u64::from_be_bytes(key.get(1..9)?.try_into().ok()?);
+    Some((Timestamp(at), Fingerprint::from_key(key.get(9..)?)?))
+}
+
+/// The events of one ordering key that go to one destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queue {
+    pub destination: DestinationId,
+    pub key: Fingerprint,
+}
+
+impl Queue {
+    /// The queue of an event; none for one that keeps no order.
+    #[must_use]
+    pub fn of(event: &Event) -> Option<Self> {
+        Some(Self {
+            destination: event.destination_id,
+            key: event.turn?.key,
+        })
+    }
+
+    fn prefixed(self, kind: u8) -> [u8; 33] {
+        let mut key = [0; 33];
+        key[0] = kind;
+        key[1..17].copy_from_slice(&self.destination.key());
+        key[17..].copy_from_slice(&self.key.key());
+        key
+    }
+
+    /// Where the event is kept whose turn it is.
+    #[must_use]
+    pub fn turn(self) -> [u8; 33] {
+        self.prefixed(INDEX_TURN)
+    }
+
+    /// Where an event is kept that waits for its turn.
+    #[must_use]
+    pub fn waiting(self, turn: &Turn) -> [u8; 45] {
+        let mut key = [0; 45];
+        key[..33].copy_from_slice(&self.prefixed(INDEX_WAITING));
+        key[33..41].copy_from_slice(&turn.index.to_be_bytes());
+        key[41..].copy_from_slice(&turn.place.to_be_bytes());
+        key
+    }
+
+    /// Those that wait behind a place: `[from, to)`.
+    #[must_use]
+    pub fn behind(self, turn: &Turn) -> (Vec<u8>, Vec<u8>) {
+        let from = [self.waiting(turn).as_slice(), &[0]].concat();
+        (from, self.all().1)
+    }
+
+    /// All that wait: `[from, to)`.
+    #[must_use]
+    pub fn all(self) -> (Vec<u8>, Vec<u8>) {
+        let prefix = self.prefixed(INDEX_WAITING);
+        let to = [prefix.as_slice(), &[u8::MAX; 13]].concat();
+        (prefix.to_vec(), to)
+    }
+}
+
+/// All events that wait for their turn, whatever the queue: `[from, to)`.
+pub const WAITING_ALL: ([u8; 1], [u8; 1]) = ([INDEX_WAITING], [INDEX_WAITING + 1]);
 
 #[must_use]
 pub fn rejected_count(source: SourceId) -> [u8; 17] {

@@ -2,13 +2,14 @@
 
 use super::{
     codec::{self, CodecError, Stored},
-    keys::{self, Due, DueClass},
-    kv::{Kv, KvError, Read, Table},
+    keys::{self, Due, DueClass, Queue},
+    kv::{KvError, Read, Row, Table},
 };
 use crate::{
+    fingerprint::Fingerprint,
     ids::{AttemptId, DestinationId, EventId, RequestId},
     time::Timestamp,
-    traffic::{Attempt, Event, Ignored, StoredRequest},
+    traffic::{Attempt, Event, Ignored, Seen, StoredRequest},
 };
 
 /// A row could not be read, or is damaged. Nothing may be decided from it.
@@ -158,8 +159,60 @@ pub fn destinations_due(kv: &impl Read) -> Result<Vec<(DestinationId, Timestamp)
     }
 }
 
-pub(crate) fn put_event(kv: &mut impl Kv, id: EventId, event: &Event) {
-    kv.put(Table::Events, &id.key(), &codec::encode(event));
+/// The first of those that count as the same.
+///
+/// # Errors
+/// When the store can't be read or the row is damaged.
+pub fn seen(kv: &impl Read, fingerprint: Fingerprint) -> Result<Option<Seen>, TableError> {
+    read(kv, Table::Dedup, &keys::seen(fingerprint))
+}
+
+/// The event of a queue whose turn it is.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn turn(kv: &impl Read, queue: Queue) -> Result<Option<EventId>, KvError> {
+    let row = kv.get(Table::Index, &queue.turn())?;
+    Ok(row.and_then(|event| EventId::from_key(&event)))
+}
+
+/// Rows read at a time where all of a table are looked at.
+const PAGE: usize = 1_000;
+
+/// When the oldest event was minted that still wants an attempt, now or when its turn comes. Reads all of them.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn oldest_open(kv: &impl Read) -> Result<Option<Timestamp>, KvError> {
+    let due = oldest(kv, Table::Due, (&[], &[u8::MAX; Due::LEN]), |(key, _)| {
+        Some(Due::from_key(key)?.event)
+    })?;
+    let (from, to) = keys::WAITING_ALL;
+    let waiting = oldest(kv, Table::Index, (&from, &to), |(_, event)| {
+        EventId::from_key(event)
+    })?;
+    Ok(due.into_iter().chain(waiting).min().map(EventId::minted_at))
+}
+
+fn oldest(
+    kv: &impl Read,
+    table: Table,
+    (from, to): (&[u8], &[u8]),
+    event: impl Fn(&Row) -> Option<EventId>,
+) -> Result<Option<EventId>, KvError> {
+    let mut oldest: Option<EventId> = None;
+    let mut from = from.to_vec();
+    loop {
+        let rows = kv.scan(table, &from, to, PAGE)?;
+        let Some((last, _)) = rows.last() else {
+            return Ok(oldest);
+        };
+        from = [last, [0].as_slice()].concat();
+        oldest = oldest
+            .into_iter()
+            .chain(rows.iter().filter_map(&event))
+            .min();
+    }
 }
 
 pub(crate) fn due_row(id: EventId, event: &Event) -> Option<Due> {
@@ -169,4 +222,52 @@ pub(crate) fn due_row(id: EventId, event: &Event) -> Option<Due> {
         at: event.due_at?,
         event: id,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ids::{GroupId, RequestId},
+        state::{kv::Kv, memory::Memory},
+        traffic::Turn,
+    };
+
+    fn event(minted: u64) -> EventId {
+        RequestId::mint(Timestamp(minted), GroupId(1), u128::from(minted)).event(1)
+    }
+
+    #[test]
+    fn the_oldest_open_event_is_found_behind_any_number_of_rows() {
+        let mut kv = Memory::default();
+        assert_eq!(oldest_open(&kv).expect("readable"), None);
+        let many = PAGE as u64 * 2 + 5;
+        for n in 0..many {
+            // The oldest one is due last.
+            let due = Due {
+                destination: DestinationId(u128::from(n % 3)),
+                class: DueClass::Fresh,
+                at: Timestamp(9_000_000 - n),
+                event: event(1_000_000 + n),
+            };
+            kv.put(Table::Due, &due.key(), &[]);
+        }
+        let oldest = |kv: &Memory| oldest_open(kv).expect("readable");
+        assert_eq!(oldest(&kv), Some(Timestamp(1_000_000)));
+        let queue = Queue {
+            destination: DestinationId(7),
+            key: Fingerprint::default(),
+        };
+        for n in 0..many {
+            let turn = Turn {
+                key: queue.key,
+                index: n,
+                place: 1,
+                wanted_at: Timestamp(0),
+            };
+            let waiting = event(900_000 - n);
+            kv.put(Table::Index, &queue.waiting(&turn), &waiting.key());
+        }
+        assert_eq!(oldest(&kv), Some(Timestamp(900_000 - many + 1)));
+    }
 }

@@ -2,7 +2,8 @@
 
 use super::{ErrorCode, Trigger};
 use crate::{
-    ids::{ConnectionId, DestinationId, SourceId},
+    fingerprint::Fingerprint,
+    ids::{ConnectionId, DestinationId, EventId, SourceId},
     policy::document::Part,
     state::codec::{self, CodecError, Stored},
     time::Timestamp,
@@ -60,11 +61,84 @@ pub struct Event {
     pub successful_at: Option<Timestamp>,
     pub response_status: Option<u16>,
     pub error_code: Option<ErrorCode>,
+    /// Its place among the events that it keeps its order with; none when it keeps none.
+    pub turn: Option<Turn>,
+}
+
+/// A place in a queue: the events of one key that go to one destination are attempted in the order in which they were
+/// accepted, each when the one before it has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// Fingerprint of the source and its ordering key's values.
+    pub key: Fingerprint,
+    /// The log index at which it was accepted.
+    pub index: u64,
+    /// Its place among the ordered events of that entry.
+    pub place: u32,
+    /// When it wants to be due once its turn comes.
+    pub wanted_at: Timestamp,
+}
+
+impl Event {
+    /// Whether it waits for those of its key that came before it.
+    #[must_use]
+    pub fn waits_for_its_turn(&self) -> bool {
+        self.turn.is_some() && self.status == EventStatus::Queued && self.due_at.is_none()
+    }
 }
 
 impl Stored for Event {
     const WHAT: &'static str = "event";
+    const VERSION: u8 = 2;
+
+    fn read_earlier(version: u8, body: &[u8]) -> Option<Result<Self, CodecError>> {
+        (version == FirstEvent::VERSION)
+            .then(|| codec::decode_body::<FirstEvent>(body).map(Self::from))
+    }
+}
+
+/// The first layout of an event, which knew no order.
+#[derive(Serialize, Deserialize)]
+struct FirstEvent {
+    connection_id: ConnectionId,
+    source_id: SourceId,
+    destination_id: DestinationId,
+    status: EventStatus,
+    attempts: u16,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    due_at: Option<Timestamp>,
+    next_trigger: Trigger,
+    last_attempt_at: Option<Timestamp>,
+    successful_at: Option<Timestamp>,
+    response_status: Option<u16>,
+    error_code: Option<ErrorCode>,
+}
+
+impl Stored for FirstEvent {
+    const WHAT: &'static str = "event";
     const VERSION: u8 = 1;
+}
+
+impl From<FirstEvent> for Event {
+    fn from(first: FirstEvent) -> Self {
+        Self {
+            connection_id: first.connection_id,
+            source_id: first.source_id,
+            destination_id: first.destination_id,
+            status: first.status,
+            attempts: first.attempts,
+            created_at: first.created_at,
+            updated_at: first.updated_at,
+            due_at: first.due_at,
+            next_trigger: first.next_trigger,
+            last_attempt_at: first.last_attempt_at,
+            successful_at: first.successful_at,
+            response_status: first.response_status,
+            error_code: first.error_code,
+            turn: None,
+        }
+    }
 }
 
 /// Why a connection did not route a request.
@@ -83,6 +157,8 @@ pub enum IgnoreCause {
 pub enum IgnoredMeta {
     /// The parts of the request that the filter did not match.
     Filtered(Vec<Part>),
+    /// What it is a duplicate of: an event, or with the ordinal 0 a request as a whole. It may have been let go since.
+    Duplicate { first: EventId },
 }
 
 /// A request that a connection did not route.
@@ -126,4 +202,18 @@ impl From<FirstIgnored> for Ignored {
             meta: None,
         }
     }
+}
+
+/// The first of those that count as the same, for as long as others are its duplicates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// An event, or with the ordinal 0 a request as a whole.
+    pub first: EventId,
+    /// From then on the next one is a first one again.
+    pub expires_at: Timestamp,
+}
+
+impl Stored for Seen {
+    const WHAT: &'static str = "fingerprint that was seen";
+    const VERSION: u8 = 1;
 }

@@ -3,7 +3,7 @@
 use crate::laws::{event, filter};
 use bytes::Bytes;
 use model::{
-    catalog::{Catalog, Connection, FilterRule, Item, Rule, Source, Verification},
+    catalog::{Catalog, Connection, DelayRule, FilterRule, Item, Rule, Source, Verification},
     ids::{ConnectionId, DestinationId, SourceId},
     machine::{Change, Command, Configure, Planned, Unrouted, Verdict},
     policy::{
@@ -71,6 +71,8 @@ fn request(body: &Value) -> Request<Verified> {
         verification: Verification::none(),
         allowed_http_methods: Vec::new(),
         custom_response: None,
+        deduplicate: None,
+        ordering_key: Vec::new(),
         disabled_at: None,
         created_at: NOW,
         updated_at: NOW,
@@ -101,7 +103,7 @@ struct Routed {
 }
 
 fn route(catalog: &Catalog, body: &Value, kept: Kept) -> Routed {
-    match route::plan(catalog, &request(body), NOW, kept) {
+    match route::plan(catalog, &request(body), NOW, kept).verdict {
         Verdict::Routed {
             events,
             ignored,
@@ -193,7 +195,7 @@ fn several_filters_must_all_hold_and_the_first_that_does_not_is_named() {
             id,
             vec![
                 Rule::Filter(body),
-                Rule::Delay { delay: 7 },
+                Rule::Delay(DelayRule::of_ms(7)),
                 Rule::Filter(path),
             ],
         )
@@ -205,7 +207,7 @@ fn several_filters_must_all_hold_and_the_first_that_does_not_is_named() {
             vec![
                 Rule::Filter(rule_of(&json!({"body": {"a": 1}}))),
                 Rule::Filter(rule_of(&json!({"path": "/orders"}))),
-                Rule::Delay { delay: 7 },
+                Rule::Delay(DelayRule::of_ms(7)),
             ],
         ),
     ]);
@@ -224,7 +226,7 @@ fn several_filters_must_all_hold_and_the_first_that_does_not_is_named() {
 #[test]
 fn a_request_that_nobody_wants_is_accepted_with_ignored_events() {
     let catalog = catalog([filtered(1, &json!({"body": false})), disabled(2)]);
-    let verdict = route::plan(&catalog, &request(&json!({})), NOW, KEPT);
+    let verdict = route::plan(&catalog, &request(&json!({})), NOW, KEPT).verdict;
     assert!(verdict.is_accepted());
     let routed = route(&catalog, &json!({}), KEPT);
     assert_eq!((routed.events.len(), routed.ignored.len()), (0, 2));
@@ -232,7 +234,7 @@ fn a_request_that_nobody_wants_is_accepted_with_ignored_events() {
 
 #[test]
 fn a_source_without_connections_rejects() {
-    let verdict = route::plan(&catalog([]), &request(&json!({})), NOW, KEPT);
+    let verdict = route::plan(&catalog([]), &request(&json!({})), NOW, KEPT).verdict;
     assert!(!verdict.is_accepted());
 }
 

@@ -4,7 +4,7 @@ use crate::kit::{
     DESTINATION, HOUR_MS, NOW, SOURCE, World, accept, accepted, incoming, rejected, request,
 };
 use model::{
-    machine::{Accepted, Effect, Reply},
+    machine::{Accepted, Effect, PlannedIgnored, Reply, Verdict},
     state::{keys, kv::Table, tables},
     traffic::EventStatus,
 };
@@ -32,6 +32,37 @@ fn a_request_comes_with_its_event_its_ignored_event_and_its_due_row() {
         (body.bucket, body.index, body.sub, body.len),
         (NOW.bucket(), 1, 0, 4)
     );
+}
+
+#[test]
+fn verdicts_of_every_kind_are_applied_alike() {
+    let Verdict::Keyed(keyed) = accepted(NOW) else {
+        panic!("another verdict")
+    };
+    let events: Vec<_> = keyed.events.iter().map(|event| event.planned).collect();
+    let first = keyed.ignored.iter().map(|unrouted| PlannedIgnored {
+        connection: unrouted.connection,
+        cause: unrouted.cause,
+    });
+    let kinds = [
+        Verdict::Accepted {
+            events: events.clone(),
+            ignored: first.collect(),
+        },
+        Verdict::Routed {
+            events,
+            ignored: keyed.ignored,
+            more_ignored: 0,
+        },
+        accepted(NOW),
+    ];
+    let worlds = kinds.map(|verdict| {
+        let mut world = World::default();
+        world.apply(NOW, &accept(vec![incoming(request(NOW, 1), verdict)]));
+        world
+    });
+    assert_eq!(worlds[0], worlds[1]);
+    assert_eq!(worlds[1], worlds[2]);
 }
 
 #[test]

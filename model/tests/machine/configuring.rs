@@ -16,6 +16,8 @@ pub(crate) fn source(id: u128, name: &str) -> Item {
         verification: Verification::none(),
         allowed_http_methods: vec![],
         custom_response: None,
+        deduplicate: None,
+        ordering_key: Vec::new(),
         disabled_at: None,
         created_at: NOW,
         updated_at: NOW,

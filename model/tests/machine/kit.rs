@@ -4,11 +4,12 @@ use bytes::BufMut;
 use bytes::Bytes;
 use model::{
     envelope::Envelope,
+    fingerprint::{Fingerprint, Scope},
     ids::{AttemptId, ConnectionId, DestinationId, EventId, GroupId, RequestId, SourceId},
     machine::{
         self, AcceptRequests, AdvanceRetention, Applied, AttemptReport, CancelEvent, Change,
-        Command, Configure, Entry, Incoming, Next, Planned, PlannedIgnored, RecordAttempts, Reply,
-        RetryEvent, Verdict, decode_reply,
+        Command, Configure, Entry, Incoming, Keyed, KeyedEvent, Next, Once, Planned,
+        RecordAttempts, Reply, RetryEvent, Unrouted, Verdict, decode_reply,
     },
     state::{
         keys::Due,
@@ -18,7 +19,8 @@ use model::{
     },
     time::Timestamp,
     traffic::{
-        Attempt, ErrorCode, Event, EventStatus, IgnoreCause, Outcome, RejectionCause, Trigger,
+        Attempt, ErrorCode, Event, EventStatus, IgnoreCause, Ignored, Outcome, RejectionCause,
+        Trigger,
     },
 };
 
@@ -86,6 +88,10 @@ impl World {
         self.event(id).status
     }
 
+    pub(crate) fn ignored(&self, id: RequestId) -> Vec<(EventId, Ignored)> {
+        tables::ignored_of(&self.rows, id).expect("readable")
+    }
+
     pub(crate) fn due(&self) -> Vec<Due> {
         self.keys(Table::Due)
             .iter()
@@ -123,17 +129,40 @@ pub(crate) fn incoming(id: RequestId, verdict: Verdict) -> Incoming<'static> {
 
 /// One event to [`DESTINATION`] and one that a disabled connection ignored.
 pub(crate) fn accepted(due_at: Timestamp) -> Verdict {
-    Verdict::Accepted {
-        events: vec![Planned {
-            connection: ConnectionId(1),
-            destination: DESTINATION,
+    Verdict::Keyed(routed(&[(1, DESTINATION)], due_at))
+}
+
+/// Events over these connections, and one that the connection 1000 ignored.
+pub(crate) fn routed(connections: &[(u128, DestinationId)], due_at: Timestamp) -> Keyed {
+    let events = connections.iter().map(|&(id, destination)| KeyedEvent {
+        planned: Planned {
+            connection: ConnectionId(id),
+            destination,
             due_at,
-        }],
-        ignored: vec![PlannedIgnored {
-            connection: ConnectionId(2),
+        },
+        once: None,
+    });
+    Keyed {
+        events: events.collect(),
+        ignored: vec![Unrouted {
+            connection: ConnectionId(1000),
             cause: IgnoreCause::Disabled,
+            meta: None,
         }],
+        keep_ignored: 100,
+        ..Keyed::default()
     }
+}
+
+pub(crate) fn fingerprint(number: u128) -> Fingerprint {
+    Fingerprint::default().within(Scope::Source, number)
+}
+
+pub(crate) fn once(number: u128, window_ms: u64) -> Option<Once> {
+    Some(Once {
+        fingerprint: fingerprint(number),
+        window_ms,
+    })
 }
 
 pub(crate) fn rejected(keep: u32) -> Verdict {

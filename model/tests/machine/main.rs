@@ -2,8 +2,10 @@
 
 mod accepting;
 mod configuring;
+mod duplicates;
 mod kit;
 mod letting_go;
 mod life;
 mod lifecycle;
 mod malformed;
+mod turns;

@@ -4,15 +4,18 @@ use crate::{
     network::Group,
     node::{Node, Replica},
     receiver::Receipt,
-    world::{Asked, Coverage},
+    world::{Asked, Coverage, Kind, WINDOW_MS},
 };
 use model::{
-    ids::{EventId, GroupId},
+    envelope::Envelope,
+    ids::{DestinationId, EventId, GroupId, RequestId},
+    machine::Command,
     state::tables,
-    traffic::EventStatus,
+    time::Timestamp,
+    traffic::{EventStatus, IgnoredMeta},
 };
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, hash_map::DefaultHasher},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, hash_map::DefaultHasher},
     hash::{Hash, Hasher},
 };
 
@@ -24,15 +27,24 @@ const COMPARED_EVERY: usize = 5;
 pub(crate) struct Ledger {
     hashes: HashMap<(GroupId, usize), u64>,
     receipts: BTreeMap<EventId, Vec<Receipt>>,
+    /// The first and the last receipt of each event among all receipts.
+    places: HashMap<EventId, (usize, usize)>,
+    received: usize,
     sent: HashSet<(EventId, u16, u64, usize, u32)>,
     last_term: HashMap<GroupId, u64>,
     cancelled: HashSet<EventId>,
+    by_hand: HashSet<EventId>,
 }
 
 impl Ledger {
     /// Somebody asked for its cancellation, so it may end so.
     pub(crate) fn may_be_cancelled(&mut self, event: EventId) {
         self.cancelled.insert(event);
+    }
+
+    /// Somebody retried or cancelled it, so it may go out of its order.
+    pub(crate) fn by_hand(&mut self, event: EventId) {
+        self.by_hand.insert(event);
     }
 
     /// I1: whatever was acknowledged is in the state of every later leader.
@@ -51,7 +63,8 @@ impl Ledger {
             let present = tables::request(rows, asked.id)
                 .map_err(|e| e.to_string())?
                 .is_some();
-            if !present || events.len() != asked.destinations.len() {
+            let ignored = tables::ignored_of(rows, asked.id).map_err(|e| e.to_string())?;
+            if !present || events.len() + ignored.len() != asked.destinations.len() {
                 return Err(format!(
                     "I1: node {} leads term {} of group {} without {}, which was acknowledged",
                     leader.number, group.term, group.id, asked.id
@@ -108,6 +121,12 @@ impl Ledger {
                 "I5: node {node} sent attempt {number} of {event} twice in term {term}"
             ));
         }
+        self.received += 1;
+        let first = self
+            .places
+            .get(&event)
+            .map_or(self.received, |(first, _)| *first);
+        self.places.insert(event, (first, self.received));
         self.receipts.entry(event).or_default().push(receipt);
         Ok(())
     }
@@ -178,6 +197,128 @@ impl Ledger {
         }
         Ok(())
     }
+
+    /// I4: in each window one of a kind has events, and its duplicates name it.
+    pub(crate) fn one_of_a_kind(
+        &self,
+        asked: &[Asked],
+        node: &Node,
+        coverage: &mut Coverage,
+    ) -> Result<(), String> {
+        let mut made: BTreeMap<u128, Vec<(Timestamp, EventId)>> = BTreeMap::new();
+        let mut duplicates = Vec::new();
+        for asked in asked {
+            let (ordinal, kind) = match asked.kind {
+                Some(Kind::Source(kind)) => (0, kind),
+                Some(Kind::Connection(kind)) => (1, kind + 1_000),
+                None => continue,
+            };
+            let rows = &node.replicas[usize::from(asked.id.group().0) - 1].rows;
+            let Some(stored) = tables::request(rows, asked.id).map_err(|e| e.to_string())? else {
+                continue;
+            };
+            let ignored = tables::ignored_of(rows, asked.id).map_err(|e| e.to_string())?;
+            match ignored
+                .first()
+                .and_then(|(_, ignored)| ignored.meta.clone())
+            {
+                Some(IgnoredMeta::Duplicate { first }) => {
+                    coverage.duplicates += 1;
+                    duplicates.push((kind, stored.ingested_at, first));
+                }
+                // Without a connection it has nothing to be ignored by.
+                _ if asked.destinations.is_empty() => {}
+                _ => {
+                    let event = asked.id.event(ordinal);
+                    made.entry(kind)
+                        .or_default()
+                        .push((stored.ingested_at, event));
+                }
+            }
+        }
+        for firsts in made.values_mut() {
+            firsts.sort_unstable();
+            for pair in firsts.windows(2) {
+                let [(at, one), (later, other)] = pair else {
+                    continue;
+                };
+                if later.since_ms(*at) < WINDOW_MS {
+                    return Err(format!(
+                        "I4: {one} and {other} are of a kind and of a window"
+                    ));
+                }
+            }
+        }
+        for (kind, at, first) in duplicates {
+            let begun = made
+                .get(&kind)
+                .and_then(|made| made.iter().find(|(_, e)| *e == first));
+            let without_connection = asked
+                .iter()
+                .any(|a| a.id == first.request() && a.destinations.is_empty());
+            let in_window =
+                begun.is_some_and(|(begun, _)| (begun.0..begun.0 + WINDOW_MS).contains(&at.0));
+            if !in_window && !without_connection {
+                return Err(format!(
+                    "I4: a duplicate of {first}, which did not stand for it"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// I10: of the events of a key that go to one destination, none is received before the one in front has been for
+    /// the last time.
+    pub(crate) fn in_order(
+        &self,
+        asked: &[Asked],
+        group: &Group,
+        replica: &Replica,
+        coverage: &mut Coverage,
+    ) -> Result<(), String> {
+        let mut last: BTreeMap<(u128, DestinationId), EventId> = BTreeMap::new();
+        for id in accepted_in_order(group)? {
+            let key = asked
+                .iter()
+                .find(|asked| asked.id == id)
+                .and_then(|asked| asked.key);
+            let Some(key) = key else { continue };
+            for (event, row) in tables::events_of(&replica.rows, id).map_err(|e| e.to_string())? {
+                let Some((first_receipt, _)) = self.places.get(&event) else {
+                    continue;
+                };
+                if self.by_hand.contains(&event) {
+                    continue;
+                }
+                let Some(before) = last.insert((key, row.destination_id), event) else {
+                    continue;
+                };
+                coverage.in_order += 1;
+                let (_, last_receipt) = self.places[&before];
+                if first_receipt < &last_receipt {
+                    return Err(format!(
+                        "I10: {event} was received before {before} had ended"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The requests of a group as its log has them.
+fn accepted_in_order(group: &Group) -> Result<Vec<RequestId>, String> {
+    let mut ids = Vec::new();
+    let mut known = BTreeSet::new();
+    for bytes in &group.log {
+        let envelope = Envelope::parse(bytes).map_err(|e| e.to_string())?;
+        let command = Command::decode(&envelope.head).map_err(|e| e.to_string())?;
+        if let Command::AcceptRequests(accepted) = command {
+            let fresh = accepted.requests.iter().map(|request| request.id);
+            ids.extend(fresh.filter(|id| known.insert(*id)));
+        }
+    }
+    Ok(ids)
 }
 
 /// I5: each receipt has its attempt record, or its owner fell. Returns how many had none.

@@ -46,6 +46,8 @@ fn every_promise_holds_through_crashes_cuts_and_failovers() {
         total.cancelled += one.cancelled;
         total.extra_receipts += one.extra_receipts;
         total.stale_rows += one.stale_rows;
+        total.duplicates += one.duplicates;
+        total.in_order += one.in_order;
     }
     println!("{total:?}");
     // A fault that never fired has shown nothing.
@@ -57,6 +59,8 @@ fn every_promise_holds_through_crashes_cuts_and_failovers() {
         ("failed events", total.failed),
         ("cancelled events", total.cancelled),
         ("extra receipts", total.extra_receipts),
+        ("duplicates", total.duplicates),
+        ("events in order", total.in_order),
     ] {
         assert!(count > 0, "no {what} in the whole run");
     }
@@ -117,4 +121,22 @@ fn a_reporter_that_forgets_is_noticed() {
         broken.starts_with("I12") || broken.starts_with("I5"),
         "{broken}"
     );
+}
+
+#[test]
+fn a_door_that_looks_for_duplicates_before_it_proposes_is_noticed() {
+    let broken = broken_by(Mistake::DedupsAtTheDoor);
+    assert!(broken.starts_with("I4"), "{broken}");
+}
+
+#[test]
+fn duplicates_in_two_partitions_are_noticed() {
+    let broken = broken_by(Mistake::SpreadsKinds);
+    assert!(broken.starts_with("I4"), "{broken}");
+}
+
+#[test]
+fn an_order_that_is_forgotten_is_noticed() {
+    let broken = broken_by(Mistake::ForgetsTheOrder);
+    assert!(broken.starts_with("I10"), "{broken}");
 }

@@ -47,6 +47,12 @@ pub(crate) enum Mistake {
     ReadsTheClock,
     /// Outcomes are proposed once and forgotten.
     DropsReports,
+    /// The door looks for duplicates in its own replica and proposes what it does not find there.
+    DedupsAtTheDoor,
+    /// Requests of a kind go to any partition.
+    SpreadsKinds,
+    /// Events are planned without their order.
+    ForgetsTheOrder,
 }
 
 /// What a run went through: one in which no fault ever fired proves nothing.
@@ -61,6 +67,9 @@ pub(crate) struct Coverage {
     pub(crate) cancelled: usize,
     pub(crate) extra_receipts: usize,
     pub(crate) stale_rows: usize,
+    pub(crate) duplicates: usize,
+    /// Events that were attempted after one of their key.
+    pub(crate) in_order: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -124,7 +133,21 @@ pub(crate) struct Asked {
     pub(crate) body: Bytes,
     pub(crate) destinations: Vec<DestinationId>,
     pub(crate) acknowledged: bool,
+    /// It counts as the same as others of its kind.
+    pub(crate) kind: Option<Kind>,
+    /// Its events keep their order with others of this key.
+    pub(crate) key: Option<u128>,
 }
+
+/// What is accepted once in a window: by its source, or by the connection to the first destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Source(u128),
+    Connection(u128),
+}
+
+/// How long others of its kind are duplicates.
+pub(crate) const WINDOW_MS: u64 = 2_500;
 
 pub(crate) struct World {
     mistake: Mistake,
@@ -281,7 +304,14 @@ impl World {
                 replica,
                 &mut self.coverage,
             )?;
+            self.ledger.in_order(
+                &self.asked,
+                &self.groups[group],
+                replica,
+                &mut self.coverage,
+            )?;
         }
-        Ok(())
+        self.ledger
+            .one_of_a_kind(&self.asked, &self.nodes[0], &mut self.coverage)
     }
 }

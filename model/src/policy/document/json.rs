@@ -7,7 +7,7 @@ use std::{cell::Cell, fmt};
 
 /// The value; none when it is not JSON or beyond the bounds. Of a repeated key the last value counts.
 pub(super) fn read(body: &[u8]) -> Option<Value> {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let body = without_mark(body);
     let left = Cell::new(VALUES_MAX);
     let bounds = Bounds {
         depth: DEPTH_MAX,
@@ -17,6 +17,11 @@ pub(super) fn read(body: &[u8]) -> Option<Value> {
     let value = bounds.deserialize(&mut from).ok()?;
     from.end().ok()?;
     Some(value)
+}
+
+/// The text behind a byte order mark, which some senders begin with.
+pub(super) fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
 /// What is left: of the depth here, of the values everywhere.

@@ -89,6 +89,19 @@ impl<'a> Document<'a> {
         }
     }
 
+    /// What was received; none where a transformation made it.
+    pub(crate) fn received(&self) -> Option<(&'a RequestRecord, &'a [u8])> {
+        self.received
+    }
+
+    /// The received body where it is JSON by its headers, for whoever needs more than its structure keeps: it rounds
+    /// long numbers.
+    pub(crate) fn json_text(&self) -> Option<&'a [u8]> {
+        let (record, body) = self.received?;
+        let is_json = matches!(media::form_of(record)?, Form::Json | Form::PlainText);
+        is_json.then(|| json::without_mark(body))
+    }
+
     /// The value of a part; none where the body has no structure.
     #[must_use]
     pub fn part(&self, part: Part) -> Option<&Value> {

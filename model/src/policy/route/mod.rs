@@ -5,7 +5,7 @@ mod router;
 
 pub use router::Router;
 
-use super::document::Document;
+use super::{dedup::Fingerprints, document::Document, placement::Placement};
 use crate::{
     catalog::{Catalog, Source},
     machine::Verdict,
@@ -22,17 +22,45 @@ pub struct Kept {
     pub ignored_per_request: usize,
 }
 
+/// What becomes of a request, and the partition that it belongs to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    pub verdict: Verdict,
+    pub placement: Placement,
+}
+
 /// Plans a verified request over the connections of its source. Only the rules before the first transformation run here.
 #[must_use]
-pub fn plan(catalog: &Catalog, request: &Request<Verified>, now: Timestamp, kept: Kept) -> Verdict {
-    let Some(router) = catalog.router(request.record.source_id) else {
-        return Verdict::Rejected {
-            cause: RejectionCause::NoConnection,
-            keep: kept.rejected_per_source,
+pub fn plan(catalog: &Catalog, request: &Request<Verified>, now: Timestamp, kept: Kept) -> Plan {
+    let source = request.record.source_id;
+    let Some(router) = catalog.router(source) else {
+        return Plan {
+            verdict: Verdict::Rejected {
+                cause: RejectionCause::NoConnection,
+                keep: kept.rejected_per_source,
+            },
+            placement: Placement::Any,
         };
     };
     let document = Document::of(&request.record, &request.body);
-    router.plan(&document, now, kept.ignored_per_request)
+    let verdict = router.plan(&document, now, kept.ignored_per_request);
+    let fingerprints = Fingerprints::new(&document);
+    let Some(needs) = catalog.needs_of(source) else {
+        return Plan {
+            verdict,
+            placement: Placement::Any,
+        };
+    };
+    Plan {
+        placement: needs.place(source, &fingerprints),
+        verdict: router.keyed(
+            verdict,
+            needs.once(source, &fingerprints),
+            needs.order(source, &fingerprints),
+            &fingerprints,
+            kept.ignored_per_request,
+        ),
+    }
 }
 
 /// What stands against a request before its signature is looked at.

@@ -3,10 +3,14 @@
 use super::index::Index;
 use crate::{
     catalog::{Connection, Rule},
+    fingerprint::{Fingerprint, Scope},
     ids::ConnectionId,
-    machine::{Planned, Unrouted, Verdict},
+    machine::{Keyed, KeyedEvent, Once, Planned, Unrouted, Verdict},
     policy::{
+        dedup::{Deduplicate, Fingerprints},
+        delay,
         document::{Document, Part},
+        fields::Picker,
         filter::{Filter, Need, Steps},
     },
     time::Timestamp,
@@ -19,6 +23,8 @@ use std::{collections::HashMap, sync::Arc};
 pub struct Router {
     routes: Vec<Route>,
     index: Index,
+    /// The places of those that have a rule on duplicates.
+    deduplicates: HashMap<ConnectionId, usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -34,6 +40,8 @@ struct Asks {
     filters: Vec<Filter>,
     /// What they can't do without.
     needs: Vec<Need>,
+    /// The rule on duplicates, which looks at the request as it came in, wherever it stands.
+    deduplicate: Option<Deduplicate>,
 }
 
 impl Router {
@@ -60,7 +68,15 @@ impl Router {
         let asked = routes.iter().enumerate();
         let asked = asked.filter(|(_, route)| route.is_enabled());
         let index = Index::new(asked.map(|(place, route)| (place, &*route.asks.needs)));
-        Self { routes, index }
+        let deduplicates = routes.iter().enumerate();
+        let deduplicates = deduplicates
+            .filter(|(_, route)| route.asks.deduplicate.is_some())
+            .map(|(place, route)| (route.connection.id, place));
+        Self {
+            deduplicates: deduplicates.collect(),
+            routes,
+            index,
+        }
     }
 
     /// Whether it was made of these connections.
@@ -96,6 +112,7 @@ impl Router {
         now: Timestamp,
         kept: usize,
     ) -> Verdict {
+        let request = Picker::new(document);
         let mut steps = Steps::of_request();
         let mut taken = Vec::new();
         let mut events = Vec::new();
@@ -103,7 +120,7 @@ impl Router {
             let route = &self.routes[place];
             if route.takes(document, &mut steps) {
                 taken.push(place);
-                events.push(route.planned(now));
+                events.push(route.planned(&request, now));
             }
         }
         let ignored = self.ignored(&taken, document, &mut steps, kept);
@@ -113,6 +130,50 @@ impl Router {
             more_ignored: u32::try_from(all - ignored.len()).unwrap_or(u32::MAX),
             ignored,
         }
+    }
+
+    /// The same plan with what is decided on arrival: what its source and its connections take once, and whose turns its
+    /// events wait for. A plan without any of that stays as it is.
+    pub(super) fn keyed<'a>(
+        &'a self,
+        verdict: Verdict,
+        once: Option<Once>,
+        order: Option<Fingerprint>,
+        request: &Fingerprints<'a>,
+        kept: usize,
+    ) -> Verdict {
+        if once.is_none() && order.is_none() && self.deduplicates.is_empty() {
+            return verdict;
+        }
+        let Verdict::Routed {
+            events,
+            ignored,
+            more_ignored,
+        } = verdict
+        else {
+            return verdict;
+        };
+        let events: Vec<KeyedEvent> = events
+            .into_iter()
+            .map(|planned| KeyedEvent {
+                planned,
+                once: self.once(planned.connection, request),
+            })
+            .collect();
+        Verdict::Keyed(Keyed {
+            once,
+            order,
+            events,
+            ignored,
+            more_ignored,
+            keep_ignored: u16::try_from(kept).unwrap_or(u16::MAX),
+        })
+    }
+
+    fn once<'a>(&'a self, id: ConnectionId, request: &Fingerprints<'a>) -> Option<Once> {
+        let route = &self.routes[*self.deduplicates.get(&id)?];
+        let rule = route.asks.deduplicate.as_ref()?;
+        rule.once(request, Scope::Connection, id.0)
     }
 
     /// The first of those that did not take the request, and why. Looks at no more of them than are kept.
@@ -144,11 +205,11 @@ impl Route {
         self.is_enabled() && filters.all(|filter| filter.holds(document, steps))
     }
 
-    fn planned(&self, now: Timestamp) -> Planned {
+    fn planned(&self, request: &Picker<'_>, now: Timestamp) -> Planned {
         Planned {
             connection: self.connection.id,
             destination: self.connection.destination_id,
-            due_at: now.plus_ms(self.connection.delay_ms()),
+            due_at: delay::due_at(&self.connection, request, now),
         }
     }
 
@@ -183,11 +244,12 @@ fn compile(connection: &Connection) -> Arc<Asks> {
     let rules = connection.rules_at_the_door().iter();
     let filters = rules.filter_map(|rule| match rule {
         Rule::Filter(filter) => Some(Filter::stored(filter)),
-        Rule::Delay { .. } | Rule::Retry(_) => None,
+        Rule::Delay(_) | Rule::Retry(_) | Rule::Deduplicate(_) => None,
     });
     let filters: Vec<Filter> = filters.collect();
     Arc::new(Asks {
         needs: filters.iter().filter_map(Filter::need).collect(),
+        deduplicate: connection.deduplicate().map(Deduplicate::of),
         filters,
     })
 }

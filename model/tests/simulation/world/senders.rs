@@ -1,13 +1,16 @@
 //! What senders and operators do: post, post again, retry and cancel by hand.
 
-use super::{Asked, GROUPS, Mistake, NODES, World};
+use super::{Asked, GROUPS, Kind, Mistake, NODES, WINDOW_MS, World};
 use crate::network::Purpose;
 use bytes::Bytes;
+use model::fingerprint::{Fingerprint, Scope};
 use model::ids::{ConnectionId, DestinationId, GroupId, RequestId, SourceId};
 use model::machine::{
-    AcceptRequests, CancelEvent, Command, Incoming, Planned, RetryEvent, Verdict,
+    AcceptRequests, CancelEvent, Command, Incoming, Keyed, KeyedEvent, Once, Planned, RetryEvent,
+    Verdict,
 };
-use model::state::codec;
+use model::policy::placement::Placement;
+use model::state::{codec, tables};
 use model::time::Timestamp;
 use model::traffic::{Origin, RequestRecord, Trigger};
 
@@ -20,10 +23,17 @@ impl World {
             .into_iter()
             .filter(|_| self.rng.bool())
             .collect::<Vec<_>>();
-        let group = self.rng.u16(1..=GROUPS);
+        let number_of_kind = self.rng.u128(0..3);
+        let kind = match self.rng.u8(0..4) {
+            0 => Some(Kind::Source(number_of_kind)),
+            1 if !destinations.is_empty() => Some(Kind::Connection(number_of_kind)),
+            _ => None,
+        };
+        let key = self.rng.bool().then(|| self.rng.u128(0..2));
+        let group = self.place(kind, key);
         let door = up.get(self.rng.usize(0..up.len().max(1))).copied();
         let clock = door.map_or(Timestamp(self.now), |n| self.nodes[n].clock(self.now));
-        let id = RequestId::mint(clock, GroupId(group), self.rng.u128(..));
+        let id = RequestId::mint(clock, group, self.rng.u128(..));
         let body = Bytes::from(format!("body {number} of {id}"));
         // Posted in the order of time, numbered by it.
         let number = self.asked.len();
@@ -33,11 +43,22 @@ impl World {
             body,
             destinations,
             acknowledged: false,
+            kind,
+            key,
         });
         if let Some(door) = door {
             self.accept(door, number);
         }
         Ok(())
+    }
+
+    /// The partition of a request. Two needs that don't agree leave one place for all that have any.
+    fn place(&mut self, kind: Option<Kind>, key: Option<u128>) -> GroupId {
+        if self.mistake == Mistake::SpreadsKinds || (kind, key) == (None, None) {
+            return GroupId(self.rng.u16(1..=GROUPS));
+        }
+        let place = Placement::With(Fingerprint::default().within(Scope::Source, 1));
+        place.group(GROUPS).expect("a partition")
     }
 
     /// Somebody retries or cancels an event by hand, whatever has become of it.
@@ -52,6 +73,7 @@ impl World {
             .id
             .event(u16::try_from(ordinal).map_err(|e| e.to_string())?);
         let group = usize::from(event.group().0) - 1;
+        self.ledger.by_hand(event);
         let command = if self.rng.bool() {
             let trigger = Trigger::Manual;
             Command::RetryEvent(RetryEvent { event, trigger })
@@ -65,6 +87,9 @@ impl World {
     }
 
     pub(super) fn accept(&mut self, node: usize, number: usize) {
+        if self.mistake == Mistake::DedupsAtTheDoor && self.looks_like_a_duplicate(node, number) {
+            return;
+        }
         let clock = self.nodes[node].clock(self.now);
         let asked = &mut self.asked[number];
         let record = codec::encode(&RequestRecord {
@@ -76,10 +101,23 @@ impl World {
             headers: vec![],
             origin: Origin::Vouched,
         });
-        let events = asked.destinations.iter().map(|&destination| Planned {
-            connection: ConnectionId(destination.0),
-            destination,
-            due_at: clock,
+        let once = asked.kind.map(|kind| Once {
+            fingerprint: fingerprint_of(kind),
+            window_ms: WINDOW_MS,
+        });
+        let once = once.filter(|_| self.mistake != Mistake::DedupsAtTheDoor);
+        let of_source = matches!(asked.kind, Some(Kind::Source(_)));
+        let order = asked
+            .key
+            .filter(|_| self.mistake != Mistake::ForgetsTheOrder);
+        let events = asked.destinations.iter().enumerate();
+        let events = events.map(|(place, &destination)| KeyedEvent {
+            planned: Planned {
+                connection: ConnectionId(destination.0),
+                destination,
+                due_at: clock,
+            },
+            once: once.filter(|_| place == 0 && !of_source),
         });
         let command = Command::AcceptRequests(AcceptRequests {
             requests: vec![Incoming {
@@ -87,10 +125,13 @@ impl World {
                 source: SourceId(1),
                 record: &record,
                 body: Some(0),
-                verdict: Verdict::Accepted {
+                verdict: Verdict::Keyed(Keyed {
+                    once: once.filter(|_| of_source),
+                    order: order.map(|key| Fingerprint::default().within(Scope::Order, key)),
                     events: events.collect(),
-                    ignored: vec![],
-                },
+                    keep_ignored: 100,
+                    ..Keyed::default()
+                }),
             }],
         });
         let bytes = command.envelope(clock, std::slice::from_ref(&asked.body));
@@ -100,4 +141,24 @@ impl World {
         }
         self.propose(node, group, bytes, Purpose::Accept(number));
     }
+
+    /// What a door would find that looks before it proposes.
+    fn looks_like_a_duplicate(&self, node: usize, number: usize) -> bool {
+        let asked = &self.asked[number];
+        let replica = &self.nodes[node].replicas[usize::from(asked.id.group().0) - 1];
+        asked.kind.is_some()
+            && self.asked.iter().any(|other| {
+                let stored = tables::request(&replica.rows, other.id).ok().flatten();
+                other.id != asked.id && other.kind == asked.kind && stored.is_some()
+            })
+    }
+}
+
+/// For one source or one connection, as the door makes it.
+fn fingerprint_of(kind: Kind) -> Fingerprint {
+    let (scope, number) = match kind {
+        Kind::Source(number) => (Scope::Source, number),
+        Kind::Connection(number) => (Scope::Connection, number),
+    };
+    Fingerprint::default().within(scope, number)
 }

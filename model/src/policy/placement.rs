@@ -1,0 +1,165 @@
+//! Which partition takes a request: one that all who must see it together agree on, or any.
+
+use super::dedup::{Deduplicate, Fingerprints, Selection};
+use crate::{
+    catalog::{Connection, Source},
+    fingerprint::{Fingerprint, Scope},
+    ids::{GroupId, SourceId},
+    machine::Once,
+};
+
+/// What a source and its connections compare its requests by.
+#[derive(Clone, Debug, Default)]
+pub struct Needs {
+    once: Option<Deduplicate>,
+    order: Option<Selection>,
+    together: Together,
+}
+
+/// Which requests of a source have to be in one partition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Together {
+    /// None: each goes where it is cheapest.
+    #[default]
+    None,
+    /// Those that are equal in this.
+    Equal(Selection),
+    /// All: several rules have nothing in common but the source.
+    All,
+}
+
+impl Needs {
+    /// Counts in a source's own rules.
+    pub fn add_source(&mut self, source: &Source) {
+        self.once = source.deduplicate.as_deref().map(Deduplicate::of);
+        let key = &source.ordering_key;
+        self.order = (!key.is_empty()).then(|| Selection::only(key));
+        let once = self.once.iter().map(|once| &once.selection);
+        for selection in once.chain(&self.order) {
+            self.together.add(selection);
+        }
+    }
+
+    /// Counts in a connection, disabled or not: a switch that is flipped must not move requests elsewhere.
+    pub fn add_connection(&mut self, connection: &Connection) {
+        if let Some(rule) = connection.deduplicate() {
+            self.together.add(&Selection::of(rule));
+        }
+    }
+
+    /// What the source may accept a request once for.
+    #[must_use]
+    pub fn once<'a>(&'a self, source: SourceId, request: &Fingerprints<'a>) -> Option<Once> {
+        let once = self.once.as_ref()?;
+        once.once(request, Scope::Source, source.0)
+    }
+
+    /// Whose turns the events of a request wait for.
+    #[must_use]
+    pub fn order<'a>(
+        &'a self,
+        source: SourceId,
+        request: &Fingerprints<'a>,
+    ) -> Option<Fingerprint> {
+        let key = request.of(self.order.as_ref()?)?;
+        Some(key.within(Scope::Order, source.0))
+    }
+
+    /// Where a request of the source belongs.
+    #[must_use]
+    pub fn place<'a>(&'a self, source: SourceId, request: &Fingerprints<'a>) -> Placement {
+        match &self.together {
+            Together::None => Placement::Any,
+            // One that has none of the fields is like no other, so nobody looks for it.
+            Together::Equal(selection) => request
+                .of(selection)
+                .map_or(Placement::Any, Placement::With),
+            Together::All => {
+                Placement::With(Fingerprint::default().within(Scope::Source, source.0))
+            }
+        }
+    }
+}
+
+impl Together {
+    fn add(&mut self, selection: &Selection) {
+        match self {
+            Self::None => *self = Self::Equal(selection.clone()),
+            Self::Equal(known) if known == selection => {}
+            Self::Equal(_) | Self::All => *self = Self::All,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    Any,
+    /// With all others of this fingerprint.
+    With(Fingerprint),
+}
+
+impl Placement {
+    /// The partition among so many; none where any will do.
+    #[must_use]
+    pub fn group(self, partitions: u16) -> Option<GroupId> {
+        match self {
+            Self::Any => None,
+            Self::With(fingerprint) => {
+                let place = fingerprint.number() % u64::from(partitions.max(1));
+                Some(GroupId(u16::try_from(place + 1).unwrap_or(1)))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn needs_that_agree_are_one_and_others_leave_the_source() {
+        let only = |names: &[&str]| {
+            let fields: Vec<_> = names.iter().map(|n| n.parse().expect(n)).collect();
+            Selection::only(&fields)
+        };
+        let of = |selections: &[Selection]| {
+            let mut together = Together::default();
+            selections
+                .iter()
+                .for_each(|selection| together.add(selection));
+            together
+        };
+        assert_eq!(of(&[]), Together::None);
+        let agreed = only(&["body.a", "body.b"]);
+        assert_eq!(
+            of(&[agreed.clone(), only(&["body.b", "body.a"])]),
+            Together::Equal(agreed.clone())
+        );
+        assert_eq!(of(&[agreed.clone(), only(&["body.a"])]), Together::All);
+        assert_eq!(
+            of(&[agreed.clone(), Selection::Whole, agreed]),
+            Together::All
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn equal_fingerprints_go_to_one_partition_and_none_goes_astray(id: u128, partitions in 0u16..100) {
+            let with = Placement::With(Fingerprint::default().within(Scope::Source, id));
+            let group = with.group(partitions);
+            prop_assert_eq!(group, with.group(partitions));
+            let group = group.expect("a partition").0;
+            prop_assert!((1..=partitions.max(1)).contains(&group));
+            prop_assert_eq!(Placement::Any.group(partitions), None);
+        }
+    }
+
+    #[test]
+    fn sources_spread_over_the_partitions() {
+        let groups: std::collections::BTreeSet<_> = (0..60)
+            .map(|id| Placement::With(Fingerprint::default().within(Scope::Source, id)).group(6))
+            .collect();
+        assert_eq!(groups.len(), 6);
+    }
+}
