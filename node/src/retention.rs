@@ -2,12 +2,13 @@
 
 use crate::{gateway::Gateway, world};
 use model::{
-    ids::{EventId, GroupId, RequestId},
+    ids::{GroupId, RequestId},
     machine::{AdvanceRetention, Command, Reply, decode_reply},
     policy::retention::{self, Bounds, Seen},
     state::{
-        keys::{self, Due},
+        keys,
         kv::{KvError, Read, Table},
+        tables,
     },
     time::Timestamp,
 };
@@ -15,8 +16,6 @@ use std::{sync::Arc, time::Duration};
 use tracing::{info, warn};
 
 const EVERY: Duration = Duration::from_secs(60);
-/// Due rows looked at together.
-const PAGE: usize = 1_000;
 
 /// Runs until it is aborted.
 pub(crate) async fn run(gateway: Arc<Gateway>) {
@@ -79,11 +78,11 @@ fn decide(
         oldest_open: None,
         used_bytes,
     };
-    // Looking for open events reads the whole due table, so only when there is something to let go.
+    // Looking for open events reads all of them, so only when there is something to let go.
     if retention::horizon(&seen, bounds).is_none() {
         return Ok(None);
     }
-    seen.oldest_open = oldest_open(&view)?;
+    seen.oldest_open = tables::oldest_open(&view)?;
     Ok(retention::horizon(&seen, bounds).map(|before| AdvanceRetention { before, seen_index }))
 }
 
@@ -98,51 +97,4 @@ fn oldest_kept(view: &impl Read) -> Result<Option<Timestamp>, KvError> {
         .first()
         .and_then(|(key, _)| RequestId::from_key(key))
         .map(RequestId::minted_at))
-}
-
-/// When the oldest event that still wants an attempt was minted.
-fn oldest_open(view: &impl Read) -> Result<Option<Timestamp>, KvError> {
-    let mut oldest: Option<EventId> = None;
-    let mut from = Vec::new();
-    loop {
-        let rows = view.scan(Table::Due, &from, &[u8::MAX; Due::LEN], PAGE)?;
-        let Some((last, _)) = rows.last() else {
-            return Ok(oldest.map(EventId::minted_at));
-        };
-        from = [last, [0].as_slice()].concat();
-        let events = rows
-            .iter()
-            .filter_map(|(key, _)| Some(Due::from_key(key)?.event));
-        oldest = oldest.into_iter().chain(events).min();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use model::{
-        ids::DestinationId,
-        state::{keys::DueClass, kv::Kv, memory::Memory},
-    };
-
-    #[test]
-    fn the_oldest_open_event_is_found_behind_any_number_of_due_rows() {
-        let mut kv = Memory::default();
-        for n in 0..(PAGE as u64 * 2 + 5) {
-            let minted = Timestamp(1_000_000 + n);
-            // The oldest one is due last.
-            let due = Due {
-                destination: DestinationId(u128::from(n % 3)),
-                class: DueClass::Fresh,
-                at: Timestamp(9_000_000 - n),
-                event: RequestId::mint(minted, GroupId(1), u128::from(n)).event(1),
-            };
-            kv.put(Table::Due, &due.key(), &[]);
-        }
-        assert_eq!(
-            oldest_open(&kv).expect("readable"),
-            Some(Timestamp(1_000_000))
-        );
-        assert_eq!(oldest_open(&Memory::default()).expect("readable"), None);
-    }
 }

@@ -35,6 +35,7 @@ pub(crate) struct Metrics {
     cluster: Option<Cluster>,
     /// Requests answered with a 2xx.
     pub(crate) acknowledged: IntCounter,
+    pub(crate) duplicates: IntCounter,
     /// Requests rejected by their source's rules, by cause.
     pub(crate) rejected: IntCounterVec,
     /// Rejected requests that were counted but not stored.
@@ -79,6 +80,10 @@ impl Metrics {
         let make = Maker(&registry);
         Ok(Self {
             acknowledged: make.counter("acknowledged_total", "Requests answered with a 2xx")?,
+            duplicates: make.counter(
+                "duplicates_total",
+                "Requests that their source had seen before, among those answered with a 2xx",
+            )?,
             rejected: make.counters(
                 "rejected_total",
                 "Requests rejected by their source",

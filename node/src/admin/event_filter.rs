@@ -121,6 +121,7 @@ mod tests {
             successful_at: None,
             response_status: Some(503),
             error_code: Some(ErrorCode::BadResponse),
+            turn: None,
         }
     }
 

@@ -22,6 +22,7 @@ mod request_filter;
 mod requests;
 mod routes;
 mod rules;
+mod sameness;
 mod source_auth;
 mod source_input;
 mod source_marks;

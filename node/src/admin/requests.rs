@@ -276,12 +276,6 @@ fn show_origin(origin: &Origin) -> Value {
     }
 }
 
-fn show_meta(meta: &IgnoredMeta) -> Value {
-    match meta {
-        IgnoredMeta::Filtered(parts) => parts.iter().map(|part| part.name()).collect(),
-    }
-}
-
 fn show_ignored(viewer: &Viewer, id: EventId, ignored: &Ignored) -> Value {
     json!({
         "id": id,
@@ -292,6 +286,17 @@ fn show_ignored(viewer: &Viewer, id: EventId, ignored: &Ignored) -> Value {
         "meta": ignored.meta.as_ref().map(show_meta),
         "created_at": times::show(ignored.created_at),
     })
+}
+
+fn show_meta(meta: &IgnoredMeta) -> Value {
+    match meta {
+        IgnoredMeta::Filtered(parts) => parts.iter().map(|part| part.name()).collect(),
+        IgnoredMeta::Duplicate { first } => {
+            // The first event of that connection; a source knows requests as a whole.
+            let event = (first.ordinal() > 0).then_some(first);
+            json!({"duplicate_of": {"request_id": first.request(), "event_id": event}})
+        }
+    }
 }
 
 #[cfg(test)]
@@ -354,6 +359,20 @@ mod tests {
         let filtered = ignored(IgnoreCause::Filtered, Some(parts));
         assert_eq!(filtered["cause"], "FILTERED");
         assert_eq!(filtered["meta"], json!(["body", "path"]));
+    }
+
+    #[test]
+    fn a_duplicate_says_of_what() {
+        let first = RequestId::mint(Timestamp(5), model::ids::GroupId(1), 7);
+        let meta = |ordinal| {
+            let first = first.event(ordinal);
+            show_meta(&IgnoredMeta::Duplicate { first })["duplicate_of"].clone()
+        };
+        assert_eq!(meta(0), json!({"request_id": first, "event_id": null}));
+        assert_eq!(
+            meta(2),
+            json!({"request_id": first, "event_id": first.event(2)})
+        );
     }
 
     #[test]

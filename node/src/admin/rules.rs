@@ -1,11 +1,13 @@
-//! A connection's rules: filter, delay and retry. The other kinds are refused by name, because skipping a filter would deliver what nobody wanted.
+//! A connection's rules: filter, deduplicate, delay and retry. The other kinds are refused by name, because skipping a filter
+//! would deliver what nobody wanted.
 
 use super::{
     api_error::ApiError,
     body::{Fields, Given},
+    sameness,
 };
 use model::{
-    catalog::{Backoff, Connection, FilterRule, RetryRule, Rule},
+    catalog::{Backoff, Connection, DelayRule, Field, FilterRule, RetryRule, Rule},
     policy::{document::Part, filter::Filter},
 };
 use serde_json::{Value, json};
@@ -48,22 +50,37 @@ pub(super) fn read(fields: &Fields<'_>, kept: Option<&Connection>) -> Result<Vec
 fn may_repeat(rule: &Rule) -> bool {
     match rule {
         Rule::Filter(_) => true,
-        Rule::Delay { .. } | Rule::Retry(_) => false,
+        Rule::Delay(_) | Rule::Retry(_) | Rule::Deduplicate(_) => false,
     }
 }
 
 fn rule(fields: &Fields<'_>) -> Result<Rule, ApiError> {
     match fields.text("type", 32)? {
-        Given::Value("delay") => match fields.whole("delay", 0, MAX_DELAY_MS)? {
-            Given::Value(delay) => Ok(Rule::Delay { delay }),
-            _ => Err(fields.invalid("delay", "expected milliseconds")),
-        },
+        Given::Value("delay") => Ok(Rule::Delay(delay(fields)?)),
+        Given::Value("deduplicate") => Ok(Rule::Deduplicate(sameness::read(fields)?)),
         Given::Value("retry") => Ok(Rule::Retry(retry(fields)?)),
         Given::Value("filter") => Ok(Rule::Filter(Box::new(filter(fields)?))),
-        Given::Value(kind @ ("transform" | "deduplicate")) => Err(ApiError::not_available(
-            &format!("{}: the rule {kind}", fields.path("type")),
-        )),
-        _ => Err(fields.invalid("type", "expected filter, delay or retry")),
+        Given::Value(kind @ "transform") => Err(ApiError::not_available(&format!(
+            "{}: the rule {kind}",
+            fields.path("type")
+        ))),
+        _ => Err(fields.invalid("type", "expected filter, deduplicate, delay or retry")),
+    }
+}
+
+/// So long, until a time that the request names, or both.
+fn delay(fields: &Fields<'_>) -> Result<DelayRule, ApiError> {
+    let delay = fields.whole("delay", 0, MAX_DELAY_MS)?.value();
+    let until = match fields.text("until", Field::LEN_MAX)?.value() {
+        Some(text) => Some(sameness::one(fields, "until", text)?),
+        None => None,
+    };
+    match (delay, until) {
+        (None, None) => Err(fields.invalid("delay", "expected milliseconds, or until and a field")),
+        (delay, until) => Ok(DelayRule {
+            delay: delay.unwrap_or_default(),
+            until,
+        }),
     }
 }
 
@@ -138,7 +155,8 @@ fn is_status_pattern(text: &str) -> bool {
 /// A rule as the API shows it.
 pub(super) fn show(rule: &Rule) -> Value {
     match rule {
-        Rule::Delay { delay } => json!({"type": "delay", "delay": delay}),
+        // They are kept in the API's own shape.
+        Rule::Delay(_) | Rule::Deduplicate(_) | Rule::Filter(_) => json!(rule),
         Rule::Retry(retry) => {
             let mut shown = json!({
                 "type": "retry",
@@ -154,7 +172,6 @@ pub(super) fn show(rule: &Rule) -> Value {
             }
             shown
         }
-        Rule::Filter(_) => json!(rule),
     }
 }
 
@@ -168,9 +185,10 @@ mod tests {
     }
 
     #[test]
-    fn delay_and_retry_read_back_as_they_were_given() {
+    fn rules_read_back_as_they_were_given() {
         let given = json!([
-            {"type": "delay", "delay": 1500},
+            {"type": "deduplicate", "window": 60_000, "include_fields": ["body.id"]},
+            {"type": "delay", "delay": 1500, "until": "body.deliver_at"},
             {"type": "retry", "strategy": "linear", "count": 3, "interval": 1000,
              "response_status_codes": ["500", "!404", "500-599", ">=429"]},
         ]);
@@ -190,12 +208,17 @@ mod tests {
     }
 
     #[test]
+    fn a_delay_until_a_time_needs_no_other() {
+        let read = rules(&json!([{"type": "delay", "until": "headers.X-At"}])).expect("a rule");
+        let shown = json!({"type": "delay", "delay": 0, "until": "headers.x-at"});
+        assert_eq!(show(&read[0]), shown);
+    }
+
+    #[test]
     fn what_does_not_exist_yet_is_refused_by_name() {
-        for kind in ["transform", "deduplicate"] {
-            let error = rules(&json!([{ "type": kind }])).expect_err(kind);
-            let named = format!("rules[0].type: the rule {kind} is not available");
-            assert!(error.message().starts_with(&named), "{error}");
-        }
+        let error = rules(&json!([{"type": "transform"}])).expect_err("a transformation");
+        let named = "rules[0].type: the rule transform is not available";
+        assert!(error.message().starts_with(named), "{error}");
     }
 
     #[test]
@@ -231,6 +254,12 @@ mod tests {
             (json!(7), "rules[0]"),
             (json!({"type": "delay"}), "rules[0].delay"),
             (json!({"type": "delay", "delay": -1}), "rules[0].delay"),
+            (json!({"type": "delay", "until": "at"}), "rules[0].until"),
+            (json!({"type": "deduplicate"}), "rules[0].window"),
+            (
+                json!({"type": "deduplicate", "window": 5_000, "include_fields": ["x"]}),
+                "rules[0].include_fields[0]",
+            ),
             (json!({"type": "retry"}), "rules[0].strategy"),
             (
                 json!({"type": "retry", "strategy": "linear", "count": 51}),

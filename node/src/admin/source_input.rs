@@ -3,10 +3,10 @@
 use super::{
     api_error::ApiError,
     body::{Fields, Given},
-    names, source_auth,
+    names, sameness, source_auth,
 };
 use model::{
-    catalog::{Catalog, CustomResponse, ResponseKind, Source},
+    catalog::{Catalog, CustomResponse, DeduplicateRule, Field, ResponseKind, Source},
     ids::SourceId,
     time::Timestamp,
 };
@@ -45,6 +45,8 @@ pub(super) fn read(
         )?,
         allowed_http_methods: read_methods(&config, kept)?,
         custom_response,
+        deduplicate: read_deduplicate(&config, kept)?,
+        ordering_key: read_ordering_key(&config, kept)?,
         disabled_at: kept.and_then(|kept| kept.disabled_at),
         created_at: kept.map_or(now, |kept| kept.created_at),
         updated_at: now,
@@ -87,6 +89,24 @@ fn read_methods(config: &Fields<'_>, kept: Option<&Source>) -> Result<Vec<String
     Ok(methods)
 }
 
+fn read_deduplicate(
+    config: &Fields<'_>,
+    kept: Option<&Source>,
+) -> Result<Option<Box<DeduplicateRule>>, ApiError> {
+    let rule = match config.object("deduplicate")? {
+        Given::Absent => Given::Absent,
+        Given::Null => Given::Null,
+        Given::Value(rule) => Given::Value(Box::new(sameness::read(&rule)?)),
+    };
+    Ok(rule.or_kept(kept.and_then(|kept| kept.deduplicate.clone())))
+}
+
+fn read_ordering_key(config: &Fields<'_>, kept: Option<&Source>) -> Result<Vec<Field>, ApiError> {
+    let key = sameness::some(config, "ordering_key")?;
+    let kept = kept.map(|kept| kept.ordering_key.clone());
+    Ok(key.or_kept(kept).unwrap_or_default())
+}
+
 fn read_response(fields: &Fields<'_>) -> Result<CustomResponse, ApiError> {
     let content_type = match fields.text("content_type", 16)? {
         Given::Value("json") => ResponseKind::Json,
@@ -120,6 +140,10 @@ mod tests {
         let body = json!({"name": "gh", "type": "GITHUB", "config": {"auth": auth}});
         let mut kept = over(None, body).expect("a source");
         kept.allowed_http_methods = vec!["PUT".into()];
+        let config = json!({"deduplicate": {"window": 5_000}, "ordering_key": "body.id"});
+        let keyed = over(Some(&kept), json!({"name": "gh", "config": config})).expect("a source");
+        assert!(keyed.deduplicate.is_some() && keyed.ordering_key.len() == 1);
+        kept = keyed;
         kept.disabled_at = Some(Timestamp(3));
         let body = json!({"name": "gh", "description": "d"});
         let source = over(Some(&kept), body).expect("a source");
@@ -128,6 +152,18 @@ mod tests {
             ..kept
         };
         assert_eq!(source, expected);
+    }
+
+    #[test]
+    fn null_takes_a_rule_and_a_key_away() {
+        let config = json!({"deduplicate": {"window": 5_000}, "ordering_key": ["path"]});
+        let kept = over(None, json!({"name": "s", "config": config})).expect("a source");
+        let config = json!({"deduplicate": null, "ordering_key": null});
+        let source = over(Some(&kept), json!({"name": "s", "config": config})).expect("a source");
+        assert_eq!(
+            (source.deduplicate, source.ordering_key),
+            (None, Vec::new())
+        );
     }
 
     #[test]
@@ -142,6 +178,18 @@ mod tests {
             (
                 json!({"name": "n", "config": {"custom_response": {"content_type": "pdf"}}}),
                 "config.custom_response.content_type",
+            ),
+            (
+                json!({"name": "n", "config": {"deduplicate": {"window": 1}}}),
+                "config.deduplicate.window",
+            ),
+            (
+                json!({"name": "n", "config": {"ordering_key": "id"}}),
+                "config.ordering_key",
+            ),
+            (
+                json!({"name": "n", "config": {"ordering_key": ["path", "id"]}}),
+                "config.ordering_key[1]",
             ),
         ] {
             let error = over(None, body).expect_err(field);

@@ -87,6 +87,8 @@ mod tests {
             verification,
             allowed_http_methods: Vec::new(),
             custom_response: None,
+            deduplicate: None,
+            ordering_key: Vec::new(),
             disabled_at: None,
             created_at: Timestamp(0),
             updated_at: Timestamp(0),

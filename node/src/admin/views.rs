@@ -70,6 +70,12 @@ impl Viewer {
             "allowed_http_methods": if methods.is_empty() { json!(DEFAULT_METHODS) } else { json!(methods) },
             "custom_response": response,
         });
+        if let Some(rule) = &source.deduplicate {
+            config["deduplicate"] = json!(rule);
+        }
+        if !source.ordering_key.is_empty() {
+            config["ordering_key"] = json!(source.ordering_key);
+        }
         if auth.scheme != auth.source_type {
             config["auth_type"] = json!(auth.scheme);
         }
@@ -211,6 +217,8 @@ mod tests {
             verification,
             allowed_http_methods: Vec::new(),
             custom_response: None,
+            deduplicate: None,
+            ordering_key: Vec::new(),
             disabled_at: None,
             created_at: Timestamp(0),
             updated_at: Timestamp(1),

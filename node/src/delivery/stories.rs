@@ -247,6 +247,8 @@ fn source() -> Item {
         verification: Verification::none(),
         allowed_http_methods: Vec::new(),
         custom_response: None,
+        deduplicate: None,
+        ordering_key: Vec::new(),
         disabled_at: None,
         created_at: Timestamp(0),
         updated_at: Timestamp(0),

@@ -225,6 +225,7 @@ mod tests {
             successful_at: None,
             response_status: None,
             error_code: None,
+            turn: None,
         };
         kv.put(Table::Due, &due.key(), &[]);
         kv.put(Table::Events, &due.event.key(), &codec::encode(&event));

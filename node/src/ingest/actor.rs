@@ -36,6 +36,11 @@ impl Job {
         self.judged.body.len() + self.judged.record.len()
     }
 
+    /// The partition that it belongs to; none where any will do.
+    fn group(&self, partitions: u16) -> Option<GroupId> {
+        self.judged.placement.group(partitions)
+    }
+
     fn finish(self, outcome: Result<RequestId, Refused>) {
         drop(self.permit);
         // A sender that left does not hear it; the request has its one fate all the same.
@@ -72,6 +77,7 @@ impl IngestActor {
                 max_bytes: config.max_batch_bytes,
                 max_in_flight: config.max_batches_in_flight,
                 max_linger: Duration::from_micros(config.max_linger_us),
+                max_stuck: config.max_in_flight_requests / 2,
             }),
             gateway,
             leadership,
@@ -134,7 +140,9 @@ impl IngestActor {
     ) {
         self.batcher.ended(group);
         match outcome {
-            Outcome::Committed => {
+            Outcome::Committed { duplicates } => {
+                self.batcher.welcome(group);
+                self.gateway.metrics.duplicates.inc_by(duplicates);
                 for (job, id) in batch.into_iter().zip(ids) {
                     job.finish(Ok(id));
                 }
@@ -146,7 +154,9 @@ impl IngestActor {
                 self.batcher.shun(group, self.started.elapsed());
                 tracing::debug!(%group, count = batch.len(), "batch not proposed, tried again elsewhere");
                 ctx.run_later(RETRY_AFTER, move |actor, ctx| {
-                    let again = batch.into_iter().map(|job| (job.bytes(), job));
+                    let partitions = actor.gateway.cluster.partitions();
+                    let again = batch.into_iter();
+                    let again = again.map(|job| (job.group(partitions), job.bytes(), job));
                     actor.batcher.push_back(again);
                     actor.sweep();
                     actor.drive(ctx);
@@ -202,7 +212,10 @@ impl Handler<Admit> for IngestActor {
     type Result = ();
 
     fn handle(&mut self, Admit(job): Admit, ctx: &mut Self::Context) {
-        self.batcher.push(job.bytes(), job);
+        let group = job.group(self.gateway.cluster.partitions());
+        if let Err(job) = self.batcher.push(group, job.bytes(), job) {
+            return job.finish(Err(Refused::Unavailable));
+        }
         self.drive(ctx);
     }
 }

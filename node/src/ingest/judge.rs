@@ -7,7 +7,8 @@ use model::{
     ids::SourceId,
     machine::Verdict,
     policy::{
-        route::{self, Kept},
+        placement::Placement,
+        route::{self, Kept, Plan},
         signature::{self, Answer, Finding, KeyRequest, Keys, registry},
     },
     state::codec,
@@ -27,6 +28,8 @@ pub(super) struct Judged {
     pub(super) secret: Option<u8>,
     /// The source lacks what it would verify by: the sender is asked to come again, when the admin has mended it.
     pub(super) unfinished: bool,
+    /// Which partition takes it.
+    pub(super) placement: Placement,
 }
 
 /// What a request came to.
@@ -111,17 +114,19 @@ fn routed(
         rejected_per_source: bounds.rejected_kept_per_source,
         ignored_per_request: bounds.ignored_kept_per_request,
     };
-    match route::plan(catalog, &verified, now, kept) {
-        Verdict::Rejected { cause, .. } => rejected(&verified.record, verified.body, cause, bounds),
-        verdict => Judgement::Judged(Judged {
-            source: source.id,
-            record: codec::encode(&verified.record),
-            body: verified.body,
-            verdict,
-            secret,
-            unfinished: false,
-        }),
+    let Plan { verdict, placement } = route::plan(catalog, &verified, now, kept);
+    if let Verdict::Rejected { cause, .. } = verdict {
+        return rejected(&verified.record, verified.body, cause, bounds);
     }
+    Judgement::Judged(Judged {
+        source: source.id,
+        record: codec::encode(&verified.record),
+        body: verified.body,
+        verdict,
+        secret,
+        unfinished: false,
+        placement,
+    })
 }
 
 fn rejected(
@@ -141,6 +146,7 @@ fn rejected(
         },
         secret: None,
         unfinished: matches!(&record.origin, Origin::Refused(why) if why.is_of_the_source()),
+        placement: Placement::Any,
     })
 }
 
@@ -149,7 +155,7 @@ pub(super) fn refused(source: &Source, judged: &Judged) -> Option<Refused> {
     match judged.verdict {
         Verdict::Rejected { .. } if judged.unfinished => Some(Refused::Unavailable),
         Verdict::Rejected { cause, .. } => Some(refusal(source, cause)),
-        Verdict::Accepted { .. } | Verdict::Routed { .. } => None,
+        _ => None,
     }
 }
 
@@ -193,6 +199,8 @@ mod tests {
             verification,
             allowed_http_methods: Vec::new(),
             custom_response: None,
+            deduplicate: None,
+            ordering_key: Vec::new(),
             disabled_at: None,
             created_at: NOW,
             updated_at: NOW,
@@ -246,7 +254,7 @@ mod tests {
         let arrived = arrived(method, Bytes::new());
         match judged(&catalog(source, connected), source, arrived).verdict {
             Verdict::Rejected { cause, .. } => Some(cause),
-            Verdict::Accepted { .. } | Verdict::Routed { .. } => None,
+            _ => None,
         }
     }
 

@@ -4,7 +4,7 @@ use super::judge::Judged;
 use bytes::Bytes;
 use model::{
     ids::{GroupId, RequestId},
-    machine::{AcceptRequests, Command, Incoming, Reply, decode_reply},
+    machine::{AcceptRequests, Accepted, Command, Incoming, Reply, decode_reply},
     time::Timestamp,
 };
 use raft::{Cluster, ProposeError};
@@ -19,8 +19,8 @@ pub(super) struct Proposal {
 /// What came of a proposal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// A majority has it on disk.
-    Committed,
+    /// A majority has it on disk; so many of it were duplicates for their sources.
+    Committed { duplicates: u64 },
     /// It surely never entered a log: it may be tried again under new ids.
     NotProposed,
     /// It surely never entered a log, and never will.
@@ -79,7 +79,12 @@ impl Proposal {
             }
         };
         match decode_reply(&reply) {
-            Ok(Reply::Accepted(accepted)) if accepted.len() == count => Outcome::Committed,
+            Ok(Reply::Accepted(accepted)) if accepted.len() == count => {
+                let is_duplicate =
+                    |accepted: &&Accepted| matches!(accepted, Accepted::Duplicate { .. });
+                let duplicates = accepted.iter().filter(is_duplicate).count() as u64;
+                Outcome::Committed { duplicates }
+            }
             // A leader of another version, or damage: either way nothing can be promised.
             answer => {
                 tracing::error!(%group, count, ?answer, "proposal answered in an unexpected way");
@@ -106,7 +111,9 @@ fn failed(group: GroupId, error: &ProposeError) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{envelope::Envelope, ids::SourceId, machine::Verdict};
+    use model::{
+        envelope::Envelope, ids::SourceId, machine::Verdict, policy::placement::Placement,
+    };
 
     fn judged(body: &'static str) -> Judged {
         Judged {
@@ -119,6 +126,7 @@ mod tests {
             },
             secret: None,
             unfinished: false,
+            placement: Placement::Any,
         }
     }
 

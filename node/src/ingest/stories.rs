@@ -20,7 +20,7 @@ use std::{net::TcpListener, sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-const OPEN: SourceId = SourceId(1);
+pub(super) const OPEN: SourceId = SourceId(1);
 const SIGNED: SourceId = SourceId(2);
 const ALONE: SourceId = SourceId(3);
 const TOKEN: &str = "a-token-for-stories";
@@ -111,7 +111,12 @@ impl Node {
         assert!(matches!(decode_reply(&reply), Ok(Reply::Configured(Ok(_)))));
     }
 
-    async fn post(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Answer {
         self.send("POST", path, headers, body).await
     }
 
@@ -141,7 +146,7 @@ impl Node {
         }
     }
 
-    fn stored(&self, id: RequestId) -> StoredRequest {
+    pub(super) fn stored(&self, id: RequestId) -> StoredRequest {
         let view = self.gateway.cluster.view(id.group());
         tables::request(&view, id)
             .expect("readable")
@@ -179,7 +184,7 @@ impl Node {
     }
 }
 
-struct Answer {
+pub(super) struct Answer {
     status: StatusCode,
     body: Bytes,
     allow: Option<String>,
@@ -187,7 +192,7 @@ struct Answer {
 }
 
 impl Answer {
-    fn accepted(&self) -> RequestId {
+    pub(super) fn accepted(&self) -> RequestId {
         assert_eq!(self.status, 200, "{:?}", self.body);
         let body: serde_json::Value = serde_json::from_slice(&self.body).expect("JSON");
         assert_eq!(body["status"], "SUCCESS");
@@ -199,7 +204,7 @@ impl Answer {
     }
 }
 
-fn sources() -> Vec<Item> {
+pub(super) fn sources() -> Vec<Item> {
     let source = |id: SourceId, name: &str, verification| Source {
         id,
         name: name.into(),
@@ -207,6 +212,8 @@ fn sources() -> Vec<Item> {
         verification,
         allowed_http_methods: Vec::new(),
         custom_response: None,
+        deduplicate: None,
+        ordering_key: Vec::new(),
         disabled_at: None,
         created_at: Timestamp(0),
         updated_at: Timestamp(0),
