@@ -4,11 +4,9 @@ use crate::kit::{
     DESTINATION, HOUR_MS, NOW, SOURCE, World, accept, accepted, incoming, rejected, request,
 };
 use model::{
-    ids::ConnectionId,
-    machine::{Accepted, Effect, PlannedIgnored, Reply, Unrouted, Verdict},
-    policy::document::Part,
+    machine::{Accepted, Effect, PlannedIgnored, Reply, Verdict},
     state::{keys, kv::Table, tables},
-    traffic::{EventStatus, IgnoreCause, IgnoredMeta},
+    traffic::EventStatus,
 };
 
 #[test]
@@ -65,47 +63,6 @@ fn verdicts_of_every_kind_are_applied_alike() {
     });
     assert_eq!(worlds[0], worlds[1]);
     assert_eq!(worlds[1], worlds[2]);
-}
-
-#[test]
-fn of_many_ignored_events_those_that_are_kept_say_why_and_all_are_counted() {
-    let mut world = World::default();
-    let id = request(NOW, 1);
-    let meta = IgnoredMeta::Filtered(vec![Part::Body, Part::Path]);
-    let routed = Verdict::Routed {
-        events: Vec::new(),
-        ignored: vec![Unrouted {
-            connection: ConnectionId(2),
-            cause: IgnoreCause::Filtered,
-            meta: Some(meta.clone()),
-        }],
-        more_ignored: 9_999,
-    };
-    let (reply, applied) = world.apply(NOW, &accept(vec![incoming(id, routed)]));
-    assert_eq!(reply, Reply::Accepted(vec![Accepted::Fresh]));
-    assert_eq!(applied.effects, []);
-    let ignored = tables::ignored_of(&world.rows, id).expect("readable");
-    assert_eq!(ignored.len(), 1);
-    assert_eq!(
-        (ignored[0].0, &ignored[0].1.meta),
-        (id.event(1), &Some(meta))
-    );
-    let stored = tables::request(&world.rows, id)
-        .expect("readable")
-        .expect("there");
-    assert_eq!((stored.events, stored.ignored), (0, 10_000));
-    // More than the row can count.
-    let id = request(NOW, 2);
-    let routed = Verdict::Routed {
-        events: Vec::new(),
-        ignored: Vec::new(),
-        more_ignored: u32::MAX,
-    };
-    world.apply(NOW, &accept(vec![incoming(id, routed)]));
-    let stored = tables::request(&world.rows, id)
-        .expect("readable")
-        .expect("there");
-    assert_eq!(stored.ignored, u16::MAX);
 }
 
 #[test]

@@ -23,8 +23,8 @@ use std::{collections::HashMap, sync::Arc};
 pub struct Router {
     routes: Vec<Route>,
     index: Index,
-    /// Rules on duplicates, which look at the request as it came in, wherever they stand.
-    deduplicates: HashMap<ConnectionId, Deduplicate>,
+    /// The places of those that have a rule on duplicates.
+    deduplicates: HashMap<ConnectionId, usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -40,6 +40,8 @@ struct Asks {
     filters: Vec<Filter>,
     /// What they can't do without.
     needs: Vec<Need>,
+    /// The rule on duplicates, which looks at the request as it came in, wherever it stands.
+    deduplicate: Option<Deduplicate>,
 }
 
 impl Router {
@@ -66,11 +68,10 @@ impl Router {
         let asked = routes.iter().enumerate();
         let asked = asked.filter(|(_, route)| route.is_enabled());
         let index = Index::new(asked.map(|(place, route)| (place, &*route.asks.needs)));
-        let deduplicates = connections.iter();
-        let deduplicates = deduplicates.filter_map(|connection| {
-            let rule = connection.deduplicate()?;
-            Some((connection.id, Deduplicate::of(rule)))
-        });
+        let deduplicates = routes.iter().enumerate();
+        let deduplicates = deduplicates
+            .filter(|(_, route)| route.asks.deduplicate.is_some())
+            .map(|(place, route)| (route.connection.id, place));
         Self {
             deduplicates: deduplicates.collect(),
             routes,
@@ -170,7 +171,8 @@ impl Router {
     }
 
     fn once<'a>(&'a self, id: ConnectionId, request: &Fingerprints<'a>) -> Option<Once> {
-        let rule = self.deduplicates.get(&id)?;
+        let route = &self.routes[*self.deduplicates.get(&id)?];
+        let rule = route.asks.deduplicate.as_ref()?;
         rule.once(request, Scope::Connection, id.0)
     }
 
@@ -247,6 +249,7 @@ fn compile(connection: &Connection) -> Arc<Asks> {
     let filters: Vec<Filter> = filters.collect();
     Arc::new(Asks {
         needs: filters.iter().filter_map(Filter::need).collect(),
+        deduplicate: connection.deduplicate().map(Deduplicate::of),
         filters,
     })
 }
