@@ -53,12 +53,7 @@ pub(super) fn put(
 }
 
 fn queue_of(event: &Event) -> Option<(Queue, Turn)> {
-    let turn = event.turn?;
-    let queue = Queue {
-        destination: event.destination_id,
-        key: turn.key,
-    };
-    Some((queue, turn))
+    Some((Queue::of(event)?, event.turn?))
 }
 
 /// Puts a new event at the end of its queue, which may be the front.

@@ -23,7 +23,7 @@ use crate::{
     fingerprint::Fingerprint,
     ids::{DestinationId, EventId, RequestId, SourceId},
     time::Timestamp,
-    traffic::{Trigger, Turn},
+    traffic::{Event, Trigger, Turn},
 };
 
 /// The latest time that any applied command carried.
@@ -197,6 +197,15 @@ pub struct Queue {
 }
 
 impl Queue {
+    /// The queue of an event; none for one that keeps no order.
+    #[must_use]
+    pub fn of(event: &Event) -> Option<Self> {
+        Some(Self {
+            destination: event.destination_id,
+            key: event.turn?.key,
+        })
+    }
+
     fn prefixed(self, kind: u8) -> [u8; 33] {
         let mut key = [0; 33];
         key[0] = kind;

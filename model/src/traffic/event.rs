@@ -79,6 +79,14 @@ pub struct Turn {
     pub wanted_at: Timestamp,
 }
 
+impl Event {
+    /// Whether it waits for those of its key that came before it.
+    #[must_use]
+    pub fn waits_for_its_turn(&self) -> bool {
+        self.turn.is_some() && self.status == EventStatus::Queued && self.due_at.is_none()
+    }
+}
+
 impl Stored for Event {
     const WHAT: &'static str = "event";
     const VERSION: u8 = 2;

@@ -51,6 +51,7 @@ fn one_waits_until_the_one_before_it_was_delivered() {
     let [a, b, c] = [1, 2, 3].map(|n| post(&mut world, n, 7));
     assert_eq!(due(&world), [a]);
     assert_eq!((world.status(b), world.event(b).due_at), (Queued, None));
+    assert!(world.event(b).waits_for_its_turn() && !world.event(a).waits_for_its_turn());
     let later = NOW.plus_ms(500);
     let (_, applied) = world.apply(later, &record(a, 1, Next::Delivered));
     let wake = Effect::Wake {

@@ -17,7 +17,7 @@ use actix_web::web::{self, Data, Json, Path};
 use model::{
     ids::{EventId, RequestId},
     machine::{CancelEvent, Command, EventReply, Reply, RetryEvent, decode_reply},
-    state::{codec, kv::Table, tables},
+    state::{codec, keys::Queue, kv::Table, tables},
     traffic::{Event, EventStatus, Trigger},
 };
 use serde_json::{Value, json};
@@ -215,10 +215,20 @@ async fn answer(gateway: Data<Gateway>, id: EventId, query: Query) -> Answer {
         let event = stored(&gateway, id)?.ok_or_else(|| gone(id))?;
         let viewer = Viewer::of(&gateway, &query);
         let mut model = show(&viewer, id, &event);
+        model["waits_for"] = json!(waits_for(&gateway, id, &event)?);
         model["data"] = traffic_data::of_event(&gateway, &viewer, id.request(), Detail::Alone)?;
         Ok::<_, ApiError>(model)
     });
     Ok(Json(answer.await??))
+}
+
+/// The event whose turn it is in the queue that this one waits in: what an operator looks for when a key stands still.
+fn waits_for(gateway: &Gateway, id: EventId, event: &Event) -> Result<Option<EventId>, ApiError> {
+    let queue = Queue::of(event).filter(|_| event.waits_for_its_turn());
+    let Some(queue) = queue else {
+        return Ok(None);
+    };
+    Ok(tables::turn(&gateway.cluster.view(id.group()), queue)?)
 }
 
 fn known_id(gateway: &Gateway, text: &str) -> Result<EventId, ApiError> {

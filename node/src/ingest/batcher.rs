@@ -465,8 +465,8 @@ mod tests {
     fn partitions_without_a_leader_hold_up_no_other() {
         let mut batcher = batcher();
         for group in 6..12 {
-            batcher.shun(GroupId(group), ms(0));
             push_to(&mut batcher, group, u32::from(group)).expect("taken");
+            batcher.shun(GroupId(group), ms(0));
         }
         assert_eq!(all_proposed(&mut batcher, &LED).len(), 6, "one try each");
         // They hang, and the others have all the room that they had.

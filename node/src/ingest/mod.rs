@@ -8,6 +8,8 @@ mod body;
 mod freshness;
 mod health;
 mod judge;
+#[cfg(test)]
+mod keyed_stories;
 mod keys;
 mod propose;
 mod receive;

@@ -27,7 +27,7 @@ use std::{net::TcpListener, sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-const OPEN: SourceId = SourceId(1);
+pub(super) const OPEN: SourceId = SourceId(1);
 const SIGNED: SourceId = SourceId(2);
 const ALONE: SourceId = SourceId(3);
 const TOKEN: &str = "a-token-for-stories";
@@ -119,7 +119,12 @@ impl Node {
         assert!(matches!(decode_reply(&reply), Ok(Reply::Configured(Ok(_)))));
     }
 
-    async fn post(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Answer {
         self.send("POST", path, headers, body).await
     }
 
@@ -149,7 +154,7 @@ impl Node {
         }
     }
 
-    fn stored(&self, id: RequestId) -> StoredRequest {
+    pub(super) fn stored(&self, id: RequestId) -> StoredRequest {
         let view = self.gateway.cluster.view(id.group());
         tables::request(&view, id)
             .expect("readable")
@@ -187,7 +192,7 @@ impl Node {
     }
 }
 
-struct Answer {
+pub(super) struct Answer {
     status: StatusCode,
     body: Bytes,
     allow: Option<String>,
@@ -195,7 +200,7 @@ struct Answer {
 }
 
 impl Answer {
-    fn accepted(&self) -> RequestId {
+    pub(super) fn accepted(&self) -> RequestId {
         assert_eq!(self.status, 200, "{:?}", self.body);
         let body: serde_json::Value = serde_json::from_slice(&self.body).expect("JSON");
         assert_eq!(body["status"], "SUCCESS");
@@ -207,7 +212,7 @@ impl Answer {
     }
 }
 
-fn sources() -> Vec<Item> {
+pub(super) fn sources() -> Vec<Item> {
     let source = |id: SourceId, name: &str, verification| Source {
         id,
         name: name.into(),
