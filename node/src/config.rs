@@ -79,7 +79,8 @@ section! {
         max_batch_requests: usize = 512,
         /// Their bodies together; a larger body goes alone.
         max_batch_bytes: usize = 1024 * 1024,
-        /// Proposals under way at once, each in a partition of its own.
+        /// Proposals under way at once, each in a partition of its own. Not counted are those for partitions that are led
+        /// elsewhere, or by nobody, and must take requests of theirs.
         max_batches_in_flight: usize = 4,
         /// How long a busy node waits for more requests before it proposes. A quiet one never waits.
         max_linger_us: u64 = 1_000,
