@@ -33,6 +33,8 @@ section! {
         cluster: Cluster = Cluster::default(),
         /// How events reach their destinations.
         delivery: Delivery = Delivery::default(),
+        /// Transformations' scripts. Each runs in a process beside the node, with nothing but the request and its environment.
+        script: Script = Script::default(),
         /// How long things are kept. The stricter of both bounds holds; what has not been delivered yet stays.
         retention: Retention = Retention::default(),
         /// What the node says on standard error. `RUST_LOG` goes before `filter`.
@@ -167,6 +169,29 @@ section! {
 }
 
 section! {
+    /// Scripts.
+    Script {
+        /// Scripts that run at once, each in a process of its own, which starts with the first script. 0: one a core and
+        /// one more. One connection never takes them all, unless there is but one.
+        threads: usize = 0,
+        /// Scripts that wait for their turn. Further ones wait with their event, which is attempted a little later.
+        queue: usize = 256,
+        /// A script must have ended within this.
+        timeout_ms: u64 = 1_000,
+        /// What a script may hold in memory at once. A structured body takes about ten times its size.
+        max_memory_bytes: usize = 64 * 1024 * 1024,
+        /// How deep its calls, and the bodies that it reads and returns, may be nested; at most 4 MiB.
+        max_stack_bytes: usize = 512 * 1024,
+        /// A transformation's code; at most 5 MiB.
+        max_code_bytes: usize = 1024 * 1024,
+        /// Lines that are kept of what one run writes to the console.
+        max_log_lines: usize = 100,
+        /// Those lines together.
+        max_log_bytes: usize = 32 * 1024,
+    }
+}
+
+section! {
     /// Retention.
     Retention {
         /// Requests, events and attempts older than this go.
@@ -217,6 +242,16 @@ impl Config {
     /// The admin API as other nodes may name it to an operator.
     pub(crate) fn admin_url(&self) -> String {
         format!("http://{}", self.admin.listen)
+    }
+}
+
+impl Script {
+    /// Scripts that run at once.
+    pub(crate) fn threads(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from) + 1,
+            threads => threads,
+        }
     }
 }
 

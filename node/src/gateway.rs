@@ -1,6 +1,6 @@
 //! What every part of a running node shares.
 
-use crate::{catalog_cache::CatalogCache, config::Config, telemetry::Metrics};
+use crate::{catalog_cache::CatalogCache, config::Config, script::ScriptPool, telemetry::Metrics};
 use model::{catalog::Catalog, ids::GroupId};
 use raft::Cluster;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ pub(crate) struct Gateway {
     pub(crate) catalog: CatalogCache,
     pub(crate) config: Config,
     pub(crate) metrics: Metrics,
+    pub(crate) scripts: ScriptPool,
 }
 
 impl Gateway {

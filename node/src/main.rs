@@ -10,6 +10,7 @@ mod gateway;
 mod ingest;
 mod retention;
 mod runtime;
+mod script;
 mod telemetry;
 mod world;
 

@@ -11,6 +11,7 @@ use crate::{
     gateway::Gateway,
     ingest::{self, Door, IngestActor},
     retention,
+    script::ScriptPool,
     telemetry::Metrics,
     world,
 };
@@ -33,6 +34,8 @@ pub(crate) enum ServeError {
     Threads(#[source] io::Error),
     #[error("starting the cluster's side")]
     Cluster(#[from] StartError),
+    #[error("starting the threads of scripts")]
+    Scripts(#[source] io::Error),
     #[error("the cluster's side panicked while it started")]
     Panicked,
     #[error("starting the metrics")]
@@ -88,6 +91,7 @@ async fn node(
         metrics: Metrics::new(Some(cluster.clone()))?,
         catalog: CatalogCache::default(),
         cluster: cluster.clone(),
+        scripts: ScriptPool::of(&config).map_err(ServeError::Scripts)?,
         config,
     });
     let retention = runtime.spawn(retention::run(gateway.clone()));
@@ -115,6 +119,7 @@ async fn node(
     ingest_handle.stop(true).await;
     retention.abort();
     delivery.stop(gateway.config.shutdown_grace()).await;
+    gateway.scripts.stop().await;
     // The admin side answers until the end, so that an operator can watch.
     admin_handle.stop(true).await;
     ingest_arbiter.stop();

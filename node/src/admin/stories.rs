@@ -57,6 +57,7 @@ impl Node {
             metrics: Metrics::new(Some(cluster.clone())).expect("metrics"),
             catalog: CatalogCache::default(),
             cluster,
+            scripts: crate::script::ScriptPool::of(&config).expect("threads"),
             config,
         });
         Self {

@@ -2,6 +2,7 @@
 
 mod dev;
 mod dev_config;
+mod script;
 mod serve;
 mod status;
 
@@ -24,7 +25,11 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Dev(dev::Args),
+    Script(script::Args),
     Serve(serve::Args),
+    /// Run scripts for the node at the other end of standard input: how a node keeps them out of itself.
+    #[command(name = crate::script::VERB, hide = true)]
+    ScriptEngine,
     Status(status::Args),
     /// Print the sample configuration: every key with its meaning and its default.
     Sample,
@@ -76,7 +81,9 @@ pub(crate) fn run() -> ExitCode {
     };
     let done = match cli.verb {
         Verb::Dev(args) => dev::run(&args),
+        Verb::Script(args) => script::run(&args),
         Verb::Serve(args) => serve::run(&args),
+        Verb::ScriptEngine => crate::script::serve().map_err(Failed::running),
         Verb::Status(args) => status::run(&args),
         Verb::Sample => {
             print!("{}", crate::config::sample());

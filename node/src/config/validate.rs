@@ -5,6 +5,14 @@ use super::Config;
 /// Bytes that the cluster's secret needs at least.
 const SECRET_MIN: usize = 32;
 const BODY_MAX: usize = 32 * 1024 * 1024;
+const SCRIPT_THREADS_MAX: usize = 64;
+const SCRIPT_TIMEOUT_MS_MAX: u64 = 60_000;
+/// Less than this holds no engine; more no machine.
+const SCRIPT_MEMORY_MIN: usize = 1024 * 1024;
+const SCRIPT_MEMORY_MAX: usize = 1024 * 1024 * 1024;
+const SCRIPT_STACK_MIN: usize = 64 * 1024;
+const SCRIPT_STACK_MAX: usize = 4 * 1024 * 1024;
+const SCRIPT_CODE_MAX: usize = 5 * 1024 * 1024;
 /// As many as keep an idle node idle.
 const PARTITIONS_MAX: u16 = 64;
 
@@ -79,7 +87,31 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
         (1..=60_000).contains(&config.ingest.max_batch_requests),
         "ingest.max_batch_requests: expected 1 to 60000",
     );
+    let script = &config.script;
+    demand(
+        script.threads <= SCRIPT_THREADS_MAX,
+        "script.threads: expected at most 64",
+    );
+    demand(
+        (1..=SCRIPT_TIMEOUT_MS_MAX).contains(&script.timeout_ms),
+        "script.timeout_ms: expected 1 to 60000",
+    );
+    demand(
+        (SCRIPT_MEMORY_MIN..=SCRIPT_MEMORY_MAX).contains(&script.max_memory_bytes),
+        "script.max_memory_bytes: expected 1048576 (1 MiB) to 1073741824 (1 GiB)",
+    );
+    demand(
+        (SCRIPT_STACK_MIN..=SCRIPT_STACK_MAX).contains(&script.max_stack_bytes),
+        "script.max_stack_bytes: expected 65536 (64 KiB) to 4194304 (4 MiB)",
+    );
+    demand(
+        (1..=SCRIPT_CODE_MAX).contains(&script.max_code_bytes),
+        "script.max_code_bytes: expected 1 to 5242880 (5 MiB)",
+    );
     for (key, value) in [
+        ("script.queue", script.queue),
+        ("script.max_log_lines", script.max_log_lines),
+        ("script.max_log_bytes", script.max_log_bytes),
         (
             "ingest.max_in_flight_requests",
             config.ingest.max_in_flight_requests,
@@ -168,6 +200,21 @@ mod tests {
         assert!(names(&config, "cluster.nodes"));
         config.cluster.join = vec!["10.0.0.1:8082".into()];
         assert!(!names(&config, "cluster.nodes"));
+    }
+
+    #[test]
+    fn a_script_gets_neither_nothing_nor_the_whole_machine() {
+        let mut config = valid();
+        config.script.max_memory_bytes = 0;
+        assert!(names(&config, "script.max_memory_bytes"));
+        config.script.max_memory_bytes = SCRIPT_MEMORY_MIN;
+        assert!(!names(&config, "script.max_memory_bytes"));
+        config.script.timeout_ms = u64::MAX;
+        assert!(names(&config, "script.timeout_ms"));
+        config.script.max_stack_bytes = SCRIPT_STACK_MAX + 1;
+        assert!(names(&config, "script.max_stack_bytes"));
+        config.script.queue = 0;
+        assert!(names(&config, "script.queue"));
     }
 
     #[test]

@@ -122,6 +122,7 @@ impl World {
             metrics: Metrics::new(Some(cluster.clone())).expect("metrics"),
             catalog: CatalogCache::default(),
             cluster,
+            scripts: crate::script::ScriptPool::of(&config).expect("threads"),
             config,
         });
         Self {

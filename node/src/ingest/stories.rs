@@ -69,6 +69,7 @@ impl Node {
             metrics: Metrics::new(Some(cluster.clone())).expect("metrics"),
             catalog: CatalogCache::default(),
             cluster,
+            scripts: crate::script::ScriptPool::of(&config).expect("threads"),
             config,
         });
         let actor = IngestActor::new(gateway.clone()).start();

@@ -1,0 +1,375 @@
+//! The threads that run scripts, each with an engine's process of its own.
+
+use super::{
+    call::{Call, Payload},
+    engine_process::{EngineProcess, Program},
+    execution::Execution,
+    failure::ScriptFailure,
+    limits::Limits,
+    turns::{Bounds, Turn, Turns},
+    wire::{Job, Report},
+};
+use crate::config::Config;
+use parking_lot::{Condvar, Mutex};
+use serde_json::Map;
+use std::{
+    collections::BTreeMap,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+use tokio::sync::oneshot;
+use tracing::{error, warn};
+
+/// Runs scripts. Whoever calls waits for a thread; a script that loops holds up its own key only.
+pub(crate) struct ScriptPool {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What came of asking for a run.
+#[derive(Debug)]
+pub(crate) enum Ran {
+    Ended(Execution),
+    /// Too many calls wait, or the node is stopping: nothing was run, try later.
+    Busy,
+}
+
+/// What came of asking whether a script can be used.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Checked {
+    Fine,
+    Wrong(ScriptFailure),
+    /// As [`Ran::Busy`].
+    Busy,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+    limits: Limits,
+    program: Program,
+    /// Where the turns' clock starts.
+    started: Instant,
+}
+
+struct State {
+    turns: Turns<Waiting>,
+    is_stopping: bool,
+}
+
+struct Waiting {
+    job: Job,
+    code: Arc<str>,
+    body: Payload,
+    answer: oneshot::Sender<Report>,
+}
+
+enum Next {
+    Run(Turn<Waiting>),
+    /// Nothing to do for so long that the process is not worth its memory.
+    Rest,
+    Stop,
+}
+
+/// A call is slow, and gives way to others, from this part of its time limit on.
+const SLOW_PART: u64 = 4;
+/// How long a process is kept without work.
+const IDLE: Duration = Duration::from_secs(60);
+/// Beyond the limit of what runs, threads end within this.
+const STOPS_WITHIN: Duration = Duration::from_secs(7);
+/// Checks wait in a queue of their own.
+const CHECKS: &str = "check";
+
+impl ScriptPool {
+    /// Starts the threads; processes follow with the first calls.
+    ///
+    /// # Errors
+    /// The system gave no thread.
+    pub(super) fn start(
+        threads: usize,
+        queue: usize,
+        limits: Limits,
+        program: Program,
+    ) -> io::Result<Self> {
+        let bounds = Bounds {
+            threads,
+            queue,
+            slow_us: limits.time_ms * 1_000 / SLOW_PART,
+        };
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State {
+                turns: Turns::new(bounds),
+                is_stopping: false,
+            }),
+            changed: Condvar::new(),
+            limits,
+            program,
+            started: Instant::now(),
+        });
+        let pool = Self {
+            shared,
+            threads: Mutex::new(Vec::with_capacity(threads)),
+        };
+        for number in 0..threads {
+            let shared = pool.shared.clone();
+            let thread = thread::Builder::new().name(format!("script-{number}"));
+            pool.threads
+                .lock()
+                .push(thread.spawn(move || serve(&shared))?);
+        }
+        Ok(pool)
+    }
+
+    /// As a node's configuration says.
+    ///
+    /// # Errors
+    /// As [`ScriptPool::start`].
+    pub(crate) fn of(config: &Config) -> io::Result<Self> {
+        let script = &config.script;
+        let limits = Limits::of(config);
+        Self::start(script.threads(), script.queue, limits, Program::this())
+    }
+
+    /// Runs a script over a request, in its turn. A caller that is dropped meanwhile costs no run that has not begun.
+    pub(crate) async fn run(&self, call: Call) -> Ran {
+        let mut request = call.request;
+        let body = std::mem::take(&mut request.body);
+        let job = Job {
+            limits: self.shared.limits,
+            env: call.env,
+            request: Some(request),
+            context: call.context,
+            at_ms: call.at.0,
+            seed: call.seed,
+        };
+        match self.wait_for(&call.key, job, call.code, body).await {
+            None => Ran::Busy,
+            Some(report) => Ran::Ended(Execution::ended(
+                // A run without a result is none that an engine reports.
+                report
+                    .outcome
+                    .and_then(|it| it.ok_or(ScriptFailure::Engine)),
+                report.logs,
+                report.took_us,
+            )),
+        }
+    }
+
+    /// Whether a script can be used: it is compiled, and its top level is run to see that it adds a handler.
+    pub(crate) async fn check(
+        &self,
+        code: Arc<str>,
+        env: Arc<BTreeMap<String, String>>,
+    ) -> Checked {
+        let job = Job {
+            limits: self.shared.limits,
+            env,
+            request: None,
+            context: Map::new(),
+            at_ms: 0,
+            seed: 0,
+        };
+        match self.wait_for(CHECKS, job, code, Payload::Empty).await {
+            None => Checked::Busy,
+            Some(report) => match report.outcome {
+                Ok(_) => Checked::Fine,
+                Err(failure) => Checked::Wrong(failure),
+            },
+        }
+    }
+
+    /// Takes no more calls, lets what runs end within its limits, and ends the threads and their processes.
+    pub(crate) async fn stop(&self) {
+        self.shared.stop();
+        let threads = std::mem::take(&mut *self.threads.lock());
+        let ending = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                if thread.join().is_err() {
+                    error!("a script's thread ended in a panic");
+                }
+            }
+        });
+        let within = self.shared.limits.time() + STOPS_WITHIN;
+        if tokio::time::timeout(within, ending).await.is_err() {
+            warn!("a script's thread has not ended");
+        }
+    }
+
+    /// None: there was no room, or there is no more.
+    async fn wait_for(&self, key: &str, job: Job, code: Arc<str>, body: Payload) -> Option<Report> {
+        if code.len() > self.shared.limits.code_bytes {
+            return Some(too_long(&code, &self.shared.limits));
+        }
+        let (answer, answered) = oneshot::channel();
+        let waiting = Waiting {
+            job,
+            code,
+            body,
+            answer,
+        };
+        {
+            let mut state = self.shared.state.lock();
+            if state.is_stopping {
+                return None;
+            }
+            // Whoever found no room hears of it when its sender is dropped here.
+            drop(state.turns.push(key, waiting));
+        }
+        self.shared.changed.notify_one();
+        answered.await.ok()
+    }
+}
+
+impl Drop for ScriptPool {
+    fn drop(&mut self) {
+        self.shared.stop();
+    }
+}
+
+impl Shared {
+    fn now_us(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn stop(&self) {
+        let mut state = self.state.lock();
+        state.is_stopping = true;
+        let waiting = state.turns.drain();
+        drop(state);
+        drop(waiting);
+        self.changed.notify_all();
+    }
+
+    fn next(&self, has_process: bool) -> Next {
+        let mut state = self.state.lock();
+        loop {
+            if state.is_stopping {
+                return Next::Stop;
+            }
+            if let Some(turn) = state.turns.next(self.now_us()) {
+                return Next::Run(turn);
+            }
+            if !has_process {
+                self.changed.wait(&mut state);
+            } else if self.changed.wait_for(&mut state, IDLE).timed_out() {
+                return Next::Rest;
+            }
+        }
+    }
+
+    fn done(&self, key: &str, started_us: u64) {
+        let now_us = self.now_us();
+        self.state.lock().turns.done(key, started_us, now_us);
+        // What this call held back may run on any thread.
+        self.changed.notify_all();
+    }
+}
+
+/// One thread's life.
+fn serve(shared: &Shared) {
+    let mut process = None;
+    loop {
+        let turn = match shared.next(process.is_some()) {
+            Next::Run(turn) => turn,
+            Next::Rest => {
+                process = None;
+                continue;
+            }
+            Next::Stop => return,
+        };
+        let Waiting {
+            job,
+            code,
+            body,
+            answer,
+        } = turn.job;
+        let report = if answer.is_closed() {
+            None
+        } else {
+            let running = || run(&mut process, shared, &job, &code, &body);
+            catch_unwind(AssertUnwindSafe(running)).unwrap_or_else(|_| {
+                error!("a script's thread panicked and goes on with a fresh process");
+                process = None;
+                None
+            })
+        };
+        shared.done(&turn.key, turn.started_us);
+        if let Some(report) = report {
+            // The caller may have gone meanwhile.
+            let _ = answer.send(report);
+        }
+    }
+}
+
+/// Runs a job in the thread's process, in a fresh one if there is none any more. None: none could be started.
+fn run(
+    process: &mut Option<EngineProcess>,
+    shared: &Shared,
+    job: &Job,
+    code: &str,
+    body: &Payload,
+) -> Option<Report> {
+    let handed_over = process
+        .as_mut()
+        .is_some_and(|engine| engine.send(job, code, body).is_ok());
+    if !handed_over {
+        *process = None;
+        let started = EngineProcess::start(&shared.program)
+            .and_then(|mut engine| engine.send(job, code, body).map(|()| engine));
+        match started {
+            Ok(engine) => *process = Some(engine),
+            Err(error) => {
+                error!(%error, "no process for scripts, calls are told to come back");
+                return None;
+            }
+        }
+    }
+    let engine = process.as_mut()?;
+    match engine.receive(job) {
+        Ok(report) => {
+            if report.is_last {
+                *process = None;
+            }
+            Some(report)
+        }
+        Err(error) => {
+            warn!(%error, "a script broke its engine's process");
+            *process = None;
+            Some(broken(&error, job))
+        }
+    }
+}
+
+fn broken(error: &io::Error, job: &Job) -> Report {
+    let is_late = matches!(
+        error.kind(),
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock
+    );
+    let failure = if is_late {
+        ScriptFailure::Time {
+            limit_ms: job.limits.time_ms,
+        }
+    } else {
+        ScriptFailure::Engine
+    };
+    failed(failure)
+}
+
+fn too_long(code: &str, limits: &Limits) -> Report {
+    failed(ScriptFailure::Code {
+        bytes: code.len(),
+        limit_bytes: limits.code_bytes,
+    })
+}
+
+fn failed(failure: ScriptFailure) -> Report {
+    Report {
+        outcome: Err(failure),
+        logs: Vec::new(),
+        took_us: 0,
+        is_last: true,
+    }
+}

@@ -1,0 +1,217 @@
+//! What a node and an engine's process say to each other over their socket: frames of a head, a code and a body.
+
+use super::{
+    call::{Payload, Request},
+    execution::{ConsoleLine, Reshaped},
+    failure::ScriptFailure,
+    limits::Limits,
+};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+use std::{
+    collections::BTreeMap,
+    io::{self, Read, Write},
+    sync::Arc,
+};
+
+/// A run, or a check when there is no request.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Job {
+    pub(super) limits: Limits,
+    pub(super) env: Arc<BTreeMap<String, String>>,
+    pub(super) request: Option<Request>,
+    pub(super) context: Map<String, Value>,
+    /// Milliseconds since 1970.
+    pub(super) at_ms: u64,
+    pub(super) seed: u64,
+}
+
+/// What came of it. None: a check that found nothing.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Report {
+    pub(super) outcome: Result<Option<Reshaped>, ScriptFailure>,
+    pub(super) logs: Vec<ConsoleLine>,
+    pub(super) took_us: u64,
+    /// The process ends after this.
+    pub(super) is_last: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Head<T> {
+    kind: Kind,
+    it: T,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum Kind {
+    Empty,
+    Json,
+    Text,
+}
+
+/// Whatever the other side says, no part of a frame may be larger. Bodies have at most 32 MiB, results twice that.
+const PART_MAX: usize = 80 * 1024 * 1024;
+
+/// Sends a job with its code and its body.
+pub(super) fn send_job(
+    to: &mut impl Write,
+    job: &Job,
+    code: &str,
+    body: &Payload,
+) -> io::Result<()> {
+    send(to, job, code.as_bytes(), body)
+}
+
+/// Receives a job. None: the other side has gone in between jobs.
+pub(super) fn receive_job(from: &mut impl Read) -> io::Result<Option<(Job, String)>> {
+    let Some((mut job, code, body)) = receive::<Job>(from)? else {
+        return Ok(None);
+    };
+    if let Some(request) = &mut job.request {
+        request.body = body;
+    }
+    let code = String::from_utf8(code).map_err(|_| io::ErrorKind::InvalidData)?;
+    Ok(Some((job, code)))
+}
+
+/// Sends a report with its body.
+pub(super) fn send_report(to: &mut impl Write, report: &Report) -> io::Result<()> {
+    let none = Payload::Empty;
+    let body = match &report.outcome {
+        Ok(Some(reshaped)) => &reshaped.body,
+        _ => &none,
+    };
+    send(to, report, &[], body)
+}
+
+/// Receives a report.
+pub(super) fn receive_report(from: &mut impl Read) -> io::Result<Report> {
+    let (mut report, _, body) = receive::<Report>(from)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    if let Ok(Some(reshaped)) = &mut report.outcome {
+        reshaped.body = body;
+    }
+    Ok(report)
+}
+
+fn send(to: &mut impl Write, it: &impl Serialize, code: &[u8], body: &Payload) -> io::Result<()> {
+    let kind = match body {
+        Payload::Empty => Kind::Empty,
+        Payload::Json(_) => Kind::Json,
+        Payload::Text(_) => Kind::Text,
+    };
+    let head = serde_json::to_vec(&Head { kind, it })?;
+    let parts = [&head, code, body.bytes()];
+    let mut frame = Vec::with_capacity(12 + head.len() + code.len());
+    for part in parts {
+        let length = u32::try_from(part.len())
+            .ok()
+            .filter(|n| *n as usize <= PART_MAX);
+        frame.extend(length.ok_or(io::ErrorKind::InvalidInput)?.to_le_bytes());
+    }
+    frame.extend(&head);
+    frame.extend(code);
+    to.write_all(&frame)?;
+    to.write_all(body.bytes())
+}
+
+fn receive<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<(T, Vec<u8>, Payload)>> {
+    let mut lengths = [0; 12];
+    match from.read(&mut lengths)? {
+        0 => return Ok(None),
+        n => from.read_exact(&mut lengths[n..])?,
+    }
+    let mut parts = Vec::with_capacity(3);
+    for length in lengths.chunks_exact(4) {
+        let length = u32::from_le_bytes(length.try_into().expect("four bytes")) as usize;
+        if length > PART_MAX {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let mut part = Vec::new();
+        // Grows as the bytes come: a length alone allocates nothing.
+        from.by_ref().take(length as u64).read_to_end(&mut part)?;
+        if part.len() < length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        parts.push(part);
+    }
+    let [head, code, body] = <[Vec<u8>; 3]>::try_from(parts).expect("three parts");
+    let head: Head<T> = serde_json::from_slice(&head)?;
+    let body = match head.kind {
+        Kind::Empty => Payload::Empty,
+        Kind::Json => Payload::Json(Bytes::from(body)),
+        Kind::Text => Payload::Text(Bytes::from(body)),
+    };
+    Ok(Some((head.it, code, body)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job() -> Job {
+        Job {
+            limits: Limits::of(&crate::config::Config::default()),
+            env: Arc::new(BTreeMap::from([("A".into(), "b".into())])),
+            request: Some(Request {
+                method: "POST".into(),
+                path: "/x".into(),
+                query: String::new(),
+                parsed_query: Value::Null,
+                headers: Map::new(),
+                body: Payload::Empty,
+            }),
+            context: Map::new(),
+            at_ms: 7,
+            seed: u64::MAX,
+        }
+    }
+
+    fn frame() -> Vec<u8> {
+        let mut frame = Vec::new();
+        let body = Payload::Json(Bytes::from_static(b"{}"));
+        send_job(&mut frame, &job(), "code", &body).expect("memory takes it");
+        frame
+    }
+
+    #[test]
+    fn jobs_arrive_as_they_were_sent() {
+        let sent = frame();
+        let (job, code) = receive_job(&mut sent.as_slice())
+            .expect("whole")
+            .expect("a job");
+        assert_eq!((code.as_str(), job.seed, job.at_ms), ("code", u64::MAX, 7));
+        let body = job.request.expect("a run").body;
+        assert_eq!(body, Payload::Json(Bytes::from_static(b"{}")));
+    }
+
+    #[test]
+    fn a_broken_frame_is_an_error_wherever_it_breaks() {
+        let sent = frame();
+        assert!(receive_job(&mut [].as_slice()).expect("gone").is_none());
+        for length in 1..sent.len() {
+            assert!(receive_job(&mut &sent[..length]).is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_length_alone_allocates_nothing() {
+        for length in [u32::MAX, PART_MAX as u32] {
+            let mut sent = length.to_le_bytes().repeat(3);
+            sent.extend([0; 10]);
+            assert!(receive_report(&mut sent.as_slice()).is_err());
+        }
+    }
+
+    #[test]
+    fn whatever_comes_is_an_answer_or_an_error() {
+        let sent = frame();
+        for at in 0..sent.len() {
+            let mut sent = sent.clone();
+            sent[at] ^= 0x41;
+            // What it must not do is panic.
+            let _ = receive_job(&mut sent.as_slice());
+            let _ = receive_report(&mut sent.as_slice());
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The life of an engine's process: takes jobs from its node, one at a time, until the node is gone.
+
+use super::{
+    console::Console,
+    engine,
+    failure::ScriptFailure,
+    wire::{self, Job, Report},
+};
+use parking_lot::Mutex;
+use std::{
+    io,
+    os::{fd::AsFd, unix::net::UnixStream},
+    sync::{Arc, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How a node starts an engine; nobody else has a reason to.
+pub(crate) const VERB: &str = "script-engine";
+/// Jobs after which a process makes room for a fresh one, whatever it may have gathered.
+const JOBS_MAX: u32 = 10_000;
+/// How long after its time limit a script is given up. Until then QuickJS stops it, which is cheaper; but some of its
+/// functions never look at the clock.
+const GIVEN_UP_AFTER: Duration = Duration::from_millis(250);
+/// The engine's thread has more stack than any script may use.
+const STACK_BYTES: usize = 16 * 1024 * 1024;
+
+/// Serves the node at the other end of standard input.
+///
+/// # Errors
+/// The socket failed, or the node said something else than jobs.
+pub(crate) fn serve() -> io::Result<()> {
+    let mut node = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let (jobs, to_run) = mpsc::channel();
+    let (reports, done) = mpsc::channel();
+    thread::Builder::new()
+        .name("engine".into())
+        .stack_size(STACK_BYTES)
+        .spawn(move || run_all(&to_run, &reports))?;
+    for number in 1.. {
+        let Some((job, code)) = wire::receive_job(&mut node)? else {
+            break;
+        };
+        let limits = job.limits;
+        let console = Arc::new(Mutex::new(Console::new(&limits)));
+        let started = Instant::now();
+        if jobs.send((job, code, console.clone())).is_err() {
+            break;
+        }
+        let mut report = match done.recv_timeout(limits.time() + GIVEN_UP_AFTER) {
+            Ok(report) => report,
+            Err(mpsc::RecvTimeoutError::Timeout) => given_up(limits.time_ms, &console, started),
+            // It panicked. The node sees the end of the socket.
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+        };
+        report.is_last |= number >= JOBS_MAX;
+        wire::send_report(&mut node, &report)?;
+        if report.is_last {
+            break;
+        }
+    }
+    Ok(())
+}
+
+type Given = (Job, String, Arc<Mutex<Console>>);
+
+fn run_all(jobs: &mpsc::Receiver<Given>, reports: &mpsc::Sender<Report>) {
+    while let Ok((job, code, console)) = jobs.recv() {
+        let started = Instant::now();
+        let outcome = engine::run(&job, &code, &console);
+        // After an allocation failed, a fresh process is worth more than what this one saves.
+        let is_last = matches!(outcome, Err(ScriptFailure::Memory { .. }));
+        let report = Report {
+            outcome,
+            logs: console.lock().take(),
+            took_us: micros(started),
+            is_last,
+        };
+        if reports.send(report).is_err() {
+            return;
+        }
+    }
+}
+
+/// The report of a script that nothing stops but the end of this process.
+fn given_up(limit_ms: u64, console: &Mutex<Console>, started: Instant) -> Report {
+    Report {
+        outcome: Err(ScriptFailure::Time { limit_ms }),
+        logs: console.lock().take(),
+        took_us: micros(started),
+        is_last: true,
+    }
+}
+
+fn micros(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
