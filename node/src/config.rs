@@ -171,8 +171,8 @@ section! {
 section! {
     /// Scripts.
     Script {
-        /// Scripts that run at once, each in a process of its own, which starts with the first script. 0: one a core and
-        /// one more. One connection never takes them all, unless there is but one.
+        /// Scripts that run at once, each in a process of its own, which starts when it is needed. 0: one a core and one
+        /// more. One connection never takes them all, and slow ones together no more than half.
         threads: usize = 0,
         /// Scripts that wait for their turn. Further ones wait with their event, which is attempted a little later.
         queue: usize = 256,

@@ -13,6 +13,9 @@ const SCRIPT_MEMORY_MAX: usize = 1024 * 1024 * 1024;
 const SCRIPT_STACK_MIN: usize = 64 * 1024;
 const SCRIPT_STACK_MAX: usize = 4 * 1024 * 1024;
 const SCRIPT_CODE_MAX: usize = 5 * 1024 * 1024;
+/// Logs are stored with each execution.
+const SCRIPT_LOG_LINES_MAX: usize = 10_000;
+const SCRIPT_LOG_BYTES_MAX: usize = 1024 * 1024;
 /// As many as keep an idle node idle.
 const PARTITIONS_MAX: u16 = 64;
 
@@ -108,10 +111,16 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
         (1..=SCRIPT_CODE_MAX).contains(&script.max_code_bytes),
         "script.max_code_bytes: expected 1 to 5242880 (5 MiB)",
     );
+    demand(
+        (1..=SCRIPT_LOG_LINES_MAX).contains(&script.max_log_lines),
+        "script.max_log_lines: expected 1 to 10000",
+    );
+    demand(
+        (1..=SCRIPT_LOG_BYTES_MAX).contains(&script.max_log_bytes),
+        "script.max_log_bytes: expected 1 to 1048576 (1 MiB)",
+    );
     for (key, value) in [
         ("script.queue", script.queue),
-        ("script.max_log_lines", script.max_log_lines),
-        ("script.max_log_bytes", script.max_log_bytes),
         (
             "ingest.max_in_flight_requests",
             config.ingest.max_in_flight_requests,

@@ -3,24 +3,18 @@
 use super::{
     call::{Payload, Request},
     console::Console,
-    dice::Dice,
-    execution::{LineType, Reshaped},
+    execution::Reshaped,
     failure::ScriptFailure,
     returned,
     wire::Job,
+    world,
 };
 use parking_lot::Mutex;
 use rquickjs::{
-    Array, Context, Ctx, Error, Exception, Function, Object, Runtime, Value, context::EvalOptions,
+    Context, Ctx, Error, Exception, Function, Object, Runtime, Value, context::EvalOptions,
 };
-use std::{
-    cell::{Cell, RefCell},
-    rc::Rc,
-    sync::Arc,
-    time::Instant,
-};
+use std::{cell::Cell, rc::Rc, sync::Arc, time::Instant};
 
-const PRELUDE: &str = include_str!("prelude.js");
 /// What stacks and syntax errors call the script.
 const FILE: &str = "transformation.js";
 /// Bytes of a message or a stack that are kept.
@@ -103,7 +97,7 @@ fn transform<'js>(
     console: &Arc<Mutex<Console>>,
 ) -> Result<Option<Reshaped>, Stop> {
     let env: Value = parse(ctx, &job.env)?;
-    let handlers = prepare(ctx, job, env.clone(), console)?;
+    let handlers = world::lay_out(ctx, job, env.clone(), console)?;
     evaluate(ctx, code)?;
     let handler: Function = match handlers.len() {
         0 => return Err(ScriptFailure::NoHandler.into()),
@@ -118,25 +112,6 @@ fn transform<'js>(
     let result: Value = handler.call((request_object(ctx, request)?, context))?;
     let text = returned_text(ctx, result, job.limits.output_bytes)?;
     Ok(Some(returned::read(&text, request)?))
-}
-
-/// Lays out what a script finds; returns the list that its handlers will be in.
-fn prepare<'js>(
-    ctx: &Ctx<'js>,
-    job: &Job,
-    env: Value<'js>,
-    console: &Arc<Mutex<Console>>,
-) -> Result<Array<'js>, Error> {
-    let prelude: Function = ctx.eval(PRELUDE)?;
-    let console = console.clone();
-    let print = Function::new(ctx.clone(), move |line_type: String, text: String| {
-        if let Some(line_type) = LineType::named(&line_type) {
-            console.lock().write(line_type, &text);
-        }
-    })?;
-    let dice = RefCell::new(Dice::new(job.seed));
-    let random = Function::new(ctx.clone(), move || dice.borrow_mut().fraction())?;
-    prelude.call((print, random, job.at_ms as f64, env))
 }
 
 /// Runs the script itself, which registers its handler.

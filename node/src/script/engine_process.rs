@@ -3,7 +3,6 @@
 use super::{
     call::Payload,
     wire::{self, Job, Report},
-    worker::VERB,
 };
 use std::{
     ffi::OsString,
@@ -32,7 +31,7 @@ impl Program {
         #[cfg(not(test))]
         Self {
             file: "/proc/self/exe".into(),
-            args: vec![VERB.into()],
+            args: vec![super::worker::VERB.into()],
         }
     }
 }

@@ -63,17 +63,16 @@ pub(crate) enum LogLevel {
 }
 
 impl LineType {
-    /// By the name of the console's function.
-    pub(super) fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "debug" => Self::Debug,
-            "log" => Self::Log,
-            "info" => Self::Info,
-            "warn" => Self::Warn,
-            "error" => Self::Error,
-            "fatal" => Self::Fatal,
-            _ => return None,
-        })
+    /// The console's function.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Log => "log",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+            Self::Fatal => "fatal",
+        }
     }
 
     pub(crate) fn level(self) -> LogLevel {

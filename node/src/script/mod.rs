@@ -17,6 +17,7 @@ mod stories;
 mod turns;
 mod wire;
 mod worker;
+mod world;
 
 pub(crate) use call::{Call, Payload, Request, parsed, seed_of};
 pub(crate) use execution::{Execution, Reshaped};

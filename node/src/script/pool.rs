@@ -48,7 +48,9 @@ pub(crate) enum Checked {
 
 struct Shared {
     state: Mutex<State>,
-    changed: Condvar,
+    /// Where threads wait that have a process, and those that would have to start one.
+    warm: Condvar,
+    cold: Condvar,
     limits: Limits,
     program: Program,
     /// Where the turns' clock starts.
@@ -56,7 +58,8 @@ struct Shared {
 }
 
 struct State {
-    turns: Turns<Waiting>,
+    turns: Turns<Box<Waiting>>,
+    warm: usize,
     is_stopping: bool,
 }
 
@@ -68,7 +71,7 @@ struct Waiting {
 }
 
 enum Next {
-    Run(Turn<Waiting>),
+    Run(Turn<Box<Waiting>>),
     /// Nothing to do for so long that the process is not worth its memory.
     Rest,
     Stop,
@@ -102,9 +105,11 @@ impl ScriptPool {
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
                 turns: Turns::new(bounds),
+                warm: 0,
                 is_stopping: false,
             }),
-            changed: Condvar::new(),
+            warm: Condvar::new(),
+            cold: Condvar::new(),
             limits,
             program,
             started: Instant::now(),
@@ -204,21 +209,15 @@ impl ScriptPool {
             return Some(too_long(&code, &self.shared.limits));
         }
         let (answer, answered) = oneshot::channel();
-        let waiting = Waiting {
+        let waiting = Box::new(Waiting {
             job,
             code,
             body,
             answer,
-        };
-        {
-            let mut state = self.shared.state.lock();
-            if state.is_stopping {
-                return None;
-            }
-            // Whoever found no room hears of it when its sender is dropped here.
-            drop(state.turns.push(key, waiting));
+        });
+        if !self.shared.push(key, waiting) {
+            return None;
         }
-        self.shared.changed.notify_one();
         answered.await.ok()
     }
 }
@@ -234,13 +233,35 @@ impl Shared {
         u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
+    /// False: no more calls are taken.
+    fn push(&self, key: &str, waiting: Box<Waiting>) -> bool {
+        let mut state = self.state.lock();
+        if state.is_stopping {
+            return false;
+        }
+        // Whoever found no room hears of it when its sender is dropped here.
+        drop(state.turns.push(key, waiting));
+        self.wake_one(&state);
+        true
+    }
+
+    /// A thread with a process, if one is free.
+    fn wake_one(&self, state: &State) {
+        if state.warm > 0 {
+            self.warm.notify_one();
+        } else {
+            self.cold.notify_one();
+        }
+    }
+
     fn stop(&self) {
         let mut state = self.state.lock();
         state.is_stopping = true;
         let waiting = state.turns.drain();
         drop(state);
         drop(waiting);
-        self.changed.notify_all();
+        self.warm.notify_all();
+        self.cold.notify_all();
     }
 
     fn next(&self, has_process: bool) -> Next {
@@ -250,11 +271,20 @@ impl Shared {
                 return Next::Stop;
             }
             if let Some(turn) = state.turns.next(self.now_us()) {
+                // What the last call held back may be more than one, and each who takes one wakes the next.
+                if state.turns.waiting() > 0 {
+                    self.wake_one(&state);
+                }
                 return Next::Run(turn);
             }
             if !has_process {
-                self.changed.wait(&mut state);
-            } else if self.changed.wait_for(&mut state, IDLE).timed_out() {
+                self.cold.wait(&mut state);
+                continue;
+            }
+            state.warm += 1;
+            let rested = self.warm.wait_for(&mut state, IDLE).timed_out();
+            state.warm -= 1;
+            if rested {
                 return Next::Rest;
             }
         }
@@ -263,8 +293,6 @@ impl Shared {
     fn done(&self, key: &str, started_us: u64) {
         let now_us = self.now_us();
         self.state.lock().turns.done(key, started_us, now_us);
-        // What this call held back may run on any thread.
-        self.changed.notify_all();
     }
 }
 
@@ -285,7 +313,7 @@ fn serve(shared: &Shared) {
             code,
             body,
             answer,
-        } = turn.job;
+        } = *turn.job;
         let report = if answer.is_closed() {
             None
         } else {

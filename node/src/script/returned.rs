@@ -264,18 +264,18 @@ mod tests {
         }
     }
 
-    fn reading(result: Value) -> Result<Reshaped, ScriptFailure> {
+    fn reading(result: &Value) -> Result<Reshaped, ScriptFailure> {
         read(&result.to_string(), &original())
     }
 
-    fn refused(result: Value) -> String {
+    fn refused(result: &Value) -> String {
         reading(result).expect_err("refused").to_string()
     }
 
     #[test]
     fn what_is_left_out_is_empty() {
-        let reshaped =
-            reading(json!({"more": 1, "parsed_query": original().parsed_query})).expect("sendable");
+        let reshaped = reading(&json!({"more": 1, "parsed_query": original().parsed_query}))
+            .expect("sendable");
         assert_eq!(
             (
                 reshaped.method.as_str(),
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_body_is_json_or_a_text() {
-        let body = |value: Value| reading(json!({ "body": value })).expect("sendable").body;
+        let body = |value: Value| reading(&json!({ "body": value })).expect("sendable").body;
         assert_eq!(
             body(json!({"a": [1]})),
             Payload::Json(Bytes::from_static(br#"{"a":[1]}"#))
@@ -311,7 +311,7 @@ mod tests {
     #[test]
     fn the_changed_form_of_the_query_counts_and_the_text_before_the_parsed_one() {
         let query = |query: Value, parsed: Value| {
-            reading(json!({"query": query, "parsed_query": parsed}))
+            reading(&json!({"query": query, "parsed_query": parsed}))
                 .expect("sendable")
                 .query
         };
@@ -329,7 +329,7 @@ mod tests {
         assert_eq!(query(json!("c=3"), json!({"d": "4"})), "c=3");
         assert_eq!(query(json!("a=1&b=2"), json!(null)), "");
         assert!(
-            refused(json!({"query": "a=1&b=2", "parsed_query": {"a": {"b": 1}}}))
+            refused(&json!({"query": "a=1&b=2", "parsed_query": {"a": {"b": 1}}}))
                 .contains("parsed_query.a")
         );
     }
@@ -337,7 +337,7 @@ mod tests {
     #[test]
     fn headers_are_texts_and_the_last_of_a_name_counts() {
         let headers = json!({"content-type": "a", "X-N": 1, "x-list": ["a", "b"], "gone": null, "Content-Type": "b"});
-        let headers = reading(json!({ "headers": headers }))
+        let headers = reading(&json!({ "headers": headers }))
             .expect("sendable")
             .headers;
         let shown: Vec<String> = headers
@@ -360,7 +360,7 @@ mod tests {
             ("a", json!({"b": 1})),
             ("a", json!([[1]])),
         ] {
-            let problem = refused(json!({"headers": {name: value}}));
+            let problem = refused(&json!({"headers": {name: value}}));
             assert!(problem.contains("headers."), "{problem}");
         }
     }
@@ -368,33 +368,33 @@ mod tests {
     #[test]
     fn targets_are_clean_and_short() {
         assert_eq!(
-            reading(json!({"path": "a/b"})).expect("sendable").path,
+            reading(&json!({"path": "a/b"})).expect("sendable").path,
             "/a/b"
         );
         for path in ["/a b", "/a?b", "/a#b", "/é", "/\r\n"] {
             assert!(
-                refused(json!({ "path": path })).contains("path: expected visible"),
+                refused(&json!({ "path": path })).contains("path: expected visible"),
                 "{path}"
             );
         }
-        assert!(refused(json!({"path": "/".repeat(9_000)})).contains("at most 8192 bytes"));
-        assert!(refused(json!({"query": "a#b"})).contains("query: expected visible"));
+        assert!(refused(&json!({"path": "/".repeat(9_000)})).contains("at most 8192 bytes"));
+        assert!(refused(&json!({"query": "a#b"})).contains("query: expected visible"));
     }
 
     #[test]
     fn methods_are_those_of_http() {
         assert_eq!(
-            reading(json!({"method": "put"})).expect("sendable").method,
+            reading(&json!({"method": "put"})).expect("sendable").method,
             "PUT"
         );
-        assert!(refused(json!({"method": "FLY"})).contains("GET, POST"));
-        assert!(refused(json!({"method": 1})).contains("method: expected a text, was a number"));
+        assert!(refused(&json!({"method": "FLY"})).contains("GET, POST"));
+        assert!(refused(&json!({"method": 1})).contains("method: expected a text, was a number"));
     }
 
     #[test]
     fn too_many_headers_are_refused() {
         let many: Map<String, Value> = (0..101).map(|n| (format!("x-{n}"), json!("v"))).collect();
-        assert!(refused(json!({ "headers": many })).contains("at most 100"));
-        assert!(refused(json!({"headers": {"a": "v".repeat(40_000)}})).contains("32768 bytes"));
+        assert!(refused(&json!({ "headers": many })).contains("at most 100"));
+        assert!(refused(&json!({"headers": {"a": "v".repeat(40_000)}})).contains("32768 bytes"));
     }
 }

@@ -165,10 +165,10 @@ fn the_console_is_captured_with_its_levels() {
             (LineType::Info, "[function f]"),
             (
                 LineType::Warn,
-                "TypeError: no\n    at <eval> (transformation.js:2:65)\n"
+                "TypeError: no\n    at <eval> (transformation.js:2:65)"
             ),
             (LineType::Error, "[]"),
-            (LineType::Fatal, "\u{fffd}"),
+            (LineType::Fatal, "\"\\ud800\""),
             (LineType::Log, "[object: circular reference]"),
         ]
     );
@@ -255,7 +255,7 @@ fn exactly_one_handler_is_expected() {
         ),
         (
             "addHandler('transform', 1)",
-            "TypeError: addHandler: expected a function, was 1",
+            "TypeError: addHandler: expected a function, was number",
         ),
     ] {
         let failure = ran(&job(), code).0.expect_err("refused");
@@ -582,10 +582,6 @@ fn each_limit_has_its_own_failure() {
             memory(),
         ),
         ("let all = []; for (;;) all.push({})", memory()),
-        (
-            "let all = ''; for (;;) all += 'xxxxxxxxxxxxxxxx' + all",
-            memory(),
-        ),
         ("'x'.repeat(1e9)", memory()),
         ("new ArrayBuffer(1e9)", memory()),
         (
@@ -646,6 +642,11 @@ fn tricks_that_only_look_bad_are_ordinary_errors() {
         ),
         ("return { body: 1n }", "TypeError"),
         ("2n ** 10000000n", "RangeError: BigInt is too large"),
+        // Joined texts take room only when they are looked into.
+        (
+            "let all = ''; for (;;) all += 'x' + all",
+            "InternalError: string too long",
+        ),
         ("new Array(-1)", "RangeError"),
         (
             "request.body = new Proxy({}, { get() { throw new Error('no') } , ownKeys() { return ['a'] }, getOwnPropertyDescriptor() { return { enumerable: true, configurable: true } } }); return request",

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, VecDeque};
 ///
 /// - Of one key's calls the first comes first.
 /// - The next call is of the key that runs the fewest, then of the one that used the least time recently.
-/// - One key never holds all threads, and slow keys together don't either: one thread is always soon free for others.
+/// - One key never holds all threads, and slow keys together hold no more than half of them: there is always one that is
+///   soon free for others, and a core that no loop heats.
 /// - When there is no room, the newest call of the longest queue has to go.
 pub(super) struct Turns<T> {
     lanes: BTreeMap<String, Lane<T>>,
@@ -79,7 +80,8 @@ impl<T> Turns<T> {
 
     /// The next call, if one may run now.
     pub(super) fn next(&mut self, now_us: u64) -> Option<Turn<T>> {
-        let shared = self.bounds.threads.saturating_sub(1).max(1);
+        let of_one_key = self.bounds.threads.saturating_sub(1).max(1);
+        let of_slow_keys = (self.bounds.threads / 2).max(1);
         let slow_us = self.bounds.slow_us;
         let running: usize = self.lanes.values().map(|lane| lane.running.len()).sum();
         if running >= self.bounds.threads {
@@ -93,8 +95,8 @@ impl<T> Turns<T> {
         let (key, lane) = self
             .lanes
             .iter_mut()
-            .filter(|(_, lane)| !lane.waiting.is_empty() && lane.running.len() < shared)
-            .filter(|(_, lane)| held_by_slow < shared || !lane.is_slow(now_us, slow_us))
+            .filter(|(_, lane)| !lane.waiting.is_empty() && lane.running.len() < of_one_key)
+            .filter(|(_, lane)| held_by_slow < of_slow_keys || !lane.is_slow(now_us, slow_us))
             .min_by_key(|(_, lane)| {
                 let arrival = lane.waiting.front().map(|(arrival, _)| *arrival);
                 (lane.running.len(), lane.used_us(now_us), arrival)
@@ -134,7 +136,6 @@ impl<T> Turns<T> {
             .collect()
     }
 
-    #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         self.waiting
     }
@@ -279,21 +280,24 @@ mod tests {
     }
 
     #[test]
-    fn slow_keys_together_leave_one_thread_to_others() {
-        let mut turns = turns(3, 10);
-        for key in ["x", "y", "z"] {
+    fn slow_keys_together_hold_half_of_the_threads() {
+        let mut turns = turns(4, 20);
+        let keys = ["v", "w", "x", "y"];
+        for key in keys {
             turns.push(key, 0);
         }
         let first: Vec<Turn<u32>> = std::iter::from_fn(|| turns.next(0)).collect();
+        assert_eq!(first.len(), 4, "nobody knows them yet");
         for turn in first {
             turns.done(&turn.key, turn.started_us, SECOND);
         }
-        for key in ["x", "y", "z"] {
+        for key in keys {
             turns.push(key, 1);
         }
         assert_eq!(started(&mut turns, SECOND).len(), 2, "now they are known");
         turns.push("good", 2);
-        assert_eq!(started(&mut turns, SECOND), ["good"]);
+        turns.push("better", 3);
+        assert_eq!(started(&mut turns, SECOND), ["good", "better"]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod load;
 mod run;
 mod scale;
 mod schemes;
+mod scripts;
 mod sink;
 mod table;
 

@@ -3,7 +3,7 @@
 use crate::{
     etcd, gateway,
     load::Seen,
-    scale, schemes,
+    scale, schemes, scripts,
     table::{Row, Table},
 };
 use clap::{Args, ValueEnum};
@@ -50,6 +50,8 @@ pub(crate) enum Contestant {
     Destinations,
     /// Each kind of verification beside none: minutes
     Schemes,
+    /// Scripts of transformations beside the least that reshaping takes
+    Scripts,
 }
 
 impl Contestant {
@@ -166,6 +168,7 @@ impl Run {
                 Contestant::Events => scale::events(&self, &mut table),
                 Contestant::Destinations => scale::destinations(&mut table),
                 Contestant::Schemes => schemes::measure(&self, &mut table),
+                Contestant::Scripts => scripts::measure(&mut table),
             }
         }
         compare(&mut table);
