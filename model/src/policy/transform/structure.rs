@@ -1,0 +1,60 @@
+//! What a body is by its content type, and its tree.
+
+use super::{Halt, Message, form, tree, tree::Tree};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Structure {
+    Json,
+    Form,
+    Xml,
+    /// Another type or none: JSON where it reads as JSON, else a text.
+    Other,
+}
+
+impl Structure {
+    pub(super) fn of(content_type: Option<&str>) -> Self {
+        let essence = content_type
+            .and_then(|value| value.split(';').next())
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
+        match essence.as_str() {
+            "application/x-www-form-urlencoded" => Self::Form,
+            "application/xml" | "text/xml" => Self::Xml,
+            "application/json" | "text/json" => Self::Json,
+            other if other.ends_with("+json") => Self::Json,
+            other if other.ends_with("+xml") => Self::Xml,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The body of a message as a tree; an empty one is null.
+pub(super) fn read(message: &Message, structure: Structure) -> Result<Tree, Halt> {
+    if let Some(coding) = message.header("content-encoding")
+        && !coding.trim().eq_ignore_ascii_case("identity")
+    {
+        return Err(Halt::new(format!(
+            "the body is compressed ({coding}), so its fields are not known"
+        )));
+    }
+    let body = &message.body;
+    if body.is_empty() {
+        return Ok(Tree::Null);
+    }
+    match structure {
+        Structure::Json => {
+            tree::read(body).map_err(|error| Halt::new(format!("the body: {error}")))
+        }
+        Structure::Form => form::read(body),
+        Structure::Xml => Err(Halt::new("the body is XML")),
+        Structure::Other => tree::read(body).or_else(|_| text(body)),
+    }
+}
+
+fn text(body: &[u8]) -> Result<Tree, Halt> {
+    match std::str::from_utf8(body) {
+        Ok(text) => Ok(Tree::Text(text.to_owned())),
+        Err(_) => Err(Halt::new("the body is neither JSON nor a text")),
+    }
+}
