@@ -7,14 +7,15 @@ cd "$(dirname "$0")/.."
 seconds=${1:-10}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(examine public_key)
+[ ${#targets[@]} -gt 0 ] || targets=(examine public_key transform)
 
 main=${CARGO_TARGET_DIR:-target}
 folder=$(realpath -m "$main-fuzz")
-mkdir -p "$folder"/corpus/{examine,public_key}
+mkdir -p "$folder"/corpus/{examine,public_key,transform}
 WRITE_CORPUS="$folder/corpus/examine" cargo test --locked --quiet --workspace --features storage/failpoints,raft/chaos \
   --test signature corpus:: >/dev/null
 cp model/src/policy/signature/registry/keys/*.pem model/fuzz/corpus/public_key/* "$folder/corpus/public_key/"
+cp model/fuzz/corpus/transform/* "$folder/corpus/transform/"
 
 # libFuzzer steers by what these flags make the code report. They are stable flags of rustc, and with --target they don't
 # reach build scripts.

@@ -169,6 +169,14 @@ control_id!(TransformationId);
 control_id!(BookmarkId);
 control_id!(IssueTriggerId);
 
+impl TransformationId {
+    /// What a version of it is kept under: ids of one transformation's versions share their first 112 bits.
+    #[must_use]
+    pub fn version(self, version: u16) -> u128 {
+        (self.0 & !0xffff) | u128::from(version)
+    }
+}
+
 fn group_of(id: u128) -> GroupId {
     GroupId((id >> 64) as u16)
 }

@@ -5,11 +5,12 @@ use bytes::Bytes;
 use model::{
     catalog::{
         Backoff, Connection, DeduplicateRule, DelayRule, Destination, FilterRule, HandshakeKind,
-        Handshaken, Item, LiveSecret, RatePeriod, RetryRule, Rule, Secret, Source, Verification,
+        Handshaken, Item, LiveSecret, Program, RatePeriod, RetryRule, Rule, Secret, Source,
+        Transformation, TransformationVersion, Verification, VersionMark,
     },
     envelope::{Envelope, PayloadRef},
     fingerprint::{Fingerprint, Scope},
-    ids::{ConnectionId, DestinationId, GroupId, RequestId, SourceId},
+    ids::{ConnectionId, DestinationId, GroupId, RequestId, SourceId, TransformationId},
     machine::{
         AcceptRequests, Accepted, AdvanceRetention, AttemptReport, CancelEvent, Change, Command,
         Configure, EventReply, Incoming, Keyed, KeyedEvent, Next, Once, Planned, PlannedIgnored,
@@ -340,6 +341,66 @@ fn a_source_of_before_it_knew_duplicates_and_order_is_still_read() {
     }
     let read: Item = serde_json::from_value(json).expect("readable");
     assert_eq!(read, item);
+}
+
+#[test]
+fn transformations_keep_their_json() {
+    let version = |program, env: &[(&str, &str)], secrets: &[(&str, &str)], restored_from| {
+        let env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let secrets = secrets
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), Secret::new((*v).to_owned())));
+        Item::TransformationVersion(TransformationVersion {
+            transformation_id: TransformationId(0x0001_0000),
+            version: 7,
+            program,
+            env: env.collect(),
+            secrets: secrets.collect(),
+            restored_from,
+            created_at: AT,
+        })
+    };
+    let items = [
+        Item::Transformation(Transformation {
+            id: TransformationId(4),
+            name: "t".into(),
+            versions: vec![VersionMark {
+                version: 7,
+                created_at: AT,
+            }],
+            created_at: AT,
+            updated_at: AT,
+        }),
+        version(
+            Program::Code("code".into()),
+            &[("A", "b")],
+            &[("KEY", "0123456789abcdef")],
+            Some(3),
+        ),
+        version(
+            Program::Steps(vec![json!({"op": "wrap", "field": "body"})]),
+            &[],
+            &[],
+            None,
+        ),
+    ];
+    let golden = [
+        r#"{"kind":"Transformation","value":{"id":"trs_00000000000000000000000004","name":"t","versions":[{"version":7,"created_at":1700000000000}],"created_at":1700000000000,"updated_at":1700000000000}}"#,
+        r#"{"kind":"TransformationVersion","value":{"transformation_id":"trs_00000000000000000000002000","version":7,"program":{"code":"code"},"env":{"A":"b"},"secrets":{"KEY":"0123456789abcdef"},"restored_from":3,"created_at":1700000000000}}"#,
+        r#"{"kind":"TransformationVersion","value":{"transformation_id":"trs_00000000000000000000002000","version":7,"program":{"steps":[{"op":"wrap","field":"body"}]},"created_at":1700000000000}}"#,
+    ];
+    for (item, golden) in items.iter().zip(golden) {
+        let bytes = codec::encode_json(item);
+        assert_eq!(String::from_utf8_lossy(&bytes[1..]), golden);
+        let read = codec::decode_json::<Item>(&bytes).expect("own encoding");
+        assert_eq!(&read, item);
+    }
+    let rule = Rule::Transform {
+        transformation_id: TransformationId(4),
+    };
+    let golden = r#"{"type":"transform","transformation_id":"trs_00000000000000000000000004"}"#;
+    assert_eq!(serde_json::to_string(&rule).expect("JSON"), golden);
+    assert_eq!(serde_json::from_str::<Rule>(golden).ok(), Some(rule));
 }
 
 /// One command of each kind, in the order of the registry; then verdicts that came later.

@@ -85,7 +85,7 @@ fn long_names_joined_level_by_level_stop_at_the_largest_output() {
 
 #[test]
 fn many_steps_over_many_values_have_a_budget() {
-    let zeros = vec![0; 900_000];
+    let zeros = vec![0; 450_000];
     let look = json!({"op": "map", "field": "body[*]", "values": {"1": 1}});
     let body = serde_json::to_string(&zeros).expect("JSON");
     fails(&vec![look; STEPS_MAX], body, "the steps look at more than");

@@ -235,7 +235,7 @@ fn compile(connection: &Connection) -> Arc<[Filter]> {
     let rules = connection.rules_at_the_door().iter();
     let filters = rules.filter_map(|rule| match rule {
         Rule::Filter(filter) => Some(Filter::stored(filter)),
-        Rule::Delay(_) | Rule::Retry(_) | Rule::Deduplicate(_) => None,
+        Rule::Delay(_) | Rule::Retry(_) | Rule::Deduplicate(_) | Rule::Transform { .. } => None,
     });
     filters.collect()
 }

@@ -48,7 +48,11 @@ pub(super) fn read(message: &Message, structure: Structure) -> Result<Tree, Halt
         }
         Structure::Form => form::read(body),
         Structure::Xml => Err(Halt::new("the body is XML")),
-        Structure::Other => tree::read(body).or_else(|_| text(body)),
+        // A scalar is more likely a text that happens to look like one.
+        Structure::Other => match tree::read(body) {
+            Ok(tree @ (Tree::Object(_) | Tree::List(_))) => Ok(tree),
+            _ => text(body),
+        },
     }
 }
 

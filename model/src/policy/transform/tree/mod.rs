@@ -11,7 +11,7 @@ use serde_json::Value;
 /// Levels that a body may have.
 pub(super) const DEPTH_MAX: usize = 64;
 /// Values that a body may have: each takes many times the memory of its text.
-pub(super) const VALUES_MAX: usize = 1_000_000;
+pub(super) const VALUES_MAX: usize = 500_000;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Tree {

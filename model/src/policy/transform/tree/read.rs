@@ -22,7 +22,8 @@ pub(in super::super) fn read(bytes: &[u8]) -> Result<Tree, TreeError> {
     let text =
         std::str::from_utf8(bytes).map_err(|error| TreeError::Malformed(error.valid_up_to()))?;
     let mut reader = Reader {
-        text,
+        // Some editors write a mark in front that is no part of the text.
+        text: text.strip_prefix('\u{feff}').unwrap_or(text),
         at: 0,
         values: 0,
     };
@@ -253,6 +254,11 @@ mod tests {
             written(&format!("{{{}}}", many.join(","))),
             format!("{{{}}}", once.join(","))
         );
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over() {
+        assert_eq!(written("\u{feff}[1]"), "[1]");
     }
 
     #[test]
