@@ -2,13 +2,14 @@
 //! visibly and can live again.
 
 use crate::kit::{
-    DESTINATION, GROUP, HOUR_MS, NOW, SOURCE, World, attempt, cancel, forget, request, retry,
+    DESTINATION, GROUP, HOUR_MS, NOW, SOURCE, World, accept, attempt, cancel, fingerprint, forget,
+    incoming, request, retry, routed,
 };
 use model::{
     ids::{EventId, ExecutionId, TransformationId},
     machine::{
-        Command, EventReply, Next, RecordRuns, Recorded, Reply, RetryIgnored, Run, RunEnd,
-        RunReport,
+        Command, EventReply, Keyed, Next, RecordRuns, Recorded, Reply, RetryIgnored, Run, RunEnd,
+        RunReport, Verdict,
     },
     state::{keys, kv::Read, kv::Table, tables},
     time::Timestamp,
@@ -337,4 +338,25 @@ fn retention_takes_executions_along_and_does_not_run_past_what_lives_again() {
     // The young event's execution, its place in the list, and the one that its request ignored.
     assert_eq!(world.keys(Table::Index).len(), 3);
     assert_eq!(GROUP, event.group());
+}
+
+#[test]
+fn an_event_in_an_order_that_came_to_nothing_lets_the_next_have_its_turn() {
+    let mut world = World::default();
+    let [first, second] = [1, 2].map(|number| {
+        let keyed = Keyed {
+            order: Some(fingerprint(7)),
+            ..routed(&[(1, DESTINATION)], NOW)
+        };
+        let incoming = incoming(request(NOW, number), Verdict::Keyed(keyed));
+        world.apply(NOW, &accept(vec![incoming]));
+        request(NOW, number).event(1)
+    });
+    let due = |world: &World| world.due().iter().map(|due| due.event).collect::<Vec<_>>();
+    assert_eq!(due(&world), [first]);
+    world.apply(NOW, &record_runs(vec![ignores(first, 1, NOW, FIRST)]));
+    assert_eq!(due(&world), [second]);
+    // It comes back behind those that went on, and waits for nobody.
+    world.apply(NOW, &retry_ignored(first));
+    assert_eq!(due(&world).len(), 2);
 }
