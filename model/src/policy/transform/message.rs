@@ -1,5 +1,6 @@
 //! What a transformation is given and what it gives back: a request without its method's meaning or its origin.
 
+use crate::{policy::egress, traffic::RequestRecord};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -21,6 +22,35 @@ pub struct Message {
 pub type Env = BTreeMap<String, String>;
 
 impl Message {
+    /// What is delivered of a request where nothing changes it: without the headers of one hop and without its sender's
+    /// credentials.
+    #[must_use]
+    pub fn of(record: &RequestRecord, body: Bytes) -> Self {
+        let named: Vec<&[u8]> = record.header_all("connection").map(AsRef::as_ref).collect();
+        let connection = named.join(b",".as_slice());
+        let headers = record.headers.iter();
+        let headers = headers.filter(|(name, _)| egress::is_forwarded(name, &connection));
+        Self {
+            method: record.method.clone(),
+            headers: headers.cloned().collect(),
+            path: record.path.clone(),
+            query: record.query.clone(),
+            body,
+        }
+    }
+
+    /// The request that it is now, for those who look at requests.
+    #[must_use]
+    pub fn as_record(&self, received: &RequestRecord) -> RequestRecord {
+        RequestRecord {
+            method: self.method.clone(),
+            path: self.path.clone(),
+            query: self.query.clone(),
+            headers: self.headers.clone(),
+            ..received.clone()
+        }
+    }
+
     /// The values of a header, in the order of arrival.
     pub fn header_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Bytes> {
         self.headers

@@ -1,6 +1,12 @@
 //! What a body is by its content type, and its tree.
 
 use super::{Halt, Message, form, tree, tree::Tree};
+use crate::{
+    ids::SourceId,
+    policy::document::{Document, Part},
+    time::Timestamp,
+    traffic::{Origin, RequestRecord},
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Structure {
@@ -47,13 +53,32 @@ pub(super) fn read(message: &Message, structure: Structure) -> Result<Tree, Halt
             tree::read(body).map_err(|error| Halt::new(format!("the body: {error}")))
         }
         Structure::Form => form::read(body),
-        Structure::Xml => Err(Halt::new("the body is XML")),
+        Structure::Xml => xml(message),
         // A scalar is more likely a text that happens to look like one.
         Structure::Other => match tree::read(body) {
             Ok(tree @ (Tree::Object(_) | Tree::List(_))) => Ok(tree),
             _ => text(body),
         },
     }
+}
+
+/// XML as rules see it by structure.
+fn xml(message: &Message) -> Result<Tree, Halt> {
+    let nobody = RequestRecord {
+        source_id: SourceId(0),
+        received_at: Timestamp(0),
+        method: String::new(),
+        path: String::new(),
+        query: String::new(),
+        headers: Vec::new(),
+        origin: Origin::Unproven,
+    };
+    let record = message.as_record(&nobody);
+    let document = Document::of(&record, &message.body);
+    let value = document.part(Part::Body);
+    value
+        .map(Tree::of)
+        .ok_or_else(|| Halt::new("the body is not XML that has a structure"))
 }
 
 fn text(body: &[u8]) -> Result<Tree, Halt> {

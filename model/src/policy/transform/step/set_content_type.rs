@@ -111,6 +111,27 @@ mod tests {
     }
 
     #[test]
+    fn xml_has_a_structure_and_is_written_as_json_once_it_changes() {
+        let xml = r#"<paid id="7"><to>Bob</to><n>1</n><n>2</n></paid>"#;
+        assert_eq!(after(&[], "text/xml", xml).body, xml);
+        let step = json!({"op": "move", "from": "body.paid.to", "to": "body.name"});
+        let changed = after(&[step], "application/xml", xml);
+        let body: Value = serde_json::from_slice(&changed.body).expect("JSON");
+        assert_eq!(body["name"], "Bob");
+        assert_eq!(body["paid"]["n"], json!(["1", "2"]));
+        assert_eq!(
+            changed.header("content-type").as_deref(),
+            Some("application/json")
+        );
+        let broken = run(
+            &[becomes("application/json")],
+            message("text/xml", "<a><b></a>"),
+        );
+        let failure = broken.expect_err("not XML").to_string();
+        assert!(failure.contains("not XML"), "{failure}");
+    }
+
+    #[test]
     fn a_text_can_be_the_whole_body() {
         let step = json!({"op": "set", "field": "body", "template": "paid: {{body.a}}"});
         let text = after(
