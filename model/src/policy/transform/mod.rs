@@ -24,6 +24,7 @@ mod work;
 pub use header::{HEADERS_MAX, check_name as check_header_name, check_value as check_header_value};
 pub use input::Fault;
 pub use message::{Env, Message};
+pub use structure::{Format, as_json, form_of, format_of};
 pub use url::{check_path, check_query};
 
 use input::Fields;
