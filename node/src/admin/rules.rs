@@ -5,11 +5,12 @@ use super::{
     api_error::ApiError,
     body::{Fields, Given},
     sameness,
+    transform_rule::{self, Rulebook},
 };
 use model::catalog::{Backoff, Connection, DelayRule, Field, RetryRule, Rule};
 use serde_json::{Value, json};
 
-const MAX_RULES: usize = 5;
+pub(super) const MAX_RULES: usize = 16;
 /// The longest delay: a week, as long as anything is kept by default.
 const MAX_DELAY_MS: u64 = 7 * 24 * 3_600_000;
 const MAX_RETRIES: u64 = 50;
@@ -18,7 +19,11 @@ const DEFAULT_INTERVAL_MS: u64 = 60_000;
 const MAX_STATUS_CODES: usize = 10;
 
 /// The rules afterwards: given ones replace all kept ones.
-pub(super) fn read(fields: &Fields<'_>, kept: Option<&Connection>) -> Result<Vec<Rule>, ApiError> {
+pub(super) fn read(
+    fields: &Fields<'_>,
+    kept: Option<&Connection>,
+    book: &mut Rulebook<'_>,
+) -> Result<Vec<Rule>, ApiError> {
     let list = match fields.list("rules")? {
         Given::Absent => return Ok(kept.map(|kept| kept.rules.clone()).unwrap_or_default()),
         Given::Null => return Ok(Vec::new()),
@@ -31,11 +36,11 @@ pub(super) fn read(fields: &Fields<'_>, kept: Option<&Connection>) -> Result<Vec
     for (place, value) in list.iter().enumerate() {
         let at = format!("{}[{place}]", fields.path("rules"));
         let fields = Fields::item(at, value)?;
-        let rule = rule(&fields)?;
+        let rule = rule(&fields, book)?;
         let is_second = rules
             .iter()
             .any(|other| std::mem::discriminant(other) == std::mem::discriminant(&rule));
-        if is_second {
+        if is_second && !may_repeat(&rule) {
             return Err(fields.invalid("type", "expected at most one rule of each type"));
         }
         rules.push(rule);
@@ -43,12 +48,18 @@ pub(super) fn read(fields: &Fields<'_>, kept: Option<&Connection>) -> Result<Vec
     Ok(rules)
 }
 
-fn rule(fields: &Fields<'_>) -> Result<Rule, ApiError> {
+/// Whether a second rule of the type means something.
+fn may_repeat(rule: &Rule) -> bool {
+    matches!(rule, Rule::Filter(_) | Rule::Transform { .. })
+}
+
+fn rule(fields: &Fields<'_>, book: &mut Rulebook<'_>) -> Result<Rule, ApiError> {
     match fields.text("type", 32)? {
         Given::Value("delay") => Ok(Rule::Delay(delay(fields)?)),
         Given::Value("deduplicate") => Ok(Rule::Deduplicate(sameness::read(fields)?)),
         Given::Value("retry") => Ok(Rule::Retry(retry(fields)?)),
-        Given::Value(kind @ ("filter" | "transform")) => Err(ApiError::not_available(&format!(
+        Given::Value("transform") => transform_rule::read(fields, book),
+        Given::Value(kind @ "filter") => Err(ApiError::not_available(&format!(
             "{}: the rule {kind}",
             fields.path("type")
         ))),
@@ -126,7 +137,9 @@ fn is_status_pattern(text: &str) -> bool {
 pub(super) fn show(rule: &Rule) -> Value {
     match rule {
         // They are kept in the API's own shape.
-        Rule::Delay(_) | Rule::Deduplicate(_) | Rule::Filter(_) => json!(rule),
+        Rule::Delay(_) | Rule::Deduplicate(_) | Rule::Filter(_) | Rule::Transform { .. } => {
+            json!(rule)
+        }
         Rule::Retry(retry) => {
             let mut shown = json!({
                 "type": "retry",
@@ -149,9 +162,16 @@ pub(super) fn show(rule: &Rule) -> Value {
 mod tests {
     use super::*;
     use crate::admin::body::Body;
+    use model::catalog::Catalog;
 
     fn rules(list: &Value) -> Result<Vec<Rule>, ApiError> {
-        read(&Body::of(json!({ "rules": list })).fields(), None)
+        let (catalog, fresh) = (Catalog::default(), Vec::new());
+        let mut book = Rulebook::new(&catalog, &|_| Ok(None), &fresh);
+        read(
+            &Body::of(json!({ "rules": list })).fields(),
+            None,
+            &mut book,
+        )
     }
 
     #[test]
@@ -186,7 +206,7 @@ mod tests {
 
     #[test]
     fn what_does_not_exist_yet_is_refused_by_name() {
-        for kind in ["filter", "transform"] {
+        for kind in ["filter"] {
             let error = rules(&json!([{ "type": kind }])).expect_err(kind);
             let named = format!("rules[0].type: the rule {kind} is not available");
             assert!(error.message().starts_with(&named), "{error}");

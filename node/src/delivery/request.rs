@@ -29,8 +29,12 @@ pub(super) fn outgoing(
     let mut headers = message.headers.clone();
     let event = work.due.event.to_string();
     let timestamp = now.0 / 1000;
-    let signature =
-        signing::signature(destination.signing_secret.reveal(), &event, timestamp, &message.body);
+    let signature = signing::signature(
+        destination.signing_secret.reveal(),
+        &event,
+        timestamp,
+        &message.body,
+    );
     let mut ours = |name: &str, value: String| headers.push((name.to_owned(), value.into()));
     ours(
         "x-tidegate-request-id",

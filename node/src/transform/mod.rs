@@ -5,4 +5,4 @@ mod programs;
 mod script_call;
 
 pub(crate) use pipeline::{End, Halted, Passed, Pipeline, Stage, chain, stages};
-pub(crate) use programs::{Prepared, Program, Transforms, stored};
+pub(crate) use programs::{Prepared, Transforms, stored};
