@@ -5,23 +5,25 @@ use bytes::Bytes;
 use model::{
     catalog::{
         Backoff, Connection, DeduplicateRule, DelayRule, Destination, FilterRule, HandshakeKind,
-        Handshaken, Item, LiveSecret, RatePeriod, RetryRule, Rule, Secret, Source, Verification,
+        Handshaken, Item, LiveSecret, Program, RatePeriod, RetryRule, Rule, Secret, Source,
+        Transformation, TransformationVersion, Verification, VersionMark,
     },
     envelope::{Envelope, PayloadRef},
     fingerprint::{Fingerprint, Scope},
-    ids::{ConnectionId, DestinationId, GroupId, RequestId, SourceId},
+    ids::{ConnectionId, DestinationId, GroupId, RequestId, SourceId, TransformationId},
     machine::{
         AcceptRequests, Accepted, AdvanceRetention, AttemptReport, CancelEvent, Change, Command,
         Configure, EventReply, Incoming, Keyed, KeyedEvent, Next, Once, Planned, PlannedIgnored,
-        RecordAttempts, Recorded, Refusal, Reply, RetireNode, RetryEvent, Unrouted, Verdict,
-        decode_reply,
+        RecordAttempts, RecordRuns, Recorded, Refusal, Reply, RetireNode, RetryEvent, RetryIgnored,
+        Run, RunEnd, RunReport, Unrouted, Verdict, decode_reply,
     },
     policy::document::Part,
     state::codec::{self, Stored},
     time::Timestamp,
     traffic::{
-        Attempt, ErrorCode, Event, EventStatus, IgnoreCause, Ignored, IgnoredMeta, Origin, Outcome,
-        RejectionCause, RequestRecord, RequestState, Seen, StoredRequest, Trigger, Turn,
+        Attempt, ConsoleLine, ErrorCode, Event, EventStatus, Execution, IgnoreCause, Ignored,
+        IgnoredMeta, LineLevel, LogLevel, Origin, Outcome, RejectionCause, RequestRecord,
+        RequestState, Seen, StoredRequest, TransformationUse, Trigger, Turn,
     },
 };
 use proptest::prelude::*;
@@ -343,6 +345,158 @@ fn a_source_of_before_it_knew_duplicates_and_order_is_still_read() {
     assert_eq!(read, item);
 }
 
+fn used() -> TransformationUse {
+    TransformationUse {
+        id: TransformationId(6),
+        version: 300,
+    }
+}
+
+fn line() -> ConsoleLine {
+    ConsoleLine {
+        level: LineLevel::Fatal,
+        message: "m".into(),
+    }
+}
+
+fn execution() -> Execution {
+    Execution {
+        connection_id: ConnectionId(5),
+        attempt: 2,
+        used: used(),
+        behind: vec![used()],
+        at: AT,
+        failed: true,
+        log_level: LogLevel::Warn,
+        logs: vec![line()],
+    }
+}
+
+#[test]
+fn a_stored_execution_keeps_its_bytes() {
+    stays(
+        &execution(),
+        "01050206fb2c010106fb2c01fd0068e5cf8b01000001020105016d",
+    );
+    let failed = Ignored {
+        connection_id: ConnectionId(5),
+        cause: IgnoreCause::TransformationFailed,
+        created_at: AT,
+        meta: Some(IgnoredMeta::TransformationFailed(used())),
+    };
+    stays(&failed, "020502fd0068e5cf8b010000010206fb2c01");
+}
+
+fn ran(end: RunEnd) -> RunReport {
+    RunReport {
+        event: RequestId::mint(AT, GroupId(2), 3).event(1),
+        number: 1,
+        runs: vec![Run {
+            used: used(),
+            at: AT,
+            failed: false,
+            log_level: LogLevel::Info,
+            logs: vec![line()],
+        }],
+        end,
+    }
+}
+
+#[test]
+fn logged_runs_and_retries_keep_their_bytes() {
+    let commands = [
+        Command::RecordRuns(RecordRuns {
+            reports: vec![
+                ran(RunEnd::Attempted {
+                    attempt: attempt(),
+                    next: Next::GiveUp,
+                }),
+                ran(RunEnd::Ignored {
+                    due_at: AT,
+                    cause: IgnoreCause::Filtered,
+                    meta: None,
+                }),
+            ],
+        }),
+        Command::RetryIgnored(RetryIgnored {
+            event: RequestId::mint(AT, GroupId(2), 3).event(1),
+            source: SourceId(4),
+            destination: DestinationId(2),
+            trigger: Trigger::Manual,
+        }),
+    ];
+    let golden = [
+        "010702fe010003000000000002000068e5cf8b01010106fb2c01fd0068e5cf8b01000000010105016d002d01020309687474703a2f2f612f03505554fd0068e5cf8b010000fd0968e5cf8b010000000114026e6f01fbe80302fe010003000000000002000068e5cf8b01010106fb2c01fd0068e5cf8b01000000010105016d01fd0068e5cf8b0100000100",
+        "0108fe010003000000000002000068e5cf8b01040202",
+    ];
+    for (command, golden) in commands.iter().zip(golden) {
+        let envelope = Envelope::parse(&command.envelope(AT, &[])).expect("own encoding");
+        assert_eq!(hex::encode(&envelope.head), golden, "{command:?}");
+        let read = Command::decode(&envelope.head).expect("own encoding");
+        assert_eq!(&read, command);
+    }
+}
+
+#[test]
+fn transformations_keep_their_json() {
+    let version = |program, env: &[(&str, &str)], secrets: &[(&str, &str)], restored_from| {
+        let env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let secrets = secrets
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), Secret::new((*v).to_owned())));
+        Item::TransformationVersion(TransformationVersion {
+            transformation_id: TransformationId(0x0001_0000),
+            version: 7,
+            program,
+            env: env.collect(),
+            secrets: secrets.collect(),
+            restored_from,
+            created_at: AT,
+        })
+    };
+    let items = [
+        Item::Transformation(Transformation {
+            id: TransformationId(4),
+            name: "t".into(),
+            versions: vec![VersionMark {
+                version: 7,
+                created_at: AT,
+            }],
+            created_at: AT,
+            updated_at: AT,
+        }),
+        version(
+            Program::Code("code".into()),
+            &[("A", "b")],
+            &[("KEY", "0123456789abcdef")],
+            Some(3),
+        ),
+        version(
+            Program::Steps(vec![json!({"op": "wrap", "field": "body"})]),
+            &[],
+            &[],
+            None,
+        ),
+    ];
+    let golden = [
+        r#"{"kind":"Transformation","value":{"id":"trs_00000000000000000000000004","name":"t","versions":[{"version":7,"created_at":1700000000000}],"created_at":1700000000000,"updated_at":1700000000000}}"#,
+        r#"{"kind":"TransformationVersion","value":{"transformation_id":"trs_00000000000000000000002000","version":7,"program":{"code":"code"},"env":{"A":"b"},"secrets":{"KEY":"0123456789abcdef"},"restored_from":3,"created_at":1700000000000}}"#,
+        r#"{"kind":"TransformationVersion","value":{"transformation_id":"trs_00000000000000000000002000","version":7,"program":{"steps":[{"op":"wrap","field":"body"}]},"created_at":1700000000000}}"#,
+    ];
+    for (item, golden) in items.iter().zip(golden) {
+        let bytes = codec::encode_json(item);
+        assert_eq!(String::from_utf8_lossy(&bytes[1..]), golden);
+        let read = codec::decode_json::<Item>(&bytes).expect("own encoding");
+        assert_eq!(&read, item);
+    }
+    let rule = Rule::Transform {
+        transformation_id: TransformationId(4),
+    };
+    let golden = r#"{"type":"transform","transformation_id":"trs_00000000000000000000000004"}"#;
+    assert_eq!(serde_json::to_string(&rule).expect("JSON"), golden);
+    assert_eq!(serde_json::from_str::<Rule>(golden).ok(), Some(rule));
+}
+
 /// One command of each kind, in the order of the registry; then verdicts that came later.
 fn commands() -> Vec<Command<'static>> {
     let request = RequestId::mint(AT, GroupId(2), 3);
@@ -480,6 +634,10 @@ fn replies_keep_their_bytes() {
             Reply::Recorded(vec![Recorded::Counted(EventStatus::Failed), Recorded::Late]),
             "0202000401",
         ),
+        (
+            Reply::Recorded(vec![Recorded::Ignored(IgnoreCause::TransformationFailed)]),
+            "02010202",
+        ),
         (Reply::Configured(Ok(300)), "0300fb2c01"),
         (
             Reply::Configured(Err(Refusal::Stale { version: 2 })),
@@ -522,6 +680,7 @@ proptest! {
         refuses_garbage(&event(), &garbage)?;
         refuses_garbage(&attempt(), &garbage)?;
         refuses_garbage(&ignored(), &garbage)?;
+        refuses_garbage(&execution(), &garbage)?;
         refuses_garbage(&seen(), &garbage)?;
         let _ = codec::decode_json::<Item>(&[&[Item::VERSION], garbage.as_slice()].concat());
         let _ = decode_reply(&garbage);

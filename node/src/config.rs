@@ -35,6 +35,8 @@ section! {
         delivery: Delivery = Delivery::default(),
         /// Transformations' scripts. Each runs in a process beside the node, with nothing but the request and its environment.
         script: Script = Script::default(),
+        /// Transformations.
+        transform: Transform = Transform::default(),
         /// How long things are kept. The stricter of both bounds holds; what has not been delivered yet stays.
         retention: Retention = Retention::default(),
         /// What the node says on standard error. `RUST_LOG` goes before `filter`.
@@ -190,6 +192,15 @@ section! {
         max_log_lines: usize = 100,
         /// Those lines together.
         max_log_bytes: usize = 32 * 1024,
+    }
+}
+
+section! {
+    /// Transformations.
+    Transform {
+        /// Versions of a transformation that are kept. An older one stays for as long as an event may still need it for a
+        /// retry; beyond 1000 nothing more is saved.
+        versions_kept: usize = 100,
     }
 }
 

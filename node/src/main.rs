@@ -12,6 +12,7 @@ mod retention;
 mod runtime;
 mod script;
 mod telemetry;
+mod transform;
 mod world;
 
 use std::process::ExitCode;

@@ -2,7 +2,7 @@
 
 use super::{
     AcceptRequests, Accepted, AdvanceRetention, CancelEvent, Configure, EventReply, RecordAttempts,
-    Recorded, Refusal, RetireNode, RetryEvent,
+    RecordRuns, Recorded, Refusal, RetireNode, RetryEvent, RetryIgnored,
 };
 use crate::{envelope::Envelope, state::codec, time::Timestamp};
 use bytes::Bytes;
@@ -23,6 +23,8 @@ pub enum Command<'a> {
     CancelEvent(CancelEvent),
     AdvanceRetention(AdvanceRetention),
     RetireNode(RetireNode),
+    RecordRuns(RecordRuns),
+    RetryIgnored(RetryIgnored),
 }
 
 /// What a proposer gets back.

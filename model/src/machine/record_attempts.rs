@@ -9,7 +9,7 @@ use crate::{
         tables::{self, TableError},
     },
     time::Timestamp,
-    traffic::{Attempt, Event, EventStatus, Trigger},
+    traffic::{Attempt, Event, EventStatus, IgnoreCause, Trigger},
 };
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,8 @@ pub enum Recorded {
     Counted(EventStatus),
     /// The attempt was counted before, or the event is gone.
     Late,
+    /// No attempt was to be made: the event is an ignored one now.
+    Ignored(IgnoreCause),
 }
 
 pub(super) fn apply(
@@ -55,7 +57,7 @@ pub(super) fn apply(
     Ok(replies)
 }
 
-fn record(
+pub(super) fn record(
     kv: &mut impl Kv,
     context: &Context<'_>,
     report: &AttemptReport,

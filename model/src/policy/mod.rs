@@ -13,3 +13,4 @@ pub mod retry;
 pub mod route;
 pub mod signature;
 pub mod signing;
+pub mod transform;

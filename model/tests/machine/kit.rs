@@ -177,11 +177,23 @@ pub(crate) fn accept(requests: Vec<Incoming<'_>>) -> Command<'_> {
 }
 
 pub(crate) fn record(event: EventId, number: u16, next: Next) -> Command<'static> {
+    Command::RecordAttempts(RecordAttempts {
+        reports: vec![AttemptReport {
+            event,
+            number,
+            attempt: attempt(next),
+            next,
+        }],
+    })
+}
+
+/// An attempt that `next` may follow.
+pub(crate) fn attempt(next: Next) -> Attempt {
     let outcome = match next {
         Next::Delivered => Outcome::answered(200, Bytes::new(), None),
         Next::RetryAt(_) | Next::GiveUp => Outcome::failed(ErrorCode::Timeout),
     };
-    let attempt = Attempt {
+    Attempt {
         trigger: Trigger::Initial,
         node: 1,
         requested_url: "http://receiver/".into(),
@@ -189,15 +201,7 @@ pub(crate) fn record(event: EventId, number: u16, next: Next) -> Command<'static
         started_at: NOW,
         finished_at: NOW,
         outcome,
-    };
-    Command::RecordAttempts(RecordAttempts {
-        reports: vec![AttemptReport {
-            event,
-            number,
-            attempt,
-            next,
-        }],
-    })
+    }
 }
 
 pub(crate) fn retry(event: EventId) -> Command<'static> {

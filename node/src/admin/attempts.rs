@@ -61,7 +61,9 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
         let viewer = Viewer::of(&gateway, &query);
         let models = page.rows.iter().map(|(_, (id, attempt))| {
             let destination = destination_of(&gateway, id.event)?;
-            Ok(show(&viewer, *id, attempt, destination))
+            let mut model = show(&viewer, *id, attempt, destination);
+            model["transformations"] = versions_of(&gateway, *id)?;
+            Ok(model)
         });
         let models = models.collect::<Result<Vec<_>, ApiError>>()?;
         Ok::<_, ApiError>(asked.envelope(&models, page.next, page.prev))
@@ -122,7 +124,30 @@ pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, query: Query) 
     let stored = tables::attempt(&gateway.cluster.view(group), attempt)?.ok_or_else(not_found)?;
     let destination = destination_of(&gateway, attempt.event)?;
     let viewer = Viewer::of(&gateway, &query);
-    Ok(Json(show(&viewer, attempt, &stored, destination)))
+    let mut model = show(&viewer, attempt, &stored, destination);
+    model["transformations"] = versions_of(&gateway, attempt)?;
+    Ok(Json(model))
+}
+
+/// The versions that made what an attempt sent.
+fn versions_of(gateway: &Gateway, id: AttemptId) -> Result<Value, ApiError> {
+    let view = gateway.cluster.view(id.event.group());
+    let executions = tables::executions_of(&view, id.event)?;
+    // Runs that came to no attempt may have had the same number; those of the attempt were recorded last.
+    let of_attempt = executions
+        .iter()
+        .filter(|(_, run)| run.attempt == id.number);
+    let last = of_attempt.clone().map(|(id, _)| id.index).max();
+    let made_it = of_attempt.filter(|(id, run)| Some(id.index) == last && !run.failed);
+    Ok(made_it
+        .map(|(id, run)| {
+            json!({
+                "transformation_id": run.used.id,
+                "version": run.used.version,
+                "execution_id": id.to_string(),
+            })
+        })
+        .collect())
 }
 
 fn destination_of(gateway: &Gateway, event: EventId) -> Result<Option<DestinationId>, ApiError> {

@@ -4,7 +4,8 @@ use super::{connection_input::Connected, query::Query, rules, times};
 use crate::gateway::Gateway;
 use model::{
     catalog::{
-        Destination, HandshakeKind, LiveSecret, RatePeriod, ResponseKind, Source, Verification,
+        Destination, HandshakeKind, LiveSecret, Program, RatePeriod, ResponseKind, Source,
+        Transformation, TransformationVersion, Verification,
     },
     policy::signature::{self, registry},
 };
@@ -134,6 +135,50 @@ impl Viewer {
         })
     }
 
+    pub(super) fn transformation(
+        &self,
+        transformation: &Transformation,
+        version: &TransformationVersion,
+    ) -> Value {
+        let mut shown = show_program(version);
+        for (key, value) in [
+            ("id", json!(transformation.id)),
+            ("name", json!(transformation.name)),
+            ("team_id", json!(self.team)),
+            ("version", json!(version.version)),
+            // The API's way of hiding the environment; ours are the secrets.
+            ("encrypted_env", Value::Null),
+            ("iv", Value::Null),
+            ("updated_at", json!(times::show(transformation.updated_at))),
+            ("created_at", json!(times::show(transformation.created_at))),
+        ] {
+            shown[key] = value;
+        }
+        shown
+    }
+
+    pub(super) fn transformation_version(
+        &self,
+        transformation: &Transformation,
+        version: &TransformationVersion,
+    ) -> Value {
+        let mut shown = show_program(version);
+        for (key, value) in [
+            ("transformation_id", json!(transformation.id)),
+            ("team_id", json!(self.team)),
+            ("version", json!(version.version)),
+            (
+                "is_current",
+                json!(version.version == transformation.version()),
+            ),
+            ("restored_from", json!(version.restored_from)),
+            ("created_at", json!(times::show(version.created_at))),
+        ] {
+            shown[key] = value;
+        }
+        shown
+    }
+
     pub(super) fn connection(&self, connected: &Connected) -> Value {
         let connection = &connected.connection;
         let rules: Vec<_> = connection.rules.iter().map(rules::show).collect();
@@ -161,6 +206,16 @@ impl Viewer {
             shows_auth,
         }
     }
+}
+
+/// What a version does. Its code is a text in any case, as clients expect; of secrets nothing but the names is shown.
+fn show_program(version: &TransformationVersion) -> Value {
+    let (code, steps) = match &version.program {
+        Program::Code(code) => (code.as_str(), None),
+        Program::Steps(steps) => ("", Some(steps)),
+    };
+    let secrets: Vec<&String> = version.secrets.keys().collect();
+    json!({"code": code, "steps": steps, "env": version.env, "secrets": secrets})
 }
 
 /// Enough of a secret to know it by, and when it was of use.

@@ -127,6 +127,7 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
     );
     for (key, value) in [
         ("script.queue", script.queue),
+        ("transform.versions_kept", config.transform.versions_kept),
         (
             "ingest.max_in_flight_requests",
             config.ingest.max_in_flight_requests,

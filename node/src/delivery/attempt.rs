@@ -1,4 +1,4 @@
-//! One attempt: load, fence, send, report.
+//! One attempt: load, reshape, fence, send, report.
 
 use super::{
     exchange,
@@ -6,11 +6,15 @@ use super::{
     request::{self, Outgoing},
     work::{self, Work},
 };
-use crate::{gateway::Gateway, world};
+use crate::{
+    gateway::Gateway,
+    transform::{End, Halted, Passed, Pipeline},
+    world,
+};
 use awc::Client;
 use model::{
-    machine::{AttemptReport, Next},
-    policy::{destination_url, retry},
+    machine::{Next, Run, RunEnd, RunReport},
+    policy::{destination_url, retry, transform::Message},
     state::keys::Due,
     time::Timestamp,
     traffic::{Attempt, ErrorCode, Outcome},
@@ -35,34 +39,50 @@ pub(super) async fn make(gateway: &Arc<Gateway>, client: &Client, due: Due) -> L
     };
     let loading = gateway.clone();
     let loaded = tokio::task::spawn_blocking(move || work::load(&loading, due)).await;
-    let work = match loaded.map_err(|error| error.to_string()) {
+    let mut work = match loaded.map_err(|error| error.to_string()) {
         Ok(Ok(Some(work))) => work,
         Ok(Ok(None)) => return Launched::NotMade,
         Ok(Err(error)) => return unreadable(due, &error.to_string()).await,
         Err(error) => return unreadable(due, &error).await,
     };
     let number = work.event.attempts.saturating_add(1);
+    let (message, runs) = match reshaped(gateway, &mut work).await {
+        Ok(Some(Passed { runs, end })) => match end {
+            End::Message(message) => (Some(message), runs),
+            End::Ignored { cause, meta } => {
+                let end = RunEnd::Ignored {
+                    due_at: due.at,
+                    cause,
+                    meta,
+                };
+                return Launched::Done(told(due, number, runs, end));
+            }
+        },
+        Ok(None) => (None, Vec::new()),
+        Err(Halted::Busy | Halted::Stopping) => return Launched::NotMade,
+    };
     let started_at = world::now();
-    let (outcome, sent) = match (&work.destination, &work.body) {
+    let (outcome, sent) = match (&work.destination, &message) {
         (None, _) => (Outcome::failed(ErrorCode::MissingUrl), None),
         (_, None) => (Outcome::failed(ErrorCode::PayloadMissing), None),
         (Some(destination), _) if destination_url::check(&destination.url).is_err() => {
             (Outcome::failed(ErrorCode::InvalidUrl), None)
         }
-        (Some(destination), Some(body)) => {
+        (Some(destination), Some(message)) => {
             let after = will_retry_after(&work, number, started_at);
-            let outgoing = request::outgoing(&work, destination, body, number, started_at, after);
+            let outgoing =
+                request::outgoing(&work, destination, message, number, started_at, after);
             // The fence: right before each send, and not a moment earlier.
             if !gateway.cluster.may_send(due.event.group(), leadership.term) {
                 return Launched::NotMade;
             }
             let limit = Duration::from_millis(gateway.config.delivery.timeout_ms);
-            let outcome = exchange::send(client, &outgoing, body, limit).await;
+            let outcome = exchange::send(client, &outgoing, &message.body, limit).await;
             (outcome, Some(outgoing))
         }
     };
     let finished_at = world::now();
-    Launched::Done(report(
+    let end = attempted(
         gateway,
         &work,
         number,
@@ -70,7 +90,43 @@ pub(super) async fn make(gateway: &Arc<Gateway>, client: &Client, due: Due) -> L
         finished_at,
         outcome,
         sent,
-    ))
+    );
+    Launched::Done(told(due, number, runs, end))
+}
+
+/// What the rules at delivery make of the request; none where its body is lost.
+async fn reshaped(gateway: &Gateway, work: &mut Work) -> Result<Option<Passed>, Halted> {
+    let Some(body) = work.body.clone() else {
+        return Ok(None);
+    };
+    let stages = std::mem::take(&mut work.stages);
+    if stages.is_empty() {
+        let message = Message::of(&work.record, body);
+        return Ok(Some(Passed {
+            runs: Vec::new(),
+            end: End::Message(message),
+        }));
+    }
+    let pipeline = Pipeline {
+        connection: work.event.connection_id,
+        event: work.due.event,
+        record: work.record.clone(),
+        body,
+        stages,
+    };
+    pipeline.run(gateway).await.map(Some)
+}
+
+fn told(due: Due, number: u16, runs: Vec<Run>, end: RunEnd) -> Report {
+    Report {
+        report: RunReport {
+            event: due.event,
+            number,
+            runs,
+            end,
+        },
+        recorded: None,
+    }
 }
 
 /// A row that can't be read is looked at again, but not in a tight circle.
@@ -89,7 +145,7 @@ fn will_retry_after(work: &Work, number: u16, now: Timestamp) -> Option<u64> {
     }
 }
 
-fn report(
+fn attempted(
     gateway: &Gateway,
     work: &Work,
     number: u16,
@@ -97,7 +153,7 @@ fn report(
     finished_at: Timestamp,
     outcome: Outcome,
     sent: Option<Outgoing>,
-) -> Report {
+) -> RunEnd {
     // Without a destination or a body the next try would be no different.
     let possible = work.destination.is_some() && work.body.is_some();
     let rule = work
@@ -129,21 +185,16 @@ fn report(
         let end = requested_url.floor_char_boundary(URL_KEPT);
         requested_url.truncate(end);
     }
-    Report {
-        report: AttemptReport {
-            event: work.due.event,
-            number,
-            attempt: Attempt {
-                trigger: work.event.next_trigger,
-                node: gateway.cluster.node_id(),
-                requested_url,
-                http_method,
-                started_at,
-                finished_at,
-                outcome,
-            },
-            next,
+    RunEnd::Attempted {
+        attempt: Attempt {
+            trigger: work.event.next_trigger,
+            node: gateway.cluster.node_id(),
+            requested_url,
+            http_method,
+            started_at,
+            finished_at,
+            outcome,
         },
-        recorded: None,
+        next,
     }
 }

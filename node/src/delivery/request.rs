@@ -4,7 +4,7 @@ use super::work::Work;
 use bytes::Bytes;
 use model::{
     catalog::Destination,
-    policy::{egress, signing},
+    policy::{signing, transform::Message},
     time::Timestamp,
     traffic::Trigger,
 };
@@ -17,28 +17,24 @@ pub(super) struct Outgoing {
     pub(super) headers: Vec<(String, Bytes)>,
 }
 
-/// Puts an attempt's request together. `retry_after_s` tells the receiver when we would try again if this fails.
+/// Puts an attempt's request together of what the rules made of the sender's. `retry_after_s` tells the receiver when we would try again if this fails.
 pub(super) fn outgoing(
     work: &Work,
     destination: &Destination,
-    body: &Bytes,
+    message: &Message,
     number: u16,
     now: Timestamp,
     retry_after_s: Option<u64>,
 ) -> Outgoing {
-    let record = &work.record;
-    let named: Vec<&[u8]> = record.header_all("connection").map(AsRef::as_ref).collect();
-    let connection = named.join(b",".as_slice());
-    let mut headers: Vec<(String, Bytes)> = record
-        .headers
-        .iter()
-        .filter(|(name, _)| egress::is_forwarded(name, &connection))
-        .cloned()
-        .collect();
+    let mut headers = message.headers.clone();
     let event = work.due.event.to_string();
     let timestamp = now.0 / 1000;
-    let signature =
-        signing::signature(destination.signing_secret.reveal(), &event, timestamp, body);
+    let signature = signing::signature(
+        destination.signing_secret.reveal(),
+        &event,
+        timestamp,
+        &message.body,
+    );
     let mut ours = |name: &str, value: String| headers.push((name.to_owned(), value.into()));
     ours(
         "x-tidegate-request-id",
@@ -62,8 +58,8 @@ pub(super) fn outgoing(
         method: destination
             .http_method
             .clone()
-            .unwrap_or_else(|| record.method.clone()),
-        url: url(destination, &record.path, &record.query),
+            .unwrap_or_else(|| message.method.clone()),
+        url: url(destination, &message.path, &message.query),
         headers,
     }
 }

@@ -123,6 +123,7 @@ impl World {
             catalog: CatalogCache::default(),
             cluster,
             scripts: crate::script::ScriptPool::of(&config).expect("threads"),
+            transforms: crate::transform::Transforms::default(),
             config,
         });
         Self {
