@@ -24,6 +24,7 @@ mod request_filter;
 mod requests;
 mod routes;
 mod rules;
+mod rules_try;
 mod sameness;
 mod source_auth;
 mod source_input;

@@ -37,7 +37,7 @@ const REQUESTS: Kind = Kind {
 };
 
 type Answer = Result<Json<Value>, ApiError>;
-type Row = (RequestId, StoredRequest);
+pub(super) type Row = (RequestId, StoredRequest);
 
 pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
@@ -61,7 +61,7 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
     Ok(Json(answer.await??))
 }
 
-fn find(
+pub(super) fn find(
     gateway: &Gateway,
     filter: &RequestFilter,
     asked: &PageRequest,
@@ -274,7 +274,7 @@ async fn known(gateway: &Gateway, text: &str, query: &Query) -> Result<RequestId
     Ok(id)
 }
 
-fn stored(gateway: &Gateway, id: RequestId) -> Result<Option<StoredRequest>, ApiError> {
+pub(super) fn stored(gateway: &Gateway, id: RequestId) -> Result<Option<StoredRequest>, ApiError> {
     if !freshness::is_partition(gateway, id.group()) {
         return Ok(None);
     }
@@ -343,7 +343,7 @@ fn show_ignored(viewer: &Viewer, id: EventId, ignored: &Ignored) -> Value {
     })
 }
 
-fn show_meta(meta: &IgnoredMeta) -> Value {
+pub(super) fn show_meta(meta: &IgnoredMeta) -> Value {
     match meta {
         IgnoredMeta::Filtered(parts) => parts.iter().map(|part| part.name()).collect(),
         IgnoredMeta::Duplicate { first } => {

@@ -2,7 +2,7 @@
 
 use super::{
     api_error::ApiError, attempts, auth::require_token, body, cluster, connections, destinations,
-    events, executions, health, requests, source_types, sources, transformation_run,
+    events, executions, health, requests, rules_try, source_types, sources, transformation_run,
     transformations,
 };
 use actix_web::{
@@ -87,6 +87,13 @@ fn configuration(cfg: &mut web::ServiceConfig) {
             .route(put().to(connections::upsert)),
     )
     .service(at("/connections/count").route(get().to(connections::count)))
+    .service(
+        body::may_hold_code(at("/connections/rules/try")).route(post().to(rules_try::of_draft)),
+    )
+    .service(
+        body::may_hold_code(at("/connections/{id}/rules/try"))
+            .route(post().to(rules_try::of_connection)),
+    )
     .service(
         body::may_hold_code(at("/connections/{id}"))
             .route(get().to(connections::get))
