@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Figures of a release build, side by side in one run; see docs/benchmarks.md. Arguments go to `bench run`.
+# Figures of a release build, side by side in one run; see docs/benchmarks.md. Arguments go to `bench run`, except
+# `scripts/bench.sh routing`: what a plan costs, without a node.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -8,5 +9,9 @@ target=${CARGO_TARGET_DIR:-target}
 # where it is; older builds may lie beside it.
 built=$(cargo build --locked --workspace --message-format=json-render-diagnostics |
   grep -o '"out_dir":"[^"]*/librocksdb-sys-[^"]*"' | cut -d'"' -f4 | tail -1)
-ROCKSDB_LIB_DIR=$built ROCKSDB_STATIC=1 cargo build --locked --workspace --release
+export ROCKSDB_LIB_DIR=$built ROCKSDB_STATIC=1
+if [ "${1:-}" = routing ]; then
+  exec cargo bench --locked --workspace --bench routing
+fi
+cargo build --locked --workspace --release
 exec "$target"/release/bench run "$@"

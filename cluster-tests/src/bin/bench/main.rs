@@ -5,6 +5,7 @@ mod bare;
 mod etcd;
 mod gateway;
 mod load;
+mod rules;
 mod run;
 mod scale;
 mod schemes;

@@ -3,7 +3,7 @@
 use crate::{
     etcd, gateway,
     load::Seen,
-    scale, schemes, scripts,
+    rules, scale, schemes, scripts,
     table::{Row, Table},
 };
 use clap::{Args, ValueEnum};
@@ -52,6 +52,8 @@ pub(crate) enum Contestant {
     Schemes,
     /// Scripts of transformations beside the least that reshaping takes
     Scripts,
+    /// Connections with and without filters, up to ten thousand: minutes
+    Rules,
 }
 
 impl Contestant {
@@ -169,6 +171,7 @@ impl Run {
                 Contestant::Destinations => scale::destinations(&mut table),
                 Contestant::Schemes => schemes::measure(&self, &mut table),
                 Contestant::Scripts => scripts::measure(&mut table),
+                Contestant::Rules => rules::measure(&self, &mut table),
             }
         }
         compare(&mut table);

@@ -24,6 +24,30 @@ pub(super) fn without_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
+/// Whether a value that was not read here is one that could have been.
+pub(super) fn is_within_bounds(value: &Value) -> bool {
+    let mut values = 0;
+    let mut open = vec![(value, 0)];
+    while let Some((value, depth)) = open.pop() {
+        values += 1;
+        let within = match value {
+            Value::Array(items) => {
+                open.extend(items.iter().map(|item| (item, depth + 1)));
+                depth + 1
+            }
+            Value::Object(map) => {
+                open.extend(map.values().map(|value| (value, depth + 1)));
+                depth + 1
+            }
+            _ => depth,
+        };
+        if within > DEPTH_MAX || values + open.len() > VALUES_MAX {
+            return false;
+        }
+    }
+    true
+}
+
 /// What is left: of the depth here, of the values everywhere.
 #[derive(Clone, Copy)]
 struct Bounds<'a> {

@@ -48,7 +48,8 @@ impl fmt::Display for Part {
     }
 }
 
-/// The parts of a request that was not received but made, by a transformation.
+/// The parts of a request that was not received but made, by a transformation. What is beyond [`DEPTH_MAX`] and
+/// [`VALUES_MAX`] is as if it were not there.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Parts {
     /// None: the body has no structure.
@@ -181,11 +182,15 @@ impl From<Parts> for Document<'_> {
             .headers
             .into_iter()
             .map(|(name, value)| (name.to_ascii_lowercase(), value));
+        let bounded = |map: Map<String, Value>| match Value::Object(map) {
+            object if json::is_within_bounds(&object) => object,
+            _ => Value::Object(Map::new()),
+        };
         Self {
             received: None,
-            body: OnceLock::from(parts.body),
-            headers: OnceLock::from(Value::Object(headers.collect())),
-            query: OnceLock::from(Value::Object(parts.query)),
+            body: OnceLock::from(parts.body.filter(json::is_within_bounds)),
+            headers: OnceLock::from(bounded(headers.collect())),
+            query: OnceLock::from(bounded(parts.query)),
             path: OnceLock::from(Value::String(parts.path)),
         }
     }
@@ -307,5 +312,20 @@ mod tests {
         assert_eq!(document.part(Part::Query), Some(&json!({})));
         let headers = document.part(Part::Headers).expect("headers");
         assert_eq!(headers["x-mixed"], "1");
+    }
+
+    #[test]
+    fn what_a_transformation_made_has_the_same_bounds() {
+        let deep = |depth| (0..depth).fold(json!(1), |inner, _| json!([inner]));
+        let body = |value| {
+            let parts = Parts {
+                body: Some(value),
+                ..Parts::default()
+            };
+            Document::from(parts).part(Part::Body).is_some()
+        };
+        assert!(body(deep(DEPTH_MAX)));
+        assert!(!body(deep(DEPTH_MAX + 1)));
+        assert!(!body(json!(vec![0; VALUES_MAX])));
     }
 }
