@@ -1,5 +1,7 @@
 //! What clients of the admin API are promised, told against one real node: its cluster and its disk.
 
+mod transformations;
+
 use super::configure;
 use crate::{
     catalog_cache::CatalogCache, config::Config, gateway::Gateway, telemetry::Metrics, world,

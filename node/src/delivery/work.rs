@@ -123,7 +123,7 @@ pub(super) fn fetch(
     destination: DestinationId,
     wanted: Wanted,
 ) -> (Vec<Due>, Option<Timestamp>) {
-    let disabled = disabled_connections(gateway, destination);
+    let disabled = passed_over(gateway, destination);
     let mut due = Vec::new();
     let mut next = None;
     for group in led(gateway) {
@@ -207,12 +207,13 @@ impl Look<'_> {
     }
 }
 
-/// The connections to a destination whose events stay queued.
-fn disabled_connections(gateway: &Gateway, destination: DestinationId) -> BTreeSet<ConnectionId> {
+/// The connections to a destination whose events stay queued: disabled ones, and those whose scripts hold up the others.
+fn passed_over(gateway: &Gateway, destination: DestinationId) -> BTreeSet<ConnectionId> {
     let catalog = gateway.catalog();
     let of_it = catalog.connections.values();
     of_it
-        .filter(|c| c.destination_id == destination && c.disabled_at.is_some())
+        .filter(|c| c.destination_id == destination)
+        .filter(|c| c.disabled_at.is_some() || gateway.transforms.is_crowded(c.id))
         .map(|c| c.id)
         .collect()
 }

@@ -1,5 +1,6 @@
 //! Transformations on their way to a destination: which version runs, what it makes of a request, and what it wrote.
 
+mod gates;
 mod pipeline;
 mod programs;
 mod script_call;

@@ -247,6 +247,10 @@ impl Progress {
         let Program::Code(code) = &version.program else {
             return Ok(None);
         };
+        let gates = &gateway.transforms.gates;
+        let Some(_inside) = gates.enter(self.pipeline.connection).await else {
+            return Err(Halted::Busy);
+        };
         let request = script_call::request(&self.message);
         let given = request.body.clone();
         let event = self.pipeline.event.to_string();

@@ -1,5 +1,6 @@
 //! Versions of transformations and filters, ready to run. A version never changes, so what is kept here is never stale.
 
+use super::gates::Gates;
 use model::{
     catalog::{self, Connection, Item, Kind, Rule, TransformationVersion},
     ids::ConnectionId,
@@ -25,6 +26,7 @@ const CONNECTIONS_MAX: usize = 10_000;
 pub(crate) struct Transforms {
     ready: Mutex<Ready>,
     filters: Mutex<HashMap<ConnectionId, Filters>>,
+    pub(super) gates: Gates,
     /// Steps take memory and one core each: so many run at once.
     pub(super) runs: Semaphore,
 }
@@ -70,6 +72,7 @@ impl Default for Transforms {
         Self {
             ready: Mutex::default(),
             filters: Mutex::default(),
+            gates: Gates::default(),
             runs: Semaphore::new(cores.max(2)),
         }
     }
@@ -92,6 +95,11 @@ impl Transforms {
         let prepared = Arc::new(Prepared::of(&version));
         self.ready.lock().keep(used, prepared.clone(), bytes);
         Ok(Some(prepared))
+    }
+
+    /// Whether a connection's events had better stay queued for a moment: its scripts are slow, and others share its way.
+    pub(crate) fn is_crowded(&self, connection: ConnectionId) -> bool {
+        self.gates.is_crowded(connection)
     }
 
     /// The filters among a connection's rules at delivery.
