@@ -70,6 +70,7 @@ fn retry() -> Rule {
         strategy: Backoff::Linear,
         count: 3,
         interval: 1000,
+        schedule: Vec::new(),
         response_status_codes: None,
     })
 }
