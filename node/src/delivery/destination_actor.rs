@@ -102,7 +102,7 @@ impl DestinationActor {
             };
             report.recorded = Some(flight.landed().await);
             if let Some(reporter) = shared.reporter(due.event.group()) {
-                reporter.push(report).await;
+                reporter.push(*report).await;
             }
         });
     }
