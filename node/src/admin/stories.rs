@@ -34,9 +34,14 @@ struct Node {
 
 impl Node {
     async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    async fn start_with(configure: impl FnOnce(&mut Config)) -> Self {
         let data = tempfile::tempdir().expect("a directory");
         let mut config = Config::default();
         config.admin.token = Secret::new(TOKEN.into());
+        configure(&mut config);
         let runtime = Runtime::new().expect("threads");
         let peer = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())

@@ -117,8 +117,8 @@ async fn reshaped(gateway: &Gateway, work: &mut Work) -> Result<Option<Passed>, 
     pipeline.run(gateway).await.map(Some)
 }
 
-fn told(due: Due, number: u16, runs: Vec<Run>, end: RunEnd) -> Report {
-    Report {
+fn told(due: Due, number: u16, runs: Vec<Run>, end: RunEnd) -> Box<Report> {
+    Box::new(Report {
         report: RunReport {
             event: due.event,
             number,
@@ -126,7 +126,7 @@ fn told(due: Due, number: u16, runs: Vec<Run>, end: RunEnd) -> Report {
             end,
         },
         recorded: None,
-    }
+    })
 }
 
 /// A row that can't be read is looked at again, but not in a tight circle.

@@ -3,12 +3,14 @@
 use super::{BASE, Node, world};
 use bytes::Bytes;
 use model::{
+    catalog::{Catalog, Item, Transformation},
     ids::{ConnectionId, EventId, GroupId, RequestId, SourceId, TransformationId},
     machine::{
-        AcceptRequests, Command, Incoming, Next, Planned, RecordRuns, Run, RunEnd, RunReport,
-        Verdict,
+        AcceptRequests, Change, Command, Configure, Incoming, Next, Planned, RecordRuns, Run,
+        RunEnd, RunReport, Verdict,
     },
     state::codec,
+    time::Timestamp,
     traffic::{
         Attempt, ConsoleLine, IgnoreCause, IgnoredMeta, LineLevel, Origin, Outcome, RequestRecord,
         TransformationUse, Trigger,
@@ -52,7 +54,10 @@ async fn connected(node: &Node, steps: Value) -> (Value, TransformationId) {
 
 /// A request as ingest accepts it, with an event over the connection.
 async fn accept(node: &Node, connection: &Value, body: &'static str) -> EventId {
-    let now = world::now();
+    accept_at(node, connection, body, world::now()).await
+}
+
+async fn accept_at(node: &Node, connection: &Value, body: &'static str, now: Timestamp) -> EventId {
     let id = RequestId::mint(now, GROUP, world::entropy());
     let source: SourceId = id_in(&connection["source"]);
     let header = |name: &str, value: &'static str| (name.to_owned(), Bytes::from(value));
@@ -595,4 +600,77 @@ async fn an_ignored_event_is_retried_once_its_transformation_is_mended() {
         .await;
     assert_eq!(listed["count"], 1, "what failed is still told");
     node.stop().await;
+}
+
+#[actix_web::test]
+async fn old_versions_go_once_no_open_event_can_need_them() {
+    let node = Node::start_with(|config| config.transform.versions_kept = 2).await;
+    let step = |value: u64| json!([{"op": "set", "field": "body", "value": value}]);
+    let (connection, id) = connected(&node, step(1)).await;
+    let path = format!("/transformations/{id}");
+    let kept = async || -> Vec<u64> {
+        let listed = node.ok("GET", &format!("{path}/versions"), None).await;
+        let models = listed["models"].as_array().expect("models").iter();
+        models
+            .map(|version| version["version"].as_u64().expect("a number"))
+            .collect()
+    };
+    for value in 2..=4 {
+        node.ok("PUT", &path, Some(json!({ "steps": step(value) })))
+            .await;
+    }
+    // All of them were current within the last minutes, so any node may still use one.
+    assert_eq!(kept().await, [4, 3, 2, 1]);
+
+    // As if an hour had passed since the first three were made.
+    let hour_ago = world::now().minus_ms(3_600_000);
+    age(&node, id, 3, hour_ago).await;
+    // An event that came before that may wait for its retry with the first.
+    let open = accept_at(&node, &connection, "{}", hour_ago.minus_ms(3_600_000)).await;
+    node.ok("PUT", &path, Some(json!({ "steps": step(5) })))
+        .await;
+    assert_eq!(kept().await, [5, 4, 3, 2, 1]);
+    ran(&node, open, TransformationUse { id, version: 1 }, false).await;
+    node.ok("PUT", &path, Some(json!({ "steps": step(6) })))
+        .await;
+    assert_eq!(kept().await, [6, 5, 4, 3]);
+    let view = node.gateway.cluster.view(GroupId::CONTROL);
+    for (version, is_there) in [(1, false), (2, false), (3, true), (6, true)] {
+        let used = TransformationUse { id, version };
+        let stored = crate::transform::stored(&view, used).expect("readable");
+        assert_eq!(stored.is_some(), is_there, "{version}");
+    }
+    // What ran with one that is gone is still listed; what it made can't be told any more.
+    let executions = node.ok("GET", &format!("{path}/executions"), None).await;
+    let execution = text(&executions["models"][0], "id");
+    let one = node
+        .ok("GET", &format!("{path}/executions/{execution}"), None)
+        .await;
+    assert_eq!(
+        (&one["version"], &one["transformed_event_data"]),
+        (&json!(1), &json!(null))
+    );
+    node.stop().await;
+}
+
+/// Says that the first versions of a transformation were made long ago.
+async fn age(node: &Node, id: TransformationId, first: usize, at: Timestamp) {
+    let view = node.gateway.cluster.view(GroupId::CONTROL);
+    let catalog = Catalog::load(&view).expect("readable");
+    let mut known = Transformation::clone(&catalog.transformations[&id]);
+    for mark in known.versions.iter_mut().take(first) {
+        mark.created_at = at;
+    }
+    let item = codec::encode_json(&Item::Transformation(known));
+    let command = Command::Configure(Configure {
+        seen_version: catalog.version,
+        changes: vec![Change::Put(&item)],
+    });
+    let envelope = command.envelope(world::now(), &[]);
+    let proposed = node
+        .gateway
+        .cluster
+        .propose(GroupId::CONTROL, envelope)
+        .await;
+    proposed.expect("committed");
 }
