@@ -55,7 +55,7 @@ pub(super) async fn make(gateway: &Arc<Gateway>, client: &Client, due: Due) -> L
                     cause,
                     meta,
                 };
-                return Launched::Done(Box::new(told(due, number, runs, end)));
+                return Launched::Done(told(due, number, runs, end));
             }
         },
         Ok(None) => (None, Vec::new()),
@@ -91,7 +91,7 @@ pub(super) async fn make(gateway: &Arc<Gateway>, client: &Client, due: Due) -> L
         outcome,
         sent,
     );
-    Launched::Done(Box::new(told(due, number, runs, end)))
+    Launched::Done(told(due, number, runs, end))
 }
 
 /// What the rules at delivery make of the request; none where its body is lost.
