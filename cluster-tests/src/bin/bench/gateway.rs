@@ -107,17 +107,17 @@ impl Contest<'_> {
             1 => format!("{}, delivered", self.name),
             more => format!("{}, delivered to {more}", self.name),
         };
-        let before = self.count();
+        let before = count(self.sink);
         let start = clock::micros();
         let mut row = self.load(&what, DELIVERED_AT, &paths);
         let loaded = (clock::micros() - start) as f64 / 1e6;
-        let at_end = self.count() - before;
+        let at_end = count(self.sink) - before;
         let acked = row.seen.acked;
         let drained = clock::eventually(DRAINS_WITHIN, || {
-            (self.count() - before >= acked).then_some(())
+            (count(self.sink) - before >= acked).then_some(())
         });
         let all = (clock::micros() - start) as f64 / 1e6;
-        let delivered = self.count() - before;
+        let delivered = count(self.sink) - before;
         table.remarks.push(format!(
             "{what}: {:.0}/s acknowledged under delivery, {at_end} of {acked} delivered when the load ended after {loaded:.1} s, {} {all:.1} s",
             row.seen.per_second,
@@ -128,14 +128,15 @@ impl Contest<'_> {
         table.add(row);
         thread::sleep(Duration::from_secs(1));
     }
+}
 
-    fn count(&self) -> u64 {
-        let answer = admin::call(self.sink.address, "GET", "/count", &[], b"");
-        let text = answer.map(|(_, body)| String::from_utf8_lossy(&body).into_owned());
-        text.ok()
-            .and_then(|text| text.parse().ok())
-            .unwrap_or_default()
-    }
+/// What a sink has received so far.
+pub(crate) fn count(sink: &Helper) -> u64 {
+    let answer = admin::call(sink.address, "GET", "/count", &[], b"");
+    let text = answer.map(|(_, body)| String::from_utf8_lossy(&body).into_owned());
+    text.ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_default()
 }
 
 /// A source connected to a destination of its own; the path to post to.

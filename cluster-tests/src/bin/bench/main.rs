@@ -12,6 +12,7 @@ mod schemes;
 mod scripts;
 mod sink;
 mod table;
+mod transforms;
 
 use clap::{Parser, Subcommand};
 

@@ -131,7 +131,7 @@ fn filter(place: usize) -> Value {
 }
 
 /// An order of about so many bytes.
-fn body(bytes: usize) -> String {
+pub(crate) fn body(bytes: usize) -> String {
     let of = |note: String| {
         let lines: Vec<_> = (0..6)
             .map(|n| json!({"sku": format!("SKU-{n}"), "quantity": n, "price": 12.5}))

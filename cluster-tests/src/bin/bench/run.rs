@@ -5,6 +5,7 @@ use crate::{
     load::Seen,
     rules, scale, schemes, scripts,
     table::{Row, Table},
+    transforms,
 };
 use clap::{Args, ValueEnum};
 use cluster_tests::process::cpu_micros;
@@ -54,6 +55,8 @@ pub(crate) enum Contestant {
     Scripts,
     /// Connections with and without filters, up to ten thousand: minutes
     Rules,
+    /// Events that go all the way as they came, by steps and by a script
+    Transforms,
 }
 
 impl Contestant {
@@ -172,6 +175,7 @@ impl Run {
                 Contestant::Schemes => schemes::measure(&self, &mut table),
                 Contestant::Scripts => scripts::measure(&mut table),
                 Contestant::Rules => rules::measure(&self, &mut table),
+                Contestant::Transforms => transforms::measure(&self, &mut table),
             }
         }
         compare(&mut table);
