@@ -5,8 +5,9 @@ use crate::kit::{
     DESTINATION, HOUR_MS, NOW, World, accept, cancel, fingerprint, forget, incoming, record,
     request, retry, routed,
 };
+use crate::reshaping::{ignores, record_runs};
 use model::{
-    ids::{DestinationId, EventId},
+    ids::{DestinationId, EventId, TransformationId},
     machine::{Command, Effect, EventReply, Keyed, Next, Reply, Verdict},
     state::{
         keys::{self, Queue},
@@ -249,6 +250,8 @@ enum Deed {
     Record(usize, u8),
     Retry(usize),
     Cancel(usize),
+    /// A due one comes to nothing where it would have been sent.
+    Ignore(usize),
 }
 
 fn deeds() -> impl Strategy<Value = Vec<Deed>> {
@@ -257,6 +260,7 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
         6 => (0usize..24, 0u8..3).prop_map(|(event, next)| Deed::Record(event, next)),
         1 => (0usize..24).prop_map(Deed::Retry),
         2 => (0usize..24).prop_map(Deed::Cancel),
+        1 => (0usize..24).prop_map(Deed::Ignore),
     ];
     prop::collection::vec(deed, 1..80)
 }
@@ -265,6 +269,7 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
 #[derive(Default)]
 struct Watched {
     world: World,
+    posts: u128,
     /// Every event in the order of acceptance.
     events: Vec<EventId>,
     /// Ended at least once: those have left their queues for good.
@@ -294,7 +299,8 @@ impl Watched {
             .filter(|(bit, _)| to & bit != 0)
             .map(|(_, destination)| destination)
             .collect();
-        let number = self.events.len() as u128;
+        self.posts += 1;
+        let number = self.posts;
         self.apply(now, &ordered(number, key, &to, now.plus_ms(late_ms)));
         let ordinals = 1..=u16::try_from(to.len()).expect("two");
         self.events
@@ -317,6 +323,18 @@ impl Watched {
             _ => Next::GiveUp,
         };
         self.apply(now, &record(id, number, next));
+    }
+
+    fn ignore(&mut self, now: Timestamp, event: usize) {
+        let due = self.world.due();
+        let Some(due) = due.get(event % due.len().max(1)).copied() else {
+            return;
+        };
+        let number = self.world.event(due.event).attempts + 1;
+        let report = ignores(due.event, number, due.at, TransformationId(1));
+        // It is no event any more.
+        self.events.retain(|id| *id != due.event);
+        self.apply(now, &record_runs(vec![report]));
     }
 
     fn queues(&self) -> Queues {
@@ -388,6 +406,7 @@ proptest! {
             match deed {
                 Deed::Post(key, to, late_ms) => watched.post(now, key, to, late_ms),
                 Deed::Record(event, next) => watched.record(now, event, next),
+                Deed::Ignore(event) => watched.ignore(now, event),
                 Deed::Retry(n) => if let Some(id) = watched.events.get(n).copied() {
                     watched.by_hand.insert(id);
                     watched.apply(now, &retry(id));
