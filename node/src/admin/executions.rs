@@ -19,9 +19,8 @@ use crate::{
 use actix_web::web::{self, Data, Json, Path};
 use model::{
     ids::{EventId, ExecutionId, TransformationId},
-    policy::transform::Message,
     state::{keys, kv::Table, tables},
-    traffic::{Execution, LogLevel},
+    traffic::{Execution, LogLevel, TransformationUse},
 };
 use serde_json::{Value, json};
 
@@ -158,38 +157,31 @@ async fn around(
     };
     let record = traffic_data::record(&stored)?;
     let body = traffic_data::body(gateway, request.group(), &stored)?;
-    let mut messages = Vec::new();
-    for versions in [
-        execution.behind.clone(),
-        [execution.behind.as_slice(), &[execution.used]].concat(),
-    ] {
+    let seen = async |versions: &[TransformationUse]| {
         let pipeline = Pipeline {
             connection: execution.connection_id,
             event: id.event,
             record: record.clone(),
             body: body.clone(),
-            stages: transform::chain(gateway, &versions)?,
+            stages: transform::chain(gateway, versions)?,
         };
-        let made: Option<Message> = match pipeline.run(gateway).await {
+        match pipeline.run(gateway).await {
             Ok(Passed {
                 end: End::Message(message),
                 ..
-            }) => Some(message),
-            Ok(_) => None,
-            Err(Halted::Busy | Halted::Stopping) => {
-                return Err(ApiError::unavailable(
-                    "too many scripts wait for their turn; try again",
-                ));
-            }
-        };
-        let shown = made.map(|message| message_view::of_traffic(&message, &record));
-        messages.push(shown.unwrap_or_default());
+            }) => Ok(message_view::of_traffic(&message, &record)),
+            Ok(_) => Ok(Value::Null),
+            Err(Halted::Busy | Halted::Stopping) => Err(ApiError::unavailable(
+                "too many scripts wait for their turn; try again",
+            )),
+        }
+    };
+    let before = seen(&execution.behind).await?;
+    if execution.failed {
+        return Ok((before, Value::Null));
     }
-    let after = messages.pop().filter(|_| !execution.failed);
-    Ok((
-        messages.pop().unwrap_or_default(),
-        after.unwrap_or_default(),
-    ))
+    let all = [execution.behind.as_slice(), &[execution.used]].concat();
+    Ok((before, seen(&all).await?))
 }
 
 fn show(viewer: &Viewer, id: ExecutionId, execution: &Execution) -> Value {

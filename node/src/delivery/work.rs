@@ -83,11 +83,11 @@ pub(super) fn load(gateway: &Gateway, due: Due) -> Result<Option<Work>, WorkErro
         Some(at) => gateway.cluster.payload(group, at)?,
     };
     let stages = match &connection {
-        Some(connection) => {
+        Some(connection) if !connection.rules_at_delivery().is_empty() => {
             let pinned = pinned(&view, due.event, &event)?;
             transform::stages(gateway, &catalog, connection, &pinned)?
         }
-        None => VecDeque::new(),
+        _ => VecDeque::new(),
     };
     let source = catalog.sources.get(&event.source_id);
     Ok(Some(Work {
