@@ -7,6 +7,7 @@ pub mod faults;
 pub mod http;
 pub mod network;
 pub mod ownership;
+pub mod pace;
 pub mod process;
 pub mod receiver;
 pub mod scene;

@@ -7,6 +7,7 @@ use model::{
         Backoff, Connection, Destination, HandshakeKind, Handshaken, Item, LiveSecret, RatePeriod,
         RetryRule, Rule, Secret, Source, Verification,
     },
+    delivery::{self, Answer, Ask, Claim, Share, Statement},
     envelope::{Envelope, PayloadRef},
     ids::{ConnectionId, DestinationId, GroupId, RequestId, SourceId},
     machine::{
@@ -224,6 +225,56 @@ fn a_stored_ignored_event_keeps_its_bytes() {
     stays(&ignored(), "010504fd0068e5cf8b010000");
 }
 
+fn statement() -> Statement {
+    Statement {
+        boot: 300,
+        up_us: 4,
+        claims: Some(vec![(
+            DestinationId(5),
+            Claim {
+                holds: Share::Rate {
+                    tokens: 6,
+                    cost: 7,
+                    room: 8,
+                },
+                unused_us: Some(9),
+            },
+        )]),
+        asks: vec![(
+            DestinationId(10),
+            Ask {
+                number: 11,
+                wants: 12,
+                holds: Share::Slots(13),
+                returns: 14,
+            },
+        )],
+    }
+}
+
+fn reply_to_statement() -> delivery::Reply {
+    delivery::Reply {
+        term: 1,
+        answers: vec![(
+            DestinationId(2),
+            Answer {
+                number: 3,
+                share: Share::None,
+                level: Some(4),
+                turn: Some(5),
+                lease_ms: 6,
+                again_ms: 7,
+            },
+        )],
+    }
+}
+
+#[test]
+fn what_nodes_tell_each_other_of_paces_keeps_its_bytes() {
+    stays(&statement(), "01fb2c0104010105010607080109010a0b0c020d0e");
+    stays(&reply_to_statement(), "010101020300010401050607");
+}
+
 #[test]
 fn catalog_items_keep_their_json() {
     let golden = [
@@ -377,6 +428,8 @@ proptest! {
         refuses_garbage(&event(), &garbage)?;
         refuses_garbage(&attempt(), &garbage)?;
         refuses_garbage(&ignored(), &garbage)?;
+        refuses_garbage(&statement(), &garbage)?;
+        refuses_garbage(&reply_to_statement(), &garbage)?;
         let _ = codec::decode_json::<Item>(&[&[Item::VERSION], garbage.as_slice()].concat());
         let _ = decode_reply(&garbage);
         let _ = Command::decode(&garbage);

@@ -8,6 +8,7 @@ mod delivery;
 mod error;
 mod gateway;
 mod ingest;
+mod queues;
 mod retention;
 mod runtime;
 mod telemetry;

@@ -1,14 +1,57 @@
-//! The only clock and the only dice of the whole program.
+//! The only clocks and the only dice of the whole program.
 
-use model::time::Timestamp;
-use std::time::{SystemTime, UNIX_EPOCH};
+use model::time::{Monotone, Now, Timestamp};
+use std::{
+    path::PathBuf,
+    sync::{
+        OnceLock,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+/// What the steady clock shows when the process starts: more than anybody looks back.
+const STEADY_START_US: u64 = 1_000_000_000_000;
+
+/// By how many milliseconds a test has set this node's wall clock off.
+static WALL_OFFSET_MS: AtomicI64 = AtomicI64::new(0);
+const OFFSET_READ_EVERY: Duration = Duration::from_millis(50);
 
 /// Reads the wall clock.
 pub(crate) fn now() -> Timestamp {
     let since_epoch = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    Timestamp(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+    let ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
+    Timestamp(ms.saturating_add_signed(WALL_OFFSET_MS.load(Ordering::Relaxed)))
+}
+
+/// From now on the wall clock is off by the milliseconds that stand in this file. Nobody but a test asks for this.
+pub(crate) fn follow(file: PathBuf) {
+    std::thread::spawn(move || {
+        loop {
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            if let Ok(ms) = text.trim().parse() {
+                WALL_OFFSET_MS.store(ms, Ordering::Relaxed);
+            }
+            std::thread::sleep(OFFSET_READ_EVERY);
+        }
+    });
+}
+
+/// Reads the clock that nobody sets. It began with the process.
+pub(crate) fn steady() -> Monotone {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let passed = START.get_or_init(Instant::now).elapsed().as_micros();
+    Monotone(STEADY_START_US.saturating_add(u64::try_from(passed).unwrap_or(u64::MAX)))
+}
+
+/// Reads both clocks.
+pub(crate) fn clocks() -> Now {
+    Now {
+        wall: now(),
+        steady: steady(),
+    }
 }
 
 /// Draws 128 bits from the operating system.

@@ -1,7 +1,7 @@
 //! The handle that everyone else sees, and what stands behind it.
 
 use crate::{
-    Clock, Entropy,
+    Answerer, Clock, Entropy,
     config::{Config, Environment},
     error::StartError,
     formation,
@@ -58,6 +58,8 @@ pub(crate) struct Inner {
     pub(crate) led: Arc<watch::Sender<BTreeMap<GroupId, u64>>>,
     pub(crate) progress: watch::Sender<String>,
     pub(crate) draining: std::sync::atomic::AtomicBool,
+    /// How the node answers what is asked of it as a leader.
+    pub(crate) answerer: RwLock<Option<Answerer>>,
     effects: Mutex<Option<mpsc::Receiver<(GroupId, Effect)>>>,
     effect_sender: mpsc::Sender<(GroupId, Effect)>,
     pub(crate) tasks: Mutex<JoinSet<()>>,
@@ -107,6 +109,7 @@ impl Cluster {
             led: Arc::new(watch::channel(BTreeMap::new()).0),
             progress: watch::channel("starting".to_owned()).0,
             draining: false.into(),
+            answerer: RwLock::default(),
             effects: Mutex::new(Some(effects)),
             effect_sender,
             tasks: Mutex::default(),

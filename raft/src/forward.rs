@@ -1,6 +1,7 @@
 //! Getting a call to a group's leader, wherever it is, and telling "surely not" from "unknown".
 
 use crate::{
+    Asked,
     change::FIRST_LATER_ID,
     cluster::{Cluster, Inner},
     error::{ProposeError, Unavailable},
@@ -196,7 +197,7 @@ impl Handler for Inner {
 }
 
 impl Inner {
-    async fn handle_for_group(&self, _from: u64, call: Call) -> Result<Answer, String> {
+    async fn handle_for_group(&self, from: u64, call: Call) -> Result<Answer, String> {
         let of = |id: u16| {
             self.group(GroupId(id))
                 .ok_or_else(|| format!("group {id} is not here yet"))
@@ -227,6 +228,21 @@ impl Inner {
             Call::Propose(id, envelope) => propose_here(of(id)?, envelope).await,
             Call::ReadIndex(id) => read_index_here(of(id)?).await,
             Call::Change(id, change) => self.change_here(of(id)?, change).await,
+            Call::Ask {
+                group,
+                topic,
+                bytes,
+            } => {
+                let group = of(group)?.id;
+                let asked = Asked {
+                    from,
+                    group,
+                    topic,
+                    bytes,
+                };
+                self.answer(asked)
+                    .map_or(Answer::NotLeader(None), Answer::Told)
+            }
             Call::SnapshotBegin { group, name } => self.snapshot_begin(of(group)?, &name).await?,
             Call::SnapshotChunk {
                 group,

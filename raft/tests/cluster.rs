@@ -2,8 +2,10 @@
 
 mod support;
 
+use bytes::Bytes;
 use model::ids::GroupId;
-use raft::{ChangeError, Cluster, StartError};
+use raft::{Asked, ChangeError, Cluster, StartError};
+use std::{sync::Arc, time::Duration};
 use support::{addresses, change, config, environment, eventually, nothing, start_all, version};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -73,6 +75,37 @@ async fn three_nodes_agree_and_go_on_without_one() {
             clusters[1].propose(group, nothing()).await.is_ok()
         })
         .await;
+    }
+    for cluster in &clusters {
+        cluster.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_asks_a_group_is_answered_by_its_leader_or_not_at_all() {
+    let dirs = directories(3);
+    let addresses = addresses(3);
+    let clusters = start_all(&paths(&dirs), &addresses).await;
+    let patience = Duration::from_secs(2);
+    let question = Bytes::from_static(b"who");
+    let group = GroupId(1);
+    // Nobody has said how to answer.
+    let silence = clusters[0].ask(group, 1, question.clone(), patience).await;
+    assert!(silence.is_err());
+    for cluster in &clusters {
+        let me = cluster.node_id();
+        cluster.answer_with(Arc::new(move |asked: Asked| {
+            (asked.topic == 1).then(|| Bytes::from(format!("{} to {me}", asked.from)))
+        }));
+    }
+    for cluster in &clusters {
+        let (leader, term) = cluster.leader(group).expect("a leader");
+        assert!(term > 0 && cluster.members().contains(&leader));
+        let told = cluster.ask(group, 1, question.clone(), patience).await;
+        let expected = format!("{} to {leader}", cluster.node_id());
+        assert_eq!(told.expect("answered"), expected);
+        let unknown = cluster.ask(group, 2, question.clone(), patience).await;
+        assert!(unknown.is_err());
     }
     for cluster in &clusters {
         cluster.shutdown().await;
@@ -157,7 +190,7 @@ async fn a_waiting_node_is_added_by_its_address_and_removed_for_good() {
     let mut added = first.add_node(&there).await;
     while matches!(added, Err(ChangeError::NotInvited { .. })) {
         // It does not listen yet.
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
         added = first.add_node(&there).await;
     }
     let id = added.expect("added");
@@ -182,7 +215,7 @@ async fn a_waiting_node_is_added_by_its_address_and_removed_for_good() {
     let mut back = waiting_config;
     back.join = vec![addresses[0].to_string()];
     let back = Cluster::start(back, environment()).await.expect("it tries");
-    tokio::time::sleep(std::time::Duration::from_secs(7)).await;
+    tokio::time::sleep(Duration::from_secs(7)).await;
     let voters = first.status().groups[0].voters.clone();
     assert_eq!(voters, [first.node_id()], "a removed id never comes back");
     back.shutdown().await;
@@ -243,10 +276,7 @@ async fn nodes_that_disagree_on_who_forms_the_cluster_say_so() {
     other.nodes.push("127.0.0.1:1".into());
     let (one, _) = tokio::join!(
         Cluster::start(one, environment()),
-        tokio::time::timeout(
-            std::time::Duration::from_secs(5),
-            Cluster::start(other, environment())
-        )
+        tokio::time::timeout(Duration::from_secs(5), Cluster::start(other, environment()))
     );
     let Err(StartError::Config(why)) = one else {
         panic!("it formed a cluster alone");
@@ -378,7 +408,7 @@ async fn a_cut_off_owner_gives_up_before_its_successor_starts_and_there_is_one_h
     while !clusters.iter().any(owns) {
         let waited = started.elapsed();
         assert!(waited.as_secs() < 30, "the majority elects nobody");
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert!(!owns(&old), "two owners at once");
     let promised = old.propose(group, change(0)).await;

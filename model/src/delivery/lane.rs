@@ -1,10 +1,10 @@
 //! The heart of one destination on one node: what to fetch, what to attempt, when to sleep. It does no I/O.
 
-use super::{Floors, Pace, Pacer, bookmark::Bookmark};
+use super::{Answer, Ask, Demand, Floors, Holding, Pace, Permit, bookmark::Bookmark, taker::Taker};
 use crate::{
     ids::{EventId, GroupId},
     state::keys::{Due, DueClass},
-    time::Timestamp,
+    time::{Monotone, Now, Timestamp},
 };
 use std::collections::{BTreeMap, VecDeque};
 
@@ -28,6 +28,10 @@ pub enum Input {
     Lost(GroupId),
     /// The destination takes deliveries at this pace.
     Configured(Pace),
+    /// The destination's home has answered.
+    Answered(Answer),
+    /// The ask of this number reached no home.
+    Unanswered(u64),
     /// The destination is disabled: what is due stays queued until it is configured again.
     Held,
     /// Launch nothing new, for good.
@@ -42,8 +46,13 @@ pub enum Output {
         limit: usize,
         from: Floors,
     },
-    Attempt(Due),
-    SleepUntil(Timestamp),
+    Attempt(Due, Permit),
+    /// Says something to the destination's home.
+    Ask(Ask),
+    /// Wake it after so many microseconds, or earlier if something happens.
+    SleepFor(u64),
+    /// There is work, but the node lets it have no more in flight: wake it when that changes.
+    Crowded,
     /// Nothing is waiting, in flight or due soon.
     Idle,
 }
@@ -57,15 +66,19 @@ enum Busy {
 
 /// How long an event whose attempt was not made is left alone, so that a row that can't be worked on makes no circle.
 const PARKED_MS: u64 = 1000;
+/// How often a lane that found no room on its node looks again.
+const CROWDED_MS: u64 = 100;
 
 #[derive(Clone, Debug)]
 pub struct Lane {
-    pacer: Pacer,
+    taker: Taker,
+    /// Attempts that the node lets it have in flight.
+    allowed: u16,
     fresh: VecDeque<Due>,
     retries: VecDeque<Due>,
     busy: BTreeMap<EventId, Busy>,
     /// Events left alone, and until when.
-    parked: BTreeMap<EventId, Timestamp>,
+    parked: BTreeMap<EventId, Monotone>,
     in_flight: u16,
     /// Which queue goes first next time.
     retry_next: bool,
@@ -75,16 +88,17 @@ pub struct Lane {
     next_due: Option<Timestamp>,
     bookmark: Bookmark,
     /// Nothing was found, but only from the bookmark on: look again then.
-    unsure_until: Option<Timestamp>,
+    unsure_until: Option<Monotone>,
     held: bool,
     stopped: bool,
 }
 
 impl Lane {
     #[must_use]
-    pub fn new(pacer: Pacer) -> Self {
+    pub fn new(pace: Pace) -> Self {
         Self {
-            pacer,
+            taker: Taker::new(pace),
+            allowed: u16::MAX,
             fresh: VecDeque::new(),
             retries: VecDeque::new(),
             busy: BTreeMap::new(),
@@ -114,11 +128,40 @@ impl Lane {
             && self.busy.is_empty()
             && self.parked.is_empty()
             && self.unsure_until.is_none()
+            && self.taker.is_empty()
     }
 
+    /// From now on the node lets it have so many in flight.
+    pub fn allow(&mut self, in_flight: u16) {
+        self.allowed = in_flight;
+    }
+
+    /// Attempts that the destination and this node's settings allow to be in flight.
     #[must_use]
-    pub fn pacer(&self) -> &Pacer {
-        &self.pacer
+    pub fn window(&self) -> u16 {
+        self.taker.window()
+    }
+
+    /// What it has of the destination's pace.
+    #[must_use]
+    pub fn holding(&self) -> Holding {
+        self.taker.holding(self.in_flight.into())
+    }
+
+    fn demand(&self) -> Demand {
+        let room = self
+            .window()
+            .min(self.allowed)
+            .saturating_sub(self.in_flight);
+        let waiting = if self.stopped || self.held {
+            0
+        } else {
+            self.waiting().min(room.into())
+        };
+        Demand {
+            waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
+            in_flight: self.in_flight.into(),
+        }
     }
 
     fn waiting(&self) -> usize {
@@ -126,18 +169,23 @@ impl Lane {
     }
 
     /// Takes in what happened and says what to do.
-    pub fn step(&mut self, input: Input, now: Timestamp) -> Vec<Output> {
+    pub fn step(&mut self, input: Input, now: Now) -> Vec<Output> {
         self.take_in(input, now);
         let mut outputs = Vec::new();
-        let permit_at = self.launch(now, &mut outputs);
-        self.fetch_or_sleep(permit_at, now, &mut outputs);
+        let crowded = self.launch(now.steady, &mut outputs);
+        if let Some(ask) = self.taker.ask(self.demand(), now.steady) {
+            outputs.push(Output::Ask(ask));
+        }
+        self.fetch_or_sleep(crowded, now, &mut outputs);
         outputs
     }
 
-    fn take_in(&mut self, input: Input, now: Timestamp) {
+    fn take_in(&mut self, input: Input, now: Now) {
         match input {
             Input::Wake => self.more = true,
             Input::Fetched { due, next_due } => self.fetched(due, next_due),
+            Input::Answered(answer) => self.taker.answered(&answer, now.steady),
+            Input::Unanswered(number) => self.taker.unanswered(number, now.steady),
             Input::Finished(event) => {
                 if self.busy.insert(event, Busy::Reported) == Some(Busy::InFlight) {
                     self.in_flight -= 1;
@@ -146,7 +194,7 @@ impl Lane {
             Input::Recorded(event) => self.done_with(event),
             Input::NotMade(event) => {
                 self.done_with(event);
-                self.parked.insert(event, now.plus_ms(PARKED_MS));
+                self.parked.insert(event, now.steady.plus_ms(PARKED_MS));
             }
             Input::Lost(group) => {
                 self.fresh.retain(|due| due.event.group() != group);
@@ -155,7 +203,7 @@ impl Lane {
             }
             Input::Configured(pace) => {
                 self.held = false;
-                self.pacer.set(pace, now);
+                self.taker.set(pace, now.steady);
             }
             Input::Held => {
                 self.held = true;
@@ -163,10 +211,13 @@ impl Lane {
                 self.retries.clear();
                 self.parked.clear();
             }
-            Input::Stop => self.stopped = true,
+            Input::Stop => {
+                self.stopped = true;
+                self.taker.leave();
+            }
         }
         let parked = self.parked.len();
-        self.parked.retain(|_, until| *until > now);
+        self.parked.retain(|_, until| *until > now.steady);
         self.more |= self.parked.len() < parked;
     }
 
@@ -201,74 +252,83 @@ impl Lane {
         }
     }
 
-    /// Launches what the window and the pace allow. Returns when the next permit can be had, if one is missing.
-    fn launch(&mut self, now: Timestamp, outputs: &mut Vec<Output>) -> Option<Timestamp> {
-        while !self.stopped && !self.held && self.in_flight < self.pacer.window() {
+    /// Launches what the window and the pace allow. Whether the node allowed less.
+    fn launch(&mut self, now: Monotone, outputs: &mut Vec<Output>) -> bool {
+        while !self.stopped && !self.held && self.in_flight < self.window() {
             let first_is_retry = match (self.fresh.is_empty(), self.retries.is_empty()) {
-                (true, true) => return None,
+                (true, true) => return false,
                 (true, false) => true,
                 (false, true) => false,
                 // Both wait: they take turns, so that a backlog of one does not starve the other.
                 (false, false) => self.retry_next,
             };
-            if let Err(at) = self.pacer.take(now) {
-                return Some(at);
+            if self.in_flight >= self.allowed {
+                outputs.push(Output::Crowded);
+                return true;
             }
+            let Some(permit) = self.taker.take(self.in_flight.into(), now) else {
+                return false;
+            };
             let queue = if first_is_retry {
                 &mut self.retries
             } else {
                 &mut self.fresh
             };
-            let due = queue.pop_front()?;
+            let Some(due) = queue.pop_front() else {
+                return false;
+            };
             self.retry_next = !first_is_retry;
             self.busy.insert(due.event, Busy::InFlight);
             self.in_flight += 1;
-            outputs.push(Output::Attempt(due));
+            outputs.push(Output::Attempt(due, permit));
         }
-        None
+        false
     }
 
-    fn fetch_or_sleep(
-        &mut self,
-        permit_at: Option<Timestamp>,
-        now: Timestamp,
-        outputs: &mut Vec<Output>,
-    ) {
+    fn fetch_or_sleep(&mut self, crowded: bool, now: Now, outputs: &mut Vec<Output>) {
+        let demand = self.demand();
+        let taker_at = self.taker.next(demand, now.steady);
+        let sleep = |at: Monotone| Output::SleepFor(at.since_us(now.steady).max(1));
         if self.stopped {
+            outputs.extend(taker_at.map(sleep));
             return;
         }
         if self.held {
             self.unsure_until = None;
-            if self.busy.is_empty() {
-                outputs.push(Output::Idle);
+            match taker_at {
+                Some(at) => outputs.push(sleep(at)),
+                None if self.busy.is_empty() => outputs.push(Output::Idle),
+                None => {}
             }
             return;
         }
-        let has_come = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
-        if has_come(self.next_due) || has_come(self.unsure_until) {
+        let is_due = self.next_due.is_some_and(|at| at <= now.wall);
+        if is_due || self.unsure_until.is_some_and(|at| at <= now.steady) {
             self.more = true;
         }
         let waiting = self.waiting();
-        if waiting == 0 && self.more && !self.fetching && self.in_flight < self.pacer.window() {
+        if waiting == 0 && self.more && !self.fetching && self.in_flight < self.window() {
             self.fetching = true;
             self.more = false;
             self.next_due = None;
             self.unsure_until = None;
             // Rows of busy and parked events still stand in the table, in front of those that are wanted.
             let known = self.busy.len() + self.parked.len();
-            let limit = usize::from(self.pacer.window()) * 2 + known;
-            let from = self.bookmark.look(now);
+            let limit = usize::from(self.window()) * 2 + known;
+            let from = self.bookmark.look(now.steady);
             outputs.push(Output::Fetch { limit, from });
-            return;
         }
         let next_due = self.next_due.filter(|_| waiting == 0);
+        let next_due = next_due.map(|at| now.steady.plus_ms(at.since_ms(now.wall)));
         let unparked_at = self.parked.values().min().copied();
-        let wake_at = [permit_at, next_due, unparked_at, self.unsure_until]
-            .into_iter()
-            .flatten()
-            .min();
+        // What a fetch will find says when to look again.
+        let look_at = [next_due, unparked_at, self.unsure_until];
+        let look_at = look_at.into_iter().flatten().filter(|_| !self.fetching);
+        // It is woken when there is room; should that be lost, it looks again.
+        let room_at = crowded.then(|| now.steady.plus_ms(CROWDED_MS));
+        let wake_at = look_at.chain(taker_at).chain(room_at).min();
         if let Some(at) = wake_at {
-            outputs.push(Output::SleepUntil(at));
+            outputs.push(sleep(at));
         } else if self.is_quiet() && !self.fetching && !self.more {
             outputs.push(Output::Idle);
         }
@@ -278,15 +338,28 @@ impl Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{DestinationId, RequestId};
+    use crate::{
+        delivery::{Limit, Rate},
+        ids::{DestinationId, RequestId},
+    };
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
     const PACE: Pace = Pace {
         window: 2,
-        rate: None,
+        limit: Limit::None,
     };
-    const NOW: Timestamp = Timestamp(5000);
+    const NOW: Now = Now {
+        wall: Timestamp(5000),
+        steady: Monotone(77_000),
+    };
+
+    fn after_ms(now: Now, ms: u64) -> Now {
+        Now {
+            wall: now.wall.plus_ms(ms),
+            steady: now.steady.plus_ms(ms),
+        }
+    }
 
     fn due(number: u128, class: DueClass) -> Due {
         Due {
@@ -316,7 +389,7 @@ mod tests {
         outputs
             .iter()
             .filter_map(|output| match output {
-                Output::Attempt(due) => Some(*due),
+                Output::Attempt(due, _) => Some(*due),
                 _ => None,
             })
             .collect()
@@ -324,14 +397,14 @@ mod tests {
 
     #[test]
     fn a_wake_fetches_once() {
-        let mut lane = Lane::new(Pacer::new(PACE, NOW));
+        let mut lane = Lane::new(PACE);
         assert_eq!(lane.step(Input::Wake, NOW), [fetch(4)]);
         assert_eq!(lane.step(Input::Wake, NOW), []);
     }
 
     #[test]
     fn no_more_than_the_window_is_in_flight() {
-        let mut lane = Lane::new(Pacer::new(PACE, NOW));
+        let mut lane = Lane::new(PACE);
         lane.step(Input::Wake, NOW);
         let rows: Vec<Due> = (0..5).map(|n| due(n, DueClass::Fresh)).collect();
         let launched = attempts(&lane.step(fetched(rows.clone()), NOW));
@@ -342,7 +415,7 @@ mod tests {
 
     #[test]
     fn a_reported_event_is_not_launched_again_before_it_is_recorded() {
-        let mut lane = Lane::new(Pacer::new(PACE, NOW));
+        let mut lane = Lane::new(PACE);
         lane.step(Input::Wake, NOW);
         let row = due(1, DueClass::Fresh);
         lane.step(fetched(vec![row]), NOW);
@@ -356,7 +429,7 @@ mod tests {
 
     #[test]
     fn fresh_events_and_retries_take_turns() {
-        let mut lane = Lane::new(Pacer::new(PACE, NOW));
+        let mut lane = Lane::new(PACE);
         let retries = (0..4).map(|n| due(n, DueClass::Retry));
         let fresh = (10..14).map(|n| due(n, DueClass::Fresh));
         let launched = attempts(&lane.step(fetched(retries.chain(fresh).collect()), NOW));
@@ -366,21 +439,21 @@ mod tests {
 
     #[test]
     fn it_sleeps_until_the_next_is_due_and_goes_when_nothing_is() {
-        let mut lane = Lane::new(Pacer::new(PACE, NOW));
+        let mut lane = Lane::new(PACE);
         lane.step(Input::Wake, NOW);
-        let later = NOW.plus_ms(700);
+        let later = after_ms(NOW, 700);
         let none = Input::Fetched {
             due: vec![],
-            next_due: Some(later),
+            next_due: Some(later.wall),
         };
-        assert_eq!(lane.step(none, NOW), [Output::SleepUntil(later)]);
+        assert_eq!(lane.step(none, NOW), [Output::SleepFor(700_000)]);
         assert_eq!(lane.step(Input::Wake, later), [fetch(4)]);
         assert_eq!(lane.step(fetched(vec![]), later), [Output::Idle]);
     }
 
     #[test]
     fn a_lost_partition_takes_its_waiting_events_along() {
-        let mut lane = Lane::new(Pacer::new(Pace { window: 1, ..PACE }, NOW));
+        let mut lane = Lane::new(Pace { window: 1, ..PACE });
         let rows = vec![due(1, DueClass::Fresh), due(2, DueClass::Fresh)];
         lane.step(fetched(rows.clone()), NOW);
         lane.step(Input::Lost(GroupId(1)), NOW);
@@ -392,14 +465,14 @@ mod tests {
 
     #[test]
     fn a_stopped_lane_launches_nothing() {
-        let mut lane = Lane::new(Pacer::new(PACE, NOW));
+        let mut lane = Lane::new(PACE);
         lane.step(Input::Stop, NOW);
         assert_eq!(lane.step(fetched(vec![due(1, DueClass::Fresh)]), NOW), []);
     }
 
     #[test]
     fn a_disabled_destination_keeps_its_events_and_goes_on_when_it_is_enabled() {
-        let mut lane = Lane::new(Pacer::new(PACE, NOW));
+        let mut lane = Lane::new(PACE);
         lane.step(Input::Held, NOW);
         let row = due(1, DueClass::Fresh);
         assert_eq!(lane.step(fetched(vec![row]), NOW), [Output::Idle]);
@@ -411,15 +484,15 @@ mod tests {
 
     #[test]
     fn an_attempt_that_was_not_made_is_left_alone_for_a_moment() {
-        let mut lane = Lane::new(Pacer::new(PACE, NOW));
+        let mut lane = Lane::new(PACE);
         let row = due(1, DueClass::Fresh);
         lane.step(fetched(vec![row]), NOW);
         let outputs = lane.step(Input::NotMade(row.event), NOW);
         assert_eq!(outputs, [fetch(5)]);
-        let until = NOW.plus_ms(PARKED_MS);
+        let until = after_ms(NOW, PARKED_MS);
         // Its row is found again, and it is not launched in a circle.
         let found = lane.step(fetched(vec![row]), NOW);
-        assert_eq!(found, [Output::SleepUntil(until)]);
+        assert_eq!(found, [Output::SleepFor(PARKED_MS * 1000)]);
         assert_eq!(lane.step(Input::Wake, until), [fetch(4)]);
         assert_eq!(attempts(&lane.step(fetched(vec![row]), until)), [row]);
     }
@@ -428,11 +501,17 @@ mod tests {
     fn a_lane_that_waits_for_its_pace_is_not_quiet() {
         let slow = Pace {
             window: 2,
-            rate: Some((1, 3_600_000)),
+            limit: Limit::Rate(Rate {
+                limit: 1,
+                period_ms: 3_600_000,
+            }),
         };
-        let mut lane = Lane::new(Pacer::new(slow, NOW));
+        let mut lane = Lane::new(slow);
         let outputs = lane.step(fetched(vec![due(1, DueClass::Fresh)]), NOW);
-        assert_eq!(outputs, [Output::SleepUntil(NOW.plus_ms(3_600_000))]);
+        assert!(
+            matches!(outputs[..], [Output::Ask(_), Output::SleepFor(_)]),
+            "{outputs:?}"
+        );
         assert!(!lane.is_quiet());
     }
 
@@ -441,7 +520,7 @@ mod tests {
         fn every_fetched_event_is_launched_in_the_end(
             numbers in prop::collection::vec(0u128..40, 1..60),
         ) {
-            let mut lane = Lane::new(Pacer::new(PACE, NOW));
+            let mut lane = Lane::new(PACE);
             let wanted: BTreeSet<EventId> =
                 numbers.iter().map(|n| due(*n, DueClass::Fresh).event).collect();
             let rows = numbers.iter().map(|n| due(*n, DueClass::Fresh)).collect();
@@ -458,12 +537,12 @@ mod tests {
         fn whatever_happens_nothing_is_launched_twice_or_beyond_the_window(
             script in prop::collection::vec((0u8..5, 0u128..12), 1..300),
         ) {
-            let mut lane = Lane::new(Pacer::new(PACE, NOW));
+            let mut lane = Lane::new(PACE);
             let mut busy: BTreeSet<EventId> = BTreeSet::new();
             let mut flying: BTreeSet<EventId> = BTreeSet::new();
             let mut now = NOW;
             for (what, number) in script {
-                now = now.plus_ms(300);
+                now = after_ms(now, 300);
                 let row = due(number, if number % 2 == 0 { DueClass::Fresh } else { DueClass::Retry });
                 let input = match what {
                     0 => Input::Wake,

@@ -8,6 +8,7 @@ mod configure;
 mod record_attempts;
 mod retire_node;
 mod retry_event;
+mod waiting;
 
 pub use accept_requests::{AcceptRequests, Accepted, Incoming, Planned, PlannedIgnored, Verdict};
 pub use advance_retention::AdvanceRetention;
@@ -28,6 +29,7 @@ use crate::{
     time::Timestamp,
 };
 use bytes::Bytes;
+use waiting::Counted;
 
 /// A committed command at its place in a group's log.
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +92,8 @@ pub fn apply(kv: &mut impl Kv, entry: Entry<'_>) -> Result<Applied, TableError> 
         keys::write_u64(kv, keys::META_NOW, context.now.0);
     }
     let mut effects = Vec::new();
+    let mut counted = Counted::new(kv);
+    let kv = &mut counted;
     let reply = match Command::decode(entry.head) {
         Ok(Command::AcceptRequests(command)) => Reply::Accepted(accept_requests::apply(
             kv,
@@ -122,6 +126,7 @@ pub fn apply(kv: &mut impl Kv, entry: Entry<'_>) -> Result<Applied, TableError> 
         // A newer proposer's command: every node of this version answers the same and changes nothing.
         Err(_) => Reply::Malformed,
     };
+    counted.finish()?;
     Ok(Applied {
         reply: reply.encode(),
         effects,

@@ -13,6 +13,7 @@
 //! | Index | 2, event 16 | `Ignored` |
 //! | Counts | 1, source 16 | u64 big-endian: rejected requests kept |
 //! | Counts | 2, hour u32 | u64 big-endian: log index of the last accepted request minted in that hour |
+//! | Counts | 3, destination 16, class 1 | u64 big-endian: due rows of it; none: no rows |
 
 use super::kv::{Kv, KvError, Read, Table};
 use crate::{
@@ -27,6 +28,8 @@ pub const META_NOW: &[u8] = b"now";
 pub const META_CATALOG_VERSION: &[u8] = b"catalog_version";
 /// Everything minted before this time is gone.
 pub const META_RETAINED_FROM: &[u8] = b"retained_from";
+/// Whether the rows of the due table are counted. Before the first of them was, there are no counts.
+pub const META_DUE_COUNTED: &[u8] = b"due_counted";
 /// The log index at which an ended event was last reopened.
 pub const META_REOPENED_AT: &[u8] = b"reopened_at";
 
@@ -34,6 +37,7 @@ const INDEX_REJECTED: u8 = 1;
 const INDEX_IGNORED: u8 = 2;
 const COUNT_REJECTED: u8 = 1;
 const COUNT_ACCEPTED_AT: u8 = 2;
+const COUNT_WAITING: u8 = 3;
 
 /// Where it is kept that a node was removed.
 #[must_use]
@@ -52,6 +56,14 @@ pub enum DueClass {
 }
 
 impl DueClass {
+    fn of_byte(byte: u8) -> Option<Self> {
+        match byte {
+            0 => Some(Self::Fresh),
+            1 => Some(Self::Retry),
+            _ => None,
+        }
+    }
+
     #[must_use]
     pub fn of(trigger: Trigger) -> Self {
         match trigger {
@@ -88,11 +100,7 @@ impl Due {
         let key: &[u8; Self::LEN] = key.try_into().ok()?;
         Some(Self {
             destination: DestinationId::from_key(&key[..16])?,
-            class: match key[16] {
-                0 => DueClass::Fresh,
-                1 => DueClass::Retry,
-                _ => return None,
-            },
+            class: DueClass::of_byte(key[16])?,
             at: Timestamp(u64::from_be_bytes(key[17..25].try_into().ok()?)),
             event: EventId::from_key(&key[25..])?,
         })
@@ -168,6 +176,28 @@ pub fn accepted_at(hour: u32) -> [u8; 5] {
     key[1..].copy_from_slice(&hour.to_be_bytes());
     key
 }
+
+/// Where it is kept how many events of one class wait for a destination.
+#[must_use]
+pub fn waiting(destination: DestinationId, class: DueClass) -> [u8; 18] {
+    let mut key = [0; 18];
+    key[0] = COUNT_WAITING;
+    key[1..17].copy_from_slice(&destination.key());
+    key[17] = class as u8;
+    key
+}
+
+/// The destination and class of a key that [`waiting`] made.
+#[must_use]
+pub fn waiting_for(key: &[u8]) -> Option<(DestinationId, DueClass)> {
+    let [COUNT_WAITING, id @ .., class] = key else {
+        return None;
+    };
+    Some((DestinationId::from_key(id)?, DueClass::of_byte(*class)?))
+}
+
+/// All counts of waiting events, whatever the destination: `[from, to)`.
+pub const WAITING_ALL: ([u8; 1], [u8; 1]) = ([COUNT_WAITING], [COUNT_WAITING + 1]);
 
 /// Reads a counter of the Meta table; zero when it was never written.
 ///

@@ -138,6 +138,76 @@ pub fn next_due_of(
     Ok(fresh.into_iter().chain(retry).min())
 }
 
+/// What waits for one destination.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Events that have not been tried yet, or are to be by hand.
+    pub fresh: u64,
+    pub retries: u64,
+    /// When the oldest of those came in that are next in the two queues.
+    pub oldest_at: Option<Timestamp>,
+}
+
+impl Waiting {
+    #[must_use]
+    pub fn depth(&self) -> u64 {
+        self.fresh + self.retries
+    }
+
+    /// Of several partitions.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            fresh: self.fresh + other.fresh,
+            retries: self.retries + other.retries,
+            oldest_at: self.oldest_at.into_iter().chain(other.oldest_at).min(),
+        }
+    }
+}
+
+/// What waits for one destination here. Costs four look-ups, however long the queues.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn waiting(kv: &impl Read, destination: DestinationId) -> Result<Waiting, KvError> {
+    let count = |class| keys::number(kv, Table::Counts, &keys::waiting(destination, class));
+    let first = |class| {
+        let (from, to) = Due::queue(destination, class, Timestamp(0));
+        let row = kv.scan(Table::Due, &from, &to, 1)?;
+        let due = row.first().and_then(|(key, _)| Due::from_key(key));
+        Ok::<_, KvError>(due.map(|due| due.event.request().minted_at()))
+    };
+    let oldest = [first(DueClass::Fresh)?, first(DueClass::Retry)?];
+    Ok(Waiting {
+        fresh: count(DueClass::Fresh)?,
+        retries: count(DueClass::Retry)?,
+        oldest_at: oldest.into_iter().flatten().min(),
+    })
+}
+
+/// How many events wait for each destination that has any, for at most so many of them.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn depths(kv: &impl Read, limit: usize) -> Result<Vec<(DestinationId, u64)>, KvError> {
+    let (from, to) = keys::WAITING_ALL;
+    // Up to two classes a destination, side by side.
+    let rows = kv.scan(Table::Counts, &from, &to, limit.saturating_mul(2))?;
+    let mut depths: Vec<(DestinationId, u64)> = Vec::new();
+    for (key, value) in &rows {
+        let Some((id, _)) = keys::waiting_for(key) else {
+            continue;
+        };
+        let count = keys::read_number(value);
+        match depths.last_mut() {
+            Some((last, depth)) if *last == id => *depth += count,
+            _ => depths.push((id, count)),
+        }
+    }
+    depths.truncate(limit);
+    Ok(depths)
+}
+
 /// Each destination that has due rows, with its nearest due time. Costs three look-ups a destination, however long the queues.
 ///
 /// # Errors

@@ -4,10 +4,11 @@ use crate::{
     network::Group,
     node::{Node, Replica},
     receiver::Receipt,
-    world::{Asked, Coverage},
+    world::{Asked, Coverage, limit_of},
 };
 use model::{
-    ids::{EventId, GroupId},
+    delivery::Limit,
+    ids::{DestinationId, EventId, GroupId},
     state::tables,
     traffic::EventStatus,
 };
@@ -27,12 +28,63 @@ pub(crate) struct Ledger {
     sent: HashSet<(EventId, u16, u64, usize, u32)>,
     last_term: HashMap<GroupId, u64>,
     cancelled: HashSet<EventId>,
+    launches: BTreeMap<DestinationId, Vec<u64>>,
+    in_flight: BTreeMap<DestinationId, Vec<(usize, u32)>>,
 }
 
 impl Ledger {
     /// Somebody asked for its cancellation, so it may end so.
     pub(crate) fn may_be_cancelled(&mut self, event: EventId) {
         self.cancelled.insert(event);
+    }
+
+    /// I6: no destination gets more than it bears, from all nodes together.
+    pub(crate) fn launched(
+        &mut self,
+        destination: DestinationId,
+        by: (usize, u32),
+        now: u64,
+    ) -> Result<(), String> {
+        let launches = self.launches.entry(destination).or_default();
+        launches.push(now);
+        let in_flight = self.in_flight.entry(destination).or_default();
+        in_flight.push(by);
+        match limit_of(destination) {
+            Limit::None => {}
+            Limit::Slots { slots, .. } => {
+                if in_flight.len() > slots as usize {
+                    return Err(format!("I6: {in_flight:?} are in flight to {destination}"));
+                }
+            }
+            Limit::Rate(rate) => {
+                for (count, from) in launches.iter().rev().enumerate() {
+                    let share = (now - from) * u64::from(rate.limit);
+                    if (count as u64 + 1) * rate.period_ms > share + rate.burst() * rate.period_ms {
+                        return Err(format!(
+                            "I6: {} attempts of {destination} within {} ms",
+                            count + 1,
+                            now - from
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// An attempt has its outcome.
+    pub(crate) fn ended(&mut self, destination: DestinationId, by: (usize, u32)) {
+        let in_flight = self.in_flight.entry(destination).or_default();
+        if let Some(at) = in_flight.iter().position(|known| *known == by) {
+            in_flight.swap_remove(at);
+        }
+    }
+
+    /// With its process end the connections of a node.
+    pub(crate) fn died(&mut self, node: usize) {
+        for in_flight in self.in_flight.values_mut() {
+            in_flight.retain(|(by, _)| *by != node);
+        }
     }
 
     /// I1: whatever was acknowledged is in the state of every later leader.

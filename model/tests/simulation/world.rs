@@ -2,14 +2,17 @@
 
 mod consensus;
 mod deliveries;
+mod pacing;
 mod senders;
+
+pub(crate) use pacing::limit_of;
 
 use crate::invariants::Ledger;
 use crate::network::{Group, Proposal};
 use crate::node::Node;
 use crate::receiver::Temper;
 use bytes::Bytes;
-use model::delivery::Input;
+use model::delivery::{Input, Reply, Statement};
 use model::ids::{DestinationId, GroupId, RequestId};
 use model::machine::AttemptReport;
 use model::state::keys::Due;
@@ -47,6 +50,8 @@ pub(crate) enum Mistake {
     ReadsTheClock,
     /// Outcomes are proposed once and forgotten.
     DropsReports,
+    /// A new home gives at once what the one before it may have given.
+    GivesTwice,
 }
 
 /// What a run went through: one in which no fault ever fired proves nothing.
@@ -97,8 +102,25 @@ enum Happening {
         boot: u32,
         destination: DestinationId,
     },
+    /// The time for which a lane slept has passed, unless it was woken before.
+    Alarm {
+        node: usize,
+        boot: u32,
+        destination: DestinationId,
+        mark: u64,
+    },
     Sweep(usize),
     Operate,
+    /// A node's statement reaches the home that it was sent to, and the answer its sender.
+    Stated {
+        statement: Box<Statement>,
+        mail: pacing::Mail,
+    },
+    Replied {
+        statement: Box<Statement>,
+        reply: Option<Reply>,
+        mail: pacing::Mail,
+    },
     Finished {
         node: usize,
         boot: u32,
@@ -254,8 +276,25 @@ impl World {
                 boot,
                 destination,
             } => self.drive(node, boot, destination, Input::Wake),
+            Happening::Alarm {
+                node,
+                boot,
+                destination,
+                mark,
+            } => {
+                if self.nodes[node].alarms.get(&destination) != Some(&mark) {
+                    return Ok(());
+                }
+                self.drive(node, boot, destination, Input::Wake)
+            }
             Happening::Sweep(node) => self.sweep(node),
             Happening::Operate => self.operate(),
+            Happening::Stated { statement, mail } => self.stated(statement, mail),
+            Happening::Replied {
+                statement,
+                reply,
+                mail,
+            } => self.replied(&statement, reply, mail),
             Happening::Finished {
                 node,
                 boot,

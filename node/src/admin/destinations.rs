@@ -177,7 +177,10 @@ pub(super) fn fresh(gateway: &Gateway) -> destination_input::Fresh {
     }
 }
 
-fn known<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a Destination, ApiError> {
+pub(super) fn known<'a>(
+    catalog: &'a Catalog,
+    id: &str,
+) -> Result<&'a Destination, ApiError> {
     id.parse()
         .ok()
         .and_then(|id: DestinationId| catalog.destinations.get(&id))

@@ -18,6 +18,7 @@ mod health;
 mod names;
 mod page;
 mod query;
+mod queue_depth;
 mod request_filter;
 mod requests;
 mod routes;

@@ -2,7 +2,7 @@
 
 use super::{
     api_error::ApiError, attempts, auth::require_token, body, cluster, connections, destinations,
-    events, health, requests, source_types, sources,
+    events, health, queue_depth, requests, source_types, sources,
 };
 use actix_web::{
     Error, HttpRequest, HttpResponse, Resource,
@@ -75,6 +75,7 @@ fn configuration(cfg: &mut web::ServiceConfig) {
             .route(put().to(destinations::update))
             .route(delete().to(destinations::delete)),
     )
+    .service(at("/destinations/{id}/queue").route(get().to(queue_depth::of_destination)))
     .service(at("/destinations/{id}/enable").route(put().to(destinations::enable)))
     .service(at("/destinations/{id}/unarchive").route(put().to(destinations::enable)))
     .service(at("/destinations/{id}/disable").route(put().to(destinations::disable)))
@@ -114,6 +115,7 @@ fn traffic(cfg: &mut web::ServiceConfig) {
         .service(at("/events/{id}/retry").route(post().to(events::retry)))
         .service(at("/events/{id}/cancel").route(put().to(events::cancel)))
         .service(at("/events/{id}/mute").route(put().to(events::mute)))
+        .service(at("/metrics/queue-depth").route(get().to(queue_depth::get)))
         .service(at("/attempts").route(get().to(attempts::list)))
         .service(at("/attempts/{id}").route(get().to(attempts::get)));
 }

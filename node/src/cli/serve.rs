@@ -1,7 +1,7 @@
 //! `tidegate serve`: one node.
 
 use super::Failed;
-use crate::{config, runtime, telemetry};
+use crate::{config, runtime, telemetry, world};
 use std::{io::Read, path::PathBuf};
 
 /// Run one node of a cluster.
@@ -16,6 +16,9 @@ pub(super) struct Args {
     /// Stop gracefully when standard input is closed: how `tidegate dev` takes its nodes with it
     #[arg(long, hide = true)]
     while_stdin: bool,
+    /// Move this node's wall clock by the milliseconds in this file, read again and again: how tests set clocks
+    #[arg(long, hide = true, value_name = "FILE")]
+    wall_offset_file: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failed> {
@@ -27,6 +30,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failed> {
         )));
     }
     telemetry::start_logs(&config.log);
+    if let Some(file) = &args.wall_offset_file {
+        tracing::warn!(file = %file.display(), "the wall clock follows a file");
+        world::follow(file.clone());
+    }
     if args.while_stdin {
         runtime::serve(config, stdin_closed()).map_err(Failed::running)
     } else {

@@ -9,6 +9,7 @@ use super::{
 use crate::{gateway::Gateway, world};
 use awc::Client;
 use model::{
+    delivery::Permit,
     machine::{AttemptReport, Next},
     policy::{destination_url, retry},
     state::keys::Due,
@@ -28,8 +29,13 @@ pub(super) enum Launched {
     NotMade,
 }
 
-/// Makes one attempt for a due event.
-pub(super) async fn make(gateway: &Arc<Gateway>, client: &Client, due: Due) -> Launched {
+/// Makes one attempt for a due event, if it can begin while the permit is good.
+pub(super) async fn make(
+    gateway: &Arc<Gateway>,
+    client: &Client,
+    due: Due,
+    permit: Permit,
+) -> Launched {
     let Some(leadership) = gateway.cluster.leads(due.event.group()) else {
         return Launched::NotMade;
     };
@@ -53,7 +59,9 @@ pub(super) async fn make(gateway: &Arc<Gateway>, client: &Client, due: Due) -> L
             let after = will_retry_after(&work, number, started_at);
             let outgoing = request::outgoing(&work, destination, body, number, started_at, after);
             // The fence: right before each send, and not a moment earlier.
-            if !gateway.cluster.may_send(due.event.group(), leadership.term) {
+            if !gateway.cluster.may_send(due.event.group(), leadership.term)
+                || permit.use_by.is_some_and(|by| world::steady() >= by)
+            {
                 return Launched::NotMade;
             }
             let limit = Duration::from_millis(gateway.config.delivery.timeout_ms);

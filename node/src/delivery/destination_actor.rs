@@ -2,7 +2,9 @@
 
 use super::{
     attempt::{self, Launched},
+    crowd::Seats,
     dispatcher::Shared,
+    pacing,
     work::{self, Wanted},
 };
 use crate::world;
@@ -10,12 +12,10 @@ use actix::{Actor, ActorContext, AsyncContext, Context, SpawnHandle, StreamHandl
 use awc::Client;
 use futures::stream;
 use model::{
-    delivery::{Floors, Input, Lane, Output, Pace},
+    delivery::{Ask, Floors, Holding, Input, Lane, Output, Pace, Permit},
     ids::{DestinationId, EventId},
     state::keys::Due,
-    time::Timestamp,
 };
-use prometheus::IntGauge;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
@@ -24,11 +24,13 @@ pub(super) const MAILBOX: usize = 1024;
 /// Idle for so long, it goes.
 const LINGER: Duration = Duration::from_secs(5);
 /// Further off than this, the retry scheduler wakes it again.
-const NEAR_MS: u64 = 60_000;
+const NEAR: Duration = Duration::from_secs(60);
 
 pub(super) struct DestinationActor {
     id: DestinationId,
     lane: Lane,
+    /// What its node was last told that it holds of the destination's pace.
+    noted: Option<Holding>,
     shared: Arc<Shared>,
     client: Client,
     messages: mpsc::Sender<Input>,
@@ -45,10 +47,11 @@ impl DestinationActor {
         (messages, inbox): (mpsc::Sender<Input>, mpsc::Receiver<Input>),
     ) -> Self {
         let pace = shared.pace(id).unwrap_or(shared.default_pace());
-        let pacer = shared.pacers.take(id, pace, world::now());
+        shared.pacing.enter(id, messages.clone());
         Self {
             id,
-            lane: Lane::new(pacer),
+            lane: Lane::new(pace),
+            noted: None,
             shared,
             client,
             messages,
@@ -58,14 +61,33 @@ impl DestinationActor {
     }
 
     fn drive(&mut self, input: Input, ctx: &mut Context<Self>) {
-        for output in self.lane.step(input, world::now()) {
+        let in_flight = self.lane.in_flight();
+        let wanted = self.lane.window().saturating_sub(in_flight);
+        let mut seats = self.shared.crowd.take(self.id, in_flight, wanted);
+        self.lane.allow(in_flight.saturating_add(seats.number()));
+        let mut ask = None;
+        for output in self.lane.step(input, world::clocks()) {
             match output {
                 Output::Fetch { limit, from } => self.fetch(limit, from),
-                Output::Attempt(due) => self.launch(due),
-                Output::SleepUntil(at) => self.sleep(at, ctx),
+                Output::Attempt(due, permit) => self.launch(due, permit, &mut seats),
+                Output::Ask(said) => ask = Some(said),
+                Output::SleepFor(us) => self.sleep(Duration::from_micros(us), ctx),
+                Output::Crowded => self.shared.crowd.wait(self.id, self.messages.clone()),
                 Output::Idle => self.linger(ctx),
             }
         }
+        self.note(ask);
+    }
+
+    /// Passes on what the lane asks of the destination's home, and what it holds.
+    fn note(&mut self, ask: Option<Ask>) {
+        let holding = self.lane.holding();
+        // An unpaced lane has nothing to say.
+        if self.noted == Some(holding) && ask.is_none() {
+            return;
+        }
+        self.noted = Some(holding);
+        self.shared.pacing.note(self.id, holding, ask);
     }
 
     fn fetch(&self, limit: usize, from: Floors) {
@@ -83,23 +105,24 @@ impl DestinationActor {
         });
     }
 
-    fn launch(&self, due: Due) {
+    fn launch(&self, due: Due, permit: Permit, seats: &mut Seats) {
         let (shared, client) = (self.shared.clone(), self.client.clone());
+        let seat = seats.sit();
+        let id = self.id;
         let mut flight = Flight {
             messages: self.messages.clone(),
             event: Some(due.event),
         };
         // A task of its own on this arbiter: a future on the actor's context is polled at every wake of it.
         actix_rt::spawn(async move {
-            // Bounds the sockets of the whole node, whatever the destinations' windows add up to.
-            let Ok(_permit) = shared.permits.acquire().await else {
+            let _seat = seat;
+            let began = world::steady();
+            let launched = attempt::make(&shared.gateway, &client, due, permit).await;
+            let Launched::Done(mut report) = launched else {
                 return;
             };
-            let _counted = Counted::new(&shared.gateway.metrics.attempts_in_flight);
-            let Launched::Done(mut report) = attempt::make(&shared.gateway, &client, due).await
-            else {
-                return;
-            };
+            let took = world::steady().since_us(began);
+            shared.crowd.note(id, Duration::from_micros(took));
             report.recorded = Some(flight.landed().await);
             if let Some(reporter) = shared.reporter(due.event.group()) {
                 reporter.push(report).await;
@@ -107,13 +130,13 @@ impl DestinationActor {
         });
     }
 
-    fn sleep(&mut self, at: Timestamp, ctx: &mut Context<Self>) {
-        let wait = at.since_ms(world::now());
-        if wait > NEAR_MS && self.lane.is_quiet() {
+    fn sleep(&mut self, wait: Duration, ctx: &mut Context<Self>) {
+        if wait > NEAR && self.lane.is_quiet() {
             return self.linger(ctx);
         }
-        let wait = Duration::from_millis(wait.clamp(1, NEAR_MS));
-        self.arm(wait, ctx, |actor, ctx| actor.drive(Input::Wake, ctx));
+        self.arm(wait.min(NEAR), ctx, |actor, ctx| {
+            actor.drive(Input::Wake, ctx);
+        });
     }
 
     fn linger(&mut self, ctx: &mut Context<Self>) {
@@ -169,22 +192,6 @@ impl Drop for Flight {
     }
 }
 
-/// One more in a gauge for as long as it lives.
-struct Counted(IntGauge);
-
-impl Counted {
-    fn new(gauge: &IntGauge) -> Self {
-        gauge.inc();
-        Self(gauge.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
-}
-
 impl Actor for DestinationActor {
     type Context = Context<Self>;
 
@@ -197,9 +204,7 @@ impl Actor for DestinationActor {
     }
 
     fn stopped(&mut self, _: &mut Context<Self>) {
-        self.shared
-            .pacers
-            .keep(self.id, self.lane.pacer(), world::now());
+        self.shared.pacing.leave(self.id);
         self.shared.gateway.metrics.destinations_active.dec();
     }
 }
@@ -229,17 +234,10 @@ impl Shared {
         destination
             .disabled_at
             .is_none()
-            .then(|| Pace::of(destination, self.window()))
-    }
-
-    fn window(&self) -> u16 {
-        self.gateway.config.delivery.window
+            .then(|| pacing::pace_of(&self.gateway, Some(destination)))
     }
 
     fn default_pace(&self) -> Pace {
-        Pace {
-            window: self.window(),
-            rate: None,
-        }
+        pacing::pace_of(&self.gateway, None)
     }
 }

@@ -2,10 +2,11 @@
 
 mod attempt;
 mod client;
+mod crowd;
 mod destination_actor;
 mod dispatcher;
 mod exchange;
-mod pacers;
+mod pacing;
 mod reporter;
 mod request;
 mod retry_scheduler;

@@ -42,6 +42,12 @@ pub(crate) enum Call {
     Change(u16, Change),
     /// Asks a waiting node to join through these members.
     Invite(Vec<String>),
+    /// Asks a group's leader something that only the nodes on either end understand.
+    Ask {
+        group: u16,
+        topic: u16,
+        bytes: Bytes,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -61,6 +67,7 @@ pub(crate) enum Answer {
     Snapshot(SnapshotResponse<TypeConfig>),
     Done,
     Failed(String),
+    Told(Bytes),
 }
 
 /// One step at one group's leader.
