@@ -7,15 +7,17 @@ cd "$(dirname "$0")/.."
 seconds=${1:-10}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(examine public_key filter)
+[ ${#targets[@]} -gt 0 ] || targets=(examine public_key filter transform)
 
 main=${CARGO_TARGET_DIR:-target}
 folder=$(realpath -m "$main-fuzz")
-mkdir -p "$folder"/corpus/{examine,public_key,filter}
+mkdir -p "$folder"/corpus/{examine,public_key,filter,transform}
 WRITE_CORPUS="$folder/corpus/examine" cargo test --locked --quiet --workspace --features storage/failpoints,raft/chaos \
   --test signature corpus:: >/dev/null
 cp model/src/policy/signature/registry/keys/*.pem model/fuzz/corpus/public_key/* "$folder/corpus/public_key/"
-cp model/fuzz/corpus/filter/* "$folder/corpus/filter/"
+for target in filter transform; do
+  cp "model/fuzz/corpus/$target/"* "$folder/corpus/$target/"
+done
 
 # libFuzzer steers by what these flags make the code report. They are stable flags of rustc, and with --target they don't
 # reach build scripts.

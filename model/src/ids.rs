@@ -169,6 +169,14 @@ control_id!(TransformationId);
 control_id!(BookmarkId);
 control_id!(IssueTriggerId);
 
+impl TransformationId {
+    /// What a version of it is kept under: ids of one transformation's versions share their first 112 bits.
+    #[must_use]
+    pub fn version(self, version: u16) -> u128 {
+        (self.0 & !0xffff) | u128::from(version)
+    }
+}
+
 fn group_of(id: u128) -> GroupId {
     GroupId((id >> 64) as u16)
 }
@@ -259,6 +267,67 @@ impl FromStr for AttemptId {
     }
 }
 
+/// A run of a transformation: its event, the entry of the log that tells of it, and its place among the runs of that.
+/// Shown as `exe_`, 26 digits and 18 hexadecimal ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExecutionId {
+    pub event: EventId,
+    pub index: u64,
+    pub place: u8,
+}
+
+impl ExecutionId {
+    pub const LEN: usize = 25;
+
+    #[must_use]
+    pub fn key(self) -> [u8; Self::LEN] {
+        let mut key = [0; Self::LEN];
+        key[..16].copy_from_slice(&self.event.key());
+        key[16..24].copy_from_slice(&self.index.to_be_bytes());
+        key[24] = self.place;
+        key
+    }
+
+    #[must_use]
+    pub fn from_key(bytes: &[u8]) -> Option<Self> {
+        let (event, rest) = bytes.split_at_checked(16)?;
+        let (&place, index) = rest.split_last()?;
+        Some(Self {
+            event: EventId::from_key(event)?,
+            index: u64::from_be_bytes(index.try_into().ok()?),
+            place,
+        })
+    }
+}
+
+impl fmt::Display for ExecutionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("exe_")?;
+        write_digits(self.event.0, f)?;
+        write!(f, "{:016x}{:02x}", self.index, self.place)
+    }
+}
+
+impl FromStr for ExecutionId {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let error = IdError { prefix: "exe" };
+        let rest = text.strip_prefix("exe_").ok_or(error.clone())?;
+        let (event, rest) = rest.split_at_checked(DIGITS).ok_or(error.clone())?;
+        let (index, place) = rest.split_at_checked(16).ok_or(error.clone())?;
+        // Only what it shows: no signs, no capitals.
+        let is_shown = |text: &str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if place.len() != 2 || !is_shown(index) || !is_shown(place) {
+            return Err(error);
+        }
+        Ok(Self {
+            event: EventId(read_digits(event).ok_or(error.clone())?),
+            index: u64::from_str_radix(index, 16).map_err(|_| error.clone())?,
+            place: u8::from_str_radix(place, 16).map_err(|_| error)?,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,8 +349,18 @@ mod tests {
         }
 
         #[test]
+        fn an_execution_id_reads_back_and_sorts_as_its_key(value: u128, index: u64, place: u8, other: u64) {
+            let id = ExecutionId { event: EventId(value), index, place };
+            prop_assert_eq!(id.to_string().parse::<ExecutionId>(), Ok(id));
+            prop_assert_eq!(ExecutionId::from_key(&id.key()), Some(id));
+            let other = ExecutionId { index: other, ..id };
+            prop_assert_eq!(id.key().cmp(&other.key()), id.to_string().cmp(&other.to_string()));
+        }
+
+        #[test]
         fn no_text_makes_the_parser_panic(text in ".{0,40}") {
             let _ = text.parse::<EventId>();
+            let _ = format!("exe_{}{text}", "0".repeat(DIGITS)).parse::<ExecutionId>();
             let _ = format!("atm_{text}").parse::<AttemptId>();
         }
     }

@@ -4,24 +4,28 @@
 use bytes::Bytes;
 use model::{
     catalog::{
-        Backoff, Connection, DeduplicateRule, DelayRule, Destination, FilterRule, HandshakeKind,
-        Handshaken, Item, LiveSecret, RatePeriod, RetryRule, Rule, Secret, Source, Verification,
+        Backoff, ClientAuth, ClientCredentials, Connection, DeduplicateRule, DelayRule,
+        Destination, DestinationAuth, FilterRule, HandshakeKind, Handshaken, Item, LiveSecret,
+        Outbound, Program, RatePeriod, RetryRule, Rule, Secret, Source, Tls, Transformation,
+        TransformationVersion, Verification, VersionMark,
     },
     envelope::{Envelope, PayloadRef},
     fingerprint::{Fingerprint, Scope},
-    ids::{ConnectionId, DestinationId, GroupId, RequestId, SourceId},
+    ids::{ConnectionId, DestinationId, GroupId, RequestId, SourceId, TransformationId},
     machine::{
-        AcceptRequests, Accepted, AdvanceRetention, AttemptReport, CancelEvent, Change, Command,
-        Configure, EventReply, Incoming, Keyed, KeyedEvent, Next, Once, Planned, PlannedIgnored,
-        RecordAttempts, Recorded, Refusal, Reply, RetireNode, RetryEvent, Unrouted, Verdict,
-        decode_reply,
+        AcceptRequests, Accepted, AdvanceRetention, CancelEvent, Change, Command, Configure,
+        EventReply, FirstReport, Incoming, Keyed, KeyedEvent, Next, Once, Planned, PlannedIgnored,
+        RecordAttempts, RecordRuns, Recorded, Refusal, Reply, RetireNode, RetryEvent, RetryIgnored,
+        Run, RunEnd, RunReport, Unrouted, Verdict, decode_reply,
     },
     policy::document::Part,
     state::codec::{self, Stored},
     time::Timestamp,
     traffic::{
-        Attempt, ErrorCode, Event, EventStatus, IgnoreCause, Ignored, IgnoredMeta, Origin, Outcome,
-        RejectionCause, RequestRecord, RequestState, Seen, StoredRequest, Trigger, Turn,
+        Attempt, ConsoleLine, ErrorCode, Event, EventStatus, Execution, FirstAttempt, IgnoreCause,
+        Ignored, IgnoredMeta, LineLevel, LogLevel, Origin, Outcome, RejectionCause, RequestRecord,
+        RequestState, Seen, StoredRequest, Trace, TransformationUse, Trigger, Turn,
+        trace::{Sent, Timing},
     },
 };
 use proptest::prelude::*;
@@ -98,6 +102,55 @@ fn attempt() -> Attempt {
             error_code: Some(ErrorCode::Unknown),
             response_body: Bytes::from_static(b"no"),
             retry_after_ms: Some(1000),
+        },
+        trace: Trace {
+            sent: Some(Sent {
+                forwarded: vec![0, 3],
+                source_name: "shop".into(),
+                will_retry_after_s: Some(5),
+                signature: "v1,x".into(),
+                body_len: 300,
+                own: vec![("a".into(), Bytes::from_static(b"b"))],
+            }),
+            answered: vec![("server".into(), Bytes::from_static(b"s"))],
+            is_cut: true,
+            timing: Timing {
+                dns_ms: None,
+                connect_ms: Some(2),
+                first_byte_ms: Some(8),
+                total_ms: 9,
+            },
+        },
+    }
+}
+
+/// The same, as the first layout had it.
+fn first_attempt() -> Attempt {
+    Attempt {
+        trace: Trace::default(),
+        ..attempt()
+    }
+}
+
+fn outbound() -> Outbound {
+    Outbound {
+        auth: DestinationAuth::Oauth2ClientCredentials(ClientCredentials {
+            auth_server: "https://t/".into(),
+            client_id: "id".into(),
+            client_secret: Secret::new("s".into()),
+            scope: Some("all".into()),
+            authentication_type: ClientAuth::Form,
+        }),
+        other_secrets: vec![LiveSecret {
+            expires_at: Some(AT),
+            ..LiveSecret::new(Secret::new("whsec_old".into()))
+        }],
+        headers: [("x-a".to_owned(), Secret::new("b".into()))].into(),
+        timeout_ms: Some(5000),
+        tls: Tls {
+            ca_certificates: Some("ca".into()),
+            client_certificate: Some("crt".into()),
+            client_key: Some(Secret::new("key".into())),
         },
     }
 }
@@ -176,6 +229,7 @@ fn items() -> [Item; 3] {
             rate_limit: Some(5),
             rate_limit_period: RatePeriod::Concurrent,
             signing_secret: secret(),
+            outbound: Outbound::default(),
             disabled_at: Some(AT),
             created_at: AT,
             updated_at: AT,
@@ -278,7 +332,59 @@ fn the_first_layout_of_an_event_is_still_read() {
 fn a_stored_attempt_keeps_its_bytes() {
     stays(
         &attempt(),
-        "01020309687474703a2f2f612f03505554fd0068e5cf8b010000fd0968e5cf8b010000000114026e6f01fbe803",
+        "02020309687474703a2f2f612f03505554fd0068e5cf8b010000fd0968e5cf8b010000000114026e6f01fbe803010200030473686f7001050476312c78fb2c0101016101620106736572766572017301000102010809",
+    );
+}
+
+#[test]
+fn the_first_layout_of_an_attempt_is_still_read() {
+    let first = "01020309687474703a2f2f612f03505554fd0068e5cf8b010000fd0968e5cf8b010000000114026e6f01fbe803";
+    let read = codec::decode::<Attempt>(&hex::decode(first).expect("hex"));
+    assert_eq!(read.expect("readable"), first_attempt());
+}
+
+/// Twice on each disk: in the log for a while, and in the state. What a usual webhook's attempt takes must not outweigh
+/// the webhook.
+#[test]
+fn a_usual_attempt_is_lean() {
+    let header = |name: &str, value: &'static str| (name.to_owned(), Bytes::from(value));
+    let usual = Attempt {
+        requested_url: "https://shop.example.com/webhooks/orders".into(),
+        outcome: Outcome::answered(200, Bytes::from_static(b"ok"), None),
+        trace: Trace {
+            sent: Some(Sent {
+                forwarded: (0..8).collect(),
+                source_name: "orders".into(),
+                will_retry_after_s: Some(30),
+                signature: "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=".into(),
+                body_len: 1024,
+                own: Vec::new(),
+            }),
+            answered: vec![
+                header("date", "Mon, 24 Nov 2025 10:00:00 GMT"),
+                header("content-type", "text/plain; charset=utf-8"),
+                header("content-length", "2"),
+                header("server", "nginx"),
+            ],
+            ..attempt().trace
+        },
+        ..attempt()
+    };
+    let (first, now) = (
+        codec::encode(&first_attempt()).len(),
+        codec::encode(&usual).len(),
+    );
+    assert!(now <= 320, "{now} bytes; {first} without a trace");
+}
+
+#[test]
+fn a_destination_with_everything_keeps_its_json() {
+    let golden = r#"{"auth":{"type":"OAUTH2_CLIENT_CREDENTIALS","auth_server":"https://t/","client_id":"id","client_secret":"s","scope":"all","authentication_type":"x-www-form-urlencoded"},"other_secrets":[{"secret":"whsec_old","expires_at":1700000000000}],"headers":{"x-a":"b"},"timeout_ms":5000,"tls":{"ca_certificates":"ca","client_certificate":"crt","client_key":"key"}}"#;
+    let json = serde_json::to_string(&outbound()).expect("JSON");
+    assert_eq!(json, golden);
+    assert_eq!(
+        serde_json::from_str::<Outbound>(golden).ok(),
+        Some(outbound())
     );
 }
 
@@ -343,6 +449,158 @@ fn a_source_of_before_it_knew_duplicates_and_order_is_still_read() {
     assert_eq!(read, item);
 }
 
+fn used() -> TransformationUse {
+    TransformationUse {
+        id: TransformationId(6),
+        version: 300,
+    }
+}
+
+fn line() -> ConsoleLine {
+    ConsoleLine {
+        level: LineLevel::Fatal,
+        message: "m".into(),
+    }
+}
+
+fn execution() -> Execution {
+    Execution {
+        connection_id: ConnectionId(5),
+        attempt: 2,
+        used: used(),
+        behind: vec![used()],
+        at: AT,
+        failed: true,
+        log_level: LogLevel::Warn,
+        logs: vec![line()],
+    }
+}
+
+#[test]
+fn a_stored_execution_keeps_its_bytes() {
+    stays(
+        &execution(),
+        "01050206fb2c010106fb2c01fd0068e5cf8b01000001020105016d",
+    );
+    let failed = Ignored {
+        connection_id: ConnectionId(5),
+        cause: IgnoreCause::TransformationFailed,
+        created_at: AT,
+        meta: Some(IgnoredMeta::TransformationFailed(used())),
+    };
+    stays(&failed, "020502fd0068e5cf8b010000010206fb2c01");
+}
+
+fn ran(end: RunEnd) -> RunReport {
+    RunReport {
+        event: RequestId::mint(AT, GroupId(2), 3).event(1),
+        number: 1,
+        runs: vec![Run {
+            used: used(),
+            at: AT,
+            failed: false,
+            log_level: LogLevel::Info,
+            logs: vec![line()],
+        }],
+        end,
+    }
+}
+
+#[test]
+fn logged_runs_and_retries_keep_their_bytes() {
+    let commands = [
+        Command::RecordRuns(RecordRuns {
+            reports: vec![
+                ran(RunEnd::Attempted {
+                    attempt: attempt(),
+                    next: Next::GiveUp,
+                }),
+                ran(RunEnd::Ignored {
+                    due_at: AT,
+                    cause: IgnoreCause::Filtered,
+                    meta: None,
+                }),
+            ],
+        }),
+        Command::RetryIgnored(RetryIgnored {
+            event: RequestId::mint(AT, GroupId(2), 3).event(1),
+            source: SourceId(4),
+            destination: DestinationId(2),
+            trigger: Trigger::Manual,
+        }),
+    ];
+    let golden = [
+        "010702fe010003000000000002000068e5cf8b01010106fb2c01fd0068e5cf8b01000000010105016d002d01020309687474703a2f2f612f03505554fd0068e5cf8b010000fd0968e5cf8b010000000114026e6f01fbe80302fe010003000000000002000068e5cf8b01010106fb2c01fd0068e5cf8b01000000010105016d01fd0068e5cf8b0100000100",
+        "0108fe010003000000000002000068e5cf8b01040202",
+    ];
+    for (command, golden) in commands.iter().zip(golden) {
+        let envelope = Envelope::parse(&command.envelope(AT, &[])).expect("own encoding");
+        assert_eq!(hex::encode(&envelope.head), golden, "{command:?}");
+        let read = Command::decode(&envelope.head).expect("own encoding");
+        assert_eq!(&read, command);
+    }
+}
+
+#[test]
+fn transformations_keep_their_json() {
+    let version = |program, env: &[(&str, &str)], secrets: &[(&str, &str)], restored_from| {
+        let env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let secrets = secrets
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), Secret::new((*v).to_owned())));
+        Item::TransformationVersion(TransformationVersion {
+            transformation_id: TransformationId(0x0001_0000),
+            version: 7,
+            program,
+            env: env.collect(),
+            secrets: secrets.collect(),
+            restored_from,
+            created_at: AT,
+        })
+    };
+    let items = [
+        Item::Transformation(Transformation {
+            id: TransformationId(4),
+            name: "t".into(),
+            versions: vec![VersionMark {
+                version: 7,
+                created_at: AT,
+            }],
+            created_at: AT,
+            updated_at: AT,
+        }),
+        version(
+            Program::Code("code".into()),
+            &[("A", "b")],
+            &[("KEY", "0123456789abcdef")],
+            Some(3),
+        ),
+        version(
+            Program::Steps(vec![json!({"op": "wrap", "field": "body"})]),
+            &[],
+            &[],
+            None,
+        ),
+    ];
+    let golden = [
+        r#"{"kind":"Transformation","value":{"id":"trs_00000000000000000000000004","name":"t","versions":[{"version":7,"created_at":1700000000000}],"created_at":1700000000000,"updated_at":1700000000000}}"#,
+        r#"{"kind":"TransformationVersion","value":{"transformation_id":"trs_00000000000000000000002000","version":7,"program":{"code":"code"},"env":{"A":"b"},"secrets":{"KEY":"0123456789abcdef"},"restored_from":3,"created_at":1700000000000}}"#,
+        r#"{"kind":"TransformationVersion","value":{"transformation_id":"trs_00000000000000000000002000","version":7,"program":{"steps":[{"op":"wrap","field":"body"}]},"created_at":1700000000000}}"#,
+    ];
+    for (item, golden) in items.iter().zip(golden) {
+        let bytes = codec::encode_json(item);
+        assert_eq!(String::from_utf8_lossy(&bytes[1..]), golden);
+        let read = codec::decode_json::<Item>(&bytes).expect("own encoding");
+        assert_eq!(&read, item);
+    }
+    let rule = Rule::Transform {
+        transformation_id: TransformationId(4),
+    };
+    let golden = r#"{"type":"transform","transformation_id":"trs_00000000000000000000000004"}"#;
+    assert_eq!(serde_json::to_string(&rule).expect("JSON"), golden);
+    assert_eq!(serde_json::from_str::<Rule>(golden).ok(), Some(rule));
+}
+
 /// One command of each kind, in the order of the registry; then verdicts that came later.
 fn commands() -> Vec<Command<'static>> {
     let request = RequestId::mint(AT, GroupId(2), 3);
@@ -405,10 +663,18 @@ fn commands() -> Vec<Command<'static>> {
             requests: vec![incoming(accepted), incoming(rejected)],
         }),
         Command::RecordAttempts(RecordAttempts {
-            reports: vec![AttemptReport {
+            reports: vec![FirstReport {
                 event: request.event(1),
                 number: 1,
-                attempt: attempt(),
+                attempt: FirstAttempt {
+                    trigger: attempt().trigger,
+                    node: attempt().node,
+                    requested_url: attempt().requested_url,
+                    http_method: attempt().http_method,
+                    started_at: attempt().started_at,
+                    finished_at: attempt().finished_at,
+                    outcome: attempt().outcome,
+                },
                 next: Next::RetryAt(AT),
             }],
         }),
@@ -480,6 +746,10 @@ fn replies_keep_their_bytes() {
             Reply::Recorded(vec![Recorded::Counted(EventStatus::Failed), Recorded::Late]),
             "0202000401",
         ),
+        (
+            Reply::Recorded(vec![Recorded::Ignored(IgnoreCause::TransformationFailed)]),
+            "02010202",
+        ),
         (Reply::Configured(Ok(300)), "0300fb2c01"),
         (
             Reply::Configured(Err(Refusal::Stale { version: 2 })),
@@ -522,6 +792,7 @@ proptest! {
         refuses_garbage(&event(), &garbage)?;
         refuses_garbage(&attempt(), &garbage)?;
         refuses_garbage(&ignored(), &garbage)?;
+        refuses_garbage(&execution(), &garbage)?;
         refuses_garbage(&seen(), &garbage)?;
         let _ = codec::decode_json::<Item>(&[&[Item::VERSION], garbage.as_slice()].concat());
         let _ = decode_reply(&garbage);

@@ -3,6 +3,7 @@
 mod load;
 mod manual;
 mod networks;
+mod ports;
 mod validate;
 
 #[cfg(test)]
@@ -12,7 +13,10 @@ pub(crate) use manual::sample;
 
 use ipnet::IpNet;
 use manual::{Entry, section};
-use model::catalog::Secret;
+use model::{
+    catalog::Secret,
+    policy::{egress::Reach, ports::Ports},
+};
 use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -35,6 +39,8 @@ section! {
         delivery: Delivery = Delivery::default(),
         /// Transformations' scripts. Each runs in a process beside the node, with nothing but the request and its environment.
         script: Script = Script::default(),
+        /// Transformations.
+        transform: Transform = Transform::default(),
         /// How long things are kept. The stricter of both bounds holds; what has not been delivered yet stays.
         retention: Retention = Retention::default(),
         /// What the node says on standard error. `RUST_LOG` goes before `filter`.
@@ -159,9 +165,14 @@ section! {
         /// Private networks that destinations may lie in, as `10.1.0.0/16`. Every other address that is not global is refused.
         #[serde(with = "networks")]
         allow_private_networks: Vec<IpNet> = Vec::new(),
+        /// Ports that destinations may listen on, one by one or as ranges.
+        #[serde(with = "ports")]
+        allow_ports: Ports = Ports::default(),
+        /// Whether destinations may be reached over http without TLS. Those in `allow_private_networks` always may.
+        allow_http: bool = false,
         /// Attempts that one destination may have in flight on one node.
         window: u16 = 16,
-        /// A destination must have answered within this.
+        /// A destination must have answered within this, unless it has a timeout of its own.
         timeout_ms: u64 = 60_000,
         /// Attempts in flight on this node together.
         max_attempts_in_flight: usize = 1_024,
@@ -190,6 +201,15 @@ section! {
         max_log_lines: usize = 100,
         /// Those lines together.
         max_log_bytes: usize = 32 * 1024,
+    }
+}
+
+section! {
+    /// Transformations.
+    Transform {
+        /// Versions of a transformation that are kept. An older one stays for as long as an event may still need it for a
+        /// retry; beyond 1000 nothing more is saved.
+        versions_kept: usize = 100,
     }
 }
 
@@ -226,6 +246,17 @@ impl Peer {
     /// Whether nobody on a network can read what nodes say.
     pub(crate) fn is_private(&self) -> bool {
         self.tls || self.listen.ip().is_loopback()
+    }
+}
+
+impl Delivery {
+    /// Where deliveries may go.
+    pub(crate) fn reach(&self) -> Reach {
+        Reach {
+            allowed: self.allow_private_networks.clone(),
+            ports: self.allow_ports.clone(),
+            allow_http: self.allow_http,
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! What every part of a running node shares.
 
-use crate::{catalog_cache::CatalogCache, config::Config, script::ScriptPool, telemetry::Metrics};
+use crate::{
+    catalog_cache::CatalogCache, config::Config, script::ScriptPool, telemetry::Metrics,
+    transform::Transforms,
+};
 use model::{catalog::Catalog, ids::GroupId};
 use raft::Cluster;
 use std::sync::Arc;
@@ -11,6 +14,7 @@ pub(crate) struct Gateway {
     pub(crate) config: Config,
     pub(crate) metrics: Metrics,
     pub(crate) scripts: ScriptPool,
+    pub(crate) transforms: Transforms,
 }
 
 impl Gateway {

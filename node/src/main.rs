@@ -5,13 +5,16 @@ mod catalog_cache;
 mod cli;
 mod config;
 mod delivery;
+mod egress;
 mod error;
 mod gateway;
 mod ingest;
+mod peer;
 mod retention;
 mod runtime;
 mod script;
 mod telemetry;
+mod transform;
 mod world;
 
 use std::process::ExitCode;

@@ -13,6 +13,7 @@ use crate::{
     retention,
     script::ScriptPool,
     telemetry::Metrics,
+    transform::Transforms,
     world,
 };
 use actix::{Actor, Arbiter};
@@ -92,6 +93,7 @@ async fn node(
         catalog: CatalogCache::default(),
         cluster: cluster.clone(),
         scripts: ScriptPool::of(&config).map_err(ServeError::Scripts)?,
+        transforms: Transforms::default(),
         config,
     });
     let retention = runtime.spawn(retention::run(gateway.clone()));

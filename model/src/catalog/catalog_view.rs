@@ -1,8 +1,8 @@
 //! The whole catalog in memory: look-ups by id and name, and the connections of a source.
 
-use super::{Connection, Destination, Item, Kind, Source};
+use super::{Connection, Destination, Item, Kind, Source, Transformation};
 use crate::{
-    ids::{ConnectionId, DestinationId, SourceId},
+    ids::{ConnectionId, DestinationId, SourceId, TransformationId},
     policy::{placement::Needs, route::Router},
     state::{codec, keys, kv},
 };
@@ -19,9 +19,11 @@ pub struct Catalog {
     pub sources: BTreeMap<SourceId, Arc<Source>>,
     pub destinations: BTreeMap<DestinationId, Arc<Destination>>,
     pub connections: BTreeMap<ConnectionId, Arc<Connection>>,
+    pub transformations: BTreeMap<TransformationId, Arc<Transformation>>,
     by_source: HashMap<SourceId, Outgoing>,
     source_names: HashMap<String, SourceId>,
     needs: HashMap<SourceId, Needs>,
+    transformation_names: HashMap<String, TransformationId>,
 }
 
 /// The connections of a source, and their router once the first request came.
@@ -45,7 +47,7 @@ impl Catalog {
     /// Rows read from the store at a time.
     const PAGE: usize = 1000;
 
-    /// Reads the whole catalog.
+    /// Reads the whole catalog but the versions of transformations, which may be large and are many.
     ///
     /// # Errors
     /// When the store can't be read or a row is damaged.
@@ -54,17 +56,29 @@ impl Catalog {
             version: keys::read_u64(kv, keys::META_CATALOG_VERSION)?,
             ..Self::default()
         };
-        let mut from = vec![Kind::Source as u8];
-        let to = [u8::MAX];
+        let versions = Kind::TransformationVersion as u8;
+        catalog.load_kinds(kv, [Kind::Source as u8], [versions])?;
+        catalog.load_kinds(kv, [versions + 1], [u8::MAX])?;
+        Ok(catalog)
+    }
+
+    fn load_kinds(
+        &mut self,
+        kv: &impl kv::Read,
+        from: [u8; 1],
+        to: [u8; 1],
+    ) -> Result<(), CatalogError> {
+        let mut from = from.to_vec();
         loop {
             let page = kv.scan(kv::Table::Catalog, &from, &to, Self::PAGE)?;
-            let Some((last, _)) = page.last() else { break };
+            let Some((last, _)) = page.last() else {
+                return Ok(());
+            };
             from = [last, [0].as_slice()].concat();
             for (_, value) in &page {
-                catalog.insert(codec::decode_json::<Item>(value)?);
+                self.insert(codec::decode_json::<Item>(value)?);
             }
         }
-        Ok(catalog)
     }
 
     /// Takes over what an earlier version of the catalog had worked out and still holds.
@@ -113,6 +127,14 @@ impl Catalog {
                 outgoing.earlier = outgoing.router.take().or(outgoing.earlier.take());
                 self.connections.insert(connection.id, connection);
             }
+            Item::Transformation(transformation) => {
+                self.transformation_names
+                    .insert(transformation.name.clone(), transformation.id);
+                self.transformations
+                    .insert(transformation.id, Arc::new(transformation));
+            }
+            // Read one by one where they are needed.
+            Item::TransformationVersion(_) => {}
         }
     }
 
@@ -125,6 +147,20 @@ impl Catalog {
     #[must_use]
     pub fn needs_of(&self, source: SourceId) -> Option<&Needs> {
         self.needs.get(&source)
+    }
+
+    #[must_use]
+    pub fn transformation_named(&self, name: &str) -> Option<&Arc<Transformation>> {
+        self.transformations
+            .get(self.transformation_names.get(name)?)
+    }
+
+    /// A connection whose rules name a transformation.
+    #[must_use]
+    pub fn user_of(&self, transformation: TransformationId) -> Option<&Arc<Connection>> {
+        self.connections
+            .values()
+            .find(|connection| connection.transformations().any(|id| id == transformation))
     }
 
     /// The connections of a source, by id.

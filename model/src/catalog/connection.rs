@@ -2,7 +2,7 @@
 
 use super::{DeduplicateRule, Field};
 use crate::{
-    ids::{ConnectionId, DestinationId, SourceId},
+    ids::{ConnectionId, DestinationId, SourceId, TransformationId},
     policy::{document::Part, retry},
     time::Timestamp,
 };
@@ -51,6 +51,14 @@ impl Connection {
         })
     }
 
+    /// The transformations of its rules, in their order.
+    pub fn transformations(&self) -> impl Iterator<Item = TransformationId> {
+        self.rules.iter().filter_map(|rule| match rule {
+            Rule::Transform { transformation_id } => Some(*transformation_id),
+            _ => None,
+        })
+    }
+
     /// The rules that run when a request comes in: those before the first transformation.
     #[must_use]
     pub fn rules_at_the_door(&self) -> &[Rule] {
@@ -78,6 +86,7 @@ pub enum Rule {
     Retry(RetryRule),
     Filter(Box<FilterRule>),
     Deduplicate(DeduplicateRule),
+    Transform { transformation_id: TransformationId },
 }
 
 impl Rule {
@@ -85,6 +94,7 @@ impl Rule {
     #[must_use]
     pub fn is_transformation(&self) -> bool {
         match self {
+            Self::Transform { .. } => true,
             Self::Delay(_) | Self::Retry(_) | Self::Filter(_) | Self::Deduplicate(_) => false,
         }
     }

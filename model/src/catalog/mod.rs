@@ -6,7 +6,9 @@ mod deduplicate;
 mod destination;
 mod earlier;
 mod field;
+mod outbound;
 mod source;
+mod transformation;
 mod verification;
 
 pub use catalog_view::{Catalog, CatalogError};
@@ -14,7 +16,9 @@ pub use connection::{Backoff, Connection, DelayRule, FilterRule, RetryRule, Rule
 pub use deduplicate::DeduplicateRule;
 pub use destination::{Destination, RatePeriod};
 pub use field::{Field, FieldError};
+pub use outbound::{ClientAuth, ClientCredentials, DestinationAuth, KeyPlace, Outbound, Tls};
 pub use source::{CustomResponse, ResponseKind, Source};
+pub use transformation::{Program, Transformation, TransformationVersion, VersionMark};
 pub use verification::{HandshakeKind, Handshaken, LiveSecret, Secret, Verification};
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +30,8 @@ pub enum Item {
     Source(Source),
     Destination(Destination),
     Connection(Connection),
+    Transformation(Transformation),
+    TransformationVersion(TransformationVersion),
 }
 
 /// The kinds of configured things; the numbers are the first byte of their keys: append only.
@@ -35,6 +41,9 @@ pub enum Kind {
     Source = 1,
     Destination = 2,
     Connection = 3,
+    Transformation = 4,
+    /// Its id is the transformation's with the version in its last 16 bits. Not part of the loaded catalog.
+    TransformationVersion = 5,
 }
 
 impl Item {
@@ -44,6 +53,8 @@ impl Item {
             Self::Source(_) => Kind::Source,
             Self::Destination(_) => Kind::Destination,
             Self::Connection(_) => Kind::Connection,
+            Self::Transformation(_) => Kind::Transformation,
+            Self::TransformationVersion(_) => Kind::TransformationVersion,
         }
     }
 
@@ -54,6 +65,8 @@ impl Item {
             Self::Source(item) => item.id.0,
             Self::Destination(item) => item.id.0,
             Self::Connection(item) => item.id.0,
+            Self::Transformation(item) => item.id.0,
+            Self::TransformationVersion(item) => item.transformation_id.version(item.version),
         }
     }
 }

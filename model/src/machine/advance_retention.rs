@@ -60,11 +60,31 @@ pub(super) fn apply(
         &keys::ignored(EventId(0)),
         &keys::ignored(event_end),
     );
+    let (first, last) = keys::executions_between(EventId(0), event_end);
+    kv.delete_range(Table::Index, &first, &last);
+    drop_executed(kv, event_end)?;
     keys::write_u64(kv, keys::META_RETAINED_FROM, before.0);
     effects.push(Effect::RetentionAdvanced {
         before_bucket: before.bucket(),
     });
     Ok(true)
+}
+
+/// Looks once for each transformation, however many executions it had.
+fn drop_executed(kv: &mut impl Kv, end: EventId) -> Result<(), TableError> {
+    let (from, to) = keys::EXECUTED_ALL;
+    let mut from = from.to_vec();
+    while let Some((key, _)) = kv.scan(Table::Index, &from, &to, 1)?.pop() {
+        let Some((transformation, _)) = keys::execution_of(&key) else {
+            from = [key.as_ref(), &[0]].concat();
+            continue;
+        };
+        let (first, last) = keys::executed_between(transformation, EventId(0), end);
+        kv.delete_range(Table::Index, &first, &last);
+        from = keys::executed_between(transformation, EventId(u128::MAX), end).0;
+        from.resize(from.len() + 16, u8::MAX);
+    }
+    Ok(())
 }
 
 fn drop_rejected(kv: &mut impl Kv, end: RequestId) -> Result<(), TableError> {

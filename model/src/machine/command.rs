@@ -2,7 +2,7 @@
 
 use super::{
     AcceptRequests, Accepted, AdvanceRetention, CancelEvent, Configure, EventReply, RecordAttempts,
-    Recorded, Refusal, RetireNode, RetryEvent,
+    RecordRuns, Recorded, Refusal, RetireNode, RetryEvent, RetryIgnored,
 };
 use crate::{envelope::Envelope, state::codec, time::Timestamp};
 use bytes::Bytes;
@@ -16,6 +16,7 @@ const VERSION: u8 = 1;
 pub enum Command<'a> {
     #[serde(borrow)]
     AcceptRequests(AcceptRequests<'a>),
+    /// How attempts were told before they told of themselves. Nobody proposes it any more.
     RecordAttempts(RecordAttempts),
     #[serde(borrow)]
     Configure(Configure<'a>),
@@ -23,6 +24,8 @@ pub enum Command<'a> {
     CancelEvent(CancelEvent),
     AdvanceRetention(AdvanceRetention),
     RetireNode(RetireNode),
+    RecordRuns(RecordRuns),
+    RetryIgnored(RetryIgnored),
 }
 
 /// What a proposer gets back.

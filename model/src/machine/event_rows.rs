@@ -52,6 +52,21 @@ pub(super) fn put(
     Ok(event.status)
 }
 
+/// Takes an event away that did not end: it becomes something else. Who stands behind it has its turn.
+pub(super) fn remove(
+    kv: &mut impl Kv,
+    context: &Context<'_>,
+    id: EventId,
+    event: &Event,
+    effects: &mut Vec<Effect>,
+) -> Result<(), TableError> {
+    if let Some(due) = tables::due_row(id, event) {
+        kv.delete(Table::Due, &due.key());
+    }
+    kv.delete(Table::Events, &id.key());
+    leave(kv, context, id, event, effects)
+}
+
 fn queue_of(event: &Event) -> Option<(Queue, Turn)> {
     Some((Queue::of(event)?, event.turn?))
 }

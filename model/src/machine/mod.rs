@@ -7,8 +7,10 @@ mod command;
 mod configure;
 mod event_rows;
 mod record_attempts;
+mod record_runs;
 mod retire_node;
 mod retry_event;
+mod retry_ignored;
 mod seen;
 
 pub use accept_requests::{
@@ -19,9 +21,11 @@ pub use advance_retention::AdvanceRetention;
 pub use cancel_event::CancelEvent;
 pub use command::{Command, CommandError, Reply, decode_reply};
 pub use configure::{Change, Configure, Refusal, item};
-pub use record_attempts::{AttemptReport, Next, RecordAttempts, Recorded};
+pub use record_attempts::{AttemptReport, FirstReport, Next, RecordAttempts, Recorded};
+pub use record_runs::{RecordRuns, Run, RunEnd, RunReport};
 pub use retire_node::{RetireNode, is_retired};
 pub use retry_event::{EventReply, RetryEvent};
+pub use retry_ignored::RetryIgnored;
 pub use seen::Once;
 
 use crate::{
@@ -103,12 +107,9 @@ pub fn apply(kv: &mut impl Kv, entry: Entry<'_>) -> Result<Applied, TableError> 
             &command,
             &mut effects,
         )?),
-        Ok(Command::RecordAttempts(command)) => Reply::Recorded(record_attempts::apply(
-            kv,
-            &context,
-            &command,
-            &mut effects,
-        )?),
+        Ok(Command::RecordAttempts(command)) => {
+            Reply::Recorded(record_attempts::apply(kv, &context, command, &mut effects)?)
+        }
         Ok(Command::Configure(command)) => {
             Reply::Configured(configure::apply(kv, &command, &mut effects)?)
         }
@@ -124,6 +125,12 @@ pub fn apply(kv: &mut impl Kv, entry: Entry<'_>) -> Result<Applied, TableError> 
         Ok(Command::RetireNode(command)) => {
             retire_node::apply(kv, command);
             Reply::Retired
+        }
+        Ok(Command::RecordRuns(command)) => {
+            Reply::Recorded(record_runs::apply(kv, &context, command, &mut effects)?)
+        }
+        Ok(Command::RetryIgnored(command)) => {
+            Reply::Event(retry_ignored::apply(kv, &context, command, &mut effects)?)
         }
         // A newer proposer's command: every node of this version answers the same and changes nothing.
         Err(_) => Reply::Malformed,

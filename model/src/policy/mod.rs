@@ -1,5 +1,6 @@
 //! Decisions about traffic.
 
+pub mod certificate;
 pub mod dedup;
 pub mod delay;
 pub mod destination_url;
@@ -7,9 +8,12 @@ pub mod document;
 pub mod egress;
 pub mod fields;
 pub mod filter;
+pub mod outgoing;
 pub mod placement;
+pub mod ports;
 pub mod retention;
 pub mod retry;
 pub mod route;
 pub mod signature;
 pub mod signing;
+pub mod transform;

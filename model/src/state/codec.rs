@@ -94,6 +94,21 @@ pub fn decode_json<T: Stored>(bytes: &[u8]) -> Result<T, CodecError> {
     })
 }
 
+/// A stored value inside a command: in bincode, behind its version byte, behind its length.
+pub(crate) mod as_stored {
+    use super::Stored;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(crate) fn serialize<T: Stored, S: Serializer>(value: &T, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_bytes(&super::encode(value))
+    }
+
+    pub(crate) fn deserialize<'de, T: Stored, D: Deserializer<'de>>(d: D) -> Result<T, D::Error> {
+        let bytes = bytes::Bytes::deserialize(d)?;
+        super::decode(&bytes).map_err(D::Error::custom)
+    }
+}
+
 fn versioned<T: Stored>(bytes: &[u8]) -> Result<&[u8], CodecError> {
     match bytes.split_first() {
         None => Err(CodecError::Empty { what: T::WHAT }),

@@ -15,13 +15,15 @@
 //! | Index | 2, event 16 | `Ignored` |
 //! | Index | 3, destination 16, fingerprint 16 | event 16: whose turn it is |
 //! | Index | 4, destination 16, fingerprint 16, log index u64, place u32 | event 16: it waits for its turn |
+//! | Index | 5, event 16, log index u64, place 1 | `Execution` |
+//! | Index | 6, transformation 16, event 16, log index u64, place 1 | empty: an execution of it |
 //! | Counts | 1, source 16 | u64 big-endian: rejected requests kept |
 //! | Counts | 2, hour u32 | u64 big-endian: log index of the last accepted request minted in that hour |
 
 use super::kv::{Kv, KvError, Read, Table};
 use crate::{
     fingerprint::Fingerprint,
-    ids::{DestinationId, EventId, RequestId, SourceId},
+    ids::{DestinationId, EventId, ExecutionId, RequestId, SourceId, TransformationId},
     time::Timestamp,
     traffic::{Event, Trigger, Turn},
 };
@@ -43,6 +45,8 @@ const INDEX_REJECTED: u8 = 1;
 const INDEX_IGNORED: u8 = 2;
 const INDEX_TURN: u8 = 3;
 const INDEX_WAITING: u8 = 4;
+const INDEX_EXECUTION: u8 = 5;
+const INDEX_EXECUTED: u8 = 6;
 const COUNT_REJECTED: u8 = 1;
 const COUNT_ACCEPTED_AT: u8 = 2;
 
@@ -248,6 +252,55 @@ impl Queue {
 
 /// All events that wait for their turn, whatever the queue: `[from, to)`.
 pub const WAITING_ALL: ([u8; 1], [u8; 1]) = ([INDEX_WAITING], [INDEX_WAITING + 1]);
+
+#[must_use]
+pub fn execution(id: ExecutionId) -> [u8; 1 + ExecutionId::LEN] {
+    let mut key = [0; 1 + ExecutionId::LEN];
+    key[0] = INDEX_EXECUTION;
+    key[1..].copy_from_slice(&id.key());
+    key
+}
+
+/// The executions for an event, and those for all events from one to before another: `[from, to)`.
+#[must_use]
+pub fn executions_between(from: EventId, to: EventId) -> (Vec<u8>, Vec<u8>) {
+    let prefixed = |event: EventId| [&[INDEX_EXECUTION], event.key().as_slice()].concat();
+    (prefixed(from), prefixed(to))
+}
+
+/// Where it is kept that an execution was one of a transformation.
+#[must_use]
+pub fn executed(transformation: TransformationId, id: ExecutionId) -> Vec<u8> {
+    let (from, _) = executed_between(transformation, EventId(0), EventId(0));
+    [&from[..17], id.key().as_slice()].concat()
+}
+
+/// The executions of a transformation for all events from one to before another: `[from, to)`.
+#[must_use]
+pub fn executed_between(
+    transformation: TransformationId,
+    from: EventId,
+    to: EventId,
+) -> (Vec<u8>, Vec<u8>) {
+    let prefixed = |event: EventId| {
+        let prefix = [&[INDEX_EXECUTED], transformation.key().as_slice()].concat();
+        [prefix, event.key().to_vec()].concat()
+    };
+    (prefixed(from), prefixed(to))
+}
+
+/// The transformation and the execution of a key that [`executed`] made.
+#[must_use]
+pub fn execution_of(key: &[u8]) -> Option<(TransformationId, ExecutionId)> {
+    let (transformation, id) = key.get(1..)?.split_at_checked(16)?;
+    Some((
+        TransformationId::from_key(transformation)?,
+        ExecutionId::from_key(id)?,
+    ))
+}
+
+/// The executions of all transformations, by transformation: `[from, to)`.
+pub const EXECUTED_ALL: ([u8; 1], [u8; 1]) = ([INDEX_EXECUTED], [INDEX_EXECUTED + 1]);
 
 #[must_use]
 pub fn rejected_count(source: SourceId) -> [u8; 17] {

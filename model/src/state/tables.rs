@@ -3,13 +3,13 @@
 use super::{
     codec::{self, CodecError, Stored},
     keys::{self, Due, DueClass, Queue},
-    kv::{KvError, Read, Row, Table},
+    kv::{Kv, KvError, Read, Row, Table},
 };
 use crate::{
     fingerprint::Fingerprint,
-    ids::{AttemptId, DestinationId, EventId, RequestId},
+    ids::{AttemptId, DestinationId, EventId, ExecutionId, RequestId},
     time::Timestamp,
-    traffic::{Attempt, Event, Ignored, Seen, StoredRequest},
+    traffic::{Attempt, Event, Execution, Ignored, Seen, StoredRequest, TransformationUse},
 };
 
 /// A row could not be read, or is damaged. Nothing may be decided from it.
@@ -78,6 +78,83 @@ pub fn ignored_of(kv: &impl Read, id: RequestId) -> Result<Vec<(EventId, Ignored
         .filter_map(|(key, value)| Some((keys::ignored_event(key)?, value)))
         .map(|(id, value)| Ok((id, codec::decode(value)?)))
         .collect()
+}
+
+/// # Errors
+/// When the store can't be read or the row is damaged.
+pub fn ignored(kv: &impl Read, id: EventId) -> Result<Option<Ignored>, TableError> {
+    read(kv, Table::Index, &keys::ignored(id))
+}
+
+/// # Errors
+/// When the store can't be read or the row is damaged.
+pub fn execution(kv: &impl Read, id: ExecutionId) -> Result<Option<Execution>, TableError> {
+    read(kv, Table::Index, &keys::execution(id))
+}
+
+/// Executions for one event that are looked at.
+const EXECUTIONS_MAX: usize = 10_000;
+
+/// The executions for an event, in the order in which they were recorded.
+///
+/// # Errors
+/// When the store can't be read or a row is damaged.
+pub fn executions_of(
+    kv: &impl Read,
+    event: EventId,
+) -> Result<Vec<(ExecutionId, Execution)>, TableError> {
+    let (from, to) = keys::executions_between(event, EventId(event.0.saturating_add(1)));
+    let rows = kv.scan(Table::Index, &from, &to, EXECUTIONS_MAX)?;
+    rows.iter()
+        .filter_map(|(key, value)| Some((ExecutionId::from_key(key.get(1..)?)?, value)))
+        .map(|(id, value)| Ok((id, codec::decode(value)?)))
+        .collect()
+}
+
+/// Runs of one attempt that are looked at; a connection has fewer rules.
+const RUNS_MAX: usize = 64;
+
+/// The versions that made what an attempt of an event sent, in order.
+///
+/// # Errors
+/// When the store can't be read or a row is damaged.
+pub fn versions_of(
+    kv: &impl Read,
+    event: EventId,
+    attempt: u16,
+) -> Result<Vec<TransformationUse>, TableError> {
+    let (from, to) = keys::executions_between(event, EventId(event.0.saturating_add(1)));
+    let mut used = Vec::new();
+    let mut entry = None;
+    for (key, value) in kv.scan_back(Table::Index, &from, &to, RUNS_MAX)? {
+        let Some(id) = key.get(1..).and_then(ExecutionId::from_key) else {
+            continue;
+        };
+        let execution: Execution = codec::decode(&value)?;
+        // Runs that came to no attempt may have had the same number; those of the attempt were recorded after them.
+        if execution.attempt != attempt || *entry.get_or_insert(id.index) != id.index {
+            break;
+        }
+        used.push(execution.used);
+    }
+    used.reverse();
+    Ok(used)
+}
+
+/// The last attempt of an event and its number.
+///
+/// # Errors
+/// When the store can't be read or the row is damaged.
+pub fn last_attempt(
+    kv: &impl Read,
+    event: EventId,
+) -> Result<Option<(AttemptId, Attempt)>, TableError> {
+    let at = |number| AttemptId { event, number }.key();
+    let rows = kv.scan_back(Table::Attempts, &at(0), &at(u16::MAX), 1)?;
+    let Some((key, value)) = rows.first() else {
+        return Ok(None);
+    };
+    Ok(AttemptId::from_key(key).zip(Some(codec::decode(value)?)))
 }
 
 /// An event's attempts, by number.
@@ -213,6 +290,10 @@ fn oldest(
             .chain(rows.iter().filter_map(&event))
             .min();
     }
+}
+
+pub(crate) fn put_request(kv: &mut impl Kv, id: RequestId, request: &StoredRequest) {
+    kv.put(Table::Requests, &id.key(), &codec::encode(request));
 }
 
 pub(crate) fn due_row(id: EventId, event: &Event) -> Option<Due> {

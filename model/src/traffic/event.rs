@@ -1,6 +1,6 @@
 //! An event: one request routed over one connection, and the transitions that it may make.
 
-use super::{ErrorCode, Trigger};
+use super::{ErrorCode, TransformationUse, Trigger};
 use crate::{
     fingerprint::Fingerprint,
     ids::{ConnectionId, DestinationId, EventId, SourceId},
@@ -159,6 +159,8 @@ pub enum IgnoredMeta {
     Filtered(Vec<Part>),
     /// What it is a duplicate of: an event, or with the ordinal 0 a request as a whole. It may have been let go since.
     Duplicate { first: EventId },
+    /// The version of the transformation that came to no request.
+    TransformationFailed(TransformationUse),
 }
 
 /// A request that a connection did not route.

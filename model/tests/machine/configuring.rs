@@ -2,8 +2,11 @@
 
 use crate::kit::{NOW, World, configure, nonsense};
 use model::{
-    catalog::{Catalog, Item, Kind, Source, Verification},
-    ids::SourceId,
+    catalog::{
+        Catalog, Item, Kind, Program, Source, Transformation, TransformationVersion, Verification,
+        VersionMark,
+    },
+    ids::{SourceId, TransformationId},
     machine::{self, Change, Effect, Refusal, Reply},
     state::{codec, kv::Table},
 };
@@ -66,4 +69,54 @@ fn one_bad_change_refuses_its_neighbours_too() {
     );
     assert_eq!(reply, Reply::Configured(Err(Refusal::Malformed)));
     assert_eq!(world.keys(Table::Catalog).len(), 0);
+}
+
+#[test]
+fn versions_of_a_transformation_are_read_one_by_one_and_not_with_the_catalog() {
+    let mut world = World::default();
+    let id = TransformationId(0x0007_abcd);
+    let mark = |version| VersionMark {
+        version,
+        created_at: NOW,
+    };
+    let version = |version| {
+        Item::TransformationVersion(TransformationVersion {
+            transformation_id: id,
+            version,
+            program: Program::Code(format!("code {version}")),
+            env: [].into(),
+            secrets: [].into(),
+            restored_from: None,
+            created_at: NOW,
+        })
+    };
+    let items = [
+        Item::Transformation(Transformation {
+            id,
+            name: "mapped".into(),
+            versions: vec![mark(1), mark(2)],
+            created_at: NOW,
+            updated_at: NOW,
+        }),
+        version(1),
+        version(2),
+    ];
+    let encoded: Vec<_> = items.iter().map(codec::encode_json).collect();
+    let puts = encoded.iter().map(|item| Change::Put(item)).collect();
+    let (reply, _) = world.apply(NOW, &configure(0, puts));
+    assert_eq!(reply, Reply::Configured(Ok(1)));
+
+    let catalog = Catalog::load(&world.rows).expect("readable");
+    let found = catalog.transformation_named("mapped").expect("loaded");
+    assert_eq!((found.id, found.version()), (id, 2));
+    for number in [1, 2] {
+        let kind = Kind::TransformationVersion;
+        let read = machine::item(&world.rows, kind, id.version(number)).expect("readable");
+        assert_eq!(read, Some(version(number)));
+    }
+    let gone = Change::Delete(Kind::TransformationVersion, id.version(1));
+    world.apply(NOW, &configure(1, vec![gone]));
+    let read = machine::item(&world.rows, Kind::TransformationVersion, id.version(1));
+    assert_eq!(read.expect("readable"), None);
+    assert_eq!(world.keys(Table::Catalog).len(), 2);
 }

@@ -8,8 +8,8 @@ use model::{
     ids::{AttemptId, ConnectionId, DestinationId, EventId, GroupId, RequestId, SourceId},
     machine::{
         self, AcceptRequests, AdvanceRetention, Applied, AttemptReport, CancelEvent, Change,
-        Command, Configure, Entry, Incoming, Keyed, KeyedEvent, Next, Once, Planned,
-        RecordAttempts, Reply, RetryEvent, Unrouted, Verdict, decode_reply,
+        Command, Configure, Entry, Incoming, Keyed, KeyedEvent, Next, Once, Planned, RecordRuns,
+        Reply, RetryEvent, Unrouted, Verdict, decode_reply,
     },
     state::{
         keys::Due,
@@ -20,7 +20,7 @@ use model::{
     time::Timestamp,
     traffic::{
         Attempt, ErrorCode, Event, EventStatus, IgnoreCause, Ignored, Outcome, RejectionCause,
-        Trigger,
+        Trace, Trigger,
     },
 };
 
@@ -177,11 +177,24 @@ pub(crate) fn accept(requests: Vec<Incoming<'_>>) -> Command<'_> {
 }
 
 pub(crate) fn record(event: EventId, number: u16, next: Next) -> Command<'static> {
+    let report = AttemptReport {
+        event,
+        number,
+        attempt: attempt(next),
+        next,
+    };
+    Command::RecordRuns(RecordRuns {
+        reports: vec![report.into()],
+    })
+}
+
+/// An attempt that `next` may follow.
+pub(crate) fn attempt(next: Next) -> Attempt {
     let outcome = match next {
         Next::Delivered => Outcome::answered(200, Bytes::new(), None),
         Next::RetryAt(_) | Next::GiveUp => Outcome::failed(ErrorCode::Timeout),
     };
-    let attempt = Attempt {
+    Attempt {
         trigger: Trigger::Initial,
         node: 1,
         requested_url: "http://receiver/".into(),
@@ -189,15 +202,8 @@ pub(crate) fn record(event: EventId, number: u16, next: Next) -> Command<'static
         started_at: NOW,
         finished_at: NOW,
         outcome,
-    };
-    Command::RecordAttempts(RecordAttempts {
-        reports: vec![AttemptReport {
-            event,
-            number,
-            attempt,
-            next,
-        }],
-    })
+        trace: Trace::default(),
+    }
 }
 
 pub(crate) fn retry(event: EventId) -> Command<'static> {

@@ -1,8 +1,9 @@
 //! Random lives: whatever is done to events in whatever order, the rows agree with each other and nothing is lost.
 
 use crate::kit::{HOUR_MS, NOW, World, cancel, forget, record, request, retry};
+use crate::reshaping::{ignored, ignores, record_runs, retry_ignored};
 use model::{
-    ids::EventId,
+    ids::{EventId, RequestId, TransformationId},
     machine::{Next, Reply},
     state::{kv::Table, tables},
     traffic::{Event, EventStatus},
@@ -17,6 +18,9 @@ enum Deed {
     Record(usize, i8, u8),
     Retry(usize),
     Cancel(usize),
+    /// Its transformation came to nothing: which event, and whether somebody dealt with it meanwhile.
+    Ignore(usize, bool),
+    RetryIgnored(usize),
     Forget,
 }
 
@@ -26,6 +30,8 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
         6 => (0usize..6, -1i8..2, 0u8..3).prop_map(|(e, off, next)| Deed::Record(e, off, next)),
         2 => (0usize..6).prop_map(Deed::Retry),
         2 => (0usize..6).prop_map(Deed::Cancel),
+        2 => (0usize..6, any::<bool>()).prop_map(|(e, stale)| Deed::Ignore(e, stale)),
+        2 => (0usize..12).prop_map(Deed::RetryIgnored),
         1 => Just(Deed::Forget),
     ];
     prop::collection::vec(deed, 1..60)
@@ -37,7 +43,25 @@ fn events(world: &World) -> BTreeMap<EventId, Event> {
     ids.map(|id| (id, world.event(id))).collect()
 }
 
+/// Every event that a request ever had or ignored is in one of two places, and the request counts both.
+fn nothing_is_between_the_tables(world: &World) {
+    let requests = world.keys(Table::Requests);
+    for id in requests.iter().filter_map(|key| RequestId::from_key(key)) {
+        let request = tables::request(&world.rows, id).expect("readable");
+        let request = request.expect("there");
+        let events = tables::events_of(&world.rows, id).expect("readable");
+        let ignored = tables::ignored_of(&world.rows, id).expect("readable");
+        let mut all: Vec<EventId> = events.iter().map(|(id, _)| *id).collect();
+        all.extend(ignored.iter().map(|(id, _)| *id));
+        all.sort_unstable();
+        assert_eq!(all, [id.event(1), id.event(2)]);
+        assert_eq!(usize::from(request.events), events.len());
+        assert_eq!(usize::from(request.ignored), ignored.len());
+    }
+}
+
 fn rows_agree(world: &World) {
+    nothing_is_between_the_tables(world);
     let events = events(world);
     let due = world.due();
     for (id, event) in &events {
@@ -69,6 +93,7 @@ proptest! {
     #[test]
     fn every_life_is_legal_and_no_live_event_is_lost(deeds in deeds()) {
         let mut world = World::default();
+        let mut moved = 0;
         let old = NOW.minus_ms(2 * HOUR_MS);
         for (step, deed) in deeds.into_iter().enumerate() {
             let before = events(&world);
@@ -88,6 +113,24 @@ proptest! {
                 },
                 Deed::Retry(n) => if let Some(id) = pick(n) { world.apply(now, &retry(id)); },
                 Deed::Cancel(n) => if let Some(id) = pick(n) { world.apply(now, &cancel(id)); },
+                Deed::Ignore(n, stale) => if let Some(id) = pick(n) {
+                    let was = &before[&id];
+                    let due_at = was.due_at.unwrap_or(now).plus_ms(u64::from(stale));
+                    let report = ignores(id, was.attempts.saturating_add(1), due_at, TransformationId(1));
+                    world.apply(now, &record_runs(vec![report]));
+                    let is_moved = ignored(&world, id).is_some();
+                    prop_assert_eq!(is_moved, was.due_at.is_some() && !stale);
+                    moved += usize::from(is_moved);
+                },
+                Deed::RetryIgnored(n) => {
+                    let requests = world.keys(Table::Requests);
+                    let request = requests.get(n / 2).and_then(|key| RequestId::from_key(key));
+                    if let Some(request) = request {
+                        let id = request.event(1 + (n % 2) as u16);
+                        world.apply(now, &retry_ignored(id));
+                        prop_assert!(events(&world).contains_key(&id));
+                    }
+                }
                 // Its proposer has looked: it proposes only when everything has ended.
                 Deed::Forget => if before.values().all(|event| event.status.is_ended()) {
                     let (reply, _) = world.apply(now, &forget(NOW, world.index));
@@ -98,6 +141,7 @@ proptest! {
             let after = events(&world);
             for (id, was) in &before {
                 match after.get(id) {
+                    None if ignored(&world, *id).is_some() => moved -= 1,
                     None => prop_assert!(forgets && was.status.is_ended(), "{id} was lost"),
                     Some(is) => {
                         prop_assert!(was.status == is.status || was.status.may_become(is.status));
@@ -105,6 +149,7 @@ proptest! {
                     }
                 }
             }
+            prop_assert_eq!(moved, 0, "an event went without a reason");
         }
     }
 }

@@ -8,4 +8,5 @@ mod letting_go;
 mod life;
 mod lifecycle;
 mod malformed;
+mod reshaping;
 mod turns;

@@ -4,7 +4,7 @@ use crate::{
     network::Group,
     node::{Node, Replica},
     receiver::Receipt,
-    world::{Asked, Coverage, Kind, WINDOW_MS},
+    world::{Asked, Coverage, Kind, RESHAPED, WINDOW_MS, made},
 };
 use model::{
     envelope::Envelope,
@@ -45,6 +45,11 @@ impl Ledger {
     /// Somebody retried or cancelled it, so it may go out of its order.
     pub(crate) fn by_hand(&mut self, event: EventId) {
         self.by_hand.insert(event);
+    }
+
+    /// What receivers saw of an event.
+    pub(crate) fn receipts_of(&self, event: EventId) -> &[Receipt] {
+        self.receipts.get(&event).map_or(&[], Vec::as_slice)
     }
 
     /// I1: whatever was acknowledged is in the state of every later leader.
@@ -180,7 +185,13 @@ impl Ledger {
                         ));
                     }
                     coverage.extra_receipts += explained(event_id, receipts, &attempts, group)?;
-                    if receipts.iter().any(|receipt| receipt.body != asked.body) {
+                    let is_of_it = |receipt: &Receipt| match event.destination_id {
+                        RESHAPED => [1, 2].iter().any(|version| {
+                            made(*version, &asked.body).as_ref() == Some(&receipt.body)
+                        }),
+                        _ => receipt.body == asked.body,
+                    };
+                    if !receipts.iter().all(is_of_it) {
                         return Err(format!("I5: a receipt of {event_id} carries another body"));
                     }
                 }

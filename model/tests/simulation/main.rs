@@ -6,6 +6,7 @@ mod invariants;
 mod network;
 mod node;
 mod receiver;
+mod reshaped;
 mod world;
 
 use world::{Coverage, Mistake, World};
@@ -48,6 +49,9 @@ fn every_promise_holds_through_crashes_cuts_and_failovers() {
         total.stale_rows += one.stale_rows;
         total.duplicates += one.duplicates;
         total.in_order += one.in_order;
+        total.ignored += one.ignored;
+        total.revived += one.revived;
+        total.pinned += one.pinned;
     }
     println!("{total:?}");
     // A fault that never fired has shown nothing.
@@ -61,6 +65,9 @@ fn every_promise_holds_through_crashes_cuts_and_failovers() {
         ("extra receipts", total.extra_receipts),
         ("duplicates", total.duplicates),
         ("events in order", total.in_order),
+        ("ignored events", total.ignored),
+        ("events that live again", total.revived),
+        ("retries with their version", total.pinned),
     ] {
         assert!(count > 0, "no {what} in the whole run");
     }
@@ -139,4 +146,10 @@ fn duplicates_in_two_partitions_are_noticed() {
 fn an_order_that_is_forgotten_is_noticed() {
     let broken = broken_by(Mistake::ForgetsTheOrder);
     assert!(broken.starts_with("I10"), "{broken}");
+}
+
+#[test]
+fn a_retry_with_the_version_of_the_day_is_noticed() {
+    let broken = broken_by(Mistake::ForgetsTheVersion);
+    assert!(broken.starts_with("I13"), "{broken}");
 }

@@ -5,7 +5,7 @@ use model::{
     delivery::{Floors, Input, Lane},
     envelope::Envelope,
     ids::{DestinationId, EventId, GroupId},
-    machine::{self, Applied, AttemptReport, Entry},
+    machine::{self, Applied, Entry, RunReport},
     state::{keys::DueClass, kv::KvError, memory::Memory, tables},
     time::Timestamp,
 };
@@ -18,7 +18,7 @@ pub(crate) struct Replica {
     pub(crate) applied: usize,
     /// The term that this node believes to lead.
     pub(crate) led: Option<u64>,
-    pub(crate) reports: BTreeMap<EventId, AttemptReport>,
+    pub(crate) reports: BTreeMap<EventId, RunReport>,
     /// One proposal of reports is under way.
     pub(crate) reporting: bool,
 }

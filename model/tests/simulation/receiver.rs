@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use model::{
     ids::EventId,
-    traffic::{ErrorCode, Outcome},
+    traffic::{ErrorCode, Outcome, Trigger},
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +25,7 @@ pub(crate) struct Receipt {
     pub(crate) term: u64,
     pub(crate) body: Bytes,
     pub(crate) success: bool,
+    pub(crate) trigger: Trigger,
 }
 
 /// What comes of one request to a receiver: whether it was seen there, its outcome, and how long that takes.

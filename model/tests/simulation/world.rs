@@ -2,16 +2,20 @@
 
 mod consensus;
 mod deliveries;
+mod reshaping;
 mod senders;
+
+pub(crate) use reshaping::{RESHAPED, made};
 
 use crate::invariants::Ledger;
 use crate::network::{Group, Proposal};
 use crate::node::Node;
 use crate::receiver::Temper;
+use crate::reshaped;
 use bytes::Bytes;
 use model::delivery::Input;
 use model::ids::{DestinationId, GroupId, RequestId};
-use model::machine::AttemptReport;
+use model::machine::RunReport;
 use model::state::keys::Due;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -53,6 +57,8 @@ pub(crate) enum Mistake {
     SpreadsKinds,
     /// Events are planned without their order.
     ForgetsTheOrder,
+    /// Each attempt uses the version of the day.
+    ForgetsTheVersion,
 }
 
 /// What a run went through: one in which no fault ever fired proves nothing.
@@ -70,6 +76,12 @@ pub(crate) struct Coverage {
     pub(crate) duplicates: usize,
     /// Events that were attempted after one of their key.
     pub(crate) in_order: usize,
+    /// Events that a transformation made nothing of and nobody retried.
+    pub(crate) ignored: usize,
+    /// Ignored events that were made events again.
+    pub(crate) revived: usize,
+    /// Automatic retries with a version that was current no more.
+    pub(crate) pinned: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -112,7 +124,7 @@ enum Happening {
         node: usize,
         boot: u32,
         due: Due,
-        report: Box<AttemptReport>,
+        report: Box<RunReport>,
     },
 }
 
@@ -160,6 +172,8 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     pub(crate) asked: Vec<Asked>,
     tempers: BTreeMap<DestinationId, Temper>,
+    /// When the transformation gets its second version.
+    mended_at: u64,
     pub(crate) ledger: Ledger,
     pub(crate) coverage: Coverage,
 }
@@ -181,8 +195,10 @@ impl World {
         let nodes = (0..NODES)
             .map(|n| Node::new(n, usize::from(GROUPS), rng.i64(-3_000..3_000)))
             .collect();
+        let mended_at = START + rng.u64(1_000..HEAL - START);
         let mut world = Self {
             mistake,
+            mended_at,
             rng,
             now: START,
             heap: BinaryHeap::new(),
@@ -299,6 +315,13 @@ impl World {
             }
             let replica = &self.nodes[0].replicas[group];
             self.ledger.all_ended(
+                &self.asked,
+                &self.groups[group],
+                replica,
+                &mut self.coverage,
+            )?;
+            reshaped::nothing_is_between_the_tables(
+                &self.ledger,
                 &self.asked,
                 &self.groups[group],
                 replica,

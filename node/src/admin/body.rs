@@ -2,7 +2,7 @@
 
 use super::api_error::ApiError;
 use actix_web::{
-    FromRequest, HttpRequest,
+    FromRequest, HttpRequest, Resource,
     dev::Payload,
     error::PayloadError,
     http::header,
@@ -12,7 +12,9 @@ use futures::future::{FutureExt, LocalBoxFuture};
 use serde_json::{Map, Value};
 
 /// The largest body that the admin API reads.
-pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// The same where a body may hold code, which may be 5 MiB and takes more as JSON.
+const MAX_CODE_BODY_BYTES: usize = 12 * 1024 * 1024;
 
 /// A JSON object; an empty body is an empty one.
 #[derive(Debug, Default)]
@@ -81,11 +83,14 @@ impl FromRequest for Body {
             .get(header::CONTENT_TYPE)
             .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         let bytes = Bytes::from_request(request, payload);
+        let bound = request
+            .app_data::<Bound>()
+            .map_or(MAX_BODY_BYTES, |it| it.0);
         async move {
             let bytes = bytes
                 .await
                 .map_err(|error| match error.as_error::<PayloadError>() {
-                    Some(PayloadError::Overflow) => ApiError::too_large(MAX_BODY_BYTES),
+                    Some(PayloadError::Overflow) => ApiError::too_large(bound),
                     _ => ApiError::bad_request(format!("the body could not be read: {error}")),
                 })?;
             Self::parse(content_type.as_deref(), &bytes)
@@ -97,6 +102,15 @@ impl FromRequest for Body {
 /// The bound on bodies, for the app's data.
 pub(super) fn bound() -> PayloadConfig {
     PayloadConfig::new(MAX_BODY_BYTES)
+}
+
+/// A bound that stands in refusals.
+struct Bound(usize);
+
+/// A path whose bodies may hold code.
+pub(super) fn may_hold_code(path: Resource) -> Resource {
+    path.app_data(PayloadConfig::new(MAX_CODE_BODY_BYTES))
+        .app_data(Bound(MAX_CODE_BODY_BYTES))
 }
 
 impl<T> Given<T> {
@@ -149,6 +163,11 @@ impl<'a> Fields<'a> {
             Some(Value::Null) => Given::Null,
             Some(value) => Given::Value(value),
         }
+    }
+
+    /// All fields, for objects whose names are anybody's.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&'a String, &'a Value)> {
+        self.map.iter()
     }
 
     fn read<T>(

@@ -4,6 +4,8 @@ use super::{
     api_error::ApiError,
     body::{Fields, Given},
     destination_input, names, rules, source_input,
+    transform_rule::{Rulebook, Stored},
+    transformation_input,
 };
 use model::{
     catalog::{Catalog, Connection, Destination, Item, Source},
@@ -18,6 +20,8 @@ pub(super) struct Fresh {
     pub(super) connection: ConnectionId,
     pub(super) source: SourceId,
     pub(super) destination: destination_input::Fresh,
+    /// For inline transformations, in turn.
+    pub(super) transformations: Vec<transformation_input::Fresh>,
     /// What an inline source's secret needs at least.
     pub(super) min_secret_bytes: usize,
 }
@@ -64,6 +68,7 @@ pub(super) fn read(
     fields: &Fields<'_>,
     target: Target<'_>,
     fresh: &Fresh,
+    stored: Stored<'_>,
     now: Timestamp,
 ) -> Result<(Connected, Vec<Item>), ApiError> {
     let mut items = Vec::new();
@@ -91,13 +96,16 @@ pub(super) fn read(
                 "expected a destination's id, or a destination",
             )
         })?;
+    let mut book = Rulebook::new(catalog, stored, &fresh.transformations);
+    let rules = rules::read(fields, kept, &mut book)?;
+    items.append(&mut book.items);
     let connection = Connection {
         id: kept.map_or(fresh.connection, |kept| kept.id),
         name: given_name.or_kept(kept.and_then(|kept| kept.name.clone())),
         description: names::description(fields, kept.and_then(|k| k.description.clone()))?,
         source_id: source.id,
         destination_id: destination.id,
-        rules: rules::read(fields, kept)?,
+        rules,
         disabled_at: kept.and_then(|kept| kept.disabled_at),
         created_at: kept.map_or(now, |kept| kept.created_at),
         updated_at: now,
@@ -267,6 +275,7 @@ fn read_destination(
 mod tests {
     use super::*;
     use crate::admin::body::Body;
+    use model::policy::egress::Reach;
     use serde_json::{Value, json};
 
     fn upsert(
@@ -281,14 +290,16 @@ mod tests {
             destination: destination_input::Fresh {
                 id: DestinationId(seed),
                 key: [1; 32],
-                allowed: Vec::new(),
+                reach: Reach::default(),
             },
+            transformations: Vec::new(),
         };
         read(
             catalog,
             &Body::of(body).fields(),
             Target::Upsert,
             &fresh,
+            &|_| Ok(None),
             Timestamp(7),
         )
     }
@@ -297,7 +308,7 @@ mod tests {
         json!({
             "name": "c",
             "source": {"name": "s"},
-            "destination": {"name": "d", "config": {"url": "http://a.example"}},
+            "destination": {"name": "d", "config": {"url": "https://a.example"}},
             "rules": [{"type": "delay", "delay": 5}],
         })
     }
@@ -353,12 +364,20 @@ mod tests {
             destination: destination_input::Fresh {
                 id: DestinationId(9),
                 key: [1; 32],
-                allowed: Vec::new(),
+                reach: Reach::default(),
             },
+            transformations: Vec::new(),
         };
         let body = Body::of(json!({"name": "c", "source_id": first.source.id,
                                    "destination_id": first.destination.id}));
-        let created = read(&catalog, &body.fields(), Target::New, &fresh, Timestamp(8));
+        let created = read(
+            &catalog,
+            &body.fields(),
+            Target::New,
+            &fresh,
+            &|_| Ok(None),
+            Timestamp(8),
+        );
         assert!(
             created
                 .expect_err("a second one")

@@ -9,14 +9,16 @@ use super::{
     destinations, freshness,
     page::PageRequest,
     query::Query,
+    rules, transformations, versions,
     views::Viewer,
 };
-use crate::{gateway::Gateway, world};
+use crate::{gateway::Gateway, transform, world};
 use actix_web::web::{Data, Json, Path};
 use model::{
     catalog::{Catalog, Connection, Item, Kind},
-    ids::{ConnectionId, SourceId},
+    ids::{ConnectionId, GroupId, SourceId},
     time::Timestamp,
+    traffic::TransformationUse,
 };
 use serde_json::{Value, json};
 
@@ -97,7 +99,7 @@ pub(super) async fn update(
 }
 
 async fn write(
-    gateway: &Gateway,
+    gateway: &Data<Gateway>,
     query: &Query,
     body: &Body,
     target: impl for<'a> Fn(&'a Catalog) -> Result<Target<'a>, ApiError>,
@@ -108,14 +110,29 @@ async fn write(
         connection: ConnectionId::mint(now, world::entropy()),
         source: SourceId::mint(now, world::entropy()),
         destination: destinations::fresh(gateway),
+        transformations: (0..rules::MAX_RULES)
+            .map(|_| transformations::fresh(gateway))
+            .collect(),
     };
-    let made = changes::make(gateway, |catalog, now| {
+    let stored = |used: TransformationUse| {
+        let view = gateway.cluster.view(GroupId::CONTROL);
+        Ok(transform::stored(&view, used)?)
+    };
+    let decide = |catalog: &Catalog, now| {
         let target = target(catalog)?;
-        let (connected, items) =
-            connection_input::read(catalog, &body.fields(), target, &fresh, now)?;
+        connection_input::read(catalog, &body.fields(), target, &fresh, &stored, now)
+    };
+    let first = freshness::catalog(gateway, &Query::default()).await?;
+    let (_, items) = decide(&first, now)?;
+    transformations::check_programs(gateway, &items, "rules: transformation.code").await?;
+    let made = changes::make(gateway, |catalog, now| {
+        let (connected, items) = decide(catalog, now)?;
         Ok(Decision::put(items, connected))
     });
     let connected = made.await?;
+    for id in connected.connection.transformations() {
+        versions::prune(gateway, id).await;
+    }
     Ok(Json(Viewer::of(gateway, query).connection(&connected)))
 }
 

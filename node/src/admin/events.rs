@@ -187,7 +187,7 @@ pub(super) async fn mute(gateway: Data<Gateway>, id: Path<String>, query: Query)
     Err(ApiError::not_available("muting an event"))
 }
 
-async fn propose(
+pub(super) async fn propose(
     gateway: &Gateway,
     id: EventId,
     command: &Command<'_>,

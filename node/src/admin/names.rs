@@ -4,7 +4,7 @@ use super::{
     api_error::ApiError,
     body::{Fields, Given},
 };
-use model::ids::{ConnectionId, DestinationId, SourceId};
+use model::ids::{ConnectionId, DestinationId, SourceId, TransformationId};
 
 const MAX_NAME: usize = 155;
 const MAX_DESCRIPTION: usize = 500;
@@ -22,7 +22,8 @@ pub(super) fn name(fields: &Fields<'_>) -> Result<Given<String>, ApiError> {
         }
         let is_id = name.parse::<SourceId>().is_ok()
             || name.parse::<DestinationId>().is_ok()
-            || name.parse::<ConnectionId>().is_ok();
+            || name.parse::<ConnectionId>().is_ok()
+            || name.parse::<TransformationId>().is_ok();
         if is_id {
             return Err(fields.invalid("name", "expected a name that does not look like an id"));
         }

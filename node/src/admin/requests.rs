@@ -13,14 +13,16 @@ use super::{
     traffic_scan::Span,
     views::Viewer,
 };
-use crate::gateway::Gateway;
+use crate::{gateway::Gateway, world};
 use actix_web::web::{self, Data, Json, Path};
 use model::{
     ids::{ConnectionId, EventId, RequestId},
-    machine::EventReply,
+    machine::{Command, EventReply, RetryIgnored, Verdict},
+    policy::document::Document,
     state::{codec, kv::Table, tables},
     traffic::{
         EventStatus, Ignored, IgnoredMeta, Origin, RequestRecord, RequestState, StoredRequest,
+        Trigger,
     },
 };
 use serde_json::{Value, json};
@@ -35,7 +37,7 @@ const REQUESTS: Kind = Kind {
 };
 
 type Answer = Result<Json<Value>, ApiError>;
-type Row = (RequestId, StoredRequest);
+pub(super) type Row = (RequestId, StoredRequest);
 
 pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
@@ -59,7 +61,7 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
     Ok(Json(answer.await??))
 }
 
-fn find(
+pub(super) fn find(
     gateway: &Gateway,
     filter: &RequestFilter,
     asked: &PageRequest,
@@ -175,6 +177,9 @@ pub(super) async fn retry(
             retried.push(event_id);
         }
     }
+    if let Some(connections) = &connections {
+        retried.extend(retry_ignored(&gateway, id, &request, connections).await?);
+    }
     if let Err(error) = gateway.cluster.linearize(id.group()).await {
         tracing::debug!(%error, request = %id, "answering from a replica that may lag");
     }
@@ -189,6 +194,56 @@ pub(super) async fn retry(
     Ok(Json(
         json!({ "request": show(&viewer, id, &request)?, "events": models }),
     ))
+}
+
+/// Asks connections again that ignored a request: each that takes it at the door today gets its event.
+async fn retry_ignored(
+    gateway: &Data<Gateway>,
+    id: RequestId,
+    request: &StoredRequest,
+    connections: &[ConnectionId],
+) -> Result<Vec<EventId>, ApiError> {
+    let ignored = tables::ignored_of(&gateway.cluster.view(id.group()), id)?;
+    let wanted = ignored
+        .into_iter()
+        .filter(|(_, row)| connections.contains(&row.connection_id));
+    let wanted: Vec<_> = wanted
+        .map(|(event, row)| (event, row.connection_id))
+        .collect();
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let catalog = freshness::catalog(gateway, &Query::default()).await?;
+    let record = traffic_data::record(request)?;
+    let source = record.source_id;
+    let body = traffic_data::body(gateway, id.group(), request)?;
+    let taking = web::block(move || {
+        let document = Document::of(&record, &body);
+        let router = catalog.router(source);
+        router.map(|router| router.plan(&document, world::now(), 0))
+    });
+    let Some(Verdict::Routed { events, .. }) = taking.await? else {
+        return Ok(Vec::new());
+    };
+    let mut retried = Vec::new();
+    for (event, connection) in wanted {
+        let planned = events
+            .iter()
+            .find(|planned| planned.connection == connection);
+        let Some(planned) = planned else {
+            continue;
+        };
+        let command = Command::RetryIgnored(RetryIgnored {
+            event,
+            source,
+            destination: planned.destination,
+            trigger: Trigger::Manual,
+        });
+        if events::propose(gateway, event, &command).await? == EventReply::Done {
+            retried.push(event);
+        }
+    }
+    Ok(retried)
 }
 
 fn wanted_connections(body: &Body) -> Result<Option<Vec<ConnectionId>>, ApiError> {
@@ -219,7 +274,7 @@ async fn known(gateway: &Gateway, text: &str, query: &Query) -> Result<RequestId
     Ok(id)
 }
 
-fn stored(gateway: &Gateway, id: RequestId) -> Result<Option<StoredRequest>, ApiError> {
+pub(super) fn stored(gateway: &Gateway, id: RequestId) -> Result<Option<StoredRequest>, ApiError> {
     if !freshness::is_partition(gateway, id.group()) {
         return Ok(None);
     }
@@ -288,13 +343,16 @@ fn show_ignored(viewer: &Viewer, id: EventId, ignored: &Ignored) -> Value {
     })
 }
 
-fn show_meta(meta: &IgnoredMeta) -> Value {
+pub(super) fn show_meta(meta: &IgnoredMeta) -> Value {
     match meta {
         IgnoredMeta::Filtered(parts) => parts.iter().map(|part| part.name()).collect(),
         IgnoredMeta::Duplicate { first } => {
             // The first event of that connection; a source knows requests as a whole.
             let event = (first.ordinal() > 0).then_some(first);
             json!({"duplicate_of": {"request_id": first.request(), "event_id": event}})
+        }
+        IgnoredMeta::TransformationFailed(used) => {
+            json!({"transformation_id": used.id, "version": used.version})
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use super::{
     api_error::ApiError, attempts, auth::require_token, body, cluster, connections, destinations,
-    events, health, requests, source_types, sources,
+    events, executions, health, requests, rules_try, source_types, sources, transformation_run,
+    transformations,
 };
 use actix_web::{
     Error, HttpRequest, HttpResponse, Resource,
@@ -75,19 +76,27 @@ fn configuration(cfg: &mut web::ServiceConfig) {
             .route(put().to(destinations::update))
             .route(delete().to(destinations::delete)),
     )
+    .service(at("/destinations/{id}/rotate").route(put().to(destinations::rotate)))
     .service(at("/destinations/{id}/enable").route(put().to(destinations::enable)))
     .service(at("/destinations/{id}/unarchive").route(put().to(destinations::enable)))
     .service(at("/destinations/{id}/disable").route(put().to(destinations::disable)))
     .service(at("/destinations/{id}/archive").route(put().to(destinations::disable)))
     .service(
-        at("/connections")
+        body::may_hold_code(at("/connections"))
             .route(get().to(connections::list))
             .route(post().to(connections::create))
             .route(put().to(connections::upsert)),
     )
     .service(at("/connections/count").route(get().to(connections::count)))
     .service(
-        at("/connections/{id}")
+        body::may_hold_code(at("/connections/rules/try")).route(post().to(rules_try::of_draft)),
+    )
+    .service(
+        body::may_hold_code(at("/connections/{id}/rules/try"))
+            .route(post().to(rules_try::of_connection)),
+    )
+    .service(
+        body::may_hold_code(at("/connections/{id}"))
             .route(get().to(connections::get))
             .route(put().to(connections::update))
             .route(delete().to(connections::delete)),
@@ -97,7 +106,32 @@ fn configuration(cfg: &mut web::ServiceConfig) {
     .service(at("/connections/{id}/disable").route(put().to(connections::disable)))
     .service(at("/connections/{id}/archive").route(put().to(connections::disable)))
     .service(at("/connections/{id}/pause").route(put().to(connections::pause)))
-    .service(at("/connections/{id}/unpause").route(put().to(connections::unpause)));
+    .service(at("/connections/{id}/unpause").route(put().to(connections::unpause)))
+    .configure(transformation_paths);
+}
+
+fn transformation_paths(cfg: &mut web::ServiceConfig) {
+    cfg.service(
+        body::may_hold_code(at("/transformations"))
+            .route(get().to(transformations::list))
+            .route(post().to(transformations::create))
+            .route(put().to(transformations::upsert)),
+    )
+    .service(at("/transformations/count").route(get().to(transformations::count)))
+    .service(
+        body::may_hold_code(at("/transformations/run")).route(put().to(transformation_run::run)),
+    )
+    .service(
+        body::may_hold_code(at("/transformations/{id}"))
+            .route(get().to(transformations::get))
+            .route(put().to(transformations::update))
+            .route(delete().to(transformations::delete)),
+    )
+    .service(at("/transformations/{id}/versions").route(get().to(transformations::versions)))
+    .service(at("/transformations/{id}/executions").route(get().to(executions::list)))
+    .service(
+        at("/transformations/{id}/executions/{execution_id}").route(get().to(executions::get)),
+    );
 }
 
 /// What came in and what became of it.

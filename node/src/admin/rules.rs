@@ -5,6 +5,7 @@ use super::{
     api_error::ApiError,
     body::{Fields, Given},
     sameness,
+    transform_rule::{self, Rulebook},
 };
 use model::{
     catalog::{Backoff, Connection, DelayRule, Field, FilterRule, RetryRule, Rule},
@@ -12,7 +13,7 @@ use model::{
 };
 use serde_json::{Value, json};
 
-const MAX_RULES: usize = 16;
+pub(super) const MAX_RULES: usize = 16;
 /// The longest delay: a week, as long as anything is kept by default.
 const MAX_DELAY_MS: u64 = 7 * 24 * 3_600_000;
 const MAX_RETRIES: u64 = 50;
@@ -20,7 +21,11 @@ const DEFAULT_RETRIES: u16 = 5;
 const DEFAULT_INTERVAL_MS: u64 = 60_000;
 
 /// The rules afterwards: given ones replace all kept ones.
-pub(super) fn read(fields: &Fields<'_>, kept: Option<&Connection>) -> Result<Vec<Rule>, ApiError> {
+pub(super) fn read(
+    fields: &Fields<'_>,
+    kept: Option<&Connection>,
+    book: &mut Rulebook<'_>,
+) -> Result<Vec<Rule>, ApiError> {
     let list = match fields.list("rules")? {
         Given::Absent => return Ok(kept.map(|kept| kept.rules.clone()).unwrap_or_default()),
         Given::Null => return Ok(Vec::new()),
@@ -33,7 +38,7 @@ pub(super) fn read(fields: &Fields<'_>, kept: Option<&Connection>) -> Result<Vec
     for (place, value) in list.iter().enumerate() {
         let at = format!("{}[{place}]", fields.path("rules"));
         let fields = Fields::item(at, value)?;
-        let rule = rule(&fields)?;
+        let rule = rule(&fields, book)?;
         let is_second = rules
             .iter()
             .any(|other| std::mem::discriminant(other) == std::mem::discriminant(&rule));
@@ -48,21 +53,18 @@ pub(super) fn read(fields: &Fields<'_>, kept: Option<&Connection>) -> Result<Vec
 /// Whether a second rule of the type means something.
 fn may_repeat(rule: &Rule) -> bool {
     match rule {
-        Rule::Filter(_) => true,
+        Rule::Filter(_) | Rule::Transform { .. } => true,
         Rule::Delay(_) | Rule::Retry(_) | Rule::Deduplicate(_) => false,
     }
 }
 
-fn rule(fields: &Fields<'_>) -> Result<Rule, ApiError> {
+fn rule(fields: &Fields<'_>, book: &mut Rulebook<'_>) -> Result<Rule, ApiError> {
     match fields.text("type", 32)? {
         Given::Value("delay") => Ok(Rule::Delay(delay(fields)?)),
         Given::Value("deduplicate") => Ok(Rule::Deduplicate(sameness::read(fields)?)),
         Given::Value("retry") => Ok(Rule::Retry(retry(fields)?)),
         Given::Value("filter") => Ok(Rule::Filter(Box::new(filter(fields)?))),
-        Given::Value(kind @ "transform") => Err(ApiError::not_available(&format!(
-            "{}: the rule {kind}",
-            fields.path("type")
-        ))),
+        Given::Value("transform") => transform_rule::read(fields, book),
         _ => Err(fields.invalid("type", "expected filter, deduplicate, delay or retry")),
     }
 }
@@ -157,7 +159,9 @@ fn status_codes(fields: &Fields<'_>) -> Result<Option<Vec<String>>, ApiError> {
 pub(super) fn show(rule: &Rule) -> Value {
     match rule {
         // They are kept in the API's own shape.
-        Rule::Delay(_) | Rule::Deduplicate(_) | Rule::Filter(_) => json!(rule),
+        Rule::Delay(_) | Rule::Deduplicate(_) | Rule::Filter(_) | Rule::Transform { .. } => {
+            json!(rule)
+        }
         Rule::Retry(retry) => {
             let mut shown = json!({
                 "type": "retry",
@@ -184,9 +188,16 @@ pub(super) fn show(rule: &Rule) -> Value {
 mod tests {
     use super::*;
     use crate::admin::body::Body;
+    use model::catalog::Catalog;
 
     fn rules(list: &Value) -> Result<Vec<Rule>, ApiError> {
-        read(&Body::of(json!({ "rules": list })).fields(), None)
+        let (catalog, fresh) = (Catalog::default(), Vec::new());
+        let mut book = Rulebook::new(&catalog, &|_| Ok(None), &fresh);
+        read(
+            &Body::of(json!({ "rules": list })).fields(),
+            None,
+            &mut book,
+        )
     }
 
     #[test]
@@ -221,13 +232,6 @@ mod tests {
         let read = rules(&json!([{"type": "delay", "until": "headers.X-At"}])).expect("a rule");
         let shown = json!({"type": "delay", "delay": 0, "until": "headers.x-at"});
         assert_eq!(show(&read[0]), shown);
-    }
-
-    #[test]
-    fn what_does_not_exist_yet_is_refused_by_name() {
-        let error = rules(&json!([{"type": "transform"}])).expect_err("a transformation");
-        let named = "rules[0].type: the rule transform is not available";
-        assert!(error.message().starts_with(named), "{error}");
     }
 
     #[test]

@@ -9,11 +9,17 @@ use serde_json::Value;
 
 const INCLUDED: &str = "include_fields";
 const EXCLUDED: &str = "exclude_fields";
+const MIN: u64 = DeduplicateRule::WINDOW_MIN_MS;
+const MAX: u64 = DeduplicateRule::WINDOW_MAX_MS;
+const KEYS: [&str; 4] = ["type", "window", INCLUDED, EXCLUDED];
 
 /// The rule that stands in an object.
 pub(super) fn read(fields: &Fields<'_>) -> Result<DeduplicateRule, ApiError> {
-    const MIN: u64 = DeduplicateRule::WINDOW_MIN_MS;
-    const MAX: u64 = DeduplicateRule::WINDOW_MAX_MS;
+    // Without the fields that a misspelt name meant, the whole request would be compared.
+    if let Some(unknown) = fields.keys().find(|key| !KEYS.contains(&key.as_str())) {
+        let expected = format!("expected window, {INCLUDED} or {EXCLUDED}");
+        return Err(fields.invalid(unknown, expected));
+    }
     let Given::Value(window) = fields.whole("window", MIN, MAX)? else {
         let expected = format!("expected milliseconds, from {MIN} to {MAX}");
         return Err(fields.invalid("window", expected));
@@ -101,6 +107,10 @@ mod tests {
         for (given, field) in [
             (json!({}), "window"),
             (json!({"window": 999}), "window"),
+            (
+                json!({"window": 1_000, "include_field": []}),
+                "include_field",
+            ),
             (json!({"window": 604_800_001}), "window"),
             (
                 json!({"window": 1_000, "include_fields": "body"}),

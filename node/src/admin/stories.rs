@@ -1,5 +1,7 @@
 //! What clients of the admin API are promised, told against one real node: its cluster and its disk.
 
+mod transformations;
+
 use super::configure;
 use crate::{
     catalog_cache::CatalogCache, config::Config, gateway::Gateway, telemetry::Metrics, world,
@@ -32,9 +34,14 @@ struct Node {
 
 impl Node {
     async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    async fn start_with(configure: impl FnOnce(&mut Config)) -> Self {
         let data = tempfile::tempdir().expect("a directory");
         let mut config = Config::default();
         config.admin.token = Secret::new(TOKEN.into());
+        configure(&mut config);
         let runtime = Runtime::new().expect("threads");
         let peer = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
@@ -59,6 +66,7 @@ impl Node {
             catalog: CatalogCache::default(),
             cluster,
             scripts: crate::script::ScriptPool::of(&config).expect("threads"),
+            transforms: crate::transform::Transforms::default(),
             config,
         });
         Self {

@@ -85,6 +85,17 @@ pub(super) fn of_event(
     }
 }
 
+/// A request that was made of a stored one.
+pub(super) fn of_message(record: &RequestRecord, body: &[u8]) -> Value {
+    show(record, "", Some(body))
+}
+
+/// Whether headers, as they are shown, speak of JSON.
+pub(super) fn is_json(headers: &Map<String, Value>) -> bool {
+    let content_type = headers.get("content-type").and_then(Value::as_str);
+    content_type.is_some_and(|value| value.to_ascii_lowercase().contains("json"))
+}
+
 fn show(record: &RequestRecord, base_url: &str, body: Option<&[u8]>) -> Value {
     let query = match record.query.as_str() {
         "" => String::new(),
@@ -101,16 +112,16 @@ fn show(record: &RequestRecord, base_url: &str, body: Option<&[u8]>) -> Value {
         "path": record.path,
         "query": record.query,
         "parsed_query": parsed_query(&record.query),
-        "headers": headers(record),
+        "headers": headers(&record.headers),
         "body": body.map_or(Value::Null, |body| shown_body(body, is_json)),
         "is_large_payload": body.is_none(),
     })
 }
 
 /// Values of one name are joined, as clients take strings only.
-fn headers(record: &RequestRecord) -> Map<String, Value> {
+pub(super) fn headers(headers: &[(String, Bytes)]) -> Map<String, Value> {
     let mut shown: Map<String, Value> = Map::new();
-    for (name, value) in &record.headers {
+    for (name, value) in headers {
         let value = match HIDDEN_HEADERS.contains(&name.as_str()) {
             true => "[hidden]".to_owned(),
             false => String::from_utf8_lossy(value).into_owned(),
@@ -128,7 +139,7 @@ fn headers(record: &RequestRecord) -> Map<String, Value> {
     shown
 }
 
-fn parsed_query(query: &str) -> Map<String, Value> {
+pub(super) fn parsed_query(query: &str) -> Map<String, Value> {
     let mut parsed: Map<String, Value> = Map::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         match parsed.get_mut(&*name) {
@@ -142,7 +153,7 @@ fn parsed_query(query: &str) -> Map<String, Value> {
     parsed
 }
 
-fn shown_body(body: &[u8], is_json: bool) -> Value {
+pub(super) fn shown_body(body: &[u8], is_json: bool) -> Value {
     if body.is_empty() {
         return Value::Null;
     }

@@ -1,21 +1,25 @@
-//! One attempt: load, fence, send, report.
+//! One attempt: load, reshape, fence, send, report.
 
 use super::{
-    exchange,
+    dispatcher::Shared,
+    outlet::Outlet,
     reporter::Report,
-    request::{self, Outgoing},
+    sending::{Sending, Tried},
     work::{self, Work},
 };
-use crate::{gateway::Gateway, world};
-use awc::Client;
+use crate::{
+    gateway::Gateway,
+    transform::{End, Halted, Passed, Pipeline},
+    world,
+};
 use model::{
-    machine::{AttemptReport, Next},
-    policy::{destination_url, retry},
+    machine::{Run, RunEnd, RunReport},
+    policy::{destination_url, retry, transform::Message},
     state::keys::Due,
     time::Timestamp,
-    traffic::{Attempt, ErrorCode, Outcome},
+    traffic::{Attempt, ErrorCode},
 };
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 /// A URL longer than this is kept cut.
 const URL_KEPT: usize = 2048;
@@ -23,54 +27,103 @@ const UNREADABLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// What came of launching an event.
 pub(super) enum Launched {
-    Done(Report),
+    Done(Box<Report>),
     /// The event is not due any more, or this node may not send for its partition.
     NotMade,
 }
 
 /// Makes one attempt for a due event.
-pub(super) async fn make(gateway: &Arc<Gateway>, client: &Client, due: Due) -> Launched {
+pub(super) async fn make(shared: &Shared, outlet: &Outlet, due: Due) -> Launched {
+    let gateway = &shared.gateway;
     let Some(leadership) = gateway.cluster.leads(due.event.group()) else {
         return Launched::NotMade;
     };
     let loading = gateway.clone();
     let loaded = tokio::task::spawn_blocking(move || work::load(&loading, due)).await;
-    let work = match loaded.map_err(|error| error.to_string()) {
+    let mut work = match loaded.map_err(|error| error.to_string()) {
         Ok(Ok(Some(work))) => work,
         Ok(Ok(None)) => return Launched::NotMade,
         Ok(Err(error)) => return unreadable(due, &error.to_string()).await,
         Err(error) => return unreadable(due, &error).await,
     };
     let number = work.event.attempts.saturating_add(1);
-    let started_at = world::now();
-    let (outcome, sent) = match (&work.destination, &work.body) {
-        (None, _) => (Outcome::failed(ErrorCode::MissingUrl), None),
-        (_, None) => (Outcome::failed(ErrorCode::PayloadMissing), None),
-        (Some(destination), _) if destination_url::check(&destination.url).is_err() => {
-            (Outcome::failed(ErrorCode::InvalidUrl), None)
-        }
-        (Some(destination), Some(body)) => {
-            let after = will_retry_after(&work, number, started_at);
-            let outgoing = request::outgoing(&work, destination, body, number, started_at, after);
-            // The fence: right before each send, and not a moment earlier.
-            if !gateway.cluster.may_send(due.event.group(), leadership.term) {
-                return Launched::NotMade;
+    let (message, runs) = match reshaped(gateway, &mut work).await {
+        Ok(Some(Passed { runs, end })) => match end {
+            End::Message(message) => (Some(message), runs),
+            End::Ignored { cause, meta } => {
+                let end = RunEnd::Ignored {
+                    due_at: due.at,
+                    cause,
+                    meta,
+                };
+                return Launched::Done(told(due, number, runs, end));
             }
-            let limit = Duration::from_millis(gateway.config.delivery.timeout_ms);
-            let outcome = exchange::send(client, &outgoing, body, limit).await;
-            (outcome, Some(outgoing))
+        },
+        Ok(None) => (None, Vec::new()),
+        Err(Halted::Busy | Halted::Stopping) => return Launched::NotMade,
+    };
+    let started_at = world::now();
+    let reach = &shared.egress.reach;
+    let tried = match (&work.destination, &message) {
+        (None, _) => Some(Tried::not_sent(ErrorCode::MissingUrl)),
+        (_, None) => Some(Tried::not_sent(ErrorCode::PayloadMissing)),
+        (Some(destination), _) if destination_url::check(&destination.url, reach).is_err() => {
+            Some(Tried::not_sent(ErrorCode::InvalidUrl))
+        }
+        (Some(destination), Some(message)) => {
+            let sending = Sending {
+                shared,
+                outlet,
+                work: &work,
+                destination,
+                message,
+                number,
+                started_at,
+                leadership,
+            };
+            sending.run().await
         }
     };
-    let finished_at = world::now();
-    Launched::Done(report(
-        gateway,
-        &work,
-        number,
-        started_at,
-        finished_at,
-        outcome,
-        sent,
-    ))
+    let Some(tried) = tried else {
+        return Launched::NotMade;
+    };
+    let end = attempted(gateway, &work, number, (started_at, world::now()), tried);
+    Launched::Done(told(due, number, runs, end))
+}
+
+/// What the rules at delivery make of the request; none where its body is lost.
+async fn reshaped(gateway: &Gateway, work: &mut Work) -> Result<Option<Passed>, Halted> {
+    let Some(body) = work.body.clone() else {
+        return Ok(None);
+    };
+    let stages = std::mem::take(&mut work.stages);
+    if stages.is_empty() {
+        let message = Message::of(&work.record, body);
+        return Ok(Some(Passed {
+            runs: Vec::new(),
+            end: End::Message(message),
+        }));
+    }
+    let pipeline = Pipeline {
+        connection: work.event.connection_id,
+        event: work.due.event,
+        record: work.record.clone(),
+        body,
+        stages,
+    };
+    pipeline.run(gateway).await.map(Some)
+}
+
+fn told(due: Due, number: u16, runs: Vec<Run>, end: RunEnd) -> Box<Report> {
+    Box::new(Report {
+        report: RunReport {
+            event: due.event,
+            number,
+            runs,
+            end,
+        },
+        recorded: None,
+    })
 }
 
 /// A row that can't be read is looked at again, but not in a tight circle.
@@ -80,24 +133,14 @@ async fn unreadable(due: Due, error: &str) -> Launched {
     Launched::NotMade
 }
 
-fn will_retry_after(work: &Work, number: u16, now: Timestamp) -> Option<u64> {
-    let rule = Some(work.connection.as_ref()?.retry());
-    let failed = Outcome::failed(ErrorCode::Unknown);
-    match retry::decide(rule, number, work.event.created_at, &failed, now, 0.5) {
-        Next::RetryAt(at) => Some(at.since_ms(now).div_ceil(1000)),
-        Next::Delivered | Next::GiveUp => None,
-    }
-}
-
-fn report(
+fn attempted(
     gateway: &Gateway,
     work: &Work,
     number: u16,
-    started_at: Timestamp,
-    finished_at: Timestamp,
-    outcome: Outcome,
-    sent: Option<Outgoing>,
-) -> Report {
+    (started_at, finished_at): (Timestamp, Timestamp),
+    tried: Tried,
+) -> RunEnd {
+    let outcome = tried.outcome;
     // Without a destination or a body the next try would be no different.
     let possible = work.destination.is_some() && work.body.is_some();
     let rule = work
@@ -123,27 +166,22 @@ fn report(
     metrics
         .attempt_seconds
         .observe(finished_at.since_ms(started_at) as f64 / 1000.0);
-    let (mut requested_url, http_method) =
-        sent.map_or_else(Default::default, |s| (s.url, s.method));
+    let mut requested_url = tried.url;
     if requested_url.len() > URL_KEPT {
         let end = requested_url.floor_char_boundary(URL_KEPT);
         requested_url.truncate(end);
     }
-    Report {
-        report: AttemptReport {
-            event: work.due.event,
-            number,
-            attempt: Attempt {
-                trigger: work.event.next_trigger,
-                node: gateway.cluster.node_id(),
-                requested_url,
-                http_method,
-                started_at,
-                finished_at,
-                outcome,
-            },
-            next,
+    RunEnd::Attempted {
+        attempt: Attempt {
+            trigger: work.event.next_trigger,
+            node: gateway.cluster.node_id(),
+            requested_url,
+            http_method: tried.method,
+            started_at,
+            finished_at,
+            outcome,
+            trace: tried.trace,
         },
-        recorded: None,
+        next,
     }
 }

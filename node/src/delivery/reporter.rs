@@ -4,7 +4,7 @@ use crate::{gateway::Gateway, world};
 use model::{
     delivery::Input,
     ids::GroupId,
-    machine::{AttemptReport, Command, RecordAttempts},
+    machine::{Command, RecordRuns, RunReport},
 };
 use std::{
     sync::{
@@ -21,7 +21,7 @@ const BATCH_MAX: usize = 256;
 const PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) struct Report {
-    pub(super) report: AttemptReport,
+    pub(super) report: RunReport,
     /// Who is told when the outcome is in the log.
     pub(super) recorded: Option<mpsc::Sender<Input>>,
 }
@@ -68,7 +68,7 @@ async fn run(
             .map(|report| ((report.report.event, report.report), report.recorded))
             .map(|((event, report), recorded)| (report, (event, recorded)))
             .unzip();
-        let command = Command::RecordAttempts(RecordAttempts { reports: facts });
+        let command = Command::RecordRuns(RecordRuns { reports: facts });
         // The same bytes until they are in: applying them twice changes nothing.
         let envelope = command.envelope(world::now(), &[]);
         while let Err(error) = gateway.cluster.propose(group, envelope.clone()).await {

@@ -1,5 +1,7 @@
 //! What receivers are promised, told against one real node and a real receiver.
 
+mod transformations;
+
 use super::Delivery;
 use crate::{
     catalog_cache::CatalogCache, config::Config, gateway::Gateway, telemetry::Metrics, world,
@@ -8,7 +10,8 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use bytes::Bytes;
 use model::{
     catalog::{
-        Backoff, Connection, Destination, Item, RatePeriod, RetryRule, Rule, Secret, Source,
+        Backoff, Connection, Destination, Item, Outbound, RatePeriod, RetryRule, Rule, Secret,
+        Source,
     },
     catalog::{Catalog, Verification},
     ids::{ConnectionId, DestinationId, EventId, GroupId, RequestId, SourceId},
@@ -32,8 +35,9 @@ const CONNECTION: ConnectionId = ConnectionId(1);
 const GROUP: GroupId = GroupId(1);
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What came in: headers by name, and the body.
+/// What came in: where to, headers by name, and the body.
 struct Seen {
+    uri: String,
     headers: Vec<(String, String)>,
     body: Bytes,
 }
@@ -61,7 +65,11 @@ async fn receive(receiver: web::Data<Receiver>, request: HttpRequest, body: Byte
         })
         .collect();
     let mut seen = receiver.seen.lock();
-    seen.push(Seen { headers, body });
+    seen.push(Seen {
+        uri: request.uri().to_string(),
+        headers,
+        body,
+    });
     if seen.len() <= receiver.refuse {
         HttpResponse::InternalServerError().body("not yet")
     } else {
@@ -123,6 +131,7 @@ impl World {
             catalog: CatalogCache::default(),
             cluster,
             scripts: crate::script::ScriptPool::of(&config).expect("threads"),
+            transforms: crate::transform::Transforms::default(),
             config,
         });
         Self {
@@ -146,6 +155,7 @@ impl World {
             rate_limit: None,
             rate_limit_period: RatePeriod::Second,
             signing_secret: Secret::new(SECRET.into()),
+            outbound: Outbound::default(),
             disabled_at,
             created_at: Timestamp(0),
             updated_at: Timestamp(0),
@@ -171,6 +181,10 @@ impl World {
 
     /// Accepts one request with one event.
     async fn accept(&self, body: &'static [u8]) -> EventId {
+        self.accept_over(CONNECTION, body).await
+    }
+
+    async fn accept_over(&self, connection: ConnectionId, body: &'static [u8]) -> EventId {
         let now = world::now();
         let id = RequestId::mint(now, GROUP, world::entropy());
         let header = |name: &str, value: &'static str| (name.to_owned(), Bytes::from(value));
@@ -189,7 +203,7 @@ impl World {
             origin: Origin::Unproven,
         });
         let planned = Planned {
-            connection: CONNECTION,
+            connection,
             destination: DESTINATION,
             due_at: now,
         };

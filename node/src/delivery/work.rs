@@ -1,11 +1,14 @@
 //! What an attempt needs of the state, read from this node's replica.
 
-use crate::gateway::Gateway;
+use crate::{
+    gateway::Gateway,
+    transform::{self, Stage},
+};
 use bytes::Bytes;
 use model::{
     catalog::{Connection, Destination},
     delivery::Floors,
-    ids::{ConnectionId, DestinationId, GroupId},
+    ids::{ConnectionId, DestinationId, EventId, GroupId},
     state::{
         codec,
         keys::{Due, DueClass},
@@ -13,9 +16,12 @@ use model::{
         tables::{self, TableError},
     },
     time::Timestamp,
-    traffic::{Event, RequestRecord},
+    traffic::{Event, RequestRecord, TransformationUse, Trigger},
 };
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 /// One event, ready to be attempted.
 pub(super) struct Work {
@@ -24,6 +30,8 @@ pub(super) struct Work {
     pub(super) record: RequestRecord,
     /// None: the body was lost or let go, which only damage or retention can do.
     pub(super) body: Option<Bytes>,
+    /// The rules that its connection still has for it.
+    pub(super) stages: VecDeque<Stage>,
     /// None when it was deleted meanwhile.
     pub(super) connection: Option<Arc<Connection>>,
     pub(super) destination: Option<Arc<Destination>>,
@@ -74,6 +82,13 @@ pub(super) fn load(gateway: &Gateway, due: Due) -> Result<Option<Work>, WorkErro
         None => Some(Bytes::new()),
         Some(at) => gateway.cluster.payload(group, at)?,
     };
+    let stages = match &connection {
+        Some(connection) => {
+            let pinned = pinned(&view, due.event, &event)?;
+            transform::stages(gateway, &catalog, connection, &pinned)?
+        }
+        None => VecDeque::new(),
+    };
     let source = catalog.sources.get(&event.source_id);
     Ok(Some(Work {
         connection,
@@ -83,7 +98,23 @@ pub(super) fn load(gateway: &Gateway, due: Due) -> Result<Option<Work>, WorkErro
         event,
         record,
         body,
+        stages,
     }))
+}
+
+/// The versions that must run again: a retry of its own accord sends what the attempt before it sent, one by hand what
+/// the catalog makes of the request now.
+fn pinned(
+    view: &impl Read,
+    id: EventId,
+    event: &Event,
+) -> Result<Vec<TransformationUse>, TableError> {
+    match event.next_trigger {
+        Trigger::Automatic | Trigger::Unpause if event.attempts > 0 => {
+            tables::versions_of(view, id, event.attempts)
+        }
+        _ => Ok(Vec::new()),
+    }
 }
 
 /// What is due for a destination in all partitions led here, and when more will be.
@@ -92,7 +123,7 @@ pub(super) fn fetch(
     destination: DestinationId,
     wanted: Wanted,
 ) -> (Vec<Due>, Option<Timestamp>) {
-    let disabled = disabled_connections(gateway, destination);
+    let disabled = passed_over(gateway, destination);
     let mut due = Vec::new();
     let mut next = None;
     for group in led(gateway) {
@@ -176,12 +207,13 @@ impl Look<'_> {
     }
 }
 
-/// The connections to a destination whose events stay queued.
-fn disabled_connections(gateway: &Gateway, destination: DestinationId) -> BTreeSet<ConnectionId> {
+/// The connections to a destination whose events stay queued: disabled ones, and those whose scripts hold up the others.
+fn passed_over(gateway: &Gateway, destination: DestinationId) -> BTreeSet<ConnectionId> {
     let catalog = gateway.catalog();
     let of_it = catalog.connections.values();
     of_it
-        .filter(|c| c.destination_id == destination && c.disabled_at.is_some())
+        .filter(|c| c.destination_id == destination)
+        .filter(|c| c.disabled_at.is_some() || gateway.transforms.is_crowded(c.id))
         .map(|c| c.id)
         .collect()
 }
@@ -199,9 +231,9 @@ pub(super) fn led(gateway: &Gateway) -> Vec<GroupId> {
 mod tests {
     use super::*;
     use model::{
-        ids::{EventId, SourceId},
+        ids::SourceId,
         state::{kv::Kv, memory::Memory},
-        traffic::{EventStatus, Trigger},
+        traffic::EventStatus,
     };
 
     fn row(kv: &mut Memory, number: u128, connection: u128) -> Due {

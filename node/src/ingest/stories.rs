@@ -77,6 +77,7 @@ impl Node {
             catalog: CatalogCache::default(),
             cluster,
             scripts: crate::script::ScriptPool::of(&config).expect("threads"),
+            transforms: crate::transform::Transforms::default(),
             config,
         });
         let actor = IngestActor::new(gateway.clone()).start();

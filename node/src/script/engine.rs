@@ -3,15 +3,13 @@
 use super::{
     call::{Payload, Request},
     console::Console,
-    execution::Reshaped,
     failure::ScriptFailure,
-    returned,
     wire::Job,
     world,
 };
 use parking_lot::Mutex;
 use rquickjs::{
-    Context, Ctx, Error, Exception, Function, Object, Runtime, Value, context::EvalOptions,
+    Context, Ctx, Error, Exception, Function, Object, Runtime, Type, Value, context::EvalOptions,
 };
 use std::{cell::Cell, rc::Rc, sync::Arc, time::Instant};
 
@@ -38,7 +36,8 @@ impl From<ScriptFailure> for Stop {
     }
 }
 
-/// Runs the code and its handler over the job's request. Without a request it only sees to it that there is a handler.
+/// Runs the code and its handler over the job's request, and gives the JSON of what it returned. Without a request it
+/// only sees to it that there is a handler, and gives an empty text.
 ///
 /// Nothing outlives the call. What QuickJS does not look up from (some of its own functions loop without a look at the
 /// clock) is not stopped here but by the process around it.
@@ -46,7 +45,7 @@ pub(super) fn run(
     job: &Job,
     code: &str,
     console: &Arc<Mutex<Console>>,
-) -> Result<Option<Reshaped>, ScriptFailure> {
+) -> Result<String, ScriptFailure> {
     let limits = &job.limits;
     if code.len() > limits.code_bytes {
         return Err(ScriptFailure::Code {
@@ -75,7 +74,7 @@ pub(super) fn run(
     context.with(|ctx| {
         let ran = transform(&ctx, job, code, console);
         let failure = match ran {
-            Ok(reshaped) => return Ok(reshaped),
+            Ok(returned) => return Ok(returned),
             Err(Stop::Failed(failure)) => failure,
             Err(Stop::Script(error)) => explain(&ctx, &error, job),
         };
@@ -95,7 +94,7 @@ fn transform<'js>(
     job: &Job,
     code: &str,
     console: &Arc<Mutex<Console>>,
-) -> Result<Option<Reshaped>, Stop> {
+) -> Result<String, Stop> {
     let env: Value = parse(ctx, &job.env)?;
     let handlers = world::lay_out(ctx, job, env.clone(), console)?;
     evaluate(ctx, code)?;
@@ -105,13 +104,12 @@ fn transform<'js>(
         count => return Err(ScriptFailure::SeveralHandlers { count }.into()),
     };
     let Some(request) = &job.request else {
-        return Ok(None);
+        return Ok(String::new());
     };
     let context: Object = parse(ctx, &job.context)?;
     context.set("env", env)?;
     let result: Value = handler.call((request_object(ctx, request)?, context))?;
-    let text = returned_text(ctx, result, job.limits.output_bytes)?;
-    Ok(Some(returned::read(&text, request)?))
+    returned_text(ctx, result, job.limits.output_bytes)
 }
 
 /// Runs the script itself, which registers its handler.
@@ -185,9 +183,9 @@ fn returned_text<'js>(
         return Err(ScriptFailure::Nothing { was: was.into() }.into());
     }
     let object = match result.as_object() {
-        None => return Err(not_an_object(result.type_name())),
-        Some(_) if result.is_array() => return Err(not_an_object("array")),
-        Some(_) if result.is_function() => return Err(not_an_object("function")),
+        None => return Err(not_an_object(primitive(&result))),
+        Some(_) if result.is_array() => return Err(not_an_object("an array")),
+        Some(_) if result.is_function() => return Err(not_an_object("a function")),
         Some(object) => object,
     };
     if result.is_promise() || object.get::<_, Value>("then")?.is_function() {
@@ -209,6 +207,17 @@ fn returned_text<'js>(
 
 fn not_an_object(was: &str) -> Stop {
     ScriptFailure::NotAnObject { was: was.into() }.into()
+}
+
+fn primitive(value: &Value<'_>) -> &'static str {
+    match value.type_of() {
+        Type::Bool => "true",
+        Type::Int | Type::Float => "a number",
+        Type::BigInt => "a bigint",
+        Type::String => "a string",
+        Type::Symbol => "a symbol",
+        _ => "no object",
+    }
 }
 
 fn falsy(value: &Value<'_>) -> Option<&'static str> {
@@ -235,7 +244,8 @@ fn explain(ctx: &Ctx<'_>, error: &Error, job: &Job) -> ScriptFailure {
     };
     match error {
         Error::Exception => {}
-        Error::Allocation => return memory,
+        // The second: no room for the text of a string.
+        Error::Allocation | Error::Unknown => return memory,
         other => return threw(other.to_string(), String::new()),
     }
     let thrown = ctx.catch();

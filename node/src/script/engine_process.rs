@@ -1,9 +1,6 @@
 //! A node's end of an engine's process.
 
-use super::{
-    call::Payload,
-    wire::{self, Job, Report},
-};
+use super::wire::{self, Job, Report};
 use std::{
     ffi::OsString,
     io::{self, Read},
@@ -70,8 +67,8 @@ impl EngineProcess {
     }
 
     /// Hands a job over. An error says that the process was gone already.
-    pub(super) fn send(&mut self, job: &Job, code: &str, body: &Payload) -> io::Result<()> {
-        wire::send_job(&mut self.socket, job, code, body)
+    pub(super) fn send(&mut self, job: &Job, code: &str) -> io::Result<()> {
+        wire::send_job(&mut self.socket, job, code)
     }
 
     /// Waits for what came of it, a little longer than its time limit. An error says that the process broke down.

@@ -20,6 +20,6 @@ mod worker;
 mod world;
 
 pub(crate) use call::{Call, Payload, Request, parsed, seed_of};
-pub(crate) use execution::{Execution, Reshaped};
+pub(crate) use execution::{Execution, LineType, LogLevel, Reshaped};
 pub(crate) use pool::{Checked, Ran, ScriptPool};
 pub(crate) use worker::{VERB, serve};

@@ -1,11 +1,12 @@
 //! The threads that run scripts, each with an engine's process of its own.
 
 use super::{
-    call::{Call, Payload},
+    call::Call,
     engine_process::{EngineProcess, Program},
-    execution::Execution,
+    execution::{ConsoleLine, Execution, Reshaped},
     failure::ScriptFailure,
     limits::Limits,
+    returned,
     turns::{Bounds, Turn, Turns},
     wire::{Job, Report},
 };
@@ -69,8 +70,15 @@ struct State {
 struct Waiting {
     job: Job,
     code: Arc<str>,
-    body: Payload,
-    answer: oneshot::Sender<Report>,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// What a thread gives back.
+struct Answer {
+    /// None: a check that found nothing.
+    outcome: Result<Option<Reshaped>, ScriptFailure>,
+    logs: Vec<ConsoleLine>,
+    took_us: u64,
 }
 
 enum Next {
@@ -144,25 +152,23 @@ impl ScriptPool {
 
     /// Runs a script over a request, in its turn. A caller that is dropped meanwhile costs no run that has not begun.
     pub(crate) async fn run(&self, call: Call) -> Ran {
-        let mut request = call.request;
-        let body = std::mem::take(&mut request.body);
         let job = Job {
             limits: self.shared.limits,
             env: call.env,
-            request: Some(request),
+            request: Some(call.request),
             context: call.context,
             at_ms: call.at.0,
             seed: call.seed,
         };
-        match self.wait_for(&call.key, job, call.code, body).await {
+        match self.wait_for(&call.key, job, call.code).await {
             None => Ran::Busy,
-            Some(report) => Ran::Ended(Execution::ended(
-                // A run without a result is none that an engine reports.
-                report
+            Some(answer) => Ran::Ended(Execution::ended(
+                // Only checks end without a request.
+                answer
                     .outcome
                     .and_then(|it| it.ok_or(ScriptFailure::Engine)),
-                report.logs,
-                report.took_us,
+                answer.logs,
+                answer.took_us,
             )),
         }
     }
@@ -181,9 +187,9 @@ impl ScriptPool {
             at_ms: 0,
             seed: 0,
         };
-        match self.wait_for(CHECKS, job, code, Payload::Empty).await {
+        match self.wait_for(CHECKS, job, code).await {
             None => Checked::Busy,
-            Some(report) => match report.outcome {
+            Some(answer) => match answer.outcome {
                 Ok(_) => Checked::Fine,
                 Err(failure) => Checked::Wrong(failure),
             },
@@ -208,17 +214,12 @@ impl ScriptPool {
     }
 
     /// None: there was no room, or there is no more.
-    async fn wait_for(&self, key: &str, job: Job, code: Arc<str>, body: Payload) -> Option<Report> {
+    async fn wait_for(&self, key: &str, job: Job, code: Arc<str>) -> Option<Answer> {
         if code.len() > self.shared.limits.code_bytes {
             return Some(too_long(&code, &self.shared.limits));
         }
         let (answer, answered) = oneshot::channel();
-        let waiting = Box::new(Waiting {
-            job,
-            code,
-            body,
-            answer,
-        });
+        let waiting = Box::new(Waiting { job, code, answer });
         if !self.shared.push(key, waiting) {
             return None;
         }
@@ -319,16 +320,11 @@ fn serve(shared: &Shared) {
             }
             Next::Stop => return,
         };
-        let Waiting {
-            job,
-            code,
-            body,
-            answer,
-        } = *turn.job;
-        let report = if answer.is_closed() {
+        let Waiting { job, code, answer } = *turn.job;
+        let ended = if answer.is_closed() {
             None
         } else {
-            let running = || run(&mut process, shared, &job, &code, &body);
+            let running = || run(&mut process, shared, &job, &code);
             catch_unwind(AssertUnwindSafe(running)).unwrap_or_else(|_| {
                 error!("a script's thread panicked and goes on with a fresh process");
                 process = None;
@@ -337,9 +333,9 @@ fn serve(shared: &Shared) {
         };
         shared.done(&turn.key, turn.started_us);
         is_returning = true;
-        if let Some(report) = report {
+        if let Some(ended) = ended {
             // The caller may have gone meanwhile.
-            let _ = answer.send(report);
+            let _ = answer.send(ended);
         }
     }
 }
@@ -350,15 +346,14 @@ fn run(
     shared: &Shared,
     job: &Job,
     code: &str,
-    body: &Payload,
-) -> Option<Report> {
+) -> Option<Answer> {
     let handed_over = process
         .as_mut()
-        .is_some_and(|engine| engine.send(job, code, body).is_ok());
+        .is_some_and(|engine| engine.send(job, code).is_ok());
     if !handed_over {
         *process = None;
         let started = EngineProcess::start(&shared.program)
-            .and_then(|mut engine| engine.send(job, code, body).map(|()| engine));
+            .and_then(|mut engine| engine.send(job, code).map(|()| engine));
         match started {
             Ok(engine) => *process = Some(engine),
             Err(error) => {
@@ -373,43 +368,50 @@ fn run(
             if report.is_last {
                 *process = None;
             }
-            Some(report)
+            Some(judged(report, job))
         }
         Err(error) => {
             warn!(%error, "a script broke its engine's process");
             *process = None;
-            Some(broken(&error, job))
+            Some(failed(broken(&error, job)))
         }
     }
 }
 
-fn broken(error: &io::Error, job: &Job) -> Report {
-    let is_late = matches!(
-        error.kind(),
-        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock
-    );
-    let failure = if is_late {
-        ScriptFailure::Time {
-            limit_ms: job.limits.time_ms,
-        }
-    } else {
-        ScriptFailure::Engine
+/// The process is not trusted with what can be sent: it ran the script.
+fn judged(report: Report, job: &Job) -> Answer {
+    let outcome = match (report.failure, &job.request) {
+        (Some(failure), _) => Err(failure),
+        (None, None) => Ok(None),
+        (None, Some(request)) => returned::read(&report.returned, request).map(Some),
     };
-    failed(failure)
+    Answer {
+        outcome,
+        logs: report.logs,
+        took_us: report.took_us,
+    }
 }
 
-fn too_long(code: &str, limits: &Limits) -> Report {
+fn broken(error: &io::Error, job: &Job) -> ScriptFailure {
+    match error.kind() {
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => ScriptFailure::Time {
+            limit_ms: job.limits.time_ms,
+        },
+        _ => ScriptFailure::Engine,
+    }
+}
+
+fn too_long(code: &str, limits: &Limits) -> Answer {
     failed(ScriptFailure::Code {
         bytes: code.len(),
         limit_bytes: limits.code_bytes,
     })
 }
 
-fn failed(failure: ScriptFailure) -> Report {
-    Report {
+fn failed(failure: ScriptFailure) -> Answer {
+    Answer {
         outcome: Err(failure),
         logs: Vec::new(),
         took_us: 0,
-        is_last: true,
     }
 }

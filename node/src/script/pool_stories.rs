@@ -548,7 +548,6 @@ fn the_memory_of_an_engine_stays_flat() {
         at_ms: 0,
         seed: 0,
     };
-    let body = Payload::Json(Bytes::from_static(br#"{"a": [1, 2, 3]}"#));
     let mut some = |calls: u32| {
         for number in 0..calls {
             // Each way of ending leaves nothing behind.
@@ -558,7 +557,7 @@ fn the_memory_of_an_engine_stays_flat() {
                 2 => "let a = ;",
                 _ => code,
             };
-            engine.send(&job, code, &body).expect("sent");
+            engine.send(&job, code).expect("sent");
             let report = engine.receive(&job).expect("a report");
             assert!(!report.is_last);
         }

@@ -7,6 +7,7 @@ use super::{
     execution::{ConsoleLine, LineType, Reshaped},
     failure::ScriptFailure,
     limits::Limits,
+    returned,
     wire::Job,
 };
 use crate::config::Config;
@@ -44,7 +45,10 @@ fn job() -> Job {
 
 fn ran(job: &Job, code: &str) -> (Result<Option<Reshaped>, ScriptFailure>, Vec<ConsoleLine>) {
     let console = Arc::new(Mutex::new(Console::new(&job.limits)));
-    let outcome = engine::run(job, code, &console);
+    let outcome = engine::run(job, code, &console).and_then(|returned| match &job.request {
+        None => Ok(None),
+        Some(request) => returned::read(&returned, request).map(Some),
+    });
     let logs = console.lock().take();
     (outcome, logs)
 }
@@ -203,13 +207,13 @@ fn nothing_returned_is_a_failure_that_names_it() {
 #[test]
 fn only_an_object_is_a_request() {
     for (returned, was) in [
-        ("'text'", "string"),
-        ("1", "int"),
-        ("1n", "big_int"),
-        ("true", "bool"),
-        ("[request]", "array"),
-        ("() => request", "function"),
-        ("Symbol()", "symbol"),
+        ("'text'", "a string"),
+        ("1", "a number"),
+        ("1n", "a bigint"),
+        ("true", "true"),
+        ("[request]", "an array"),
+        ("() => request", "a function"),
+        ("Symbol()", "a symbol"),
         (
             "({ toJSON: () => undefined })",
             "an object that is nothing in JSON",

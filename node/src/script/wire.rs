@@ -2,7 +2,7 @@
 
 use super::{
     call::{Payload, Request},
-    execution::{ConsoleLine, Reshaped},
+    execution::ConsoleLine,
     failure::ScriptFailure,
     limits::Limits,
 };
@@ -27,10 +27,13 @@ pub(super) struct Job {
     pub(super) seed: u64,
 }
 
-/// What came of it. None: a check that found nothing.
+/// What came of it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Report {
-    pub(super) outcome: Result<Option<Reshaped>, ScriptFailure>,
+    pub(super) failure: Option<ScriptFailure>,
+    /// The JSON of what the handler returned, as QuickJS wrote it: the node looks at it itself. Empty after a check.
+    #[serde(skip)]
+    pub(super) returned: String,
     pub(super) logs: Vec<ConsoleLine>,
     pub(super) took_us: u64,
     /// The process ends after this.
@@ -39,7 +42,7 @@ pub(super) struct Report {
 
 #[derive(Serialize, Deserialize)]
 struct Head<T> {
-    kind: Kind,
+    body: Kind,
     it: T,
 }
 
@@ -50,20 +53,22 @@ enum Kind {
     Text,
 }
 
-/// Whatever the other side says, no part of a frame may be larger. Bodies have at most 32 MiB, results twice that.
-const PART_MAX: usize = 80 * 1024 * 1024;
+/// Whatever the other side says, no part of a frame may be larger: neither its head,
+const HEAD_MAX: usize = 8 * 1024 * 1024;
+/// nor the code or the result (bodies have at most 32 MiB, results twice that),
+const TEXT_MAX: usize = 72 * 1024 * 1024;
+/// nor the body.
+const BODY_MAX: usize = 40 * 1024 * 1024;
+const PARTS_MAX: [usize; 3] = [HEAD_MAX, TEXT_MAX, BODY_MAX];
 
-/// Sends a job with its code and its body.
-pub(super) fn send_job(
-    to: &mut impl Write,
-    job: &Job,
-    code: &str,
-    body: &Payload,
-) -> io::Result<()> {
-    send(to, job, code.as_bytes(), body)
+/// Sends a job with its code.
+pub(super) fn send_job(to: &mut impl Write, job: &Job, code: &str) -> io::Result<()> {
+    let none = Payload::Empty;
+    let body = job.request.as_ref().map_or(&none, |it| &it.body);
+    send(to, job, code, body)
 }
 
-/// Receives a job. None: the other side has gone in between jobs.
+/// Receives a job and its code. None: the other side has gone in between jobs.
 pub(super) fn receive_job(from: &mut impl Read) -> io::Result<Option<(Job, String)>> {
     let Some((mut job, code, body)) = receive::<Job>(from)? else {
         return Ok(None);
@@ -71,60 +76,51 @@ pub(super) fn receive_job(from: &mut impl Read) -> io::Result<Option<(Job, Strin
     if let Some(request) = &mut job.request {
         request.body = body;
     }
-    let code = String::from_utf8(code).map_err(|_| io::ErrorKind::InvalidData)?;
     Ok(Some((job, code)))
 }
 
-/// Sends a report with its body.
+/// Sends a report.
 pub(super) fn send_report(to: &mut impl Write, report: &Report) -> io::Result<()> {
-    let none = Payload::Empty;
-    let body = match &report.outcome {
-        Ok(Some(reshaped)) => &reshaped.body,
-        _ => &none,
-    };
-    send(to, report, &[], body)
+    send(to, report, &report.returned, &Payload::Empty)
 }
 
 /// Receives a report.
 pub(super) fn receive_report(from: &mut impl Read) -> io::Result<Report> {
-    let (mut report, _, body) = receive::<Report>(from)?.ok_or(io::ErrorKind::UnexpectedEof)?;
-    if let Ok(Some(reshaped)) = &mut report.outcome {
-        reshaped.body = body;
-    }
-    Ok(report)
+    let (report, returned, _) = receive::<Report>(from)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    Ok(Report { returned, ..report })
 }
 
-fn send(to: &mut impl Write, it: &impl Serialize, code: &[u8], body: &Payload) -> io::Result<()> {
+fn send(to: &mut impl Write, it: &impl Serialize, text: &str, body: &Payload) -> io::Result<()> {
     let kind = match body {
         Payload::Empty => Kind::Empty,
         Payload::Json(_) => Kind::Json,
         Payload::Text(_) => Kind::Text,
     };
-    let head = serde_json::to_vec(&Head { kind, it })?;
-    let parts = [&head, code, body.bytes()];
-    let mut frame = Vec::with_capacity(12 + head.len() + code.len());
-    for part in parts {
-        let length = u32::try_from(part.len())
-            .ok()
-            .filter(|n| *n as usize <= PART_MAX);
-        frame.extend(length.ok_or(io::ErrorKind::InvalidInput)?.to_le_bytes());
+    let head = serde_json::to_vec(&Head { body: kind, it })?;
+    let parts = [&head, text.as_bytes(), body.bytes()];
+    let mut start = Vec::with_capacity(12 + head.len());
+    for (part, most) in parts.iter().zip(PARTS_MAX) {
+        if part.len() > most {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        start.extend((part.len() as u32).to_le_bytes());
     }
-    frame.extend(&head);
-    frame.extend(code);
-    to.write_all(&frame)?;
+    start.extend(&head);
+    to.write_all(&start)?;
+    to.write_all(text.as_bytes())?;
     to.write_all(body.bytes())
 }
 
-fn receive<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<(T, Vec<u8>, Payload)>> {
+fn receive<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<(T, String, Payload)>> {
     let mut lengths = [0; 12];
     match from.read(&mut lengths)? {
         0 => return Ok(None),
         n => from.read_exact(&mut lengths[n..])?,
     }
     let mut parts = Vec::with_capacity(3);
-    for length in lengths.chunks_exact(4) {
+    for (length, most) in lengths.chunks_exact(4).zip(PARTS_MAX) {
         let length = u32::from_le_bytes(length.try_into().expect("four bytes")) as usize;
-        if length > PART_MAX {
+        if length > most {
             return Err(io::ErrorKind::InvalidData.into());
         }
         let mut part = Vec::new();
@@ -135,14 +131,15 @@ fn receive<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<(T, V
         }
         parts.push(part);
     }
-    let [head, code, body] = <[Vec<u8>; 3]>::try_from(parts).expect("three parts");
+    let [head, text, body] = <[Vec<u8>; 3]>::try_from(parts).expect("three parts");
     let head: Head<T> = serde_json::from_slice(&head)?;
-    let body = match head.kind {
+    let text = String::from_utf8(text).map_err(|_| io::ErrorKind::InvalidData)?;
+    let body = match head.body {
         Kind::Empty => Payload::Empty,
         Kind::Json => Payload::Json(Bytes::from(body)),
         Kind::Text => Payload::Text(Bytes::from(body)),
     };
-    Ok(Some((head.it, code, body)))
+    Ok(Some((head.it, text, body)))
 }
 
 #[cfg(test)]
@@ -168,9 +165,10 @@ mod tests {
     }
 
     fn frame() -> Vec<u8> {
+        let mut job = job();
+        job.request.as_mut().expect("a run").body = Payload::Json(Bytes::from_static(b"{}"));
         let mut frame = Vec::new();
-        let body = Payload::Json(Bytes::from_static(b"{}"));
-        send_job(&mut frame, &job(), "code", &body).expect("memory takes it");
+        send_job(&mut frame, &job, "code").expect("memory takes it");
         frame
     }
 
@@ -186,6 +184,24 @@ mod tests {
     }
 
     #[test]
+    fn reports_arrive_as_they_were_sent() {
+        let report = Report {
+            failure: Some(ScriptFailure::Promise),
+            returned: "{\"é\":1}".into(),
+            logs: Vec::new(),
+            took_us: 9,
+            is_last: true,
+        };
+        let mut sent = Vec::new();
+        send_report(&mut sent, &report).expect("memory takes it");
+        let read = receive_report(&mut sent.as_slice()).expect("whole");
+        assert_eq!(
+            (read.failure, read.returned, read.took_us, read.is_last),
+            (report.failure, report.returned, 9, true)
+        );
+    }
+
+    #[test]
     fn a_broken_frame_is_an_error_wherever_it_breaks() {
         let sent = frame();
         assert!(receive_job(&mut [].as_slice()).expect("gone").is_none());
@@ -196,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_length_alone_allocates_nothing() {
-        for length in [u32::MAX, PART_MAX as u32] {
+        for length in [u32::MAX, HEAD_MAX as u32] {
             let mut sent = length.to_le_bytes().repeat(3);
             sent.extend([0; 10]);
             assert!(receive_report(&mut sent.as_slice()).is_err());

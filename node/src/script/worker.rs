@@ -67,11 +67,15 @@ type Given = (Job, String, Arc<Mutex<Console>>);
 fn run_all(jobs: &mpsc::Receiver<Given>, reports: &mpsc::Sender<Report>) {
     while let Ok((job, code, console)) = jobs.recv() {
         let started = Instant::now();
-        let outcome = engine::run(&job, &code, &console);
+        let (returned, failure) = match engine::run(&job, &code, &console) {
+            Ok(returned) => (returned, None),
+            Err(failure) => (String::new(), Some(failure)),
+        };
         // After an allocation failed, a fresh process is worth more than what this one saves.
-        let is_last = matches!(outcome, Err(ScriptFailure::Memory { .. }));
+        let is_last = matches!(failure, Some(ScriptFailure::Memory { .. }));
         let report = Report {
-            outcome,
+            failure,
+            returned,
             logs: console.lock().take(),
             took_us: micros(started),
             is_last,
@@ -85,7 +89,8 @@ fn run_all(jobs: &mpsc::Receiver<Given>, reports: &mpsc::Sender<Report>) {
 /// The report of a script that nothing stops but the end of this process.
 fn given_up(limit_ms: u64, console: &Mutex<Console>, started: Instant) -> Report {
     Report {
-        outcome: Err(ScriptFailure::Time { limit_ms }),
+        failure: Some(ScriptFailure::Time { limit_ms }),
+        returned: String::new(),
         logs: console.lock().take(),
         took_us: micros(started),
         is_last: true,

@@ -244,7 +244,7 @@ fn compile(connection: &Connection) -> Arc<Asks> {
     let rules = connection.rules_at_the_door().iter();
     let filters = rules.filter_map(|rule| match rule {
         Rule::Filter(filter) => Some(Filter::stored(filter)),
-        Rule::Delay(_) | Rule::Retry(_) | Rule::Deduplicate(_) => None,
+        Rule::Delay(_) | Rule::Retry(_) | Rule::Deduplicate(_) | Rule::Transform { .. } => None,
     });
     let filters: Vec<Filter> = filters.collect();
     Arc::new(Asks {

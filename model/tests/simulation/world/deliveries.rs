@@ -1,5 +1,6 @@
 //! How what is due is found, attempted and reported.
 
+use super::reshaping::RUN_MS;
 use super::{HEAL, Happening, Launch, Mistake, RETRIES, SWEEP_MS, World};
 use crate::network::Purpose;
 use crate::receiver;
@@ -9,11 +10,11 @@ use model::catalog::{Backoff, RetryRule};
 use model::delivery::{Input, Lane, Output, Pace, Pacer};
 use model::envelope::Envelope;
 use model::ids::{DestinationId, EventId};
-use model::machine::{AttemptReport, Command, RecordAttempts};
+use model::machine::{AttemptReport, Command, RecordRuns, RunEnd, RunReport};
 use model::policy::retry;
 use model::state::keys::Due;
 use model::state::tables;
-use model::traffic::{Attempt, Outcome, Trigger};
+use model::traffic::{Attempt, Outcome, Trace, Trigger};
 use std::collections::VecDeque;
 
 impl World {
@@ -108,6 +109,20 @@ impl World {
         let body = self.body(node, group, due.event)?;
         let boot = self.nodes[node].boot;
         let number = event.attempts + 1;
+        let reshaped = self.reshaped(node, due, &event, &body)?;
+        let Some(body) = reshaped.body else {
+            let report = Box::new(reshaped.comes_to_nothing(due, number));
+            self.after(
+                RUN_MS,
+                Happening::Finished {
+                    node,
+                    boot,
+                    due,
+                    report,
+                },
+            );
+            return Ok(Launch::Made);
+        };
         let (seen, outcome, takes) = receiver::answer(
             self.tempers[&due.destination],
             self.now >= HEAL,
@@ -123,10 +138,18 @@ impl World {
                 term,
                 body,
                 success,
+                trigger: event.next_trigger,
             };
             self.ledger.received(receipt)?;
         }
-        let report = Box::new(self.report_of(node, due.event, number, outcome, takes));
+        let AttemptReport { attempt, next, .. } =
+            self.report_of(node, due.event, number, outcome, takes);
+        let report = Box::new(RunReport {
+            event: due.event,
+            number,
+            runs: reshaped.runs,
+            end: RunEnd::Attempted { attempt, next },
+        });
         self.after(
             takes,
             Happening::Finished {
@@ -195,6 +218,7 @@ impl World {
                 started_at,
                 finished_at,
                 outcome,
+                trace: Trace::default(),
             },
             next,
         }
@@ -205,7 +229,7 @@ impl World {
         node: usize,
         boot: u32,
         due: Due,
-        report: AttemptReport,
+        report: RunReport,
     ) -> Result<(), String> {
         if !self.nodes[node].alive || self.nodes[node].boot != boot {
             return Ok(());
@@ -231,7 +255,7 @@ impl World {
         replica.reporting = true;
         let events = replica.reports.keys().copied().collect();
         let reports = replica.reports.values().cloned().collect();
-        let bytes = Command::RecordAttempts(RecordAttempts { reports }).envelope(clock, &[]);
+        let bytes = Command::RecordRuns(RecordRuns { reports }).envelope(clock, &[]);
         self.propose(node, group, bytes, Purpose::Record(events));
     }
 

@@ -67,6 +67,9 @@ impl World {
         if self.asked.is_empty() || !self.nodes[node].alive {
             return Ok(());
         }
+        if self.rng.bool() && self.retry_ignored(node)? {
+            return Ok(());
+        }
         let asked = &self.asked[self.rng.usize(0..self.asked.len())];
         let ordinal = self.rng.usize(0..asked.destinations.len().max(1)) + 1;
         let event = asked

@@ -1,0 +1,85 @@
+//! What a transformation is given and what it gives back: a request without its method's meaning or its origin.
+
+use crate::{policy::egress, traffic::RequestRecord};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+/// A request as it would be delivered if nothing changed it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Message {
+    /// Upper case; it can be read and not changed.
+    pub method: String,
+    /// Lower-case names in the order of arrival; duplicates kept.
+    pub headers: Vec<(String, Bytes)>,
+    /// With its leading slash, percent-encoded; empty when there is none.
+    pub path: String,
+    /// Without the question mark, percent-encoded.
+    pub query: String,
+    pub body: Bytes,
+}
+
+/// Environment variables and secrets of a transformation, by name.
+pub type Env = BTreeMap<String, String>;
+
+impl Message {
+    /// What is delivered of a request where nothing changes it: without the headers of one hop and without its sender's
+    /// credentials.
+    #[must_use]
+    pub fn of(record: &RequestRecord, body: Bytes) -> Self {
+        let named: Vec<&[u8]> = record.header_all("connection").map(AsRef::as_ref).collect();
+        let connection = named.join(b",".as_slice());
+        let headers = record.headers.iter();
+        let headers = headers.filter(|(name, _)| egress::is_forwarded(name, &connection));
+        Self {
+            method: record.method.clone(),
+            headers: headers.cloned().collect(),
+            path: record.path.clone(),
+            query: record.query.clone(),
+            body,
+        }
+    }
+
+    /// The request that it is now, for those who look at requests.
+    #[must_use]
+    pub fn as_record(&self, received: &RequestRecord) -> RequestRecord {
+        RequestRecord {
+            method: self.method.clone(),
+            path: self.path.clone(),
+            query: self.query.clone(),
+            headers: self.headers.clone(),
+            ..received.clone()
+        }
+    }
+
+    /// The values of a header, in the order of arrival.
+    pub fn header_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Bytes> {
+        self.headers
+            .iter()
+            .filter(move |(known, _)| known == name)
+            .map(|(_, value)| value)
+    }
+
+    /// The values of a header joined by commas, as text; none when it is not there.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<String> {
+        let values: Vec<_> = self
+            .header_all(name)
+            .map(|value| String::from_utf8_lossy(value))
+            .collect();
+        (!values.is_empty()).then(|| values.join(", "))
+    }
+
+    /// Gives a header one value, at the place of its first.
+    pub(super) fn set_header(&mut self, name: &str, value: &str) {
+        let value = Bytes::copy_from_slice(value.as_bytes());
+        let place = self.headers.iter().position(|(known, _)| known == name);
+        self.remove_header(name);
+        // Only later places can have gone.
+        let place = place.unwrap_or(self.headers.len());
+        self.headers.insert(place, (name.to_owned(), value));
+    }
+
+    pub(super) fn remove_header(&mut self, name: &str) {
+        self.headers.retain(|(known, _)| known != name);
+    }
+}

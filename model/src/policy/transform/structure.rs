@@ -1,0 +1,206 @@
+//! What a body is by its content type, and its tree.
+
+use super::{Halt, Message, form, tree, tree::Tree};
+use crate::{
+    ids::SourceId,
+    policy::document::{Document, Part},
+    time::Timestamp,
+    traffic::{Origin, RequestRecord},
+};
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Structure {
+    Json,
+    Form,
+    Xml,
+    /// Another type or none: JSON where it reads as JSON, else a text.
+    Other,
+}
+
+impl Structure {
+    pub(super) fn of(content_type: Option<&str>) -> Self {
+        let essence = content_type
+            .and_then(|value| value.split(';').next())
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
+        match essence.as_str() {
+            "application/x-www-form-urlencoded" => Self::Form,
+            "application/xml" | "text/xml" => Self::Xml,
+            "application/json" | "text/json" => Self::Json,
+            other if other.ends_with("+json") => Self::Json,
+            other if other.ends_with("+xml") => Self::Xml,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// What a body can be written as, by its content type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Json,
+    Form,
+    /// Nothing that values are written as.
+    Other,
+}
+
+/// What the body of a message is to be written as.
+#[must_use]
+pub fn format_of(message: &Message) -> Format {
+    match Structure::of(message.header("content-type").as_deref()) {
+        Structure::Json => Format::Json,
+        Structure::Form => Format::Form,
+        Structure::Xml | Structure::Other => Format::Other,
+    }
+}
+
+/// JSON as a form.
+///
+/// # Errors
+/// A sentence that says what a form can't hold.
+pub fn form_of(json: &[u8]) -> Result<Vec<u8>, String> {
+    let tree = tree::read(json).map_err(|error| error.to_string())?;
+    form::write(&tree).map_err(|halt| halt.0)
+}
+
+/// The body of a message as JSON, where it has a structure: JSON as it stands there, forms and XML written as JSON.
+#[must_use]
+pub fn as_json(message: &Message) -> Option<Bytes> {
+    if message.body.is_empty() || is_compressed(message).is_some() {
+        return None;
+    }
+    match Structure::of(message.header("content-type").as_deref()) {
+        Structure::Json => raw_json(&message.body),
+        Structure::Other => {
+            raw_json(&message.body).filter(|json| json.starts_with(b"{") || json.starts_with(b"["))
+        }
+        structure => {
+            let tree = read(message, structure).ok()?;
+            tree::write(&tree, usize::MAX).map(Bytes::from)
+        }
+    }
+}
+
+/// The body if it is one JSON value, without what stands around it.
+fn raw_json(body: &Bytes) -> Option<Bytes> {
+    let text = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let value: &RawValue = serde_json::from_slice(text).ok()?;
+    Some(body.slice_ref(value.get().as_bytes()))
+}
+
+fn is_compressed(message: &Message) -> Option<String> {
+    let coding = message.header("content-encoding")?;
+    (!coding.trim().eq_ignore_ascii_case("identity")).then_some(coding)
+}
+
+/// The body of a message as a tree; an empty one is null.
+pub(super) fn read(message: &Message, structure: Structure) -> Result<Tree, Halt> {
+    if let Some(coding) = is_compressed(message) {
+        return Err(Halt::new(format!(
+            "the body is compressed ({coding}), so its fields are not known"
+        )));
+    }
+    let body = &message.body;
+    if body.is_empty() {
+        return Ok(Tree::Null);
+    }
+    match structure {
+        Structure::Json => {
+            tree::read(body).map_err(|error| Halt::new(format!("the body: {error}")))
+        }
+        Structure::Form => form::read(body),
+        Structure::Xml => xml(message),
+        // A scalar is more likely a text that happens to look like one.
+        Structure::Other => match tree::read(body) {
+            Ok(tree @ (Tree::Object(_) | Tree::List(_))) => Ok(tree),
+            _ => text(body),
+        },
+    }
+}
+
+/// XML as rules see it by structure.
+fn xml(message: &Message) -> Result<Tree, Halt> {
+    let nobody = RequestRecord {
+        source_id: SourceId(0),
+        received_at: Timestamp(0),
+        method: String::new(),
+        path: String::new(),
+        query: String::new(),
+        headers: Vec::new(),
+        origin: Origin::Unproven,
+    };
+    let record = message.as_record(&nobody);
+    let document = Document::of(&record, &message.body);
+    let value = document.part(Part::Body);
+    value
+        .map(Tree::of)
+        .ok_or_else(|| Halt::new("the body is not XML that has a structure"))
+}
+
+fn text(body: &[u8]) -> Result<Tree, Halt> {
+    match std::str::from_utf8(body) {
+        Ok(text) => Ok(Tree::Text(text.to_owned())),
+        Err(_) => Err(Halt::new("the body is neither JSON nor a text")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::transform::cases::message;
+
+    #[test]
+    fn a_body_with_a_structure_is_json_too() {
+        for (content_type, body, json) in [
+            (
+                "application/json",
+                "\u{feff} { \"b\": 12.30 } ",
+                Some(r#"{ "b": 12.30 }"#),
+            ),
+            ("application/json", "7", Some("7")),
+            ("application/json", "{", None),
+            ("application/json", "", None),
+            ("text/plain", "[1]", Some("[1]")),
+            ("text/plain", "7", None),
+            (
+                "application/x-www-form-urlencoded",
+                "a=1&b",
+                Some(r#"{"a":"1","b":""}"#),
+            ),
+            ("text/xml", "<a>1</a>", Some(r#"{"a":"1"}"#)),
+            ("text/xml", "<a>", None),
+        ] {
+            let found = as_json(&message(content_type, body));
+            assert_eq!(
+                found.as_deref(),
+                json.map(str::as_bytes),
+                "{content_type} {body}"
+            );
+        }
+        let mut compressed = message("application/json", "{}");
+        compressed
+            .headers
+            .push(("content-encoding".into(), Bytes::from_static(b"gzip")));
+        assert_eq!(as_json(&compressed), None);
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        assert!(as_json(&message("application/json", &deep)).is_some());
+    }
+
+    #[test]
+    fn values_are_written_as_the_content_type_says() {
+        let format = |content_type| format_of(&message(content_type, ""));
+        assert_eq!(
+            format("application/vnd.a+json; charset=utf-8"),
+            Format::Json
+        );
+        assert_eq!(format("Application/X-WWW-Form-Urlencoded"), Format::Form);
+        assert_eq!(
+            (format("text/xml"), format("")),
+            (Format::Other, Format::Other)
+        );
+        assert_eq!(form_of(br#"{"a":[1,2]}"#), Ok(b"a=1&a=2".to_vec()));
+        assert!(form_of(b"[1]").is_err() && form_of(b"{").is_err());
+    }
+}

@@ -1,0 +1,215 @@
+//! `/transformations/{id}/executions`: each run of a transformation on the way to an attempt, with what it wrote, and the
+//! request before and after it.
+
+use super::{
+    api_error::ApiError,
+    freshness, message_view,
+    page::{Page, PageRequest},
+    query::{Query, Range},
+    times, traffic_data,
+    traffic_page::Kind,
+    traffic_scan::Span,
+    transformations,
+    views::Viewer,
+};
+use crate::{
+    gateway::Gateway,
+    transform::{self, End, Halted, Passed, Pipeline},
+};
+use actix_web::web::{self, Data, Json, Path};
+use model::{
+    ids::{EventId, ExecutionId, TransformationId},
+    policy::transform::Message,
+    state::{keys, kv::Table, tables},
+    traffic::{Execution, LogLevel},
+};
+use serde_json::{Value, json};
+
+const ORDERS: &[&str] = &["created_at"];
+
+/// Places in the list of one transformation: all of the key, since the transformation is part of it.
+const EXECUTED: Kind = Kind {
+    table: Table::Index,
+    show: |key| Some(hex::encode(key)),
+    read: |text| hex::decode(text).ok(),
+};
+
+type Answer = Result<Json<Value>, ApiError>;
+type Row = (ExecutionId, Execution);
+
+/// Which executions a list is over.
+struct Filter {
+    log_levels: Vec<LogLevel>,
+    connections: Vec<String>,
+    /// No execution belongs to an issue yet.
+    wants_issue: bool,
+    created_at: Range,
+}
+
+impl Filter {
+    fn read(query: &Query) -> Result<Self, ApiError> {
+        let levels = query.all("log_level").into_iter().map(|level| {
+            let level = level.to_ascii_lowercase();
+            serde_json::from_value(Value::from(level)).map_err(|_| {
+                let expected = "expected one of debug, info, warn, error, fatal";
+                ApiError::invalid("log_level", expected)
+            })
+        });
+        let connections = query.all("webhook_id").into_iter();
+        Ok(Self {
+            log_levels: levels.collect::<Result<_, _>>()?,
+            connections: connections.map(str::to_owned).collect(),
+            wants_issue: query.one("issue_id").is_some(),
+            created_at: query.times("created_at")?,
+        })
+    }
+
+    fn keeps(&self, execution: &Execution) -> bool {
+        let connection = execution.connection_id.to_string();
+        !self.wants_issue
+            && (self.log_levels.is_empty() || self.log_levels.contains(&execution.log_level))
+            && (self.connections.is_empty() || self.connections.contains(&connection))
+            && self.created_at.holds_time(Some(execution.at))
+    }
+}
+
+pub(super) async fn list(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+    let asked = PageRequest::read(&query, ORDERS)?;
+    let filter = Filter::read(&query)?;
+    let catalog = freshness::catalog(&gateway, &query).await?;
+    let id = transformations::known(&catalog, &id)?.id;
+    freshness::wait_for_partitions(&gateway, &query).await?;
+    let answer = web::block(move || {
+        let page = find(&gateway, id, &filter, &asked)?;
+        let viewer = Viewer::of(&gateway, &query);
+        let rows = page.rows.iter();
+        let models: Vec<_> = rows
+            .map(|(_, (id, execution))| show(&viewer, *id, execution))
+            .collect();
+        Ok::<_, ApiError>(asked.envelope(&models, page.next, page.prev))
+    });
+    Ok(Json(answer.await??))
+}
+
+fn find(
+    gateway: &Gateway,
+    transformation: TransformationId,
+    filter: &Filter,
+    asked: &PageRequest,
+) -> Result<Page<String, Row>, ApiError> {
+    let groups = freshness::partitions(gateway);
+    let views: Vec<_> = groups.map(|group| gateway.cluster.view(group)).collect();
+    let (from, to) = keys::executed_between(transformation, EventId(0), EventId(u128::MAX));
+    let prefix = from[..17].to_vec();
+    // A retry comes long after its request, so only the end of a range of times says something about ids.
+    let around = Span::around(&filter.created_at);
+    let span = Span {
+        from,
+        to: [prefix, around.to]
+            .concat()
+            .min([to.as_slice(), &[u8::MAX; 9]].concat()),
+    };
+    EXECUTED.page(&views, span, asked, |view, (key, _)| {
+        let Some((_, id)) = keys::execution_of(key) else {
+            return Ok(None);
+        };
+        let execution = tables::execution(view, id)?;
+        let execution = execution.filter(|execution| filter.keeps(execution));
+        Ok(execution.map(|execution| (id, execution)))
+    })
+}
+
+pub(super) async fn get(
+    gateway: Data<Gateway>,
+    path: Path<(String, String)>,
+    query: Query,
+) -> Answer {
+    let (transformation, text) = path.into_inner();
+    let not_found = || ApiError::not_found("execution", &text);
+    let id: ExecutionId = text.parse().map_err(|_| not_found())?;
+    let group = id.event.group();
+    if !freshness::is_partition(&gateway, group) {
+        return Err(not_found());
+    }
+    freshness::catalog(&gateway, &query).await?;
+    freshness::wait(&gateway, &query, [group]).await?;
+    let view = gateway.cluster.view(group);
+    let execution = tables::execution(&view, id)?
+        .filter(|execution| execution.used.id.to_string() == transformation)
+        .ok_or_else(not_found)?;
+    let viewer = Viewer::of(&gateway, &query);
+    let mut model = show(&viewer, id, &execution);
+    let (before, after) = around(&gateway, id, &execution).await?;
+    model["original_event_data"] = before;
+    model["transformed_event_data"] = after;
+    Ok(Json(model))
+}
+
+/// The request before and after a run, computed again. Null where a version or the request is kept no more.
+async fn around(
+    gateway: &Gateway,
+    id: ExecutionId,
+    execution: &Execution,
+) -> Result<(Value, Value), ApiError> {
+    let request = id.event.request();
+    let view = gateway.cluster.view(request.group());
+    let Some(stored) = tables::request(&view, request)? else {
+        return Ok((Value::Null, Value::Null));
+    };
+    let record = traffic_data::record(&stored)?;
+    let body = traffic_data::body(gateway, request.group(), &stored)?;
+    let mut messages = Vec::new();
+    for versions in [
+        execution.behind.clone(),
+        [execution.behind.as_slice(), &[execution.used]].concat(),
+    ] {
+        let pipeline = Pipeline {
+            connection: execution.connection_id,
+            event: id.event,
+            record: record.clone(),
+            body: body.clone(),
+            stages: transform::chain(gateway, &versions)?,
+        };
+        let made: Option<Message> = match pipeline.run(gateway).await {
+            Ok(Passed {
+                end: End::Message(message),
+                ..
+            }) => Some(message),
+            Ok(_) => None,
+            Err(Halted::Busy | Halted::Stopping) => {
+                return Err(ApiError::unavailable(
+                    "too many scripts wait for their turn; try again",
+                ));
+            }
+        };
+        let shown = made.map(|message| message_view::of_traffic(&message, &record));
+        messages.push(shown.unwrap_or_default());
+    }
+    let after = messages.pop().filter(|_| !execution.failed);
+    Ok((
+        messages.pop().unwrap_or_default(),
+        after.unwrap_or_default(),
+    ))
+}
+
+fn show(viewer: &Viewer, id: ExecutionId, execution: &Execution) -> Value {
+    let at = times::show(execution.at);
+    let after = (!execution.failed).then(|| id.to_string());
+    json!({
+        "id": id.to_string(),
+        "team_id": viewer.team,
+        "transformation_id": execution.used.id,
+        "version": execution.used.version,
+        "webhook_id": execution.connection_id,
+        "event_id": id.event,
+        "attempt_number": execution.attempt,
+        "failed": execution.failed,
+        "log_level": execution.log_level,
+        "logs": message_view::console(&execution.logs),
+        "original_event_data_id": id.event.request(),
+        "transformed_event_data_id": after,
+        "issue_id": null,
+        "updated_at": at,
+        "created_at": at,
+    })
+}
