@@ -8,17 +8,20 @@ use model::{
         RetryRule, Rule, Secret, Source, Verification,
     },
     envelope::{Envelope, PayloadRef},
-    ids::{ConnectionId, DestinationId, GroupId, RequestId, SourceId},
+    ids::{BookmarkId, ConnectionId, DestinationId, GroupId, OperationId, RequestId, SourceId},
     machine::{
-        AcceptRequests, Accepted, AdvanceRetention, AttemptReport, CancelEvent, Change, Command,
-        Configure, EventReply, Incoming, Next, Planned, PlannedIgnored, RecordAttempts, Recorded,
-        Refusal, Reply, RetireNode, RetryEvent, Verdict, decode_reply,
+        AcceptRequests, Accepted, Act, AdvanceRetention, AttemptReport, BookmarkChange,
+        BookmarkReply, CancelEvent, CancelOperation, Change, ClosePart, Command, Configure,
+        EventReply, HoldEvents, Incoming, KeepBookmark, MarkPaused, Next, OpenPart, OperationReply,
+        PlanOperation, Planned, PlannedIgnored, RecordAttempts, Recorded, Refusal, ReleaseEvents,
+        Reply, ReportPart, RetireNode, RetryEvent, RouteAgain, Verdict, WorkPart, decode_reply,
     },
     state::codec::{self, Stored},
     time::Timestamp,
     traffic::{
-        Attempt, ErrorCode, Event, EventStatus, IgnoreCause, Ignored, Origin, Outcome,
-        RejectionCause, RequestRecord, RequestState, StoredRequest, Trigger,
+        Attempt, Bookmark, ErrorCode, Event, EventStatus, IgnoreCause, Ignored, Operation,
+        OperationKind, Origin, Outcome, Part, PartReport, Paused, RejectionCause, RequestRecord,
+        RequestState, Stage, StoredRequest, Trigger,
     },
 };
 use proptest::prelude::*;
@@ -159,6 +162,7 @@ fn items() -> [Item; 3] {
                 }),
             ],
             disabled_at: None,
+            paused_at: None,
             created_at: AT,
             updated_at: AT,
         }),
@@ -224,6 +228,85 @@ fn a_stored_ignored_event_keeps_its_bytes() {
     stays(&ignored(), "010504fd0068e5cf8b010000");
 }
 
+fn paused() -> Paused {
+    Paused {
+        index: 300,
+        stage: Stage::Releasing {
+            behind: Some((AT, RequestId::mint(AT, GroupId(2), 3).event(1))),
+        },
+    }
+}
+
+#[test]
+fn a_stored_pause_keeps_its_bytes() {
+    stays(
+        &paused(),
+        "01fb2c010201fd0068e5cf8b010000fe010003000000000002000068e5cf8b01",
+    );
+}
+
+fn operation() -> Operation {
+    Operation {
+        kind: OperationKind::RetryIgnored,
+        query: "a=b".into(),
+        shown: "{}".into(),
+        estimated_count: Some(5),
+        created_at: AT,
+        updated_at: AT.plus_ms(1),
+        cancelled_at: None,
+        completed_at: Some(AT.plus_ms(2)),
+        parts: vec![report()],
+    }
+}
+
+fn report() -> PartReport {
+    PartReport {
+        page: 3,
+        completed: 300,
+        failed: 1,
+        ended: true,
+    }
+}
+
+fn part() -> Part {
+    Part {
+        opened_at: AT,
+        remembers: true,
+        next: 7,
+        to: 1 << 80,
+        report: report(),
+    }
+}
+
+fn bookmark() -> Bookmark {
+    Bookmark {
+        connection_id: ConnectionId(1),
+        request_id: RequestId(2),
+        label: "l".into(),
+        name: Some("n".into()),
+        record: Bytes::from_static(b"r"),
+        last_used_at: Some(AT),
+        created_at: AT,
+        updated_at: AT,
+    }
+}
+
+#[test]
+fn stored_bulk_operations_and_bookmarks_keep_their_bytes() {
+    stays(
+        &operation(),
+        "010203613d62027b7d0105fd0068e5cf8b010000fd0168e5cf8b0100000001fd0268e5cf8b0100000103fb2c010101",
+    );
+    stays(
+        &part(),
+        "01fd0068e5cf8b0100000107fe0000000000000000000001000000000003fb2c010101",
+    );
+    stays(
+        &bookmark(),
+        "010102016c01016e017201fd0068e5cf8b010000fd0068e5cf8b010000fd0068e5cf8b010000",
+    );
+}
+
 #[test]
 fn catalog_items_keep_their_json() {
     let golden = [
@@ -239,6 +322,24 @@ fn catalog_items_keep_their_json() {
             &codec::decode_json::<Item>(&bytes).expect("own encoding"),
             item
         );
+    }
+}
+
+fn again() -> RouteAgain {
+    let request = RequestId::mint(AT, GroupId(2), 3);
+    RouteAgain {
+        request,
+        trigger: Trigger::Manual,
+        retry: vec![request.event(1)],
+        events: vec![Planned {
+            connection: ConnectionId(1),
+            destination: DestinationId(2),
+            due_at: AT,
+        }],
+        ignored: vec![PlannedIgnored {
+            connection: ConnectionId(3),
+            cause: IgnoreCause::Filtered,
+        }],
     }
 }
 
@@ -298,6 +399,77 @@ fn commands() -> Vec<Command<'static>> {
             seen_index: 8,
         }),
         Command::RetireNode(RetireNode { node: 300 }),
+        Command::MarkPaused(MarkPaused {
+            version: 9,
+            pause: vec![ConnectionId(1)],
+            unpause: vec![ConnectionId(2)],
+        }),
+        Command::HoldEvents(HoldEvents {
+            events: vec![request.event(1)],
+            swept: vec![(ConnectionId(1), 4)],
+        }),
+        Command::ReleaseEvents(ReleaseEvents {
+            connection: ConnectionId(1),
+            limit: 500,
+        }),
+        Command::RouteAgain(again()),
+        Command::PlanOperation(PlanOperation {
+            id: OperationId(1),
+            operation: operation(),
+            in_progress_max: 8,
+            kept_max: 100,
+        }),
+        Command::CancelOperation(CancelOperation { id: OperationId(1) }),
+        Command::ReportPart(ReportPart {
+            id: OperationId(1),
+            group: GroupId(2),
+            report: report(),
+        }),
+        Command::OpenPart(OpenPart {
+            operation: OperationId(1),
+            remembers: true,
+            from: 2,
+            to: 3,
+        }),
+        Command::WorkPart(WorkPart {
+            operation: OperationId(1),
+            page: 2,
+            next: 3,
+            acts: vec![
+                Act::Retry(request.event(1)),
+                Act::Cancel(request.event(1)),
+                Act::Route(again()),
+            ],
+            unable: 4,
+            last: true,
+        }),
+        Command::ClosePart(ClosePart {
+            operation: OperationId(1),
+            forget: true,
+        }),
+        Command::KeepBookmark(KeepBookmark {
+            id: BookmarkId(1),
+            change: BookmarkChange::Create {
+                bookmark: bookmark(),
+                body: Bytes::from_static(b"b"),
+                max: 9,
+            },
+        }),
+        Command::KeepBookmark(KeepBookmark {
+            id: BookmarkId(1),
+            change: BookmarkChange::Update {
+                bookmark: bookmark(),
+                body: None,
+            },
+        }),
+        Command::KeepBookmark(KeepBookmark {
+            id: BookmarkId(1),
+            change: BookmarkChange::Use,
+        }),
+        Command::KeepBookmark(KeepBookmark {
+            id: BookmarkId(1),
+            change: BookmarkChange::Delete,
+        }),
     ]
 }
 
@@ -311,6 +483,20 @@ fn logged_commands_keep_their_bytes() {
         "0104fe010003000000000002000068e5cf8b01",
         "0105fd0068e5cf8b01000008",
         "0106fb2c01",
+        "01070901010102",
+        "010801fe010003000000000002000068e5cf8b01010104",
+        "010901fbf401",
+        "010afe000003000000000002000068e5cf8b010201fe010003000000000002000068e5cf8b01010102fd0068e5cf8b010000010301",
+        "010b010203613d62027b7d0105fd0068e5cf8b010000fd0168e5cf8b0100000001fd0268e5cf8b0100000103fb2c0101010864",
+        "010c01",
+        "010d010203fb2c010101",
+        "010e01010203",
+        "010f0102030300fe010003000000000002000068e5cf8b0101fe010003000000000002000068e5cf8b0102fe000003000000000002000068e5cf8b010201fe010003000000000002000068e5cf8b01010102fd0068e5cf8b0100000103010401",
+        "01100101",
+        "011101000102016c01016e017201fd0068e5cf8b010000fd0068e5cf8b010000fd0068e5cf8b010000016209",
+        "011101010102016c01016e017201fd0068e5cf8b010000fd0068e5cf8b010000fd0068e5cf8b01000000",
+        "01110102",
+        "01110103",
     ];
     assert_eq!(golden.len(), commands().len());
     for (command, golden) in commands().iter().zip(golden) {
@@ -346,11 +532,29 @@ fn replies_keep_their_bytes() {
         ),
         (Reply::Retention(true), "0501"),
         (Reply::Retired, "06"),
+        (Reply::Marked(true), "0701"),
+        (Reply::Held(300), "08fb2c01"),
+        (Reply::Released(false), "0900"),
+        (
+            Reply::Routed(Some(vec![event_id()])),
+            "0a0101fe010003000000000002000068e5cf8b01",
+        ),
+        (Reply::Routed(None), "0a00"),
+        (Reply::Operation(OperationReply::TooMany), "0b03"),
+        (
+            Reply::Part(Some(part())),
+            "0c01fd0068e5cf8b0100000107fe0000000000000000000001000000000003fb2c010101",
+        ),
+        (Reply::Bookmark(BookmarkReply::TooMany), "0d02"),
     ];
     for (reply, golden) in cases {
         assert_eq!(hex::encode(reply.encode()), golden, "{reply:?}");
         assert_eq!(decode_reply(&reply.encode()).ok(), Some(reply));
     }
+}
+
+fn event_id() -> model::ids::EventId {
+    RequestId::mint(AT, GroupId(2), 3).event(1)
 }
 
 fn refuses_garbage<T: Stored>(value: &T, garbage: &[u8]) -> Result<(), TestCaseError> {
@@ -377,6 +581,10 @@ proptest! {
         refuses_garbage(&event(), &garbage)?;
         refuses_garbage(&attempt(), &garbage)?;
         refuses_garbage(&ignored(), &garbage)?;
+        refuses_garbage(&paused(), &garbage)?;
+        refuses_garbage(&operation(), &garbage)?;
+        refuses_garbage(&part(), &garbage)?;
+        refuses_garbage(&bookmark(), &garbage)?;
         let _ = codec::decode_json::<Item>(&[&[Item::VERSION], garbage.as_slice()].concat());
         let _ = decode_reply(&garbage);
         let _ = Command::decode(&garbage);

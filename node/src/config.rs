@@ -33,6 +33,8 @@ section! {
         cluster: Cluster = Cluster::default(),
         /// How events reach their destinations.
         delivery: Delivery = Delivery::default(),
+        /// Retries and cancellations of many things at once, and bookmarks.
+        replay: Replay = Replay::default(),
         /// How long things are kept. The stricter of both bounds holds; what has not been delivered yet stays.
         retention: Retention = Retention::default(),
         /// What the node says on standard error. `RUST_LOG` goes before `filter`.
@@ -161,6 +163,24 @@ section! {
         max_attempts_in_flight: usize = 1_024,
         /// Threads that deliver. 0: one a core, and one where there are no more than two.
         arbiters: usize = 0,
+    }
+}
+
+section! {
+    /// Replay.
+    Replay {
+        /// Bulk operations in progress at once. Further ones are refused.
+        max_in_progress: u16 = 8,
+        /// Bulk operations that are kept; the oldest that has ended makes room.
+        max_kept: u16 = 200,
+        /// Events, requests or ignored events that a partition works off in one commit.
+        batch: usize = 250,
+        /// Rows that a plan looks at. Of more it says that they are too many to be counted.
+        max_counted_rows: usize = 2_000_000,
+        /// Bookmarks that there may be.
+        max_bookmarks: u32 = 1_000,
+        /// A bookmark's copy of a request, headers and body together.
+        max_bookmark_bytes: usize = 1024 * 1024,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The binary `tidegate`.
 
 mod admin;
+mod bulk;
 mod catalog_cache;
 mod cli;
 mod config;
@@ -8,6 +9,8 @@ mod delivery;
 mod error;
 mod gateway;
 mod ingest;
+mod pausing;
+mod reroute;
 mod retention;
 mod runtime;
 mod telemetry;

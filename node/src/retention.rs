@@ -6,7 +6,7 @@ use model::{
     machine::{AdvanceRetention, Command, Reply, decode_reply},
     policy::retention::{self, Bounds, Seen},
     state::{
-        keys::{self, Due},
+        keys::{self, Due, Held},
         kv::{KvError, Read, Table},
     },
     time::Timestamp,
@@ -100,19 +100,35 @@ fn oldest_kept(view: &impl Read) -> Result<Option<Timestamp>, KvError> {
         .map(RequestId::minted_at))
 }
 
-/// When the oldest event that still wants an attempt was minted.
+/// When the oldest event that still wants an attempt was minted: one that is due some time, or held by a pause.
 fn oldest_open(view: &impl Read) -> Result<Option<Timestamp>, KvError> {
+    let everything = (&[][..], &[u8::MAX; Due::LEN][..]);
+    let due = oldest(view, Table::Due, everything, |key| {
+        Some(Due::from_key(key)?.event)
+    })?;
+    let (from, to) = Held::ALL;
+    let held = oldest(view, Table::Index, (&from, &to), |key| {
+        Some(Held::from_key(key)?.event)
+    })?;
+    Ok(due.into_iter().chain(held).min().map(EventId::minted_at))
+}
+
+/// The first minted event that a range of keys names.
+fn oldest(
+    view: &impl Read,
+    table: Table,
+    (from, to): (&[u8], &[u8]),
+    event: impl Fn(&[u8]) -> Option<EventId>,
+) -> Result<Option<EventId>, KvError> {
     let mut oldest: Option<EventId> = None;
-    let mut from = Vec::new();
+    let mut from = from.to_vec();
     loop {
-        let rows = view.scan(Table::Due, &from, &[u8::MAX; Due::LEN], PAGE)?;
+        let rows = view.scan(table, &from, to, PAGE)?;
         let Some((last, _)) = rows.last() else {
-            return Ok(oldest.map(EventId::minted_at));
+            return Ok(oldest);
         };
         from = [last, [0].as_slice()].concat();
-        let events = rows
-            .iter()
-            .filter_map(|(key, _)| Some(Due::from_key(key)?.event));
+        let events = rows.iter().filter_map(|(key, _)| event(key));
         oldest = oldest.into_iter().chain(events).min();
     }
 }
@@ -121,7 +137,7 @@ fn oldest_open(view: &impl Read) -> Result<Option<Timestamp>, KvError> {
 mod tests {
     use super::*;
     use model::{
-        ids::DestinationId,
+        ids::{ConnectionId, DestinationId},
         state::{keys::DueClass, kv::Kv, memory::Memory},
     };
 
@@ -144,5 +160,15 @@ mod tests {
             Some(Timestamp(1_000_000))
         );
         assert_eq!(oldest_open(&Memory::default()).expect("readable"), None);
+        let held = Held {
+            connection: ConnectionId(1),
+            due_at: Timestamp(9_000_000),
+            event: RequestId::mint(Timestamp(900_000), GroupId(1), 1).event(1),
+        };
+        kv.put(Table::Index, &held.key(), &[]);
+        assert_eq!(
+            oldest_open(&kv).expect("readable"),
+            Some(Timestamp(900_000))
+        );
     }
 }

@@ -4,13 +4,13 @@
 //! system: a burst of requests never delays a heartbeat.
 
 use crate::{
-    admin,
+    admin, bulk,
     catalog_cache::CatalogCache,
     config::{self, Config},
     delivery::Delivery,
     gateway::Gateway,
     ingest::{self, Door, IngestActor},
-    retention,
+    pausing, retention,
     telemetry::Metrics,
     world,
 };
@@ -90,7 +90,11 @@ async fn node(
         cluster: cluster.clone(),
         config,
     });
-    let retention = runtime.spawn(retention::run(gateway.clone()));
+    let chores = [
+        runtime.spawn(retention::run(gateway.clone())),
+        runtime.spawn(pausing::run(gateway.clone())),
+        runtime.spawn(bulk::run(gateway.clone())),
+    ];
     let delivery = Delivery::start(gateway.clone());
     let ingest_arbiter = Arbiter::new();
     let door = door(&gateway, &ingest_arbiter);
@@ -113,7 +117,9 @@ async fn node(
     info!("stopping: no new requests, those in flight are finished");
     // Ingest ends first: what it acknowledges on its last breath is delivered by whoever leads next.
     ingest_handle.stop(true).await;
-    retention.abort();
+    for chore in chores {
+        chore.abort();
+    }
     delivery.stop(gateway.config.shutdown_grace()).await;
     // The admin side answers until the end, so that an operator can watch.
     admin_handle.stop(true).await;

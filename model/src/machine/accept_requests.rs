@@ -1,12 +1,11 @@
 //! Accepts a batch of requests: each with its events, its ignored events and its due rows, in one commit.
 
-use super::{Context, Effect};
+use super::{Context, Effect, mark_paused::Pauses};
 use crate::{
     envelope::PayloadRef,
     ids::{ConnectionId, DestinationId, RequestId, SourceId},
     state::{
-        codec,
-        keys::{self, Due, DueClass},
+        codec, keys,
         kv::{Kv, KvError, Table},
         tables::{self, TableError},
     },
@@ -80,9 +79,10 @@ pub(super) fn apply(
     command: &AcceptRequests<'_>,
     effects: &mut Vec<Effect>,
 ) -> Result<Vec<Accepted>, TableError> {
+    let mut pauses = Pauses::read(kv)?;
     let mut replies = Vec::with_capacity(command.requests.len());
     for request in &command.requests {
-        replies.push(accept(kv, context, request, effects)?);
+        replies.push(accept(kv, context, request, &mut pauses, effects)?);
     }
     Ok(replies)
 }
@@ -91,6 +91,7 @@ fn accept(
     kv: &mut impl Kv,
     context: &Context<'_>,
     request: &Incoming<'_>,
+    pauses: &mut Pauses,
     effects: &mut Vec<Effect>,
 ) -> Result<Accepted, TableError> {
     if kv.get(Table::Requests, &request.id.key())?.is_some() {
@@ -98,7 +99,8 @@ fn accept(
     }
     let (state, events, ignored) = match &request.verdict {
         Verdict::Accepted { events, ignored } => {
-            plan(kv, context, request, events, ignored, effects);
+            plan(kv, context, request, events, pauses, effects)?;
+            ignore(kv, context, request, events.len(), ignored);
             (RequestState::Accepted, events.len(), ignored.len())
         }
         Verdict::Rejected { cause, .. } => (RequestState::Rejected(*cause), 0, 0),
@@ -129,29 +131,34 @@ fn payload_ref(context: &Context<'_>, sub: u16) -> Option<PayloadRef> {
     })
 }
 
+/// 65,535 connections a source: what is beyond has no ordinal, and the door refuses it before.
+fn ordinals() -> std::ops::RangeInclusive<u16> {
+    1..=u16::MAX
+}
+
 fn plan(
     kv: &mut impl Kv,
     context: &Context<'_>,
     request: &Incoming<'_>,
     events: &[Planned],
-    ignored: &[PlannedIgnored],
+    pauses: &mut Pauses,
     effects: &mut Vec<Effect>,
-) {
+) -> Result<(), TableError> {
     if !events.is_empty() {
         // Retention asks for this: a node with a slow clock may mint into an hour that is about to go.
         let hour = request.id.minted_at().bucket();
         let index = context.index.to_be_bytes();
         kv.put(Table::Counts, &keys::accepted_at(hour), &index);
     }
-    // 65,535 connections a source: what is beyond has no ordinal, and the door refuses it before.
-    let mut ordinals = 1..=u16::MAX;
-    for (planned, ordinal) in events.iter().zip(&mut ordinals) {
-        let id = request.id.event(ordinal);
+    for (planned, ordinal) in events.iter().zip(ordinals()) {
+        let holds = pauses.hold(kv, planned.connection)?;
         let event = Event {
             connection_id: planned.connection,
             source_id: request.source,
             destination_id: planned.destination,
-            status: if planned.due_at > context.now {
+            status: if holds {
+                EventStatus::Hold
+            } else if planned.due_at > context.now {
                 EventStatus::Scheduled
             } else {
                 EventStatus::Queued
@@ -166,17 +173,24 @@ fn plan(
             response_status: None,
             error_code: None,
         };
-        tables::put_event(kv, id, &event);
-        let due = Due {
-            destination: planned.destination,
-            class: DueClass::Fresh,
-            at: planned.due_at,
-            event: id,
-        };
-        kv.put(Table::Due, &due.key(), &[]);
-        super::wake(effects, planned.destination, planned.due_at);
+        let id = request.id.event(ordinal);
+        tables::insert_event(kv, id, &event);
+        tables::enqueue(kv, id, &event);
+        if !holds {
+            super::wake(effects, planned.destination, planned.due_at);
+        }
     }
-    for (planned, ordinal) in ignored.iter().zip(ordinals) {
+    Ok(())
+}
+
+fn ignore(
+    kv: &mut impl Kv,
+    context: &Context<'_>,
+    request: &Incoming<'_>,
+    events: usize,
+    ignored: &[PlannedIgnored],
+) {
+    for (planned, ordinal) in ignored.iter().zip(ordinals().skip(events)) {
         let row = Ignored {
             connection_id: planned.connection,
             cause: planned.cause,

@@ -4,7 +4,7 @@ use super::{Context, EventReply};
 use crate::{
     ids::EventId,
     state::{
-        kv::{Kv, Table},
+        kv::Kv,
         tables::{self, TableError},
     },
     traffic::EventStatus,
@@ -21,7 +21,15 @@ pub(super) fn apply(
     context: &Context<'_>,
     command: CancelEvent,
 ) -> Result<EventReply, TableError> {
-    let Some(mut event) = tables::event(kv, command.event)? else {
+    cancel(kv, context, command.event)
+}
+
+pub(super) fn cancel(
+    kv: &mut impl Kv,
+    context: &Context<'_>,
+    id: EventId,
+) -> Result<EventReply, TableError> {
+    let Some(mut event) = tables::event(kv, id)? else {
         return Ok(EventReply::Gone);
     };
     match event.status {
@@ -31,12 +39,10 @@ pub(super) fn apply(
         }
         EventStatus::Scheduled | EventStatus::Queued | EventStatus::Hold => {}
     }
-    if let Some(due) = tables::due_row(command.event, &event) {
-        kv.delete(Table::Due, &due.key());
-    }
+    tables::dequeue(kv, id, &event);
     event.status = EventStatus::Cancelled;
     event.due_at = None;
     event.updated_at = context.now;
-    tables::put_event(kv, command.event, &event);
+    tables::put_event(kv, id, &event)?;
     Ok(EventReply::Done)
 }

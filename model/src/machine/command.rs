@@ -1,10 +1,12 @@
 //! The registry of commands and replies. Both are on disk or on the wire: append only.
 
 use super::{
-    AcceptRequests, Accepted, AdvanceRetention, CancelEvent, Configure, EventReply, RecordAttempts,
-    Recorded, Refusal, RetireNode, RetryEvent,
+    AcceptRequests, Accepted, AdvanceRetention, BookmarkReply, CancelEvent, CancelOperation,
+    ClosePart, Configure, EventReply, HoldEvents, KeepBookmark, MarkPaused, OpenPart,
+    OperationReply, PlanOperation, RecordAttempts, Recorded, Refusal, ReleaseEvents, ReportPart,
+    RetireNode, RetryEvent, RouteAgain, WorkPart,
 };
-use crate::{envelope::Envelope, state::codec, time::Timestamp};
+use crate::{envelope::Envelope, ids::EventId, state::codec, time::Timestamp, traffic::Part};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +25,17 @@ pub enum Command<'a> {
     CancelEvent(CancelEvent),
     AdvanceRetention(AdvanceRetention),
     RetireNode(RetireNode),
+    MarkPaused(MarkPaused),
+    HoldEvents(HoldEvents),
+    ReleaseEvents(ReleaseEvents),
+    RouteAgain(RouteAgain),
+    PlanOperation(PlanOperation),
+    CancelOperation(CancelOperation),
+    ReportPart(ReportPart),
+    OpenPart(OpenPart),
+    WorkPart(WorkPart),
+    ClosePart(ClosePart),
+    KeepBookmark(KeepBookmark),
 }
 
 /// What a proposer gets back.
@@ -38,6 +51,18 @@ pub enum Reply {
     Retention(bool),
     /// The node's id is spent.
     Retired,
+    /// Whether the pauses were decided from a catalog that is new enough.
+    Marked(bool),
+    /// Events that are held now and were not.
+    Held(u32),
+    /// Whether more of the connection is held.
+    Released(bool),
+    /// The events of a request that wait now and did not, or wait anew; none where the request is gone.
+    Routed(Option<Vec<EventId>>),
+    Operation(OperationReply),
+    /// The partition's part as it is now; none where there is none.
+    Part(Option<Part>),
+    Bookmark(BookmarkReply),
 }
 
 /// A command that can't be read.

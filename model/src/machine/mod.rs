@@ -5,18 +5,32 @@ mod advance_retention;
 mod cancel_event;
 mod command;
 mod configure;
+mod hold_events;
+mod keep_bookmark;
+mod mark_paused;
+mod plan_operation;
 mod record_attempts;
+mod release_events;
 mod retire_node;
 mod retry_event;
+mod route_again;
+mod work_operation;
 
 pub use accept_requests::{AcceptRequests, Accepted, Incoming, Planned, PlannedIgnored, Verdict};
 pub use advance_retention::AdvanceRetention;
 pub use cancel_event::CancelEvent;
 pub use command::{Command, CommandError, Reply, decode_reply};
 pub use configure::{Change, Configure, Refusal, item};
+pub use hold_events::HoldEvents;
+pub use keep_bookmark::{BookmarkChange, BookmarkReply, KeepBookmark};
+pub use mark_paused::MarkPaused;
+pub use plan_operation::{CancelOperation, OperationReply, PlanOperation, ReportPart};
 pub use record_attempts::{AttemptReport, Next, RecordAttempts, Recorded};
+pub use release_events::ReleaseEvents;
 pub use retire_node::{RetireNode, is_retired};
 pub use retry_event::{EventReply, RetryEvent};
+pub use route_again::RouteAgain;
+pub use work_operation::{Act, ClosePart, OpenPart, WorkPart};
 
 use crate::{
     ids::{DestinationId, GroupId},
@@ -118,6 +132,40 @@ pub fn apply(kv: &mut impl Kv, entry: Entry<'_>) -> Result<Applied, TableError> 
         Ok(Command::RetireNode(command)) => {
             retire_node::apply(kv, command);
             Reply::Retired
+        }
+        Ok(Command::MarkPaused(command)) => {
+            Reply::Marked(mark_paused::apply(kv, &context, &command)?)
+        }
+        Ok(Command::HoldEvents(command)) => {
+            Reply::Held(hold_events::apply(kv, &context, &command)?)
+        }
+        Ok(Command::ReleaseEvents(command)) => {
+            Reply::Released(release_events::apply(kv, &context, command, &mut effects)?)
+        }
+        Ok(Command::RouteAgain(command)) => {
+            let mut pauses = mark_paused::Pauses::read(kv)?;
+            let routed = route_again::apply(kv, &context, &command, &mut pauses, &mut effects);
+            Reply::Routed(routed?)
+        }
+        Ok(Command::PlanOperation(command)) => {
+            Reply::Operation(plan_operation::plan(kv, &context, &command)?)
+        }
+        Ok(Command::CancelOperation(command)) => {
+            Reply::Operation(plan_operation::cancel(kv, &context, command)?)
+        }
+        Ok(Command::ReportPart(command)) => {
+            Reply::Operation(plan_operation::report(kv, &context, command)?)
+        }
+        Ok(Command::OpenPart(command)) => {
+            Reply::Part(Some(work_operation::open(kv, &context, command)?))
+        }
+        Ok(Command::WorkPart(command)) => {
+            let part = work_operation::work(kv, &context, &command, &mut effects)?;
+            Reply::Part(part)
+        }
+        Ok(Command::ClosePart(command)) => Reply::Part(work_operation::close(kv, command)?),
+        Ok(Command::KeepBookmark(command)) => {
+            Reply::Bookmark(keep_bookmark::apply(kv, &context, &command)?)
         }
         // A newer proposer's command: every node of this version answers the same and changes nothing.
         Err(_) => Reply::Malformed,

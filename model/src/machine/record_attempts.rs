@@ -1,6 +1,6 @@
 //! Records what came of attempts, and what is to follow: an end, or a next try at a time that the proposer drew.
 
-use super::{Context, Effect};
+use super::{Context, Effect, mark_paused::Pauses};
 use crate::{
     ids::{AttemptId, EventId},
     state::{
@@ -48,9 +48,10 @@ pub(super) fn apply(
     command: &RecordAttempts,
     effects: &mut Vec<Effect>,
 ) -> Result<Vec<Recorded>, TableError> {
+    let mut pauses = Pauses::read(kv)?;
     let mut replies = Vec::with_capacity(command.reports.len());
     for report in &command.reports {
-        replies.push(record(kv, context, report, effects)?);
+        replies.push(record(kv, context, report, &mut pauses, effects)?);
     }
     Ok(replies)
 }
@@ -59,6 +60,7 @@ fn record(
     kv: &mut impl Kv,
     context: &Context<'_>,
     report: &AttemptReport,
+    pauses: &mut Pauses,
     effects: &mut Vec<Effect>,
 ) -> Result<Recorded, TableError> {
     let Some(mut event) = tables::event(kv, report.event)? else {
@@ -72,9 +74,7 @@ fn record(
         number: report.number,
     };
     kv.put(Table::Attempts, &id.key(), &codec::encode(&report.attempt));
-    if let Some(due) = tables::due_row(report.event, &event) {
-        kv.delete(Table::Due, &due.key());
-    }
+    tables::dequeue(kv, report.event, &event);
     let was = event.status;
     event.attempts = report.number;
     event.updated_at = context.now;
@@ -90,10 +90,14 @@ fn record(
         // It ended (was cancelled) while the attempt was under way: no further try.
         Next::RetryAt(_) | Next::GiveUp if was.is_ended() => {}
         Next::RetryAt(at) => {
-            event.status = EventStatus::Scheduled;
             event.due_at = Some(at);
             event.next_trigger = Trigger::Automatic;
-            super::wake(effects, event.destination_id, at);
+            if pauses.hold(kv, event.connection_id)? {
+                event.status = EventStatus::Hold;
+            } else {
+                event.status = EventStatus::Scheduled;
+                super::wake(effects, event.destination_id, at);
+            }
         }
         Next::GiveUp => event.status = EventStatus::Failed,
     }
@@ -101,9 +105,7 @@ fn record(
         was == event.status || was.may_become(event.status),
         "{was:?} {event:?}"
     );
-    if let Some(due) = tables::due_row(report.event, &event) {
-        kv.put(Table::Due, &due.key(), &[]);
-    }
-    tables::put_event(kv, report.event, &event);
+    tables::enqueue(kv, report.event, &event);
+    tables::put_event(kv, report.event, &event)?;
     Ok(Recorded::Counted(event.status))
 }

@@ -1,14 +1,14 @@
-//! Makes an event due now, by hand.
+//! Makes an event due now, by hand. Who asks for one event wants it delivered, whether its connection is paused or not.
 
 use super::{Context, Effect};
 use crate::{
     ids::EventId,
     state::{
         keys,
-        kv::{Kv, Table},
+        kv::Kv,
         tables::{self, TableError},
     },
-    traffic::{EventStatus, Trigger},
+    traffic::{Event, EventStatus, Trigger},
 };
 use serde::{Deserialize, Serialize};
 
@@ -32,24 +32,41 @@ pub(super) fn apply(
     command: RetryEvent,
     effects: &mut Vec<Effect>,
 ) -> Result<EventReply, TableError> {
-    let Some(mut event) = tables::event(kv, command.event)? else {
+    let Some(event) = tables::event(kv, command.event)? else {
         return Ok(EventReply::Gone);
     };
+    let status = EventStatus::Queued;
+    requeue(
+        kv,
+        context,
+        (command.event, event),
+        (status, command.trigger),
+        effects,
+    )?;
+    Ok(EventReply::Done)
+}
+
+/// Makes an event wait anew: queued and due now, or on hold.
+pub(super) fn requeue(
+    kv: &mut impl Kv,
+    context: &Context<'_>,
+    (id, mut event): (EventId, Event),
+    (status, trigger): (EventStatus, Trigger),
+    effects: &mut Vec<Effect>,
+) -> Result<(), TableError> {
     if event.status.is_ended() {
         // Retention must not run past an event that lives again.
         keys::write_u64(kv, keys::META_REOPENED_AT, context.index);
     }
-    if let Some(due) = tables::due_row(command.event, &event) {
-        kv.delete(Table::Due, &due.key());
-    }
-    event.status = EventStatus::Queued;
+    tables::dequeue(kv, id, &event);
+    event.status = status;
     event.due_at = Some(context.now);
-    event.next_trigger = command.trigger;
+    event.next_trigger = trigger;
     event.updated_at = context.now;
-    if let Some(due) = tables::due_row(command.event, &event) {
-        kv.put(Table::Due, &due.key(), &[]);
+    tables::enqueue(kv, id, &event);
+    tables::put_event(kv, id, &event)?;
+    if status != EventStatus::Hold {
+        super::wake(effects, event.destination_id, context.now);
     }
-    tables::put_event(kv, command.event, &event);
-    super::wake(effects, event.destination_id, context.now);
-    Ok(EventReply::Done)
+    Ok(())
 }

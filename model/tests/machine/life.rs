@@ -1,6 +1,8 @@
 //! Random lives: whatever is done to events in whatever order, the rows agree with each other and nothing is lost.
 
-use crate::kit::{HOUR_MS, NOW, World, cancel, forget, record, request, retry};
+use crate::kit::{
+    HOUR_MS, NOW, World, cancel, forget, hold, pause, record, release, request, retry, unpause,
+};
 use model::{
     ids::EventId,
     machine::{Next, Reply},
@@ -17,6 +19,11 @@ enum Deed {
     Record(usize, i8, u8),
     Retry(usize),
     Cancel(usize),
+    Pause,
+    Unpause,
+    /// A page of the sweep: what it takes for a waiting event may have moved since.
+    Hold(usize),
+    Release(u16),
     Forget,
 }
 
@@ -26,6 +33,10 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
         6 => (0usize..6, -1i8..2, 0u8..3).prop_map(|(e, off, next)| Deed::Record(e, off, next)),
         2 => (0usize..6).prop_map(Deed::Retry),
         2 => (0usize..6).prop_map(Deed::Cancel),
+        1 => Just(Deed::Pause),
+        1 => Just(Deed::Unpause),
+        2 => (0usize..6).prop_map(Deed::Hold),
+        2 => (1u16..3).prop_map(Deed::Release),
         1 => Just(Deed::Forget),
     ];
     prop::collection::vec(deed, 1..60)
@@ -40,6 +51,7 @@ fn events(world: &World) -> BTreeMap<EventId, Event> {
 fn rows_agree(world: &World) {
     let events = events(world);
     let due = world.due();
+    let held = world.held();
     for (id, event) in &events {
         let rows: Vec<_> = due.iter().filter(|due| due.event == *id).collect();
         let expected = usize::from(!event.status.is_ended() && event.status != EventStatus::Hold);
@@ -48,12 +60,22 @@ fn rows_agree(world: &World) {
             assert_eq!(Some(row.at), event.due_at);
             assert_eq!(row.destination, event.destination_id);
         }
+        let rows: Vec<_> = held.iter().filter(|held| held.event == *id).collect();
+        let expected = usize::from(event.status == EventStatus::Hold);
+        assert_eq!(rows.len(), expected, "{id} is {:?}", event.status);
+        for row in rows {
+            assert_eq!(Some(row.due_at), event.due_at);
+            assert_eq!(row.connection, event.connection_id);
+        }
         let numbers: Vec<u16> = world
             .attempts(*id)
             .iter()
             .map(|attempt| attempt.number)
             .collect();
         assert_eq!(numbers, (1..=event.attempts).collect::<Vec<_>>());
+    }
+    for row in held {
+        assert!(events.contains_key(&row.event), "{row:?} has no event");
     }
     for row in due {
         assert!(events.contains_key(&row.event), "{row:?} has no event");
@@ -88,6 +110,10 @@ proptest! {
                 },
                 Deed::Retry(n) => if let Some(id) = pick(n) { world.apply(now, &retry(id)); },
                 Deed::Cancel(n) => if let Some(id) = pick(n) { world.apply(now, &cancel(id)); },
+                Deed::Pause => { world.apply(now, &pause(world.index)); }
+                Deed::Unpause => { world.apply(now, &unpause(world.index)); }
+                Deed::Hold(n) => { world.apply(now, &hold(pick(n).into_iter().collect(), None)); }
+                Deed::Release(limit) => { world.apply(now, &release(limit)); }
                 // Its proposer has looked: it proposes only when everything has ended.
                 Deed::Forget => if before.values().all(|event| event.status.is_ended()) {
                     let (reply, _) = world.apply(now, &forget(NOW, world.index));

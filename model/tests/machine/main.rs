@@ -1,9 +1,14 @@
 //! The replicated machine, told in stories and tried with random lives.
 
 mod accepting;
+mod bookmarking;
+mod bulk;
 mod configuring;
 mod kit;
 mod letting_go;
 mod life;
 mod lifecycle;
 mod malformed;
+mod operations;
+mod pausing;
+mod rerouting;

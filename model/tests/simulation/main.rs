@@ -46,6 +46,8 @@ fn every_promise_holds_through_crashes_cuts_and_failovers() {
         total.cancelled += one.cancelled;
         total.extra_receipts += one.extra_receipts;
         total.stale_rows += one.stale_rows;
+        total.held += one.held;
+        total.released += one.released;
     }
     println!("{total:?}");
     // A fault that never fired has shown nothing.
@@ -57,6 +59,8 @@ fn every_promise_holds_through_crashes_cuts_and_failovers() {
         ("failed events", total.failed),
         ("cancelled events", total.cancelled),
         ("extra receipts", total.extra_receipts),
+        ("held events", total.held),
+        ("releases", total.released),
     ] {
         assert!(count > 0, "no {what} in the whole run");
     }

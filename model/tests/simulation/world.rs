@@ -2,6 +2,7 @@
 
 mod consensus;
 mod deliveries;
+mod pauses;
 mod senders;
 
 use crate::invariants::Ledger;
@@ -9,6 +10,7 @@ use crate::network::{Group, Proposal};
 use crate::node::Node;
 use crate::receiver::Temper;
 use bytes::Bytes;
+use model::catalog::Catalog;
 use model::delivery::Input;
 use model::ids::{DestinationId, GroupId, RequestId};
 use model::machine::AttemptReport;
@@ -22,6 +24,8 @@ const DESTINATIONS: u128 = 4;
 const REQUESTS: usize = 24;
 /// Retries and cancellations by hand.
 const OPERATIONS: usize = 8;
+/// Pauses and unpausings of a connection.
+const TOGGLES: usize = 4;
 /// When the run begins; far from zero, so that skewed clocks stay positive.
 const START: u64 = 1_700_000_000_000;
 /// When everything is mended.
@@ -29,6 +33,7 @@ const HEAL: u64 = START + 12_000;
 /// By then everything must have ended: five attempts a second apart, the slowest answers and some slack.
 const DRAINED: u64 = HEAL + 25_000;
 const SWEEP_MS: u64 = 2_000;
+const TEND_MS: u64 = 500;
 const RETRIES: u16 = 4;
 
 /// A mistake that a run makes on purpose, to show that the invariants would see it.
@@ -61,6 +66,8 @@ pub(crate) struct Coverage {
     pub(crate) cancelled: usize,
     pub(crate) extra_receipts: usize,
     pub(crate) stale_rows: usize,
+    pub(crate) held: usize,
+    pub(crate) released: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -99,6 +106,10 @@ enum Happening {
     },
     Sweep(usize),
     Operate,
+    Toggle(DestinationId),
+    UnpauseAll,
+    /// The leaders' look at what pauses ask of them.
+    Tend(usize),
     Finished {
         node: usize,
         boot: u32,
@@ -137,6 +148,8 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     pub(crate) asked: Vec<Asked>,
     tempers: BTreeMap<DestinationId, Temper>,
+    /// What the control group says, known to everybody at once.
+    catalog: Catalog,
     pub(crate) ledger: Ledger,
     pub(crate) coverage: Coverage,
 }
@@ -169,6 +182,7 @@ impl World {
             nodes,
             asked: Vec::new(),
             tempers,
+            catalog: Catalog::default(),
             ledger: Ledger::default(),
             coverage: Coverage::default(),
         };
@@ -182,6 +196,7 @@ impl World {
         }
         for node in 0..NODES {
             self.after(SWEEP_MS, Happening::Sweep(node));
+            self.after(TEND_MS, Happening::Tend(node));
         }
         for number in 0..REQUESTS {
             let at = self.rng.u64(100..HEAL - START);
@@ -191,6 +206,12 @@ impl World {
             let at = self.rng.u64(500..HEAL - START);
             self.after(at, Happening::Operate);
         }
+        for _ in 0..TOGGLES {
+            let destination = DestinationId(self.rng.u128(1..=DESTINATIONS));
+            let at = self.rng.u64(300..HEAL - START);
+            self.after(at, Happening::Toggle(destination));
+        }
+        self.after(HEAL - START, Happening::UnpauseAll);
         for _ in 0..self.rng.usize(2..7) {
             let node = self.rng.usize(0..NODES);
             let at = self.rng.u64(200..HEAL - START - 100);
@@ -256,6 +277,15 @@ impl World {
             } => self.drive(node, boot, destination, Input::Wake),
             Happening::Sweep(node) => self.sweep(node),
             Happening::Operate => self.operate(),
+            Happening::Toggle(destination) => {
+                self.toggle(destination);
+                Ok(())
+            }
+            Happening::UnpauseAll => {
+                self.unpause_all();
+                Ok(())
+            }
+            Happening::Tend(node) => self.tend(node),
             Happening::Finished {
                 node,
                 boot,

@@ -13,7 +13,7 @@ use super::{
 use crate::gateway::Gateway;
 use actix_web::web::{self, Data, Json, Path};
 use model::{
-    ids::{AttemptId, DestinationId, EventId},
+    ids::{AttemptId, DestinationId, EventId, OperationId},
     state::{codec, kv::Table, tables},
     traffic::Attempt,
 };
@@ -61,7 +61,8 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
         let viewer = Viewer::of(&gateway, &query);
         let models = page.rows.iter().map(|(_, (id, attempt))| {
             let destination = destination_of(&gateway, id.event)?;
-            Ok(show(&viewer, *id, attempt, destination))
+            let operation = tables::operation_of(&gateway.cluster.view(id.event.group()), *id)?;
+            Ok(show(&viewer, *id, attempt, destination, operation))
         });
         let models = models.collect::<Result<Vec<_>, ApiError>>()?;
         Ok::<_, ApiError>(asked.envelope(&models, page.next, page.prev))
@@ -119,10 +120,18 @@ pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, query: Query) 
         return Err(not_found());
     }
     freshness::wait(&gateway, &query, [group]).await?;
-    let stored = tables::attempt(&gateway.cluster.view(group), attempt)?.ok_or_else(not_found)?;
+    let view = gateway.cluster.view(group);
+    let stored = tables::attempt(&view, attempt)?.ok_or_else(not_found)?;
+    let operation = tables::operation_of(&view, attempt)?;
     let destination = destination_of(&gateway, attempt.event)?;
     let viewer = Viewer::of(&gateway, &query);
-    Ok(Json(show(&viewer, attempt, &stored, destination)))
+    Ok(Json(show(
+        &viewer,
+        attempt,
+        &stored,
+        destination,
+        operation,
+    )))
 }
 
 fn destination_of(gateway: &Gateway, event: EventId) -> Result<Option<DestinationId>, ApiError> {
@@ -134,6 +143,7 @@ fn show(
     id: AttemptId,
     attempt: &Attempt,
     destination: Option<DestinationId>,
+    operation: Option<OperationId>,
 ) -> Value {
     let outcome = &attempt.outcome;
     let finished_at = times::show(attempt.finished_at);
@@ -154,7 +164,7 @@ fn show(
         "body": body,
         "requested_url": attempt.requested_url,
         "http_method": attempt.http_method,
-        "bulk_retry_id": null,
+        "bulk_retry_id": operation,
         "status": attempt.status(),
         "successful_at": outcome.is_success().then_some(&finished_at),
         "delivered_at": times::show(attempt.started_at),
@@ -194,6 +204,7 @@ mod tests {
             id,
             &attempt,
             Some(DestinationId(1)),
+            None,
         )
     }
 

@@ -99,6 +99,7 @@ pub(super) fn read(
         destination_id: destination.id,
         rules: rules::read(fields, kept)?,
         disabled_at: kept.and_then(|kept| kept.disabled_at),
+        paused_at: kept.and_then(|kept| kept.paused_at),
         created_at: kept.map_or(now, |kept| kept.created_at),
         updated_at: now,
     };

@@ -5,6 +5,7 @@ use super::Config;
 /// Bytes that the cluster's secret needs at least.
 const SECRET_MIN: usize = 32;
 const BODY_MAX: usize = 32 * 1024 * 1024;
+const BOOKMARK_MAX: usize = 16 * 1024 * 1024;
 /// As many as keep an idle node idle.
 const PARTITIONS_MAX: u16 = 64;
 
@@ -94,6 +95,26 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
             "delivery.max_attempts_in_flight",
             config.delivery.max_attempts_in_flight,
         ),
+    ] {
+        demand(value > 0, &format!("{key}: expected at least 1"));
+    }
+    // What a page does is one command, and every node applies it in one go.
+    demand(
+        (1..=1_000).contains(&config.replay.batch),
+        "replay.batch: expected 1 to 1000",
+    );
+    // The copy is part of a proposal and of every snapshot of the control group.
+    demand(
+        (1..=BOOKMARK_MAX).contains(&config.replay.max_bookmark_bytes),
+        "replay.max_bookmark_bytes: expected 1 to 16777216 (16 MiB)",
+    );
+    for (key, value) in [
+        (
+            "replay.max_in_progress",
+            u32::from(config.replay.max_in_progress),
+        ),
+        ("replay.max_kept", u32::from(config.replay.max_kept)),
+        ("replay.max_bookmarks", config.replay.max_bookmarks),
     ] {
         demand(value > 0, &format!("{key}: expected at least 1"));
     }

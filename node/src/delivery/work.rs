@@ -13,9 +13,9 @@ use model::{
         tables::{self, TableError},
     },
     time::Timestamp,
-    traffic::{Event, RequestRecord},
+    traffic::{Event, EventStatus, RequestRecord, Trigger},
 };
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// One event, ready to be attempted.
 pub(super) struct Work {
@@ -40,7 +40,14 @@ pub(super) enum WorkError {
     Payload(#[from] storage::Error),
 }
 
-/// Rows of disabled connections that one look skips. What stands behind more of them waits.
+/// Whether a connection keeps an event from being attempted. One that is retried by hand goes past a pause.
+fn keeps_back(connection: &Connection, event: &Event) -> bool {
+    let paused = connection.paused_at.is_some() && event.next_trigger != Trigger::Manual;
+    connection.disabled_at.is_some() || paused
+}
+
+/// Rows of disabled connections that one look skips. What stands behind more of them waits. Those of paused ones are
+/// skipped only until they are held, which takes them out of the queue.
 const SKIPPED_MAX: usize = 50_000;
 const PAGE: usize = 256;
 
@@ -51,15 +58,16 @@ pub(super) fn load(gateway: &Gateway, due: Due) -> Result<Option<Work>, WorkErro
     let Some(event) = tables::event(&view, due.event)? else {
         return Ok(None);
     };
-    // The row may have been read before an outcome, a cancellation or a retry by hand moved it.
-    if event.due_at != Some(due.at) || event.status.is_ended() {
+    // The row may have been read before an outcome, a cancellation, a pause or a retry by hand moved it.
+    let waits = matches!(event.status, EventStatus::Queued | EventStatus::Scheduled);
+    if event.due_at != Some(due.at) || !waits {
         return Ok(None);
     }
     let catalog = gateway.catalog();
     let connection = catalog.connections.get(&event.connection_id).cloned();
     let destination = catalog.destinations.get(&event.destination_id).cloned();
-    // Disabled since the row was read: the event stays queued.
-    if connection.as_ref().is_some_and(|c| c.disabled_at.is_some())
+    // Disabled or paused since the row was read: the event stays queued, or is held in a moment.
+    if connection.as_ref().is_some_and(|c| keeps_back(c, &event))
         || destination
             .as_ref()
             .is_some_and(|d| d.disabled_at.is_some())
@@ -92,14 +100,14 @@ pub(super) fn fetch(
     destination: DestinationId,
     wanted: Wanted,
 ) -> (Vec<Due>, Option<Timestamp>) {
-    let disabled = disabled_connections(gateway, destination);
+    let silent = silent_connections(gateway, destination);
     let mut due = Vec::new();
     let mut next = None;
     for group in led(gateway) {
         let look = Look {
             destination,
             wanted,
-            disabled: &disabled,
+            silent: &silent,
         };
         match look.at(&gateway.cluster.view(group)) {
             Ok((found, at)) => {
@@ -127,7 +135,7 @@ pub(super) struct Wanted {
 struct Look<'a> {
     destination: DestinationId,
     wanted: Wanted,
-    disabled: &'a BTreeSet<ConnectionId>,
+    silent: &'a BTreeMap<ConnectionId, Arc<Connection>>,
 }
 
 impl Look<'_> {
@@ -145,7 +153,7 @@ impl Look<'_> {
     ) -> Result<(Vec<Due>, Option<Timestamp>), TableError> {
         let Wanted { from, until, limit } = self.wanted;
         let from = from.of(class);
-        if self.disabled.is_empty() {
+        if self.silent.is_empty() {
             return Ok(tables::queue(
                 view,
                 self.destination,
@@ -167,7 +175,11 @@ impl Look<'_> {
                     return Ok((found, Some(due.at)));
                 }
                 let event = tables::event(view, due.event)?;
-                if event.is_none_or(|event| !self.disabled.contains(&event.connection_id)) {
+                let kept_back = event.is_some_and(|event| {
+                    let connection = self.silent.get(&event.connection_id);
+                    connection.is_some_and(|connection| keeps_back(connection, &event))
+                });
+                if !kept_back {
                     found.push(due);
                 }
             }
@@ -176,13 +188,17 @@ impl Look<'_> {
     }
 }
 
-/// The connections to a destination whose events stay queued.
-fn disabled_connections(gateway: &Gateway, destination: DestinationId) -> BTreeSet<ConnectionId> {
+/// The connections to a destination that are disabled or paused.
+fn silent_connections(
+    gateway: &Gateway,
+    destination: DestinationId,
+) -> BTreeMap<ConnectionId, Arc<Connection>> {
     let catalog = gateway.catalog();
     let of_it = catalog.connections.values();
     of_it
-        .filter(|c| c.destination_id == destination && c.disabled_at.is_some())
-        .map(|c| c.id)
+        .filter(|c| c.destination_id == destination)
+        .filter(|c| c.disabled_at.is_some() || c.paused_at.is_some())
+        .map(|c| (c.id, c.clone()))
         .collect()
 }
 
@@ -201,7 +217,6 @@ mod tests {
     use model::{
         ids::{EventId, SourceId},
         state::{kv::Kv, memory::Memory},
-        traffic::{EventStatus, Trigger},
     };
 
     fn row(kv: &mut Memory, number: u128, connection: u128) -> Due {
@@ -231,6 +246,35 @@ mod tests {
         due
     }
 
+    fn connection(id: u128) -> Connection {
+        Connection {
+            id: ConnectionId(id),
+            name: None,
+            description: None,
+            source_id: SourceId(1),
+            destination_id: DestinationId(1),
+            rules: Vec::new(),
+            disabled_at: None,
+            paused_at: None,
+            created_at: Timestamp(0),
+            updated_at: Timestamp(0),
+        }
+    }
+
+    fn look(kv: &Memory, silent: Connection, limit: usize) -> (Vec<Due>, Option<Timestamp>) {
+        let silent = BTreeMap::from([(silent.id, Arc::new(silent))]);
+        let look = Look {
+            destination: DestinationId(1),
+            wanted: Wanted {
+                from: Floors::default(),
+                until: Timestamp(1000),
+                limit,
+            },
+            silent: &silent,
+        };
+        look.at(kv).expect("memory reads")
+    }
+
     #[test]
     fn events_of_a_disabled_connection_stay_queued_and_stop_nobody() {
         let mut kv = Memory::default();
@@ -239,20 +283,37 @@ mod tests {
         }
         let wanted = [row(&mut kv, 700, 8), row(&mut kv, 701, 8)];
         row(&mut kv, 702, 8);
-        let disabled = BTreeSet::from([ConnectionId(7)]);
-        let look = Look {
-            destination: DestinationId(1),
-            wanted: Wanted {
-                from: Floors::default(),
-                until: Timestamp(1000),
-                limit: 2,
-            },
-            disabled: &disabled,
+        let disabled = Connection {
+            disabled_at: Some(Timestamp(1)),
+            ..connection(7)
         };
-        let (due, next) = look.at(&kv).expect("memory reads");
+        let (due, next) = look(&kv, disabled, 2);
         assert_eq!(
             (due.as_slice(), next),
             (wanted.as_slice(), Some(Timestamp(702)))
         );
+    }
+
+    #[test]
+    fn of_a_paused_connection_only_what_is_retried_by_hand_is_found() {
+        let mut kv = Memory::default();
+        row(&mut kv, 1, 7);
+        let by_hand = row(&mut kv, 2, 7);
+        let mut event = tables::event(&kv, by_hand.event)
+            .expect("readable")
+            .expect("there");
+        event.next_trigger = Trigger::Manual;
+        kv.put(Table::Events, &by_hand.event.key(), &codec::encode(&event));
+        let paused = Connection {
+            paused_at: Some(Timestamp(1)),
+            ..connection(7)
+        };
+        assert_eq!(look(&kv, paused.clone(), 9).0, [by_hand]);
+        // Disabled, it sends nothing at all.
+        let disabled = Connection {
+            disabled_at: Some(Timestamp(1)),
+            ..paused
+        };
+        assert_eq!(look(&kv, disabled, 9).0, []);
     }
 }
