@@ -4,6 +4,7 @@ pub mod admin;
 pub mod checker;
 pub mod clock;
 pub mod faults;
+pub mod hook;
 pub mod http;
 pub mod network;
 pub mod ownership;

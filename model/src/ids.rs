@@ -161,6 +161,7 @@ typed_id!(/** An issue. */ IssueId, "iss");
 typed_id!(/** A transformation. */ TransformationId, "trs");
 typed_id!(/** A bookmark. */ BookmarkId, "bmk");
 typed_id!(/** An issue trigger. */ IssueTriggerId, "ist");
+typed_id!(/** A notification about an issue, the same on every try. */ NotificationId, "ntf");
 control_id!(SourceId);
 control_id!(DestinationId);
 control_id!(ConnectionId);
@@ -168,6 +169,7 @@ control_id!(IssueId);
 control_id!(TransformationId);
 control_id!(BookmarkId);
 control_id!(IssueTriggerId);
+control_id!(NotificationId);
 
 fn group_of(id: u128) -> GroupId {
     GroupId((id >> 64) as u16)

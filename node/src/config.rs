@@ -33,6 +33,8 @@ section! {
         cluster: Cluster = Cluster::default(),
         /// How events reach their destinations.
         delivery: Delivery = Delivery::default(),
+        /// What becomes an issue of failures, and how it is told.
+        issues: Issues = Issues::default(),
         /// How long things are kept. The stricter of both bounds holds; what has not been delivered yet stays.
         retention: Retention = Retention::default(),
         /// What the node says on standard error. `RUST_LOG` goes before `filter`.
@@ -161,6 +163,31 @@ section! {
         max_attempts_in_flight: usize = 1_024,
         /// Threads that deliver. 0: one a core, and one where there are no more than two.
         arbiters: usize = 0,
+    }
+}
+
+section! {
+    /// Issues.
+    Issues {
+        /// How often a node reports what has gone wrong in the partitions that it leads.
+        report_every_ms: u64 = 1_000,
+        /// Reports in one proposal; further ones go with the next.
+        max_reports: usize = 256,
+        /// How often a node looks for what waits too long and for what is over.
+        sweep_every_ms: u64 = 10_000,
+        /// A delivery issue is resolved by itself when its connection has delivered since and its failure has not come
+        /// again for this long.
+        quiet_ms: u64 = 60_000,
+        /// Issues that are kept; those that were settled longest ago make room.
+        kept: u32 = 10_000,
+        /// Issues of a type that are not settled. Further ones are not opened.
+        open_per_type: u32 = 1_000,
+        /// Events or requests that an issue names, the newest ones.
+        samples: u16 = 10,
+        /// Notifications that wait; the oldest make room.
+        max_notifications: u32 = 1_000,
+        /// Notifications that are sent at once.
+        notifications_in_flight: usize = 8,
     }
 }
 

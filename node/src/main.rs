@@ -8,6 +8,7 @@ mod delivery;
 mod error;
 mod gateway;
 mod ingest;
+mod issues;
 mod retention;
 mod runtime;
 mod telemetry;

@@ -10,6 +10,7 @@ use crate::{
     delivery::Delivery,
     gateway::Gateway,
     ingest::{self, Door, IngestActor},
+    issues::Issues,
     retention,
     telemetry::Metrics,
     world,
@@ -92,6 +93,7 @@ async fn node(
     });
     let retention = runtime.spawn(retention::run(gateway.clone()));
     let delivery = Delivery::start(gateway.clone());
+    let issues = Issues::start(&gateway);
     let ingest_arbiter = Arbiter::new();
     let door = door(&gateway, &ingest_arbiter);
     let admin = serve_admin(&gateway)?;
@@ -114,6 +116,7 @@ async fn node(
     // Ingest ends first: what it acknowledges on its last breath is delivered by whoever leads next.
     ingest_handle.stop(true).await;
     retention.abort();
+    issues.stop();
     delivery.stop(gateway.config.shutdown_grace()).await;
     // The admin side answers until the end, so that an operator can watch.
     admin_handle.stop(true).await;

@@ -1,8 +1,8 @@
 //! The whole catalog in memory: look-ups by id and name, and the connections of a source.
 
-use super::{Connection, Destination, Item, Kind, Source};
+use super::{Connection, Destination, IssueTrigger, Item, Kind, Notifications, Source};
 use crate::{
-    ids::{ConnectionId, DestinationId, SourceId},
+    ids::{ConnectionId, DestinationId, IssueTriggerId, SourceId},
     state::{codec, keys, kv},
 };
 use std::{
@@ -18,6 +18,9 @@ pub struct Catalog {
     pub sources: BTreeMap<SourceId, Arc<Source>>,
     pub destinations: BTreeMap<DestinationId, Arc<Destination>>,
     pub connections: BTreeMap<ConnectionId, Arc<Connection>>,
+    pub issue_triggers: BTreeMap<IssueTriggerId, Arc<IssueTrigger>>,
+    /// None: it was never said.
+    pub notifications: Option<Notifications>,
     by_source: HashMap<SourceId, Vec<Arc<Connection>>>,
     source_names: HashMap<String, SourceId>,
 }
@@ -83,6 +86,10 @@ impl Catalog {
                     .push(connection.clone());
                 self.connections.insert(connection.id, connection);
             }
+            Item::IssueTrigger(trigger) => {
+                self.issue_triggers.insert(trigger.id, Arc::new(trigger));
+            }
+            Item::Notifications(notifications) => self.notifications = Some(notifications),
         }
     }
 

@@ -4,12 +4,18 @@ mod catalog_view;
 mod connection;
 mod destination;
 mod earlier;
+mod issue_trigger;
+mod notifications;
 mod source;
 mod verification;
 
 pub use catalog_view::{Catalog, CatalogError};
 pub use connection::{Backoff, Connection, RetryRule, Rule};
 pub use destination::{Destination, RatePeriod};
+pub use issue_trigger::{
+    Causes, Channels, Chosen, IssueTrigger, SlackChannel, Star, Watched, WebhookChannel,
+};
+pub use notifications::{Notifications, Topic};
 pub use source::{CustomResponse, ResponseKind, Source};
 pub use verification::{HandshakeKind, Handshaken, LiveSecret, Secret, Verification};
 
@@ -22,6 +28,8 @@ pub enum Item {
     Source(Source),
     Destination(Destination),
     Connection(Connection),
+    IssueTrigger(IssueTrigger),
+    Notifications(Notifications),
 }
 
 /// The kinds of configured things; the numbers are the first byte of their keys: append only.
@@ -31,6 +39,8 @@ pub enum Kind {
     Source = 1,
     Destination = 2,
     Connection = 3,
+    IssueTrigger = 8,
+    Notifications = 9,
 }
 
 impl Item {
@@ -40,6 +50,8 @@ impl Item {
             Self::Source(_) => Kind::Source,
             Self::Destination(_) => Kind::Destination,
             Self::Connection(_) => Kind::Connection,
+            Self::IssueTrigger(_) => Kind::IssueTrigger,
+            Self::Notifications(_) => Kind::Notifications,
         }
     }
 
@@ -50,6 +62,8 @@ impl Item {
             Self::Source(item) => item.id.0,
             Self::Destination(item) => item.id.0,
             Self::Connection(item) => item.id.0,
+            Self::IssueTrigger(item) => item.id.0,
+            Self::Notifications(_) => Notifications::ID,
         }
     }
 }

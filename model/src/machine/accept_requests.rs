@@ -1,9 +1,9 @@
 //! Accepts a batch of requests: each with its events, its ignored events and its due rows, in one commit.
 
-use super::{Context, Effect};
+use super::{Context, Effect, tallies::Tallies};
 use crate::{
     envelope::PayloadRef,
-    ids::{ConnectionId, DestinationId, RequestId, SourceId},
+    ids::{ConnectionId, DestinationId, RequestId, SourceId, TransformationId},
     state::{
         codec,
         keys::{self, Due, DueClass},
@@ -12,8 +12,8 @@ use crate::{
     },
     time::Timestamp,
     traffic::{
-        Event, EventStatus, IgnoreCause, Ignored, RejectionCause, RequestState, StoredRequest,
-        Trigger,
+        Event, EventStatus, IgnoreCause, Ignored, LogLevel, RejectionCause, RequestState,
+        StoredRequest, Trigger,
     },
 };
 use bytes::Bytes;
@@ -81,9 +81,11 @@ pub(super) fn apply(
     effects: &mut Vec<Effect>,
 ) -> Result<Vec<Accepted>, TableError> {
     let mut replies = Vec::with_capacity(command.requests.len());
+    let mut tallies = Tallies::default();
     for request in &command.requests {
-        replies.push(accept(kv, context, request, effects)?);
+        replies.push(accept(kv, context, request, &mut tallies, effects)?);
     }
+    tallies.write(kv, context.index)?;
     Ok(replies)
 }
 
@@ -91,6 +93,7 @@ fn accept(
     kv: &mut impl Kv,
     context: &Context<'_>,
     request: &Incoming<'_>,
+    tallies: &mut Tallies,
     effects: &mut Vec<Effect>,
 ) -> Result<Accepted, TableError> {
     if kv.get(Table::Requests, &request.id.key())?.is_some() {
@@ -99,6 +102,7 @@ fn accept(
     let (state, events, ignored) = match &request.verdict {
         Verdict::Accepted { events, ignored } => {
             plan(kv, context, request, events, ignored, effects);
+            note_ignored(tallies, context, request.id, events.len(), ignored);
             (RequestState::Accepted, events.len(), ignored.len())
         }
         Verdict::Rejected { cause, .. } => (RequestState::Rejected(*cause), 0, 0),
@@ -112,11 +116,28 @@ fn accept(
         record: Bytes::copy_from_slice(request.record),
     };
     kv.put(Table::Requests, &request.id.key(), &codec::encode(&stored));
-    if let Verdict::Rejected { keep, .. } = request.verdict {
+    if let Verdict::Rejected { keep, cause } = request.verdict {
+        tallies.rejected(request.source, cause, request.id, context.now);
         // After its row is written: of a full source the oldest goes, and that may be this one.
         keep_rejected(kv, request.source, request.id, keep)?;
     }
     Ok(Accepted::Fresh)
+}
+
+/// Takes note of failed transformations. Which one it was is not told here: they are all one.
+fn note_ignored(
+    tallies: &mut Tallies,
+    context: &Context<'_>,
+    request: RequestId,
+    events: usize,
+    ignored: &[PlannedIgnored],
+) {
+    for (planned, ordinal) in ignored.iter().zip((1..=u16::MAX).skip(events)) {
+        if planned.cause == IgnoreCause::TransformationFailed {
+            let (nameless, event) = (TransformationId::default(), request.event(ordinal));
+            tallies.transformation(nameless, LogLevel::Error, event, context.now);
+        }
+    }
 }
 
 fn payload_ref(context: &Context<'_>, sub: u16) -> Option<PayloadRef> {

@@ -1,8 +1,9 @@
 //! The registry of commands and replies. Both are on disk or on the wire: append only.
 
 use super::{
-    AcceptRequests, Accepted, AdvanceRetention, CancelEvent, Configure, EventReply, RecordAttempts,
-    Recorded, Refusal, RetireNode, RetryEvent,
+    AcceptRequests, Accepted, AdvanceRetention, CancelEvent, ChangeIssue, Configure, EventReply,
+    IssueReply, RecordAttempts, RecordNotifications, Recorded, Refusal, ReportIssues, RetireNode,
+    RetryEvent,
 };
 use crate::{envelope::Envelope, state::codec, time::Timestamp};
 use bytes::Bytes;
@@ -23,6 +24,9 @@ pub enum Command<'a> {
     CancelEvent(CancelEvent),
     AdvanceRetention(AdvanceRetention),
     RetireNode(RetireNode),
+    ReportIssues(ReportIssues),
+    ChangeIssue(ChangeIssue),
+    RecordNotifications(RecordNotifications),
 }
 
 /// What a proposer gets back.
@@ -38,6 +42,11 @@ pub enum Reply {
     Retention(bool),
     /// The node's id is spent.
     Retired,
+    /// What was reported of issues is in.
+    Reported,
+    Issue(IssueReply),
+    /// What came of notifications is in.
+    Notified,
 }
 
 /// A command that can't be read.

@@ -3,20 +3,30 @@
 mod accept_requests;
 mod advance_retention;
 mod cancel_event;
+mod change_issue;
 mod command;
 mod configure;
+mod issue_rows;
 mod record_attempts;
+mod record_notifications;
+mod report_issues;
 mod retire_node;
 mod retry_event;
+mod tallies;
 
 pub use accept_requests::{AcceptRequests, Accepted, Incoming, Planned, PlannedIgnored, Verdict};
 pub use advance_retention::AdvanceRetention;
 pub use cancel_event::CancelEvent;
+pub use change_issue::{ChangeIssue, IssueReply};
 pub use command::{Command, CommandError, Reply, decode_reply};
 pub use configure::{Change, Configure, Refusal, item};
+pub use issue_rows::IssueBounds;
 pub use record_attempts::{AttemptReport, Next, RecordAttempts, Recorded};
+pub use record_notifications::{NotificationTry, RecordNotifications};
+pub use report_issues::{Fact, IssueReport, ReportIssues};
 pub use retire_node::{RetireNode, is_retired};
 pub use retry_event::{EventReply, RetryEvent};
+pub use tallies::KINDS_PER_CONNECTION;
 
 use crate::{
     ids::{DestinationId, GroupId},
@@ -118,6 +128,17 @@ pub fn apply(kv: &mut impl Kv, entry: Entry<'_>) -> Result<Applied, TableError> 
         Ok(Command::RetireNode(command)) => {
             retire_node::apply(kv, command);
             Reply::Retired
+        }
+        Ok(Command::ReportIssues(command)) => {
+            report_issues::apply(kv, &context, &command)?;
+            Reply::Reported
+        }
+        Ok(Command::ChangeIssue(command)) => {
+            Reply::Issue(change_issue::apply(kv, &context, &command)?)
+        }
+        Ok(Command::RecordNotifications(command)) => {
+            record_notifications::apply(kv, &command)?;
+            Reply::Notified
         }
         // A newer proposer's command: every node of this version answers the same and changes nothing.
         Err(_) => Reply::Malformed,

@@ -1,6 +1,6 @@
 //! Records what came of attempts, and what is to follow: an end, or a next try at a time that the proposer drew.
 
-use super::{Context, Effect};
+use super::{Context, Effect, tallies::Tallies};
 use crate::{
     ids::{AttemptId, EventId},
     state::{
@@ -49,9 +49,11 @@ pub(super) fn apply(
     effects: &mut Vec<Effect>,
 ) -> Result<Vec<Recorded>, TableError> {
     let mut replies = Vec::with_capacity(command.reports.len());
+    let mut tallies = Tallies::default();
     for report in &command.reports {
-        replies.push(record(kv, context, report, effects)?);
+        replies.push(record(kv, context, report, &mut tallies, effects)?);
     }
+    tallies.write(kv, context.index)?;
     Ok(replies)
 }
 
@@ -59,6 +61,7 @@ fn record(
     kv: &mut impl Kv,
     context: &Context<'_>,
     report: &AttemptReport,
+    tallies: &mut Tallies,
     effects: &mut Vec<Effect>,
 ) -> Result<Recorded, TableError> {
     let Some(mut event) = tables::event(kv, report.event)? else {
@@ -105,5 +108,7 @@ fn record(
         kv.put(Table::Due, &due.key(), &[]);
     }
     tables::put_event(kv, report.event, &event);
+    let is_final = event.status == EventStatus::Failed && !was.is_ended();
+    tallies.attempt(event.connection_id, id, &report.attempt, is_final);
     Ok(Recorded::Counted(event.status))
 }

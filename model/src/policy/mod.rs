@@ -2,6 +2,7 @@
 
 pub mod destination_url;
 pub mod egress;
+pub mod issues;
 pub mod retention;
 pub mod retry;
 pub mod route;

@@ -2,6 +2,7 @@
 
 mod accepting;
 mod configuring;
+mod issues;
 mod kit;
 mod letting_go;
 mod life;

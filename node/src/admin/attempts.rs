@@ -125,6 +125,18 @@ pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, query: Query) 
     Ok(Json(show(&viewer, attempt, &stored, destination)))
 }
 
+/// An attempt as the API shows it; null when it is not kept any more.
+pub(super) fn shown(gateway: &Gateway, viewer: &Viewer, id: AttemptId) -> Result<Value, ApiError> {
+    if !freshness::is_partition(gateway, id.event.group()) {
+        return Ok(Value::Null);
+    }
+    let attempt = tables::attempt(&gateway.cluster.view(id.event.group()), id)?;
+    let destination = destination_of(gateway, id.event)?;
+    Ok(attempt.map_or(Value::Null, |attempt| {
+        show(viewer, id, &attempt, destination)
+    }))
+}
+
 fn destination_of(gateway: &Gateway, event: EventId) -> Result<Option<DestinationId>, ApiError> {
     Ok(events::stored(gateway, event)?.map(|event| event.destination_id))
 }

@@ -139,6 +139,10 @@ impl<'a> Fields<'a> {
         self.map.is_empty()
     }
 
+    pub(super) fn keys(&self) -> impl Iterator<Item = &'a str> {
+        self.map.keys().map(String::as_str)
+    }
+
     pub(super) fn value(&self, key: &str) -> Given<&'a Value> {
         match self.map.get(key) {
             None => Given::Absent,

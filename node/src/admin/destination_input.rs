@@ -112,7 +112,7 @@ fn read_url(
 }
 
 /// What can be told of a URL without asking anyone. Where its host leads is checked again at every attempt.
-fn check_url(text: &str, allowed: &[IpNet]) -> Result<(), String> {
+pub(super) fn check_url(text: &str, allowed: &[IpNet]) -> Result<(), String> {
     let url =
         Url::parse(text).map_err(|error| format!("expected an http or https URL: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {

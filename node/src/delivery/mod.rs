@@ -17,8 +17,33 @@ pub(crate) use client::guarded;
 
 use crate::gateway::Gateway;
 use actix::{Actor, Addr};
+use awc::Client;
+use bytes::Bytes;
 use dispatcher::{Dispatcher, Leave, Stop};
+use model::{
+    policy::destination_url,
+    traffic::{ErrorCode, Outcome},
+};
 use std::{sync::Arc, time::Duration};
+
+/// Posts something of the gateway's own, by the same way as every delivery.
+pub(crate) async fn post(
+    client: &Client,
+    url: String,
+    headers: Vec<(String, Bytes)>,
+    body: &Bytes,
+    limit: Duration,
+) -> Outcome {
+    if destination_url::check(&url).is_err() {
+        return Outcome::failed(ErrorCode::InvalidUrl);
+    }
+    let outgoing = request::Outgoing {
+        method: "POST".into(),
+        url,
+        headers,
+    };
+    exchange::send(client, &outgoing, body, limit).await
+}
 
 /// The delivering side of a node.
 pub(crate) struct Delivery {
