@@ -35,6 +35,8 @@ const STOPS_WITHIN: Duration = Duration::from_secs(20);
 pub struct Options {
     /// Keys of `node.toml` as `section.key`, with their values in TOML.
     pub settings: Vec<(&'static str, String)>,
+    /// Variables of every node's environment.
+    pub environment: Vec<(&'static str, String)>,
     /// Each node in a namespace of its own, instead of all on the loopback address.
     pub network: Option<Arc<Network>>,
     /// The wall clock that all nodes read, instead of the machine's.
@@ -47,6 +49,7 @@ pub struct Node {
     pub admin: SocketAddr,
     pub peer: SocketAddr,
     dir: PathBuf,
+    environment: Vec<(&'static str, String)>,
     namespace: Option<String>,
     wall_clock: Option<Arc<WallClock>>,
     child: Option<Child>,
@@ -87,6 +90,7 @@ impl Node {
             admin: socket(),
             peer: socket(),
             dir: root.join(format!("node-{}", number + 1)),
+            environment: options.environment.clone(),
             namespace: network.map(|network| network.namespace(number)),
             wall_clock: options.wall_clock.clone(),
             child: None,
@@ -183,6 +187,7 @@ impl Node {
             .arg("serve")
             .arg("--config")
             .arg(self.dir.join("node.toml"))
+            .envs(self.environment.iter().map(|(name, value)| (*name, value)))
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors)
@@ -290,6 +295,15 @@ impl Node {
     pub fn cpu_micros(&self) -> u64 {
         self.pid().map_or(0, cpu_micros)
     }
+}
+
+/// Memory that a process holds, in bytes. 0 when it is gone.
+#[must_use]
+pub fn resident_bytes(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let held = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = held.and_then(|held| held.split_ascii_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
 }
 
 /// CPU time of a process, user and system, in microseconds. 0 when it is gone.

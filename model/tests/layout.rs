@@ -4,26 +4,28 @@
 use bytes::Bytes;
 use model::{
     catalog::{
-        Backoff, Connection, DeduplicateRule, DelayRule, Destination, FilterRule, HandshakeKind,
-        Handshaken, Item, LiveSecret, Program, RatePeriod, RetryRule, Rule, Secret, Source,
-        Transformation, TransformationVersion, Verification, VersionMark,
+        Backoff, ClientAuth, ClientCredentials, Connection, DeduplicateRule, DelayRule, Destination,
+        DestinationAuth, FilterRule, HandshakeKind, Handshaken, Item, LiveSecret, Outbound, Program,
+        RatePeriod, RetryRule, Rule, Secret, Source, Tls, Transformation, TransformationVersion,
+        Verification, VersionMark,
     },
     envelope::{Envelope, PayloadRef},
     fingerprint::{Fingerprint, Scope},
     ids::{ConnectionId, DestinationId, GroupId, RequestId, SourceId, TransformationId},
     machine::{
-        AcceptRequests, Accepted, AdvanceRetention, AttemptReport, CancelEvent, Change, Command,
-        Configure, EventReply, Incoming, Keyed, KeyedEvent, Next, Once, Planned, PlannedIgnored,
-        RecordAttempts, RecordRuns, Recorded, Refusal, Reply, RetireNode, RetryEvent, RetryIgnored,
-        Run, RunEnd, RunReport, Unrouted, Verdict, decode_reply,
+        AcceptRequests, Accepted, AdvanceRetention, CancelEvent, Change, Command,
+        Configure, EventReply, FirstReport, Incoming, Keyed, KeyedEvent, Next, Once, Planned,
+        PlannedIgnored, RecordAttempts, RecordRuns, Recorded, Refusal, Reply, RetireNode, RetryEvent,
+        RetryIgnored, Run, RunEnd, RunReport, Unrouted, Verdict, decode_reply,
     },
     policy::document::Part,
     state::codec::{self, Stored},
     time::Timestamp,
     traffic::{
-        Attempt, ConsoleLine, ErrorCode, Event, EventStatus, Execution, IgnoreCause, Ignored,
-        IgnoredMeta, LineLevel, LogLevel, Origin, Outcome, RejectionCause, RequestRecord,
-        RequestState, Seen, StoredRequest, TransformationUse, Trigger, Turn,
+        Attempt, ConsoleLine, ErrorCode, Event, EventStatus, Execution, FirstAttempt, IgnoreCause,
+        Ignored, IgnoredMeta, LineLevel, LogLevel, Origin, Outcome, RejectionCause, RequestRecord,
+        RequestState, Seen, StoredRequest, Trace, TransformationUse, Trigger, Turn,
+        trace::{Sent, Timing},
     },
 };
 use proptest::prelude::*;
@@ -100,6 +102,55 @@ fn attempt() -> Attempt {
             error_code: Some(ErrorCode::Unknown),
             response_body: Bytes::from_static(b"no"),
             retry_after_ms: Some(1000),
+        },
+        trace: Trace {
+            sent: Some(Sent {
+                forwarded: vec![0, 3],
+                source_name: "shop".into(),
+                will_retry_after_s: Some(5),
+                signature: "v1,x".into(),
+                body_len: 300,
+                own: vec![("a".into(), Bytes::from_static(b"b"))],
+            }),
+            answered: vec![("server".into(), Bytes::from_static(b"s"))],
+            is_cut: true,
+            timing: Timing {
+                dns_ms: None,
+                connect_ms: Some(2),
+                first_byte_ms: Some(8),
+                total_ms: 9,
+            },
+        },
+    }
+}
+
+/// The same, as the first layout had it.
+fn first_attempt() -> Attempt {
+    Attempt {
+        trace: Trace::default(),
+        ..attempt()
+    }
+}
+
+fn outbound() -> Outbound {
+    Outbound {
+        auth: DestinationAuth::Oauth2ClientCredentials(ClientCredentials {
+            auth_server: "https://t/".into(),
+            client_id: "id".into(),
+            client_secret: Secret::new("s".into()),
+            scope: Some("all".into()),
+            authentication_type: ClientAuth::Form,
+        }),
+        other_secrets: vec![LiveSecret {
+            expires_at: Some(AT),
+            ..LiveSecret::new(Secret::new("whsec_old".into()))
+        }],
+        headers: [("x-a".to_owned(), Secret::new("b".into()))].into(),
+        timeout_ms: Some(5000),
+        tls: Tls {
+            ca_certificates: Some("ca".into()),
+            client_certificate: Some("crt".into()),
+            client_key: Some(Secret::new("key".into())),
         },
     }
 }
@@ -178,6 +229,7 @@ fn items() -> [Item; 3] {
             rate_limit: Some(5),
             rate_limit_period: RatePeriod::Concurrent,
             signing_secret: secret(),
+            outbound: Outbound::default(),
             disabled_at: Some(AT),
             created_at: AT,
             updated_at: AT,
@@ -280,7 +332,59 @@ fn the_first_layout_of_an_event_is_still_read() {
 fn a_stored_attempt_keeps_its_bytes() {
     stays(
         &attempt(),
-        "01020309687474703a2f2f612f03505554fd0068e5cf8b010000fd0968e5cf8b010000000114026e6f01fbe803",
+        "02020309687474703a2f2f612f03505554fd0068e5cf8b010000fd0968e5cf8b010000000114026e6f01fbe803010200030473686f7001050476312c78fb2c0101016101620106736572766572017301000102010809",
+    );
+}
+
+#[test]
+fn the_first_layout_of_an_attempt_is_still_read() {
+    let first = "01020309687474703a2f2f612f03505554fd0068e5cf8b010000fd0968e5cf8b010000000114026e6f01fbe803";
+    let read = codec::decode::<Attempt>(&hex::decode(first).expect("hex"));
+    assert_eq!(read.expect("readable"), first_attempt());
+}
+
+/// Twice on each disk: in the log for a while, and in the state. What a usual webhook's attempt takes must not outweigh
+/// the webhook.
+#[test]
+fn a_usual_attempt_is_lean() {
+    let header = |name: &str, value: &'static str| (name.to_owned(), Bytes::from(value));
+    let usual = Attempt {
+        requested_url: "https://shop.example.com/webhooks/orders".into(),
+        outcome: Outcome::answered(200, Bytes::from_static(b"ok"), None),
+        trace: Trace {
+            sent: Some(Sent {
+                forwarded: (0..8).collect(),
+                source_name: "orders".into(),
+                will_retry_after_s: Some(30),
+                signature: "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=".into(),
+                body_len: 1024,
+                own: Vec::new(),
+            }),
+            answered: vec![
+                header("date", "Mon, 24 Nov 2025 10:00:00 GMT"),
+                header("content-type", "text/plain; charset=utf-8"),
+                header("content-length", "2"),
+                header("server", "nginx"),
+            ],
+            ..attempt().trace
+        },
+        ..attempt()
+    };
+    let (first, now) = (
+        codec::encode(&first_attempt()).len(),
+        codec::encode(&usual).len(),
+    );
+    assert!(now <= 320, "{now} bytes; {first} without a trace");
+}
+
+#[test]
+fn a_destination_with_everything_keeps_its_json() {
+    let golden = r#"{"auth":{"type":"OAUTH2_CLIENT_CREDENTIALS","auth_server":"https://t/","client_id":"id","client_secret":"s","scope":"all","authentication_type":"x-www-form-urlencoded"},"other_secrets":[{"secret":"whsec_old","expires_at":1700000000000}],"headers":{"x-a":"b"},"timeout_ms":5000,"tls":{"ca_certificates":"ca","client_certificate":"crt","client_key":"key"}}"#;
+    let json = serde_json::to_string(&outbound()).expect("JSON");
+    assert_eq!(json, golden);
+    assert_eq!(
+        serde_json::from_str::<Outbound>(golden).ok(),
+        Some(outbound())
     );
 }
 
@@ -559,10 +663,18 @@ fn commands() -> Vec<Command<'static>> {
             requests: vec![incoming(accepted), incoming(rejected)],
         }),
         Command::RecordAttempts(RecordAttempts {
-            reports: vec![AttemptReport {
+            reports: vec![FirstReport {
                 event: request.event(1),
                 number: 1,
-                attempt: attempt(),
+                attempt: FirstAttempt {
+                    trigger: attempt().trigger,
+                    node: attempt().node,
+                    requested_url: attempt().requested_url,
+                    http_method: attempt().http_method,
+                    started_at: attempt().started_at,
+                    finished_at: attempt().finished_at,
+                    outcome: attempt().outcome,
+                },
                 next: Next::RetryAt(AT),
             }],
         }),

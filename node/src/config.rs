@@ -3,6 +3,7 @@
 mod load;
 mod manual;
 mod networks;
+mod ports;
 mod validate;
 
 #[cfg(test)]
@@ -12,7 +13,10 @@ pub(crate) use manual::sample;
 
 use ipnet::IpNet;
 use manual::{Entry, section};
-use model::catalog::Secret;
+use model::{
+    catalog::Secret,
+    policy::{egress::Reach, ports::Ports},
+};
 use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -161,9 +165,14 @@ section! {
         /// Private networks that destinations may lie in, as `10.1.0.0/16`. Every other address that is not global is refused.
         #[serde(with = "networks")]
         allow_private_networks: Vec<IpNet> = Vec::new(),
+        /// Ports that destinations may listen on, one by one or as ranges.
+        #[serde(with = "ports")]
+        allow_ports: Ports = Ports::default(),
+        /// Whether destinations may be reached over http without TLS. Those in `allow_private_networks` always may.
+        allow_http: bool = false,
         /// Attempts that one destination may have in flight on one node.
         window: u16 = 16,
-        /// A destination must have answered within this.
+        /// A destination must have answered within this, unless it has a timeout of its own.
         timeout_ms: u64 = 60_000,
         /// Attempts in flight on this node together.
         max_attempts_in_flight: usize = 1_024,
@@ -237,6 +246,17 @@ impl Peer {
     /// Whether nobody on a network can read what nodes say.
     pub(crate) fn is_private(&self) -> bool {
         self.tls || self.listen.ip().is_loopback()
+    }
+}
+
+impl Delivery {
+    /// Where deliveries may go.
+    pub(crate) fn reach(&self) -> Reach {
+        Reach {
+            allowed: self.allow_private_networks.clone(),
+            ports: self.allow_ports.clone(),
+            allow_http: self.allow_http,
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
     types::Member,
 };
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use model::{envelope::PayloadRef, ids::GroupId, machine::Effect};
 use parking_lot::{Mutex, RwLock};
 use std::{
@@ -33,6 +34,9 @@ const EFFECTS: usize = 8192;
 pub struct Leadership {
     pub term: u64,
 }
+
+/// Answers a question of another node, in bytes that both sides' actors understand. None: it can't.
+pub type Answering = Arc<dyn Fn(Bytes) -> BoxFuture<'static, Option<Bytes>> + Send + Sync>;
 
 #[derive(Clone)]
 pub struct Cluster {
@@ -58,6 +62,8 @@ pub(crate) struct Inner {
     pub(crate) led: Arc<watch::Sender<BTreeMap<GroupId, u64>>>,
     pub(crate) progress: watch::Sender<String>,
     pub(crate) draining: std::sync::atomic::AtomicBool,
+    /// Who answers what other nodes ask of this one's actors.
+    pub(crate) answering: RwLock<Option<Answering>>,
     effects: Mutex<Option<mpsc::Receiver<(GroupId, Effect)>>>,
     effect_sender: mpsc::Sender<(GroupId, Effect)>,
     pub(crate) tasks: Mutex<JoinSet<()>>,
@@ -107,6 +113,7 @@ impl Cluster {
             led: Arc::new(watch::channel(BTreeMap::new()).0),
             progress: watch::channel("starting".to_owned()).0,
             draining: false.into(),
+            answering: RwLock::default(),
             effects: Mutex::new(Some(effects)),
             effect_sender,
             tasks: Mutex::default(),
@@ -178,6 +185,18 @@ impl Cluster {
     #[must_use]
     pub fn leadership(&self) -> watch::Receiver<BTreeMap<GroupId, u64>> {
         self.inner.led.subscribe()
+    }
+
+    /// Who leads a group, as far as this node knows.
+    #[must_use]
+    pub fn leader(&self, group: GroupId) -> Option<u64> {
+        self.inner.group(group)?.leader()
+    }
+
+    /// The members of the cluster as this node knows them.
+    #[must_use]
+    pub fn members(&self) -> BTreeMap<u64, Member> {
+        self.inner.members.read().clone()
     }
 
     /// What applied commands ask of the leader's actors. There is one receiver; who comes later gets none.

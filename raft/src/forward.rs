@@ -169,6 +169,7 @@ impl Handler for Inner {
                 Call::Welcome => Answer::Welcome(self.welcome()),
                 Call::Join(request) => self.admit(request).await,
                 Call::Invite(through) => self.invite(through),
+                Call::Ask(question) => self.answer(question).await,
                 call => match self.handle_for_group(from, call).await {
                     Ok(answer) => answer,
                     Err(why) => Answer::Failed(why),
@@ -244,7 +245,7 @@ impl Inner {
                 vote,
                 meta,
             } => self.snapshot_end(of(group)?, &name, vote, meta).await?,
-            Call::Welcome | Call::Join(_) | Call::Invite(_) => {
+            Call::Welcome | Call::Join(_) | Call::Invite(_) | Call::Ask(_) => {
                 Answer::Failed("answered elsewhere".into())
             }
         })

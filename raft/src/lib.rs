@@ -1,5 +1,6 @@
 //! Agreement: openraft's groups over the one store, the peer network, and `Cluster`, the handle that everyone else sees.
 
+mod ask;
 mod change;
 mod cluster;
 mod codec;
@@ -19,7 +20,7 @@ mod state_machine;
 mod status;
 mod types;
 
-pub use cluster::{Cluster, Leadership};
+pub use cluster::{Answering, Cluster, Leadership};
 pub use config::{Config, Environment};
 pub use error::{ChangeError, ProposeError, StartError, Unavailable};
 pub use log_store::LogStore;

@@ -2,8 +2,10 @@
 
 mod support;
 
+use futures::future::FutureExt;
 use model::ids::GroupId;
 use raft::{ChangeError, Cluster, StartError};
+use std::{sync::Arc, time::Duration};
 use support::{addresses, change, config, environment, eventually, nothing, start_all, version};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -75,6 +77,27 @@ async fn three_nodes_agree_and_go_on_without_one() {
         .await;
     }
     for cluster in &clusters {
+        cluster.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_answers_what_another_one_asks() {
+    const LIMIT: Duration = Duration::from_secs(5);
+    let dirs = directories(2);
+    let clusters = start_all(&paths(&dirs), &addresses(2)).await;
+    let other = clusters[1].node_id();
+    let ask = |question: &'static str| clusters[0].ask(other, question.into(), LIMIT);
+    assert!(ask("early").await.is_err(), "nobody answers yet");
+    clusters[1].answer_with(Arc::new(|question| {
+        async move { (question != "secret").then(|| [b"to ", question.as_ref()].concat().into()) }.boxed()
+    }));
+    assert_eq!(ask("late").await.expect("an answer"), "to late");
+    assert!(ask("secret").await.is_err(), "there is no answer");
+    assert!(clusters[0].ask(99, "anyone".into(), LIMIT).await.is_err());
+    for cluster in &clusters {
+        assert_eq!(cluster.members().len(), 2);
+        assert!(cluster.leader(GroupId(1)).is_some());
         cluster.shutdown().await;
     }
 }

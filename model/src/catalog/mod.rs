@@ -6,6 +6,7 @@ mod deduplicate;
 mod destination;
 mod earlier;
 mod field;
+mod outbound;
 mod source;
 mod transformation;
 mod verification;
@@ -15,6 +16,7 @@ pub use connection::{Backoff, Connection, DelayRule, FilterRule, RetryRule, Rule
 pub use deduplicate::DeduplicateRule;
 pub use destination::{Destination, RatePeriod};
 pub use field::{Field, FieldError};
+pub use outbound::{ClientAuth, ClientCredentials, DestinationAuth, KeyPlace, Outbound, Tls};
 pub use source::{CustomResponse, ResponseKind, Source};
 pub use transformation::{Program, Transformation, TransformationVersion, VersionMark};
 pub use verification::{HandshakeKind, Handshaken, LiveSecret, Secret, Verification};

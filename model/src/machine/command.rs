@@ -16,6 +16,7 @@ const VERSION: u8 = 1;
 pub enum Command<'a> {
     #[serde(borrow)]
     AcceptRequests(AcceptRequests<'a>),
+    /// How attempts were told before they told of themselves. Nobody proposes it any more.
     RecordAttempts(RecordAttempts),
     #[serde(borrow)]
     Configure(Configure<'a>),

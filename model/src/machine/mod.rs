@@ -21,7 +21,7 @@ pub use advance_retention::AdvanceRetention;
 pub use cancel_event::CancelEvent;
 pub use command::{Command, CommandError, Reply, decode_reply};
 pub use configure::{Change, Configure, Refusal, item};
-pub use record_attempts::{AttemptReport, Next, RecordAttempts, Recorded};
+pub use record_attempts::{AttemptReport, FirstReport, Next, RecordAttempts, Recorded};
 pub use record_runs::{RecordRuns, Run, RunEnd, RunReport};
 pub use retire_node::{RetireNode, is_retired};
 pub use retry_event::{EventReply, RetryEvent};
@@ -110,7 +110,7 @@ pub fn apply(kv: &mut impl Kv, entry: Entry<'_>) -> Result<Applied, TableError> 
         Ok(Command::RecordAttempts(command)) => Reply::Recorded(record_attempts::apply(
             kv,
             &context,
-            &command,
+            command,
             &mut effects,
         )?),
         Ok(Command::Configure(command)) => {

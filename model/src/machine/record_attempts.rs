@@ -9,16 +9,25 @@ use crate::{
         tables::{self, TableError},
     },
     time::Timestamp,
-    traffic::{Attempt, Event, EventStatus, IgnoreCause, Trigger},
+    traffic::{Attempt, Event, EventStatus, FirstAttempt, IgnoreCause, Trigger},
 };
 use serde::{Deserialize, Serialize};
 
+/// Attempts of the first layout. Those of today travel in `RecordRuns`, each behind its version byte.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordAttempts {
-    pub reports: Vec<AttemptReport>,
+    pub reports: Vec<FirstReport>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FirstReport {
+    pub event: EventId,
+    pub number: u16,
+    pub attempt: FirstAttempt,
+    pub next: Next,
+}
+
+#[derive(Clone, Debug, PartialEq)]
 pub struct AttemptReport {
     pub event: EventId,
     /// Counted from 1; one more than the event had when the attempt was launched.
@@ -47,12 +56,18 @@ pub enum Recorded {
 pub(super) fn apply(
     kv: &mut impl Kv,
     context: &Context<'_>,
-    command: &RecordAttempts,
+    command: RecordAttempts,
     effects: &mut Vec<Effect>,
 ) -> Result<Vec<Recorded>, TableError> {
     let mut replies = Vec::with_capacity(command.reports.len());
-    for report in &command.reports {
-        replies.push(record(kv, context, report, effects)?);
+    for first in command.reports {
+        let report = AttemptReport {
+            event: first.event,
+            number: first.number,
+            attempt: first.attempt.into(),
+            next: first.next,
+        };
+        replies.push(record(kv, context, &report, effects)?);
     }
     Ok(replies)
 }

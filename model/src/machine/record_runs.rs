@@ -1,10 +1,7 @@
-//! Records what transformations came to on the way to an attempt: their executions beside the attempt, or the end of an
-//! event that they made none of. Such an event becomes an ignored one under the same id, from where it can be retried.
+//! Records what came of attempts, and of the transformations on the way to them: their executions beside the attempt, or
+//! the end of an event that they made none of. Such an event becomes an ignored one under the same id, from where it can be retried.
 
-use super::{
-    AttemptReport, Command, Context, Effect, Next, RecordAttempts, Recorded, event_rows,
-    record_attempts,
-};
+use super::{AttemptReport, Context, Effect, Next, Recorded, event_rows, record_attempts};
 use crate::{
     ids::{ConnectionId, EventId, ExecutionId},
     state::{
@@ -63,28 +60,18 @@ pub enum RunEnd {
     },
 }
 
-impl RecordRuns {
-    /// The command that tells these outcomes: the one that knows of no transformations, where there were none.
-    #[must_use]
-    pub fn or_attempts(reports: Vec<RunReport>) -> Command<'static> {
-        let is_plain = |report: &RunReport| {
-            report.runs.is_empty() && matches!(report.end, RunEnd::Attempted { .. })
-        };
-        if !reports.iter().all(is_plain) {
-            return Command::RecordRuns(Self { reports });
+impl From<AttemptReport> for RunReport {
+    /// An attempt on whose way no transformation ran.
+    fn from(report: AttemptReport) -> Self {
+        Self {
+            event: report.event,
+            number: report.number,
+            runs: Vec::new(),
+            end: RunEnd::Attempted {
+                attempt: report.attempt,
+                next: report.next,
+            },
         }
-        let attempts = reports.into_iter().filter_map(|report| match report.end {
-            RunEnd::Attempted { attempt, next } => Some(AttemptReport {
-                event: report.event,
-                number: report.number,
-                attempt,
-                next,
-            }),
-            RunEnd::Ignored { .. } => None,
-        });
-        Command::RecordAttempts(RecordAttempts {
-            reports: attempts.collect(),
-        })
     }
 }
 

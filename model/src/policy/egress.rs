@@ -1,7 +1,37 @@
 //! Where deliveries may go: every address that is not global is refused, unless the operator named its network.
 
+use super::ports::Ports;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
+
+/// What the operator lets this node reach.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Networks that are not global and may be reached all the same.
+    pub allowed: Vec<IpNet>,
+    pub ports: Ports,
+    /// Whether global addresses may be spoken to without TLS. Those in `allowed` always may.
+    pub allow_http: bool,
+}
+
+impl Reach {
+    /// Whether a connection may be made to this address.
+    #[must_use]
+    pub fn may_connect(&self, address: IpAddr) -> bool {
+        may_connect(address, &self.allowed)
+    }
+
+    /// Whether what goes to this address may be read by anyone on the way.
+    #[must_use]
+    pub fn may_speak_plainly(&self, address: IpAddr) -> bool {
+        let address = unmapped(address);
+        self.allow_http
+            || self
+                .allowed
+                .iter()
+                .any(|network| network.contains(&address))
+    }
+}
 
 /// Networks that are not global unicast (IANA's special-purpose registries, RFC 6890 and its followers).
 const REFUSED_V4: [(Ipv4Addr, u8); 16] = [
@@ -38,10 +68,15 @@ const REFUSED_V6: [([u16; 8], u8); 11] = [
     ([0xff00, 0, 0, 0, 0, 0, 0, 0], 8),
 ];
 
-/// Where clouds keep their machines' credentials: no list of allowed networks opens these.
-const NEVER: [IpAddr; 2] = [
+/// Where clouds keep their machines' credentials: no list of allowed networks opens these. One of them looks global.
+const NEVER: [IpAddr; 7] = [
     IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
+    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),
+    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 23)),
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)),
 ];
 
 /// Whether a delivery may connect to this address.
@@ -56,10 +91,13 @@ pub fn may_connect(address: IpAddr, allowed: &[IpNet]) -> bool {
 fn unmapped(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(v6) => {
-            let nat64 = v6.segments()[..6] == [0x64, 0xff9b, 0, 0, 0, 0];
+            let segments = v6.segments();
+            let nat64 = segments[..6] == [0x64, 0xff9b, 0, 0, 0, 0];
+            // A tunnel's end (RFC 5214): the last half says where it leads.
+            let isatap = segments[4] & !0x200 == 0 && segments[5] == 0x5efe;
             match v6.to_ipv4_mapped() {
                 Some(v4) => IpAddr::V4(v4),
-                None if nat64 => {
+                None if nat64 || isatap && is_global(address) => {
                     let [.., a, b, c, d] = v6.octets();
                     IpAddr::V4(Ipv4Addr::new(a, b, c, d))
                 }
@@ -186,6 +224,11 @@ mod tests {
             "fe80::1",
             "fec0::1",
             "ff02::1",
+            "::ffff:0:127.0.0.1",
+            "2606:4700::5efe:10.0.0.1",
+            "2606:4700::200:5efe:127.0.0.1",
+            "64:ff9b::169.254.169.254",
+            "168.63.129.16",
         ] {
             assert!(!may(refused), "{refused}");
         }
@@ -200,6 +243,21 @@ mod tests {
             may("127.0.0.1") && may("169.254.1.1") && may("::ffff:127.0.0.1") && may("fd00::1")
         );
         assert!(!may("169.254.169.254") && !may("::ffff:169.254.169.254") && !may("fd00:ec2::254"));
+        assert!(!may("169.254.170.2") && !may("64:ff9b::169.254.169.254"));
+    }
+
+    #[test]
+    fn only_an_opened_network_is_spoken_to_without_tls() {
+        let mut reach = Reach {
+            allowed: vec!["10.0.0.0/8".parse().expect("a network")],
+            ..Reach::default()
+        };
+        let v4 = |a, b, c, d| IpAddr::V4(Ipv4Addr::new(a, b, c, d));
+        assert!(
+            reach.may_speak_plainly(v4(10, 1, 1, 1)) && !reach.may_speak_plainly(v4(1, 1, 1, 1))
+        );
+        reach.allow_http = true;
+        assert!(reach.may_speak_plainly(v4(1, 1, 1, 1)) && !reach.may_connect(v4(127, 0, 0, 1)));
     }
 
     #[test]

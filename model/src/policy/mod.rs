@@ -2,12 +2,15 @@
 
 pub mod dedup;
 pub mod delay;
+pub mod certificate;
 pub mod destination_url;
 pub mod document;
 pub mod egress;
 pub mod fields;
 pub mod filter;
+pub mod outgoing;
 pub mod placement;
+pub mod ports;
 pub mod retention;
 pub mod retry;
 pub mod route;

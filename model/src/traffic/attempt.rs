@@ -1,6 +1,11 @@
 //! An attempt: one try to deliver an event, and what came of it.
 
-use crate::{ids::NodeId, state::codec::Stored, time::Timestamp};
+use super::Trace;
+use crate::{
+    ids::NodeId,
+    state::codec::{self, CodecError, Stored},
+    time::Timestamp,
+};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +17,20 @@ pub enum Trigger {
     Manual,
     BulkRetry,
     Unpause,
+}
+
+impl Trigger {
+    /// The API's word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Initial => "INITIAL",
+            Self::Automatic => "AUTOMATIC",
+            Self::Manual => "MANUAL",
+            Self::BulkRetry => "BULK_RETRY",
+            Self::Unpause => "UNPAUSE",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +65,8 @@ pub enum ErrorCode {
     PayloadMissing,
     SocketClosed,
     Unknown,
+    InvalidCharacter,
+    Oauth2HandshakeFailed,
 }
 
 /// What one HTTP exchange came to.
@@ -100,6 +121,7 @@ pub struct Attempt {
     pub started_at: Timestamp,
     pub finished_at: Timestamp,
     pub outcome: Outcome,
+    pub trace: Trace,
 }
 
 impl Attempt {
@@ -115,5 +137,42 @@ impl Attempt {
 
 impl Stored for Attempt {
     const WHAT: &'static str = "attempt";
+    const VERSION: u8 = 2;
+
+    fn read_earlier(version: u8, body: &[u8]) -> Option<Result<Self, CodecError>> {
+        (version == FirstAttempt::VERSION)
+            .then(|| codec::decode_body::<FirstAttempt>(body).map(Self::from))
+    }
+}
+
+/// The first layout of an attempt: it told what came of it and not how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirstAttempt {
+    pub trigger: Trigger,
+    pub node: NodeId,
+    pub requested_url: String,
+    pub http_method: String,
+    pub started_at: Timestamp,
+    pub finished_at: Timestamp,
+    pub outcome: Outcome,
+}
+
+impl Stored for FirstAttempt {
+    const WHAT: &'static str = "attempt";
     const VERSION: u8 = 1;
+}
+
+impl From<FirstAttempt> for Attempt {
+    fn from(first: FirstAttempt) -> Self {
+        Self {
+            trigger: first.trigger,
+            node: first.node,
+            requested_url: first.requested_url,
+            http_method: first.http_method,
+            started_at: first.started_at,
+            finished_at: first.finished_at,
+            outcome: first.outcome,
+            trace: Trace::default(),
+        }
+    }
 }

@@ -9,7 +9,7 @@ use model::{
     machine::{
         self, AcceptRequests, AdvanceRetention, Applied, AttemptReport, CancelEvent, Change,
         Command, Configure, Entry, Incoming, Keyed, KeyedEvent, Next, Once, Planned,
-        RecordAttempts, Reply, RetryEvent, Unrouted, Verdict, decode_reply,
+        RecordRuns, Reply, RetryEvent, Unrouted, Verdict, decode_reply,
     },
     state::{
         keys::Due,
@@ -19,7 +19,7 @@ use model::{
     },
     time::Timestamp,
     traffic::{
-        Attempt, ErrorCode, Event, EventStatus, IgnoreCause, Ignored, Outcome, RejectionCause,
+        Attempt, ErrorCode, Event, EventStatus, IgnoreCause, Ignored, Outcome, RejectionCause, Trace,
         Trigger,
     },
 };
@@ -177,13 +177,14 @@ pub(crate) fn accept(requests: Vec<Incoming<'_>>) -> Command<'_> {
 }
 
 pub(crate) fn record(event: EventId, number: u16, next: Next) -> Command<'static> {
-    Command::RecordAttempts(RecordAttempts {
-        reports: vec![AttemptReport {
-            event,
-            number,
-            attempt: attempt(next),
-            next,
-        }],
+    let report = AttemptReport {
+        event,
+        number,
+        attempt: attempt(next),
+        next,
+    };
+    Command::RecordRuns(RecordRuns {
+        reports: vec![report.into()],
     })
 }
 
@@ -201,6 +202,7 @@ pub(crate) fn attempt(next: Next) -> Attempt {
         started_at: NOW,
         finished_at: NOW,
         outcome,
+        trace: Trace::default(),
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
     event_filter, events, freshness,
     page::{Page, PageRequest},
     query::Query,
-    times,
+    times, traffic_data,
     traffic_page::Kind,
     traffic_scan::Span,
     views::Viewer,
@@ -15,7 +15,7 @@ use actix_web::web::{self, Data, Json, Path};
 use model::{
     ids::{AttemptId, DestinationId, EventId},
     state::{codec, kv::Table, tables},
-    traffic::Attempt,
+    traffic::{Attempt, RequestRecord, trace::Told},
 };
 use serde_json::{Value, json};
 
@@ -60,8 +60,8 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
         };
         let viewer = Viewer::of(&gateway, &query);
         let models = page.rows.iter().map(|(_, (id, attempt))| {
-            let destination = destination_of(&gateway, id.event)?;
-            let mut model = show(&viewer, *id, attempt, destination);
+            let around = Around::of(&gateway, id.event)?;
+            let mut model = show(&viewer, *id, attempt, &around);
             model["transformations"] = versions_of(&gateway, *id)?;
             Ok(model)
         });
@@ -122,9 +122,9 @@ pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, query: Query) 
     }
     freshness::wait(&gateway, &query, [group]).await?;
     let stored = tables::attempt(&gateway.cluster.view(group), attempt)?.ok_or_else(not_found)?;
-    let destination = destination_of(&gateway, attempt.event)?;
+    let around = Around::of(&gateway, attempt.event)?;
     let viewer = Viewer::of(&gateway, &query);
-    let mut model = show(&viewer, attempt, &stored, destination);
+    let mut model = show(&viewer, attempt, &stored, &around);
     model["transformations"] = versions_of(&gateway, attempt)?;
     Ok(Json(model))
 }
@@ -150,17 +150,46 @@ fn versions_of(gateway: &Gateway, id: AttemptId) -> Result<Value, ApiError> {
         .collect())
 }
 
-fn destination_of(gateway: &Gateway, event: EventId) -> Result<Option<DestinationId>, ApiError> {
-    Ok(events::stored(gateway, event)?.map(|event| event.destination_id))
+/// What an attempt's row does not say itself.
+#[derive(Default)]
+struct Around {
+    destination: Option<DestinationId>,
+    request: Option<RequestRecord>,
 }
 
-fn show(
-    viewer: &Viewer,
-    id: AttemptId,
-    attempt: &Attempt,
-    destination: Option<DestinationId>,
-) -> Value {
-    let outcome = &attempt.outcome;
+impl Around {
+    fn of(gateway: &Gateway, id: EventId) -> Result<Self, ApiError> {
+        let Some(event) = events::stored(gateway, id)? else {
+            return Ok(Self::default());
+        };
+        let request = tables::request(&gateway.cluster.view(id.group()), id.request())?;
+        let record = request.map(|request| codec::decode(&request.record));
+        Ok(Self {
+            destination: Some(event.destination_id),
+            request: record.transpose()?,
+        })
+    }
+}
+
+/// The headers that went out, and how long their body was. None: nothing went out, or it is not known any more.
+fn sent_headers(id: AttemptId, attempt: &Attempt, request: Option<&RequestRecord>) -> Value {
+    let (Some(sent), Some(request)) = (&attempt.trace.sent, request) else {
+        return Value::Null;
+    };
+    let told = Told {
+        id,
+        trigger: attempt.trigger,
+        at: attempt.started_at,
+        url: &attempt.requested_url,
+    };
+    let mut shown = traffic_data::headers(&sent.headers(&told, request));
+    let length = sent.body_len.to_string();
+    shown.insert("content-length".to_owned(), length.into());
+    shown.into()
+}
+
+fn show(viewer: &Viewer, id: AttemptId, attempt: &Attempt, around: &Around) -> Value {
+    let (outcome, trace) = (&attempt.outcome, &attempt.trace);
     let finished_at = times::show(attempt.finished_at);
     let responded = outcome.response_status.is_some();
     let body = match outcome.response_body.as_ref() {
@@ -171,7 +200,7 @@ fn show(
         "id": id.to_string(),
         "team_id": viewer.team,
         "event_id": id.event,
-        "destination_id": destination.map(|id| id.to_string()).unwrap_or_default(),
+        "destination_id": around.destination.map(|id| id.to_string()).unwrap_or_default(),
         "response_status": outcome.response_status,
         "attempt_number": id.number,
         "trigger": attempt.trigger,
@@ -179,6 +208,16 @@ fn show(
         "body": body,
         "requested_url": attempt.requested_url,
         "http_method": attempt.http_method,
+        "request_headers": sent_headers(id, attempt, around.request.as_ref()),
+        "response_headers": responded.then(|| traffic_data::headers(&trace.answered)),
+        "headers_cut": trace.is_cut,
+        "timing": {
+            "dns_ms": trace.timing.dns_ms,
+            "connect_ms": trace.timing.connect_ms,
+            "first_byte_ms": trace.timing.first_byte_ms,
+            "total_ms": trace.timing.total_ms,
+        },
+        "node_id": attempt.node,
         "bulk_retry_id": null,
         "status": attempt.status(),
         "successful_at": outcome.is_success().then_some(&finished_at),
@@ -196,8 +235,12 @@ mod tests {
     use super::*;
     use bytes::Bytes;
     use model::{
+        ids::SourceId,
         time::Timestamp,
-        traffic::{ErrorCode, Outcome, Trigger},
+        traffic::{
+            ErrorCode, Origin, Outcome, Trace, Trigger,
+            trace::{Sent, Timing},
+        },
     };
 
     fn shown(outcome: Outcome) -> Value {
@@ -209,17 +252,62 @@ mod tests {
             started_at: Timestamp(1000),
             finished_at: Timestamp(1250),
             outcome,
+            trace: Trace {
+                sent: Some(Sent {
+                    forwarded: vec![1],
+                    source_name: "shop".into(),
+                    signature: "v1,x".into(),
+                    body_len: 5,
+                    own: vec![("authorization".into(), Bytes::from("[redacted]"))],
+                    ..Sent::default()
+                }),
+                answered: vec![("server".into(), Bytes::from("s"))],
+                is_cut: false,
+                timing: Timing {
+                    connect_ms: Some(3),
+                    total_ms: 250,
+                    ..Timing::default()
+                },
+            },
         };
         let id = AttemptId {
             event: EventId(7),
             number: 2,
         };
-        show(
-            &Viewer::for_tests(false),
-            id,
-            &attempt,
-            Some(DestinationId(1)),
-        )
+        let header = |name: &str, value: &'static str| (name.to_owned(), Bytes::from(value));
+        let around = Around {
+            destination: Some(DestinationId(1)),
+            request: Some(RequestRecord {
+                source_id: SourceId(1),
+                received_at: Timestamp(0),
+                method: "POST".into(),
+                path: String::new(),
+                query: String::new(),
+                headers: vec![header("cookie", "c"), header("x-mine", "kept")],
+                origin: Origin::Unproven,
+            }),
+        };
+        show(&Viewer::for_tests(false), id, &attempt, &around)
+    }
+
+    #[test]
+    fn a_dispute_is_settled_by_what_went_out_and_came_back() {
+        let view = shown(Outcome::answered(500, Bytes::from("no"), None));
+        let sent = &view["request_headers"];
+        assert_eq!(sent["host"], "a.example");
+        assert_eq!(sent["x-mine"], "kept");
+        assert_eq!(sent["cookie"], Value::Null);
+        assert_eq!(sent["x-tidegate-attempt-number"], "2");
+        assert_eq!(sent["webhook-timestamp"], "1");
+        assert_eq!(sent["webhook-signature"], "v1,x");
+        assert_eq!(sent["content-length"], "5");
+        assert_eq!(view["response_headers"]["server"], "s");
+        let timing =
+            json!({"dns_ms": null, "connect_ms": 3, "first_byte_ms": null, "total_ms": 250});
+        assert_eq!(view["timing"], timing);
+        assert_eq!(view["node_id"], 1);
+        let unanswered = shown(Outcome::failed(ErrorCode::Timeout));
+        assert_eq!(unanswered["response_headers"], Value::Null);
     }
 
     #[test]

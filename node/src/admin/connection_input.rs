@@ -275,6 +275,7 @@ fn read_destination(
 mod tests {
     use super::*;
     use crate::admin::body::Body;
+    use model::policy::egress::Reach;
     use serde_json::{Value, json};
 
     fn upsert(
@@ -289,7 +290,7 @@ mod tests {
             destination: destination_input::Fresh {
                 id: DestinationId(seed),
                 key: [1; 32],
-                allowed: Vec::new(),
+                reach: Reach::default(),
             },
             transformations: Vec::new(),
         };
@@ -307,7 +308,7 @@ mod tests {
         json!({
             "name": "c",
             "source": {"name": "s"},
-            "destination": {"name": "d", "config": {"url": "http://a.example"}},
+            "destination": {"name": "d", "config": {"url": "https://a.example"}},
             "rules": [{"type": "delay", "delay": 5}],
         })
     }
@@ -363,7 +364,7 @@ mod tests {
             destination: destination_input::Fresh {
                 id: DestinationId(9),
                 key: [1; 32],
-                allowed: Vec::new(),
+                reach: Reach::default(),
             },
             transformations: Vec::new(),
         };

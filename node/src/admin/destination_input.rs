@@ -3,38 +3,29 @@
 use super::{
     api_error::ApiError,
     body::{Fields, Given},
-    names,
+    destination_auth, destination_signing, destination_tls, names,
 };
-use base64::{Engine, prelude::BASE64_STANDARD};
-use ipnet::IpNet;
+use awc::http::Uri;
 use model::{
-    catalog::{Catalog, Destination, RatePeriod, Secret},
+    catalog::{Catalog, Destination, Outbound, RatePeriod, Secret},
     ids::DestinationId,
-    policy::egress,
+    policy::{destination_url, egress::Reach, outgoing},
     time::Timestamp,
 };
-use std::{net::IpAddr, sync::Arc};
+use serde_json::Value;
+use std::{collections::BTreeMap, sync::Arc};
 use url::{Host, Url};
 
-const MAX_URL: usize = 2048;
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
-const SECRET_PREFIX: &str = "whsec_";
+const TIMEOUT_MIN_MS: u64 = 1_000;
+const TIMEOUT_MAX_MS: u64 = 120_000;
 
-/// What only the caller knows: the id and the signing key that a new destination gets, and the operator's private networks.
+/// What only the caller knows: the id and the keys that a new destination gets, and how far the operator lets it reach.
 #[derive(Clone, Debug)]
 pub(super) struct Fresh {
     pub(super) id: DestinationId,
     pub(super) key: [u8; 32],
-    pub(super) allowed: Vec<IpNet>,
-}
-
-impl Fresh {
-    fn secret(&self) -> Secret {
-        Secret::new(format!(
-            "{SECRET_PREFIX}{}",
-            BASE64_STANDARD.encode(self.key)
-        ))
-    }
+    pub(super) reach: Reach,
 }
 
 /// The destination after a body was applied to the kept one, or a new one. What the body does not name stays as it is.
@@ -55,11 +46,13 @@ pub(super) fn read(
     };
     let forwarding_disabled = config.flag("path_forwarding_disabled")?;
     let (rate_limit, rate_limit_period) = read_pace(&config, kept)?;
+    let signing = destination_signing::read(&config, kept, &fresh.key)?;
+    let outbound = read_outbound(&config, kept, fresh, now)?;
     Ok(Destination {
         id: kept.map_or(fresh.id, |kept| kept.id),
         name: names::required(fields, kept.map(|kept| kept.name.as_str()))?,
         description: names::description(fields, kept.and_then(|k| k.description.clone()))?,
-        url: read_url(&config, kept, &fresh.allowed)?,
+        url: read_url(&config, kept, &fresh.reach)?,
         http_method: read_method(&config, kept)?,
         path_forwarding: match forwarding_disabled {
             Given::Value(disabled) => !disabled,
@@ -68,7 +61,11 @@ pub(super) fn read(
         },
         rate_limit,
         rate_limit_period,
-        signing_secret: read_secret(&config, kept)?.unwrap_or_else(|| fresh.secret()),
+        signing_secret: signing.secret,
+        outbound: Outbound {
+            other_secrets: signing.others,
+            ..outbound
+        },
         disabled_at: kept.and_then(|kept| kept.disabled_at),
         created_at: kept.map_or(now, |kept| kept.created_at),
         updated_at: now,
@@ -100,43 +97,94 @@ pub(super) fn check_name(catalog: &Catalog, destination: &Destination) -> Result
 fn read_url(
     config: &Fields<'_>,
     kept: Option<&Destination>,
-    allowed: &[IpNet],
+    reach: &Reach,
 ) -> Result<String, ApiError> {
-    let text = match (config.text("url", MAX_URL)?, kept) {
+    let text = match (config.text("url", destination_url::LEN_MAX)?, kept) {
         (Given::Value(text), _) => text,
         (Given::Absent, Some(kept)) => return Ok(kept.url.clone()),
         _ => return Err(config.invalid("url", "expected an http or https URL")),
     };
-    check_url(text, allowed).map_err(|reason| config.invalid("url", reason))?;
+    checked_url(text, reach).map_err(|reason| config.invalid("url", reason))
+}
+
+/// A URL as it is kept. A host in another script is kept as the name that it stands for; where a name leads is judged at
+/// every connect.
+pub(super) fn checked_url(text: &str, reach: &Reach) -> Result<String, String> {
+    let unreadable =
+        |error: &dyn std::fmt::Display| format!("expected an http or https URL: {error}");
+    let parsed = Url::parse(text).map_err(|error| unreadable(&error))?;
+    let text = match parsed.host() {
+        Some(Host::Domain(_)) if !text.is_ascii() => parsed.as_str(),
+        _ => text,
+    };
+    destination_url::check(text, reach)?;
+    text.parse::<Uri>().map_err(|error| unreadable(&error))?;
     Ok(text.to_owned())
 }
 
-/// What can be told of a URL without asking anyone. Where its host leads is checked again at every attempt.
-fn check_url(text: &str, allowed: &[IpNet]) -> Result<(), String> {
-    let url =
-        Url::parse(text).map_err(|error| format!("expected an http or https URL: {error}"))?;
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err("expected an http or https URL".into());
+/// How requests go out, but for what they are signed with.
+fn read_outbound(
+    config: &Fields<'_>,
+    kept: Option<&Destination>,
+    fresh: &Fresh,
+    now: Timestamp,
+) -> Result<Outbound, ApiError> {
+    let kept = kept.map(|kept| &kept.outbound);
+    let auth = destination_auth::read(config, kept.map(|kept| &kept.auth), &fresh.reach)?;
+    let headers = read_headers(config, kept)?;
+    let claimed = destination_auth::header(&auth);
+    if let Some(name) = headers.keys().find(|name| Some(*name) == claimed.as_ref()) {
+        let taken = format!("{name:?} is set by {}", auth.name());
+        return Err(config.invalid("headers", taken));
     }
-    let literal = match url.host() {
-        Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
-        Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
-        _ => None,
+    let timeout_ms = config.whole("timeout_ms", TIMEOUT_MIN_MS, TIMEOUT_MAX_MS)?;
+    Ok(Outbound {
+        tls: destination_tls::read(config, kept.map(|kept| &kept.tls), now)?,
+        timeout_ms: timeout_ms
+            .map(|timeout_ms| u32::try_from(timeout_ms).unwrap_or(u32::MAX))
+            .or_kept(kept.and_then(|kept| kept.timeout_ms)),
+        other_secrets: Vec::new(),
+        headers,
+        auth,
+    })
+}
+
+/// Headers that every request carries: those that are given stand for all.
+fn read_headers(
+    config: &Fields<'_>,
+    kept: Option<&Outbound>,
+) -> Result<BTreeMap<String, Secret>, ApiError> {
+    const KEY: &str = "headers";
+    let given = match config.value(KEY) {
+        Given::Absent => return Ok(kept.map(|kept| kept.headers.clone()).unwrap_or_default()),
+        Given::Null => return Ok(BTreeMap::new()),
+        Given::Value(value) => value,
     };
-    if let Some(address) = literal
-        && !egress::may_connect(address, allowed)
-    {
-        return Err(format!(
-            "expected an address that is global or in delivery.allow_private_networks, got {address}"
-        ));
+    let expected = format!(
+        "expected an object of at most {} headers",
+        outgoing::HEADERS_MAX
+    );
+    let map = given
+        .as_object()
+        .filter(|map| map.len() <= outgoing::HEADERS_MAX);
+    let map = map.ok_or_else(|| config.invalid(KEY, expected))?;
+    let mut headers = BTreeMap::new();
+    for (name, value) in map {
+        let invalid = |reason: String| config.invalid(&format!("{KEY}.{name}"), reason);
+        outgoing::check_name(name).map_err(invalid)?;
+        let Value::String(value) = value else {
+            return Err(invalid("expected a string".into()));
+        };
+        outgoing::check_value(value.as_bytes()).map_err(invalid)?;
+        let name = name.to_ascii_lowercase();
+        if headers
+            .insert(name.clone(), Secret::new(value.clone()))
+            .is_some()
+        {
+            return Err(config.invalid(KEY, format!("expected {name:?} once")));
+        }
     }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("expected no user name or password in it".into());
-    }
-    if url.fragment().is_some() {
-        return Err("expected no fragment in it".into());
-    }
-    Ok(())
+    Ok(headers)
 }
 
 fn read_method(
@@ -177,52 +225,21 @@ fn read_pace(
     Ok((limit, period.unwrap_or(RatePeriod::Second)))
 }
 
-/// A signing secret that the operator brings. None: the fresh one.
-fn read_secret(
-    config: &Fields<'_>,
-    kept: Option<&Destination>,
-) -> Result<Option<Secret>, ApiError> {
-    match config.text("auth_type", 64)? {
-        // What clients call the gateway's own signature is Standard Webhooks here.
-        Given::Absent | Given::Null | Given::Value("HOOKDECK_SIGNATURE") => {}
-        Given::Value(other) => {
-            return Err(ApiError::not_available(&format!(
-                "{}: {other}",
-                config.path("auth_type")
-            )));
-        }
-    }
-    let kept = kept.map(|kept| kept.signing_secret.clone());
-    let Some(auth) = config.object("auth")?.value() else {
-        return Ok(kept);
-    };
-    let Some(secret) = auth.text("signing_secret", 256)?.value() else {
-        return Ok(kept);
-    };
-    let key = secret
-        .strip_prefix(SECRET_PREFIX)
-        .and_then(|key| BASE64_STANDARD.decode(key).ok())
-        .filter(|key| (24..=64).contains(&key.len()));
-    match key {
-        Some(_) => Ok(Some(Secret::new(secret.to_owned()))),
-        None => Err(auth.invalid(
-            "signing_secret",
-            "expected whsec_ and the base64 of 24 to 64 random bytes",
-        )),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::admin::body::Body;
-    use serde_json::{Value, json};
+    use model::policy::signing::Version;
+    use serde_json::json;
 
     fn over(kept: Option<&Destination>, body: Value) -> Result<Destination, ApiError> {
         let fresh = Fresh {
             id: DestinationId(1),
             key: [7; 32],
-            allowed: vec!["10.1.0.0/16".parse().expect("a network")],
+            reach: Reach {
+                allowed: vec!["10.1.0.0/16".parse().expect("a network")],
+                ..Reach::default()
+            },
         };
         read(&Body::of(body).fields(), kept, &fresh, Timestamp(7))
     }
@@ -234,9 +251,41 @@ mod tests {
 
     #[test]
     fn a_fresh_destination_signs_with_a_secret_of_its_own() {
-        let secret = plain().signing_secret;
-        let key = secret.reveal().strip_prefix("whsec_").expect("the prefix");
-        assert_eq!(BASE64_STANDARD.decode(key).expect("base64"), [7; 32]);
+        assert_eq!(plain().signing_secret, Version::V1.fresh(&[7; 32]));
+    }
+
+    #[test]
+    fn a_host_of_another_script_is_kept_as_the_name_that_it_stands_for() {
+        let at = |url: &str| over(None, json!({"name": "d", "config": {"url": url}}));
+        let kept = at("https://b\u{fc}cher.example/a").expect("a name");
+        assert_eq!(kept.url, "https://xn--bcher-kva.example/a");
+        // Digits of another script are no way around the form of an address.
+        for url in [
+            "https://\u{2460}\u{2461}\u{2466}.0.0.1/",
+            "http://10\u{3002}1.2.3/",
+        ] {
+            let error = at(url).expect_err(url);
+            assert!(error.message().starts_with("config.url: "), "{error}");
+        }
+    }
+
+    #[test]
+    fn headers_and_a_timeout_are_the_destinations_own() {
+        let config =
+            json!({"headers": {"X-Team": "a", "authorization": "Token t"}, "timeout_ms": 5000});
+        let kept = over(Some(&plain()), json!({ "config": config })).expect("a destination");
+        assert_eq!(kept.outbound.headers["x-team"].reveal(), "a");
+        assert_eq!(kept.outbound.timeout_ms, Some(5000));
+        let again = over(Some(&kept), json!({"config": {"rate_limit": null}}));
+        assert_eq!(again, Ok(kept.clone()));
+        let bearer = json!({"auth_type": "BEARER_TOKEN", "auth": {"token": "t"}});
+        let twice = over(Some(&kept), json!({ "config": bearer })).expect_err("two of a name");
+        assert!(twice.message().starts_with("config.headers: "), "{twice}");
+        let none = over(
+            Some(&kept),
+            json!({"config": {"headers": null, "timeout_ms": null}}),
+        );
+        assert_eq!(none, Ok(plain()));
     }
 
     #[test]
@@ -268,7 +317,7 @@ mod tests {
             let error = at(url).expect_err(url);
             assert!(error.message().starts_with("config.url: "), "{error}");
         }
-        assert!(at("http://10.1.2.3:9000/").is_ok() && at("http://1.1.1.1/").is_ok());
+        assert!(at("http://10.1.2.3:9000/").is_ok() && at("https://1.1.1.1/").is_ok());
     }
 
     #[test]
@@ -286,7 +335,7 @@ mod tests {
     fn bad_fields_are_named() {
         let config = |config: Value| json!({"name": "d", "config": config});
         let with = |key: &str, value: Value| {
-            let mut all = json!({"url": "http://a.example"});
+            let mut all = json!({"url": "https://a.example"});
             all[key] = value;
             config(all)
         };
@@ -305,7 +354,29 @@ mod tests {
                 "config.rate_limit_period",
             ),
             (with("http_method", json!("BREW")), "config.http_method"),
-            (with("auth_type", json!("BEARER_TOKEN")), "config.auth_type"),
+            (
+                with("auth_type", json!("BEARER_TOKEN")),
+                "config.auth.token",
+            ),
+            (config(json!({"url": "http://1.1.1.1/"})), "config.url"),
+            (config(json!({"url": "https://a.example:22"})), "config.url"),
+            (with("timeout_ms", json!(999)), "config.timeout_ms"),
+            (with("timeout_ms", json!(120_001)), "config.timeout_ms"),
+            (with("headers", json!([])), "config.headers"),
+            (with("headers", json!({"Host": "x"})), "config.headers.Host"),
+            (
+                with("headers", json!({"x-a": "b\r\nx-c: d"})),
+                "config.headers.x-a",
+            ),
+            (with("headers", json!({"x-a": 5})), "config.headers.x-a"),
+            (
+                with("headers", json!({"x-a": "1", "X-A": "2"})),
+                "config.headers",
+            ),
+            (
+                with("ca_certificates", json!("x")),
+                "config.ca_certificates",
+            ),
             (
                 with("auth", json!({"signing_secret": "whsec_AAAA"})),
                 "config.auth.signing_secret",

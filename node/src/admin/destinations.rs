@@ -5,7 +5,7 @@ use super::{
     body::Body,
     catalog_page::{self, CatalogFilter, time_key},
     changes::{self, Decision},
-    destination_input, freshness,
+    destination_input, destination_signing, freshness,
     page::PageRequest,
     query::Query,
     views::Viewer,
@@ -113,6 +113,23 @@ pub(super) async fn update(
     Ok(Json(Viewer::of(&gateway, &query).destination(&destination)))
 }
 
+/// A new signing secret beside the old ones, which end after a grace.
+pub(super) async fn rotate(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    query: Query,
+    body: Body,
+) -> Answer {
+    let drawn = drawn();
+    let made = changes::make(&gateway, |catalog, now| {
+        let kept = known(catalog, &id)?;
+        let destination = destination_signing::rotate(&body.fields(), kept, &drawn, now)?;
+        Ok(decided(Some(kept), destination))
+    });
+    let destination = made.await?;
+    Ok(Json(Viewer::of(&gateway, &query).destination(&destination)))
+}
+
 pub(super) async fn enable(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
     switch(&gateway, &id, &query, |_| None).await
 }
@@ -167,14 +184,18 @@ fn user_of(catalog: &Catalog, id: DestinationId) -> Option<&Arc<Connection>> {
 
 /// What a new destination gets. Drawn once, however often the change is decided.
 pub(super) fn fresh(gateway: &Gateway) -> destination_input::Fresh {
+    destination_input::Fresh {
+        id: DestinationId::mint(world::now(), world::entropy()),
+        key: drawn(),
+        reach: gateway.config.delivery.reach(),
+    }
+}
+
+fn drawn() -> [u8; 32] {
     let mut key = [0; 32];
     key[..16].copy_from_slice(&world::entropy().to_be_bytes());
     key[16..].copy_from_slice(&world::entropy().to_be_bytes());
-    destination_input::Fresh {
-        id: DestinationId::mint(world::now(), world::entropy()),
-        key,
-        allowed: gateway.config.delivery.allow_private_networks.clone(),
-    }
+    key
 }
 
 fn known<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a Destination, ApiError> {

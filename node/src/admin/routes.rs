@@ -76,6 +76,7 @@ fn configuration(cfg: &mut web::ServiceConfig) {
             .route(put().to(destinations::update))
             .route(delete().to(destinations::delete)),
     )
+    .service(at("/destinations/{id}/rotate").route(put().to(destinations::rotate)))
     .service(at("/destinations/{id}/enable").route(put().to(destinations::enable)))
     .service(at("/destinations/{id}/unarchive").route(put().to(destinations::enable)))
     .service(at("/destinations/{id}/disable").route(put().to(destinations::disable)))

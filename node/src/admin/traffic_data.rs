@@ -112,16 +112,16 @@ fn show(record: &RequestRecord, base_url: &str, body: Option<&[u8]>) -> Value {
         "path": record.path,
         "query": record.query,
         "parsed_query": parsed_query(&record.query),
-        "headers": headers(record),
+        "headers": headers(&record.headers),
         "body": body.map_or(Value::Null, |body| shown_body(body, is_json)),
         "is_large_payload": body.is_none(),
     })
 }
 
 /// Values of one name are joined, as clients take strings only.
-fn headers(record: &RequestRecord) -> Map<String, Value> {
+pub(super) fn headers(headers: &[(String, Bytes)]) -> Map<String, Value> {
     let mut shown: Map<String, Value> = Map::new();
-    for (name, value) in &record.headers {
+    for (name, value) in headers {
         let value = match HIDDEN_HEADERS.contains(&name.as_str()) {
             true => "[hidden]".to_owned(),
             false => String::from_utf8_lossy(value).into_owned(),

@@ -1,13 +1,17 @@
 //! Configured things as the API shows them. Secrets appear only where `include=config.auth` asks for them.
 
-use super::{connection_input::Connected, query::Query, rules, times};
+use super::{connection_input::Connected, destination_auth, query::Query, rules, times};
 use crate::gateway::Gateway;
 use model::{
     catalog::{
-        Destination, HandshakeKind, LiveSecret, Program, RatePeriod, ResponseKind, Source,
-        Transformation, TransformationVersion, Verification,
+        Destination, DestinationAuth, HandshakeKind, LiveSecret, Program, RatePeriod, ResponseKind,
+        Secret, Source, Transformation, TransformationVersion, Verification,
     },
-    policy::signature::{self, registry},
+    policy::{
+        certificate,
+        signature::{self, registry},
+        signing::{self, Version},
+    },
 };
 use serde_json::{Value, json};
 
@@ -118,10 +122,9 @@ impl Viewer {
             "rate_limit_period": period,
             "path_forwarding_disabled": !destination.path_forwarding,
             "http_method": destination.http_method,
+            "auth_type": destination.outbound.auth.name(),
         });
-        if self.shows_auth {
-            config["auth"] = json!({"signing_secret": destination.signing_secret.reveal()});
-        }
+        self.add_outbound(destination, &mut config);
         json!({
             "id": destination.id,
             "name": destination.name,
@@ -179,6 +182,73 @@ impl Viewer {
         shown
     }
 
+    /// How its requests are proven and sealed. Whatever may be a credential is shown on request alone.
+    fn add_outbound(&self, destination: &Destination, config: &mut Value) {
+        let outbound = &destination.outbound;
+        if let Some(timeout_ms) = outbound.timeout_ms {
+            config["timeout_ms"] = json!(timeout_ms);
+        }
+        if !outbound.headers.is_empty() {
+            config["header_names"] = outbound.headers.keys().map(|name| json!(name)).collect();
+        }
+        let newest = LiveSecret::new(destination.signing_secret.clone());
+        let secrets = std::iter::once(&newest).chain(&outbound.other_secrets);
+        config["signing_secrets"] = secrets
+            .clone()
+            .map(|live| self.signing_secret(live))
+            .collect();
+        let is_private = |live: &&LiveSecret| Version::of(live.secret.reveal()) == Version::V1a;
+        config["ed25519_signature"] = json!(secrets.clone().any(|live| is_private(&live)));
+        let tls = &outbound.tls;
+        for (key, pem) in [
+            ("ca_certificates", &tls.ca_certificates),
+            ("client_certificate", &tls.client_certificate),
+        ] {
+            if let Some(pem) = pem {
+                config[key] = json!(pem);
+            }
+        }
+        if let Some(ends_at) = tls
+            .client_certificate
+            .as_deref()
+            .and_then(certificate::ends_at)
+        {
+            config["client_certificate_expires_at"] = json!(times::show(ends_at));
+        }
+        if !self.shows_auth {
+            return;
+        }
+        config["auth"] = match &outbound.auth {
+            DestinationAuth::HookdeckSignature => {
+                json!({"signing_secret": destination.signing_secret.reveal()})
+            }
+            auth => destination_auth::show(auth),
+        };
+        let reveal = |(name, value): (&String, &Secret)| (name.clone(), json!(value.reveal()));
+        if !outbound.headers.is_empty() {
+            config["headers"] = outbound.headers.iter().map(reveal).collect();
+        }
+        if let Some(key) = &tls.client_key {
+            config["client_key"] = json!(key.reveal());
+        }
+    }
+
+    fn signing_secret(&self, live: &LiveSecret) -> Value {
+        let text = live.secret.reveal();
+        let mut shown = json!({
+            "version": Version::of(text).name(),
+            "ends_with": ends_with(&live.secret),
+            "expires_at": times::show_some(live.expires_at),
+        });
+        if let Some(public) = signing::public_key(text) {
+            shown["public_key"] = json!(public);
+        }
+        if self.shows_auth {
+            shown["secret"] = json!(text);
+        }
+        shown
+    }
+
     pub(super) fn connection(&self, connected: &Connected) -> Value {
         let connection = &connected.connection;
         let rules: Vec<_> = connection.rules.iter().map(rules::show).collect();
@@ -220,17 +290,19 @@ fn show_program(version: &TransformationVersion) -> Value {
 
 /// Enough of a secret to know it by, and when it was of use.
 fn show_secret(live: &LiveSecret) -> Value {
-    let text = live.secret.reveal();
-    let last: String = text
-        .chars()
-        .skip(text.chars().count().saturating_sub(4))
-        .collect();
     json!({
-        // Of a short one the end would be too much.
-        "ends_with": if live.secret.is_strong() { last } else { String::new() },
+        "ends_with": ends_with(&live.secret),
         "expires_at": times::show_some(live.expires_at),
         "last_verified_at": times::show_some(live.last_verified_at),
     })
+}
+
+/// Of a short one the end would be too much.
+fn ends_with(secret: &Secret) -> String {
+    let text = secret.reveal();
+    let before = text.chars().count().saturating_sub(4);
+    let last = text.chars().skip(before);
+    last.filter(|_| secret.is_strong()).collect()
 }
 
 fn show_auth(auth: &Verification) -> Value {
@@ -259,7 +331,7 @@ fn show_auth(auth: &Verification) -> Value {
 mod tests {
     use super::*;
     use model::{
-        catalog::Secret,
+        catalog::{Outbound, Tls},
         ids::{DestinationId, SourceId},
         time::Timestamp,
     };
@@ -321,7 +393,7 @@ mod tests {
 
     #[test]
     fn a_destination_hides_its_signing_secret_too() {
-        let destination = Destination {
+        let mut destination = Destination {
             id: DestinationId(1),
             name: "d".into(),
             description: None,
@@ -331,6 +403,7 @@ mod tests {
             rate_limit: Some(3),
             rate_limit_period: RatePeriod::Concurrent,
             signing_secret: Secret::new("whsec_x".into()),
+            outbound: Outbound::default(),
             disabled_at: None,
             created_at: Timestamp(0),
             updated_at: Timestamp(0),
@@ -341,5 +414,32 @@ mod tests {
         assert_eq!(hidden["config"]["path_forwarding_disabled"], false);
         let shown = Viewer::for_tests(true).destination(&destination);
         assert_eq!(shown["config"]["auth"]["signing_secret"], "whsec_x");
+        destination.outbound = Outbound {
+            auth: DestinationAuth::BearerToken {
+                token: Secret::new("hidden token".into()),
+            },
+            headers: [("x-key".to_owned(), Secret::new("hidden header".into()))].into(),
+            other_secrets: vec![LiveSecret::new(Version::V1a.fresh(&[7; 32]))],
+            tls: Tls {
+                client_key: Some(Secret::new("hidden key".into())),
+                ..Tls::default()
+            },
+            ..Outbound::default()
+        };
+        let hidden = Viewer::for_tests(false)
+            .destination(&destination)
+            .to_string();
+        for secret in ["hidden", "whsec_", "whsk_"] {
+            assert!(!hidden.contains(secret), "{hidden}");
+        }
+        let shown = Viewer::for_tests(true).destination(&destination);
+        let config = &shown["config"];
+        assert_eq!(config["auth_type"], "BEARER_TOKEN");
+        assert_eq!(config["auth"]["token"], "hidden token");
+        assert_eq!(config["headers"]["x-key"], "hidden header");
+        assert_eq!(config["client_key"], "hidden key");
+        assert_eq!(config["signing_secrets"][1]["version"], "v1a");
+        let public = config["signing_secrets"][1]["public_key"].as_str();
+        assert!(public.is_some_and(|key| key.starts_with("whpk_")));
     }
 }

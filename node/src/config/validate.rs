@@ -16,6 +16,7 @@ const SCRIPT_CODE_MAX: usize = 5 * 1024 * 1024;
 /// Logs are stored with each execution.
 const SCRIPT_LOG_LINES_MAX: usize = 10_000;
 const SCRIPT_LOG_BYTES_MAX: usize = 1024 * 1024;
+const DELIVERY_TIMEOUT_MAX_MS: u64 = 120_000;
 /// As many as keep an idle node idle.
 const PARTITIONS_MAX: u16 = 64;
 /// Rows that one request may write beside those of its events.
@@ -156,6 +157,10 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
     ] {
         demand(value > 0, &format!("{key}: expected at least 1"));
     }
+    demand(
+        config.delivery.timeout_ms <= DELIVERY_TIMEOUT_MAX_MS,
+        "delivery.timeout_ms: expected at most 120000 (two minutes)",
+    );
     let listeners = [
         config.ingest.listen,
         config.admin.listen,

@@ -3,11 +3,11 @@
 use super::{
     attempt::{self, Launched},
     dispatcher::Shared,
+    outlet::Outlet,
     work::{self, Wanted},
 };
 use crate::world;
 use actix::{Actor, ActorContext, AsyncContext, Context, SpawnHandle, StreamHandler};
-use awc::Client;
 use futures::stream;
 use model::{
     delivery::{Floors, Input, Lane, Output, Pace},
@@ -16,7 +16,7 @@ use model::{
     time::Timestamp,
 };
 use prometheus::IntGauge;
-use std::{sync::Arc, time::Duration};
+use std::{rc::Rc, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
 /// Messages that may wait for one destination: twice its window and hints, which may be dropped.
@@ -30,7 +30,7 @@ pub(super) struct DestinationActor {
     id: DestinationId,
     lane: Lane,
     shared: Arc<Shared>,
-    client: Client,
+    outlet: Rc<Outlet>,
     messages: mpsc::Sender<Input>,
     inbox: Option<mpsc::Receiver<Input>>,
     alarm: Option<SpawnHandle>,
@@ -41,7 +41,6 @@ impl DestinationActor {
     pub(super) fn new(
         id: DestinationId,
         shared: Arc<Shared>,
-        client: Client,
         (messages, inbox): (mpsc::Sender<Input>, mpsc::Receiver<Input>),
     ) -> Self {
         let pace = shared.pace(id).unwrap_or(shared.default_pace());
@@ -49,8 +48,8 @@ impl DestinationActor {
         Self {
             id,
             lane: Lane::new(pacer),
+            outlet: Rc::new(Outlet::new(shared.egress.clone())),
             shared,
-            client,
             messages,
             inbox: Some(inbox),
             alarm: None,
@@ -84,7 +83,7 @@ impl DestinationActor {
     }
 
     fn launch(&self, due: Due) {
-        let (shared, client) = (self.shared.clone(), self.client.clone());
+        let (shared, outlet) = (self.shared.clone(), self.outlet.clone());
         let mut flight = Flight {
             messages: self.messages.clone(),
             event: Some(due.event),
@@ -96,8 +95,7 @@ impl DestinationActor {
                 return;
             };
             let _counted = Counted::new(&shared.gateway.metrics.attempts_in_flight);
-            let Launched::Done(mut report) = attempt::make(&shared.gateway, &client, due).await
-            else {
+            let Launched::Done(mut report) = attempt::make(&shared, &outlet, due).await else {
                 return;
             };
             report.recorded = Some(flight.landed().await);

@@ -2,19 +2,19 @@
 //! due. A hint that is lost is found by the sweep.
 
 use super::{
-    client,
+    answers,
     destination_actor::{DestinationActor, MAILBOX},
     pacers::Pacers,
     reporter::Reporter,
     retry_scheduler::{Note, RetryScheduler},
+    tokens::Tokens,
     work,
 };
-use crate::{config, gateway::Gateway, world};
+use crate::{config, egress::Egress, gateway::Gateway, world};
 use actix::{
     Actor, ActorContext, Addr, Arbiter, AsyncContext, Context, Handler, Message, MessageResult,
     StreamHandler,
 };
-use awc::Client;
 use futures::stream;
 use model::{
     delivery::Input,
@@ -24,7 +24,6 @@ use model::{
     time::Timestamp,
 };
 use std::{
-    cell::RefCell,
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
@@ -40,6 +39,8 @@ pub(super) struct Shared {
     pub(super) gateway: Arc<Gateway>,
     pub(super) permits: Semaphore,
     pub(super) pacers: Pacers,
+    pub(super) egress: Arc<Egress>,
+    pub(super) tokens: Tokens,
     reporters: BTreeMap<GroupId, Reporter>,
 }
 
@@ -97,8 +98,7 @@ impl Dispatcher {
         let way = (messages.clone(), inbox);
         // Not waited for. Should the arbiter be gone, the way is closed and the sweep tries again.
         DestinationActor::start_in_arbiter(&arbiter.handle(), move |_| {
-            let client = thread_client(&shared.gateway);
-            DestinationActor::new(id, shared, client, way)
+            DestinationActor::new(id, shared, way)
         });
         self.destinations.insert(id, messages);
     }
@@ -147,22 +147,6 @@ impl Dispatcher {
     }
 }
 
-/// One client a thread: it can't leave the arbiter that made it.
-fn thread_client(gateway: &Gateway) -> Client {
-    thread_local! {
-        static CLIENT: RefCell<Option<Client>> = const { RefCell::new(None) };
-    }
-    CLIENT.with_borrow_mut(|client| {
-        client
-            .get_or_insert_with(|| {
-                let delivery = &gateway.config.delivery;
-                let allowed = delivery.allow_private_networks.clone();
-                client::guarded(allowed.into(), Duration::from_millis(delivery.timeout_ms))
-            })
-            .clone()
-    })
-}
-
 fn due_destinations(gateway: &Gateway) -> Found {
     let mut found = Vec::new();
     for group in work::led(gateway) {
@@ -180,7 +164,10 @@ impl Actor for Dispatcher {
     fn started(&mut self, ctx: &mut Context<Self>) {
         let delivery = &self.gateway.config.delivery;
         let groups = self.gateway.cluster.groups();
-        self.shared = Some(Arc::new(Shared {
+        let egress = Egress::of(&self.gateway);
+        let shared = Arc::new(Shared {
+            tokens: Tokens::new(egress.clone(), Some(self.gateway.cluster.clone())),
+            egress,
             permits: Semaphore::new(delivery.max_attempts_in_flight),
             pacers: Pacers::new(world::now()),
             reporters: groups
@@ -188,10 +175,15 @@ impl Actor for Dispatcher {
                 .map(|group| (group, Reporter::start(self.gateway.clone(), group)))
                 .collect(),
             gateway: self.gateway.clone(),
-        }));
+        });
         self.arbiters = (0..config::threads(delivery.arbiters, ARBITERS_MAX))
             .map(|_| Arbiter::new())
             .collect();
+        if let Some(arbiter) = self.arbiters.first() {
+            let answering = answers::answering(&shared, arbiter.handle());
+            self.gateway.cluster.answer_with(answering);
+        }
+        self.shared = Some(shared);
         if let Some(mut effects) = self.gateway.cluster.effects() {
             ctx.add_stream(stream::poll_fn(move |wake| effects.poll_recv(wake)));
         }

@@ -1,7 +1,13 @@
 //! One HTTP exchange with a receiver, and what it came to.
 
-use super::{client, request::Outgoing};
-use crate::world;
+use super::request::Outgoing;
+use crate::{
+    egress::{
+        self,
+        marks::{Marks, Watched},
+    },
+    world,
+};
 use awc::{
     Client, ClientResponse,
     error::{ConnectError, SendRequestError},
@@ -11,17 +17,34 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use model::{
     time::Timestamp,
-    traffic::{ErrorCode, Outcome},
+    traffic::{
+        ErrorCode, Outcome,
+        trace::{self, Timing},
+    },
 };
+use rustls::AlertDescription as Alert;
 use std::{
     io,
+    rc::Rc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
+use tokio::time::Instant;
 
 /// Bytes of an answer that are kept with the attempt.
 const KEPT: usize = 1024;
 /// Bytes of an answer that are read so that its connection can be used again; a longer one loses its connection.
 const DRAINED: usize = 64 * 1024;
+
+/// What an exchange came to, and what is kept of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Exchanged {
+    pub(super) outcome: Outcome,
+    pub(super) headers: Vec<(String, Bytes)>,
+    /// Some headers had no room.
+    pub(super) is_cut: bool,
+    pub(super) timing: Timing,
+}
+
 /// Sends one request and reads the answer. The deadline covers everything: a body that trickles is no different from one
 /// that never comes.
 pub(super) async fn send(
@@ -29,29 +52,69 @@ pub(super) async fn send(
     outgoing: &Outgoing,
     body: &Bytes,
     limit: Duration,
-) -> Outcome {
+) -> Exchanged {
+    let started = Instant::now();
+    let marks = Rc::new(Marks::default());
+    let mut answered = Answered::default();
+    let outcome = match request(client, outgoing) {
+        Err(code) => Outcome::failed(code),
+        Ok(request) => {
+            let sending = request.send_body(Watched::new(body.clone(), &marks));
+            let exchange = marks.note(async {
+                match sending.await {
+                    Ok(response) => {
+                        answered.first_byte = Some(started.elapsed());
+                        read(response, &mut answered).await
+                    }
+                    Err(error) => Outcome::failed(classify(&error)),
+                }
+            });
+            tokio::time::timeout(limit, exchange)
+                .await
+                // Also when a status was there already: it is no answer while its body may say anything.
+                .unwrap_or_else(|_| Outcome::failed(ErrorCode::Timeout))
+        }
+    };
+    Exchanged {
+        outcome,
+        headers: answered.headers,
+        is_cut: answered.is_cut,
+        timing: Timing {
+            dns_ms: marks.dns().map(in_ms),
+            connect_ms: marks.connect().map(in_ms),
+            first_byte_ms: answered.first_byte.map(in_ms),
+            total_ms: in_ms(started.elapsed()),
+        },
+    }
+}
+
+fn in_ms(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
+}
+
+fn request(client: &Client, outgoing: &Outgoing) -> Result<awc::ClientRequest, ErrorCode> {
     let (Ok(uri), Ok(method)) = (
         outgoing.url.parse::<Uri>(),
         Method::from_bytes(outgoing.method.as_bytes()),
     ) else {
-        return Outcome::failed(ErrorCode::InvalidUrl);
+        return Err(ErrorCode::InvalidUrl);
     };
     let mut request = client.request(method, uri).no_decompress();
     for (name, value) in &outgoing.headers {
         request = request.append_header((name.as_str(), value.as_ref()));
     }
-    let exchange = async {
-        match request.send_body(body.clone()).await {
-            Ok(response) => read(response).await,
-            Err(error) => Outcome::failed(classify(&error)),
-        }
-    };
-    tokio::time::timeout(limit, exchange)
-        .await
-        .unwrap_or_else(|_| Outcome::failed(ErrorCode::Timeout))
+    Ok(request)
 }
 
-async fn read<S>(mut response: ClientResponse<S>) -> Outcome
+/// What is there of an answer so far.
+#[derive(Default)]
+struct Answered {
+    first_byte: Option<Duration>,
+    headers: Vec<(String, Bytes)>,
+    is_cut: bool,
+}
+
+async fn read<S>(mut response: ClientResponse<S>, answered: &mut Answered) -> Outcome
 where
     S: futures::Stream<Item = Result<Bytes, awc::error::PayloadError>> + Unpin,
 {
@@ -60,6 +123,11 @@ where
         .headers()
         .get("retry-after")
         .and_then(|value| retry_after_ms(value.to_str().ok()?.trim(), world::now()));
+    let headers = response.headers().iter().map(|(name, value)| {
+        let value = Bytes::copy_from_slice(value.as_bytes());
+        (name.as_str().to_owned(), value)
+    });
+    (answered.headers, answered.is_cut) = trace::answered(headers);
     let mut kept = BytesMut::new();
     let mut drained = 0;
     while let Some(chunk) = response.next().await {
@@ -87,14 +155,25 @@ fn retry_after_ms(text: &str, now: Timestamp) -> Option<u64> {
 }
 
 fn classify(error: &SendRequestError) -> ErrorCode {
+    use actix_http::error::ParseError;
     match error {
         SendRequestError::Url(_) => ErrorCode::InvalidUrl,
         SendRequestError::Timeout => ErrorCode::Timeout,
+        // The end of the connection in the middle of the head.
+        SendRequestError::Response(ParseError::Io(error))
+            if error.kind() == io::ErrorKind::Other && tls_error(error).is_none() =>
+        {
+            ErrorCode::SocketClosed
+        }
+        SendRequestError::Response(ParseError::Io(error)) => classify_io(error),
+        SendRequestError::Response(ParseError::Incomplete) => ErrorCode::SocketClosed,
         SendRequestError::Response(_) | SendRequestError::H2(_) => ErrorCode::ProtocolError,
         SendRequestError::Send(error) => classify_io(error),
+        SendRequestError::Http(_) => ErrorCode::InvalidCharacter,
         SendRequestError::Connect(error) => match error {
             ConnectError::Timeout => ErrorCode::Timeout,
             ConnectError::Resolver(_) | ConnectError::NoRecords => ErrorCode::DnsLookupFailed,
+            ConnectError::Disconnected => ErrorCode::SocketClosed,
             ConnectError::Io(error) => classify_io(error),
             _ => ErrorCode::NetworkError,
         },
@@ -102,11 +181,12 @@ fn classify(error: &SendRequestError) -> ErrorCode {
     }
 }
 
+fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
 fn classify_io(error: &io::Error) -> ErrorCode {
-    if let Some(tls) = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-    {
+    if let Some(tls) = tls_error(error) {
         return classify_tls(tls);
     }
     match error.kind() {
@@ -116,7 +196,9 @@ fn classify_io(error: &io::Error) -> ErrorCode {
         io::ErrorKind::TimedOut => ErrorCode::Timeout,
         io::ErrorKind::HostUnreachable => ErrorCode::HostUnreachable,
         io::ErrorKind::NetworkUnreachable => ErrorCode::NetworkUnreachable,
-        client::REFUSED => ErrorCode::NetworkUnreachable,
+        // A host that no certificate can be for.
+        io::ErrorKind::InvalidInput => ErrorCode::InvalidUrl,
+        egress::REFUSED => ErrorCode::NetworkUnreachable,
         _ => ErrorCode::NetworkError,
     }
 }
@@ -124,180 +206,41 @@ fn classify_io(error: &io::Error) -> ErrorCode {
 fn classify_tls(error: &rustls::Error) -> ErrorCode {
     use rustls::{CertificateError as Certificate, Error};
     match error {
-        Error::InvalidCertificate(Certificate::Expired | Certificate::ExpiredContext { .. }) => {
-            ErrorCode::SslCertExpired
-        }
-        Error::InvalidCertificate(
-            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
-        ) => ErrorCode::ErrTlsCertAltnameInvalid,
-        Error::InvalidCertificate(Certificate::UnknownIssuer) => ErrorCode::SslErrorCaUnknown,
-        Error::InvalidCertificate(_) => ErrorCode::SelfSignedCert,
-        _ => ErrorCode::ErrSslWrongVersionNumber,
+        Error::InvalidCertificate(certificate) => match certificate {
+            Certificate::Expired
+            | Certificate::ExpiredContext { .. }
+            | Certificate::NotValidYet
+            | Certificate::NotValidYetContext { .. } => ErrorCode::SslCertExpired,
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
+                ErrorCode::ErrTlsCertAltnameInvalid
+            }
+            Certificate::UnknownIssuer | Certificate::BadSignature | Certificate::Revoked => {
+                ErrorCode::SslErrorCaUnknown
+            }
+            // A certificate that vouches for itself, as tools make them.
+            _ => ErrorCode::SelfSignedCert,
+        },
+        // The other side does not know who vouches for our certificate, or got none.
+        Error::AlertReceived(
+            Alert::UnknownCA
+            | Alert::CertificateRequired
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::CertificateRevoked
+            | Alert::AccessDenied,
+        ) => ErrorCode::SslErrorCaUnknown,
+        Error::AlertReceived(Alert::ProtocolVersion | Alert::HandshakeFailure)
+        | Error::InvalidMessage(_)
+        | Error::PeerIncompatible(_) => ErrorCode::ErrSslWrongVersionNumber,
+        _ => ErrorCode::ProtocolError,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use actix_web::{App, HttpResponse, HttpServer, web};
-    use futures::stream;
-    use std::sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    };
-
-    const PATIENCE: Duration = Duration::from_secs(10);
-
-    /// A receiver that misbehaves in as many ways as it has paths, and counts who comes.
-    struct Receiver {
-        port: u16,
-        seen: Arc<AtomicUsize>,
-    }
-
-    impl Receiver {
-        fn start() -> Self {
-            let seen = Arc::new(AtomicUsize::new(0));
-            let counter = web::Data::from(seen.clone());
-            let server = HttpServer::new(move || {
-                App::new()
-                    .app_data(counter.clone())
-                    .default_service(web::to(receive))
-            })
-            .workers(1)
-            .disable_signals()
-            .bind("127.0.0.1:0")
-            .expect("a port");
-            let port = server.addrs()[0].port();
-            actix_rt::spawn(server.run());
-            Self { port, seen }
-        }
-
-        fn seen(&self) -> usize {
-            self.seen.load(Ordering::Relaxed)
-        }
-    }
-
-    async fn receive(
-        request: actix_web::HttpRequest,
-        seen: web::Data<AtomicUsize>,
-    ) -> HttpResponse {
-        seen.fetch_add(1, Ordering::Relaxed);
-        match request.path() {
-            "/moved" => HttpResponse::TemporaryRedirect()
-                .insert_header(("location", "/ok"))
-                .finish(),
-            "/long" => HttpResponse::Ok().body(vec![b'x'; 1 << 20]),
-            "/endless" => {
-                let chunk = Bytes::from_static(&[b'x'; 4096]);
-                HttpResponse::Ok().streaming(stream::repeat(chunk).map(Ok::<_, io::Error>))
-            }
-            "/silent" => {
-                tokio::time::sleep(PATIENCE).await;
-                HttpResponse::Ok().finish()
-            }
-            "/busy" => HttpResponse::ServiceUnavailable()
-                .insert_header(("retry-after", "7"))
-                .finish(),
-            _ => HttpResponse::Ok().body("thanks"),
-        }
-    }
-
-    fn guarded(allowed: &[&str]) -> Client {
-        let allowed: Vec<ipnet::IpNet> = allowed
-            .iter()
-            .map(|network| network.parse().expect("a network"))
-            .collect();
-        client::guarded(allowed.into(), PATIENCE)
-    }
-
-    async fn exchange(client: &Client, url: String, limit: Duration) -> Outcome {
-        let outgoing = Outgoing {
-            method: "POST".into(),
-            url,
-            headers: vec![("x-story".into(), Bytes::from_static(b"told"))],
-        };
-        send(client, &outgoing, &Bytes::from_static(b"{}"), limit).await
-    }
-
-    #[actix_web::test]
-    async fn answers_are_taken_as_they_are_and_capped() {
-        let receiver = Receiver::start();
-        let client = guarded(&["127.0.0.0/8"]);
-        let url = |path: &str| format!("http://127.0.0.1:{}{path}", receiver.port);
-        let thanked = exchange(&client, url("/ok"), PATIENCE).await;
-        assert_eq!(
-            thanked,
-            Outcome::answered(200, Bytes::from_static(b"thanks"), None)
-        );
-        let busy = exchange(&client, url("/busy"), PATIENCE).await;
-        assert_eq!(busy, Outcome::answered(503, Bytes::new(), Some(7000)));
-        for path in ["/long", "/endless"] {
-            let answer = exchange(&client, url(path), PATIENCE).await;
-            assert_eq!(answer.response_status, Some(200), "{path}");
-            assert_eq!(answer.response_body.len(), KEPT, "{path}");
-        }
-        let silent = exchange(&client, url("/silent"), Duration::from_millis(200)).await;
-        assert_eq!(silent, Outcome::failed(ErrorCode::Timeout));
-    }
-
-    #[actix_web::test]
-    async fn a_redirect_is_a_failure_and_nobody_follows_it() {
-        let receiver = Receiver::start();
-        let url = format!("http://127.0.0.1:{}/moved", receiver.port);
-        let outcome = exchange(&guarded(&["127.0.0.0/8"]), url, PATIENCE).await;
-        assert_eq!(outcome.response_status, Some(307));
-        assert_eq!(outcome.error_code, Some(ErrorCode::BadResponse));
-        assert_eq!(receiver.seen(), 1);
-    }
-
-    #[actix_web::test]
-    async fn an_inner_address_is_refused_however_it_is_written() {
-        let receiver = Receiver::start();
-        let client = guarded(&["10.0.0.0/8"]);
-        for host in [
-            "127.0.0.1",
-            "localhost",
-            "127.1",
-            "2130706433",
-            "0x7f000001",
-            "0.0.0.0",
-            "[::1]",
-            "[::ffff:127.0.0.1]",
-        ] {
-            let url = format!("http://{host}:{}/ok", receiver.port);
-            let outcome = exchange(&client, url, PATIENCE).await;
-            assert!(!outcome.is_success(), "{host}");
-            assert_eq!(outcome.response_status, None, "{host}");
-        }
-        assert_eq!(receiver.seen(), 0);
-    }
-
-    #[actix_web::test]
-    async fn a_name_with_several_addresses_is_tried_at_each() {
-        // `localhost` is often `::1` first, where nobody listens.
-        let receiver = Receiver::start();
-        let client = guarded(&["127.0.0.0/8", "::1/128"]);
-        let url = format!("http://localhost:{}/ok", receiver.port);
-        assert!(exchange(&client, url, PATIENCE).await.is_success());
-    }
-
-    #[actix_web::test]
-    async fn what_went_wrong_has_a_name() {
-        let client = guarded(&["127.0.0.0/8"]);
-        let closed = std::net::TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .expect("a port");
-        let cases = [
-            (format!("http://{closed}/"), ErrorCode::ConnectionRefused),
-            ("http://nowhere.invalid/".into(), ErrorCode::DnsLookupFailed),
-            ("http://10.0.0.1/".into(), ErrorCode::NetworkUnreachable),
-            ("not a url".into(), ErrorCode::InvalidUrl),
-        ];
-        for (url, code) in cases {
-            let outcome = exchange(&client, url.clone(), PATIENCE).await;
-            assert_eq!(outcome.error_code, Some(code), "{url}");
-        }
-    }
 
     #[test]
     fn a_pause_may_be_asked_for_in_seconds_or_as_a_date() {

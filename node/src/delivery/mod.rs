@@ -1,19 +1,22 @@
 //! Delivery: who is due is woken, what is due is attempted, what came of it is reported.
 
+mod answers;
 mod attempt;
-mod client;
+mod aws;
 mod destination_actor;
 mod dispatcher;
 mod exchange;
+#[cfg(test)]
+mod faults;
+mod outlet;
 mod pacers;
 mod reporter;
 mod request;
 mod retry_scheduler;
 #[cfg(test)]
 mod stories;
+mod tokens;
 mod work;
-
-pub(crate) use client::guarded;
 
 use crate::gateway::Gateway;
 use actix::{Actor, Addr};

@@ -4,7 +4,7 @@ use crate::{gateway::Gateway, world};
 use model::{
     delivery::Input,
     ids::GroupId,
-    machine::{RecordRuns, RunReport},
+    machine::{Command, RecordRuns, RunReport},
 };
 use std::{
     sync::{
@@ -68,7 +68,7 @@ async fn run(
             .map(|report| ((report.report.event, report.report), report.recorded))
             .map(|((event, report), recorded)| (report, (event, recorded)))
             .unzip();
-        let command = RecordRuns::or_attempts(facts);
+        let command = Command::RecordRuns(RecordRuns { reports: facts });
         // The same bytes until they are in: applying them twice changes nothing.
         let envelope = command.envelope(world::now(), &[]);
         while let Err(error) = gateway.cluster.propose(group, envelope.clone()).await {

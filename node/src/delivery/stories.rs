@@ -10,7 +10,8 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use bytes::Bytes;
 use model::{
     catalog::{
-        Backoff, Connection, Destination, Item, RatePeriod, RetryRule, Rule, Secret, Source,
+        Backoff, Connection, Destination, Item, Outbound, RatePeriod, RetryRule, Rule, Secret,
+        Source,
     },
     catalog::{Catalog, Verification},
     ids::{ConnectionId, DestinationId, EventId, GroupId, RequestId, SourceId},
@@ -154,6 +155,7 @@ impl World {
             rate_limit: None,
             rate_limit_period: RatePeriod::Second,
             signing_secret: Secret::new(SECRET.into()),
+            outbound: Outbound::default(),
             disabled_at,
             created_at: Timestamp(0),
             updated_at: Timestamp(0),

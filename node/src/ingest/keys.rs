@@ -2,14 +2,13 @@
 //! they are needed. A sender's request can make this node fetch, but only from where its scheme allows and at a bounded
 //! rate.
 
-use crate::{delivery, error::Refused, world};
+use crate::{egress::Egress, error::Refused, world};
 use awc::{
     Client,
     http::{StatusCode, header},
 };
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use ipnet::IpNet;
 use model::{
     policy::signature::{Access, Document, KeyRequest, Keys},
     time::Timestamp,
@@ -37,7 +36,7 @@ const FETCHES_MAX: usize = 4;
 pub(crate) struct KeyCache {
     documents: Mutex<HashMap<String, Entry>>,
     fetches: Semaphore,
-    allowed: Arc<[IpNet]>,
+    egress: Arc<Egress>,
 }
 
 struct Entry {
@@ -60,11 +59,11 @@ enum Failure {
 }
 
 impl KeyCache {
-    pub(crate) fn new(allowed: &[IpNet]) -> Self {
+    pub(crate) fn new(egress: Arc<Egress>) -> Self {
         Self {
             documents: Mutex::new(HashMap::new()),
             fetches: Semaphore::new(FETCHES_MAX),
-            allowed: allowed.into(),
+            egress,
         }
     }
 
@@ -87,7 +86,7 @@ impl KeyCache {
         if known() {
             return Ok(());
         }
-        let fetched = get(&self.allowed, request).await;
+        let fetched = get(&self.egress, request).await;
         drop(permit);
         match fetched {
             Ok(document) => self.keep(request, Some(document)),
@@ -179,7 +178,7 @@ impl Keys for Published<'_> {
             // Large bodies are judged beside the actix threads, where nothing can be spawned: the next one refreshes.
             if actix_rt::Arbiter::try_current().is_some() {
                 actix_rt::spawn(async move {
-                    if let Ok(document) = get(&cache.allowed, &request).await {
+                    if let Ok(document) = get(&cache.egress, &request).await {
                         cache.keep(&request, Some(document));
                     } else {
                         cache.refreshed(&request);
@@ -218,8 +217,8 @@ fn key(request: &KeyRequest) -> String {
     format!("{} {access}", request.url)
 }
 
-async fn get(allowed: &Arc<[IpNet]>, request: &KeyRequest) -> Result<Bytes, Failure> {
-    let client = delivery::guarded(allowed.clone(), FETCH_TIMEOUT);
+async fn get(egress: &Arc<Egress>, request: &KeyRequest) -> Result<Bytes, Failure> {
+    let client = egress.plain_client();
     let exchange = async {
         let get = |client: &Client| client.get(request.url.as_str()).no_decompress();
         match &request.access {
@@ -286,6 +285,7 @@ async fn send(request: awc::ClientRequest, body: Option<String>) -> Result<Bytes
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::egress;
     use model::catalog::Secret;
     use std::{
         io::{Read, Write},
@@ -293,8 +293,6 @@ mod tests {
         sync::mpsc,
         thread,
     };
-
-    const LOOPBACK: &str = "127.0.0.0/8";
 
     fn request(url: &str) -> KeyRequest {
         KeyRequest {
@@ -329,12 +327,12 @@ mod tests {
     }
 
     fn cache() -> Arc<KeyCache> {
-        Arc::new(KeyCache::new(&[LOOPBACK.parse().expect("a network")]))
+        Arc::new(KeyCache::new(egress::loopback()))
     }
 
     #[test]
     fn the_cache_has_a_bound_and_drops_what_was_refused_first() {
-        let cache = Arc::new(KeyCache::new(&[]));
+        let cache = Arc::new(KeyCache::new(egress::closed()));
         cache.keep(
             &request("https://a.example/good"),
             Some(Bytes::from_static(b"key")),
@@ -364,7 +362,7 @@ mod tests {
     #[actix_rt::test]
     async fn an_address_inside_is_never_asked() {
         let (url, asked) = serve(vec![answer("200 OK", "key")]);
-        let guarded = KeyCache::new(&[]);
+        let guarded = KeyCache::new(egress::closed());
         let fetched = guarded.fetch(&request(&url)).await;
         assert_eq!(fetched, Err(Refused::Unavailable));
         assert_eq!(asked.try_iter().count(), 0);

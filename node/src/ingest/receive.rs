@@ -12,7 +12,7 @@ use super::{
     target,
     tokens::RejectionBudget,
 };
-use crate::{admin, error::Refused, gateway::Gateway, world};
+use crate::{admin, egress::Egress, error::Refused, gateway::Gateway, world};
 use actix::{Addr, dev::SendError};
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -96,9 +96,7 @@ impl Door {
             admission: Admission::new(bounds.max_in_flight_requests, bounds.max_in_flight_bytes),
             freshness: Freshness::default(),
             rejections: Mutex::new(RejectionBudget::new(bounds.rejected_per_second_per_source)),
-            keys: Arc::new(KeyCache::new(
-                &gateway.config.delivery.allow_private_networks,
-            )),
+            keys: Arc::new(KeyCache::new(Egress::of(&gateway))),
             secret_use: SecretUse::default(),
             clock: world::now,
             gateway,

@@ -42,6 +42,8 @@ pub(crate) enum Call {
     Change(u16, Change),
     /// Asks a waiting node to join through these members.
     Invite(Vec<String>),
+    /// What the actors of one node ask those of another.
+    Ask(Bytes),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -61,6 +63,7 @@ pub(crate) enum Answer {
     Snapshot(SnapshotResponse<TypeConfig>),
     Done,
     Failed(String),
+    Told(Bytes),
 }
 
 /// One step at one group's leader.

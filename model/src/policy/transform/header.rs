@@ -1,21 +1,19 @@
-//! Which headers a transformation may set, and to what.
+//! Which headers a transformation or a destination's configuration may set, and to what.
 
 /// Headers of one hop, of the message's framing, and of who receives it.
-const RESERVED: [&str; 12] = [
+const RESERVED: [&str; 10] = [
     "connection",
     "content-length",
+    "expect",
     "host",
     "idempotency-key",
     "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
     "te",
     "trailer",
     "transfer-encoding",
     "upgrade",
 ];
-const RESERVED_PREFIXES: [&str; 2] = ["webhook-", "x-tidegate-"];
+const RESERVED_PREFIXES: [&str; 3] = ["proxy-", "webhook-", "x-tidegate-"];
 pub(super) const NAME_LEN_MAX: usize = 256;
 pub(super) const VALUE_LEN_MAX: usize = 8192;
 /// Headers that a message may have.
@@ -84,6 +82,8 @@ mod tests {
             "x-tidegate-anything",
             "Transfer-Encoding",
             "te",
+            "Expect",
+            "Proxy-Authorization",
             "Idempotency-Key",
         ] {
             let refused = check_name(name).expect_err(name);

@@ -10,11 +10,11 @@ use model::catalog::{Backoff, RetryRule};
 use model::delivery::{Input, Lane, Output, Pace, Pacer};
 use model::envelope::Envelope;
 use model::ids::{DestinationId, EventId};
-use model::machine::{AttemptReport, RecordRuns, RunEnd, RunReport};
+use model::machine::{AttemptReport, Command, RecordRuns, RunEnd, RunReport};
 use model::policy::retry;
 use model::state::keys::Due;
 use model::state::tables;
-use model::traffic::{Attempt, Outcome, Trigger};
+use model::traffic::{Attempt, Outcome, Trace, Trigger};
 use std::collections::VecDeque;
 
 impl World {
@@ -218,6 +218,7 @@ impl World {
                 started_at,
                 finished_at,
                 outcome,
+                trace: Trace::default(),
             },
             next,
         }
@@ -254,7 +255,7 @@ impl World {
         replica.reporting = true;
         let events = replica.reports.keys().copied().collect();
         let reports = replica.reports.values().cloned().collect();
-        let bytes = RecordRuns::or_attempts(reports).envelope(clock, &[]);
+        let bytes = Command::RecordRuns(RecordRuns { reports }).envelope(clock, &[]);
         self.propose(node, group, bytes, Purpose::Record(events));
     }
 

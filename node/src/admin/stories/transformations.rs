@@ -13,7 +13,7 @@ use model::{
     time::Timestamp,
     traffic::{
         Attempt, ConsoleLine, IgnoreCause, IgnoredMeta, LineLevel, Origin, Outcome, RequestRecord,
-        TransformationUse, Trigger,
+        Trace, TransformationUse, Trigger,
     },
 };
 use serde_json::{Value, json};
@@ -143,6 +143,7 @@ async fn ran(node: &Node, event: EventId, used: TransformationUse, failed: bool)
                 started_at: world::now(),
                 finished_at: world::now(),
                 outcome,
+                trace: Trace::default(),
             },
             next: Next::Delivered,
         },
@@ -153,7 +154,7 @@ async fn ran(node: &Node, event: EventId, used: TransformationUse, failed: bool)
         runs: vec![run(used, failed)],
         end,
     };
-    propose(node, &RecordRuns::or_attempts(vec![report]), &[]).await;
+    propose(node, &Command::RecordRuns(RecordRuns { reports: vec![report] }), &[]).await;
 }
 
 #[actix_web::test]

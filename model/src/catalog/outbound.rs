@@ -1,0 +1,243 @@
+//! What a destination's requests carry and how they get there, beyond its URL and its pace.
+
+use super::{LiveSecret, Secret};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Everything is left out where it is not set: a destination without any of it reads and writes as it always did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Outbound {
+    #[serde(skip_serializing_if = "DestinationAuth::is_signature")]
+    pub auth: DestinationAuth,
+    /// Signing secrets beside the newest one: those that end after a rotation, and the one of the `v1a` signature. At
+    /// most [`Self::OTHER_SECRETS_MAX`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub other_secrets: Vec<LiveSecret>,
+    /// Sent with every request; lower-case names. Their values may be credentials.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, Secret>,
+    /// An attempt must have ended within this, instead of the node's `delivery.timeout_ms`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u32>,
+    #[serde(skip_serializing_if = "Tls::is_plain")]
+    pub tls: Tls,
+}
+
+impl Outbound {
+    /// Two more `v1` secrets and two of `v1a`: three and two signatures in the header.
+    pub const OTHER_SECRETS_MAX: usize = 4;
+
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How a destination knows that a request is ours. Each comes on top of the Standard Webhooks signature. The tags are the
+/// API's `auth_type`; append only.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DestinationAuth {
+    /// The Standard Webhooks signature and nothing else.
+    #[default]
+    HookdeckSignature,
+    /// The base64 of the body's HMAC-SHA256 in the header `key`.
+    CustomSignature {
+        key: String,
+        signing_secret: Secret,
+    },
+    BasicAuth {
+        username: String,
+        password: Secret,
+    },
+    ApiKey {
+        key: String,
+        api_key: Secret,
+        to: KeyPlace,
+    },
+    BearerToken {
+        token: Secret,
+    },
+    Oauth2ClientCredentials(ClientCredentials),
+    AwsSignature {
+        access_key_id: String,
+        secret_access_key: Secret,
+        region: String,
+        service: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyPlace {
+    #[default]
+    Header,
+    Query,
+}
+
+/// OAuth2's client credentials grant (RFC 6749, section 4.4).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClientCredentials {
+    /// The URL that gives tokens.
+    pub auth_server: String,
+    pub client_id: String,
+    pub client_secret: Secret,
+    pub scope: Option<String>,
+    pub authentication_type: ClientAuth,
+}
+
+/// How the client's own credentials reach the token's URL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClientAuth {
+    /// As user name and password.
+    #[default]
+    #[serde(rename = "basic")]
+    Basic,
+    /// The secret as a bearer token, the id in the form.
+    #[serde(rename = "bearer")]
+    Bearer,
+    /// Both in the form.
+    #[serde(rename = "x-www-form-urlencoded")]
+    Form,
+}
+
+impl DestinationAuth {
+    fn is_signature(&self) -> bool {
+        *self == Self::HookdeckSignature
+    }
+
+    /// The API's `auth_type`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::HookdeckSignature => "HOOKDECK_SIGNATURE",
+            Self::CustomSignature { .. } => "CUSTOM_SIGNATURE",
+            Self::BasicAuth { .. } => "BASIC_AUTH",
+            Self::ApiKey { .. } => "API_KEY",
+            Self::BearerToken { .. } => "BEARER_TOKEN",
+            Self::Oauth2ClientCredentials(_) => "OAUTH2_CLIENT_CREDENTIALS",
+            Self::AwsSignature { .. } => "AWS_SIGNATURE",
+        }
+    }
+}
+
+impl KeyPlace {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Header => "header",
+            Self::Query => "query",
+        }
+    }
+}
+
+impl ClientAuth {
+    pub const ALL: [Self; 3] = [Self::Basic, Self::Bearer, Self::Form];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Basic => "basic",
+            Self::Bearer => "bearer",
+            Self::Form => "x-www-form-urlencoded",
+        }
+    }
+}
+
+/// What a destination's TLS has of its own. All in PEM.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tls {
+    /// Who may vouch for the destination, instead of the web's public authorities.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_certificates: Option<String>,
+    /// Our own certificate and what vouches for it, where the destination asks for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_key: Option<Secret>,
+}
+
+impl Tls {
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_destination_without_any_of_it_writes_nothing_of_it() {
+        let plain = serde_json::to_string(&Outbound::default()).expect("JSON");
+        assert_eq!(plain, "{}");
+        let read: Outbound = serde_json::from_str("{}").expect("readable");
+        assert!(read.is_plain());
+    }
+
+    #[test]
+    fn the_tags_are_the_names_of_the_api() {
+        let secret = || Secret::new("s".into());
+        let all = [
+            DestinationAuth::HookdeckSignature,
+            DestinationAuth::CustomSignature {
+                key: "x-sig".into(),
+                signing_secret: secret(),
+            },
+            DestinationAuth::BasicAuth {
+                username: "u".into(),
+                password: secret(),
+            },
+            DestinationAuth::ApiKey {
+                key: "k".into(),
+                api_key: secret(),
+                to: KeyPlace::Query,
+            },
+            DestinationAuth::BearerToken { token: secret() },
+            DestinationAuth::Oauth2ClientCredentials(ClientCredentials {
+                auth_server: "https://a/token".into(),
+                client_id: "id".into(),
+                client_secret: secret(),
+                scope: None,
+                authentication_type: ClientAuth::Form,
+            }),
+            DestinationAuth::AwsSignature {
+                access_key_id: "AKID".into(),
+                secret_access_key: secret(),
+                region: "eu-west-1".into(),
+                service: "lambda".into(),
+            },
+        ];
+        for auth in all {
+            let json = serde_json::to_value(&auth).expect("JSON");
+            assert_eq!(json["type"], auth.name());
+            assert_eq!(
+                serde_json::from_value::<DestinationAuth>(json).ok(),
+                Some(auth)
+            );
+        }
+        for known in ClientAuth::ALL {
+            assert_eq!(serde_json::to_value(known).expect("JSON"), known.name());
+        }
+    }
+
+    #[test]
+    fn nothing_secret_is_shown() {
+        let outbound = Outbound {
+            auth: DestinationAuth::BearerToken {
+                token: Secret::new("hidden".into()),
+            },
+            headers: [("x-key".to_owned(), Secret::new("hidden".into()))].into(),
+            tls: Tls {
+                client_key: Some(Secret::new("hidden".into())),
+                ..Tls::default()
+            },
+            ..Outbound::default()
+        };
+        let shown = format!("{outbound:?}");
+        assert!(!shown.contains("hidden"), "{shown}");
+    }
+}

@@ -1,0 +1,239 @@
+//! Tokens of OAuth2 for destinations. A token is asked for once for the whole cluster: the leader of one partition, the
+//! destination's home, asks for it and tells the others. What can't reach the home asks by itself.
+
+mod grant;
+mod held;
+#[cfg(test)]
+mod stories;
+
+use crate::{
+    egress::Egress,
+    peer::{Question, TokenAnswer},
+};
+use held::{Held, Look, Token};
+use model::{
+    catalog::{ClientCredentials, Destination, Secret},
+    ids::{DestinationId, GroupId},
+    policy::destination_url,
+};
+use parking_lot::Mutex;
+use raft::Cluster;
+use sha2::{Digest, Sha256};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// Destinations whose tokens one node keeps. Beyond, one is forgotten and asked for again.
+const TOKENS_MAX: usize = 10_000;
+/// A little more than what the home may take itself.
+const HOME_PATIENCE: Duration = Duration::from_secs(12);
+
+pub(super) struct Tokens {
+    egress: Arc<Egress>,
+    /// None: there are no other nodes.
+    cluster: Option<Cluster>,
+    slots: Mutex<HashMap<DestinationId, Arc<Slot>>>,
+}
+
+/// One destination's token.
+struct Slot {
+    credentials: ClientCredentials,
+    held: Mutex<Held>,
+    /// Who holds it asks for a token; the others wait for what comes of it.
+    turn: tokio::sync::Mutex<()>,
+}
+
+/// Who is asked for a token that is not there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Home,
+    Server,
+}
+
+impl Tokens {
+    pub(super) fn new(egress: Arc<Egress>, cluster: Option<Cluster>) -> Self {
+        Self {
+            egress,
+            cluster,
+            slots: Mutex::default(),
+        }
+    }
+
+    /// A token that holds. Must run on an arbiter, where the client lives.
+    ///
+    /// # Errors
+    /// Why there is none, in words.
+    pub(super) async fn get(
+        &self,
+        destination: &Destination,
+        credentials: &ClientCredentials,
+    ) -> Result<Secret, String> {
+        let token = self.token(destination, credentials, Way::Home).await?;
+        Ok(token.secret)
+    }
+
+    /// The destination did not take a token: it is not used again.
+    pub(super) fn refuse(&self, destination: DestinationId, token: &Secret) {
+        if let Some(slot) = self.slots.lock().get(&destination) {
+            slot.held.lock().refuse(&digest(token.reveal()));
+        }
+    }
+
+    /// Answers another node, which takes this one for the destination's home. None: it has other credentials.
+    pub(super) async fn answer(
+        &self,
+        destination: &Destination,
+        credentials: &ClientCredentials,
+        asked: &str,
+        refused: Option<&str>,
+    ) -> Option<TokenAnswer> {
+        if fingerprint(credentials) != asked {
+            return None;
+        }
+        if let Some(refused) = refused {
+            let slot = self.slot(destination.id, credentials);
+            slot.held.lock().refuse(refused);
+        }
+        let got = self.token(destination, credentials, Way::Server).await;
+        Some(match got {
+            Ok(token) => token.answer(Instant::now()),
+            Err(error) => TokenAnswer {
+                token: None,
+                error: Some(error),
+                refresh_in_ms: 0,
+                expires_in_ms: 0,
+            },
+        })
+    }
+
+    async fn token(
+        &self,
+        destination: &Destination,
+        credentials: &ClientCredentials,
+        way: Way,
+    ) -> Result<Token, String> {
+        let slot = self.slot(destination.id, credentials);
+        let looked = slot.held.lock().look(Instant::now());
+        let (old, _turn) = match looked {
+            Look::Fresh(token) => return Ok(token),
+            // It still holds: one renews it, the others use it meanwhile.
+            Look::Old(token) => match slot.turn.try_lock() {
+                Ok(turn) => (Some(token), turn),
+                Err(_) => return Ok(token),
+            },
+            Look::Nothing => (None, slot.turn.lock().await),
+        };
+        // Somebody else may have been faster.
+        match (slot.held.lock().look(Instant::now()), &old) {
+            (Look::Fresh(token), _) | (Look::Old(token), None) => return Ok(token),
+            _ => {}
+        }
+        let pause = slot.held.lock().pause(Instant::now());
+        match (pause, old.as_ref()) {
+            (Ok(Duration::ZERO), _) => {}
+            (_, Some(old)) => return Ok(old.clone()),
+            (pause, None) => tokio::time::sleep(pause?).await,
+        }
+        let asked = match way {
+            Way::Home => self.ask_home(destination, credentials, &slot).await,
+            Way::Server => self.ask_server(destination, credentials).await,
+        };
+        let mut held = slot.held.lock();
+        match (asked, old) {
+            (Ok(token), _) => {
+                held.keep(token.clone(), Instant::now());
+                Ok(token)
+            }
+            (Err(error), old) => {
+                tracing::warn!(destination = %destination.id, error, "no token for a destination");
+                held.failed(error.clone(), Instant::now());
+                old.ok_or(error)
+            }
+        }
+    }
+
+    /// What is kept of a destination's token. Other credentials begin anew.
+    fn slot(&self, id: DestinationId, credentials: &ClientCredentials) -> Arc<Slot> {
+        let mut slots = self.slots.lock();
+        if let Some(slot) = slots
+            .get(&id)
+            .filter(|slot| slot.credentials == *credentials)
+        {
+            return slot.clone();
+        }
+        if slots.len() >= TOKENS_MAX
+            && let Some(any) = slots.keys().next().copied()
+        {
+            slots.remove(&any);
+        }
+        let slot = Arc::new(Slot {
+            credentials: credentials.clone(),
+            held: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+        });
+        slots.insert(id, slot.clone());
+        slot
+    }
+
+    async fn ask_home(
+        &self,
+        destination: &Destination,
+        credentials: &ClientCredentials,
+        slot: &Slot,
+    ) -> Result<Token, String> {
+        let Some((cluster, home)) = self.home(destination.id) else {
+            return self.ask_server(destination, credentials).await;
+        };
+        let question = Question::Token {
+            destination: destination.id,
+            credentials: fingerprint(credentials),
+            refused: slot.held.lock().refused().map(str::to_owned),
+        };
+        let question = serde_json::to_vec(&question).expect("a question is plain JSON");
+        let told = cluster.ask(home, question.into(), HOME_PATIENCE).await;
+        let told = told
+            .ok()
+            .and_then(|answer| serde_json::from_slice(&answer).ok());
+        match told {
+            Some(TokenAnswer {
+                error: Some(error), ..
+            }) => Err(error),
+            Some(answer) => Token::told(answer, Instant::now())
+                .ok_or_else(|| "the destination's home gave no token".to_owned()),
+            None => self.ask_server(destination, credentials).await,
+        }
+    }
+
+    /// The node that asks for the destination's tokens. None: this one does.
+    fn home(&self, destination: DestinationId) -> Option<(&Cluster, u64)> {
+        let cluster = self.cluster.as_ref()?;
+        let partitions = u128::from(cluster.partitions().max(1));
+        let group = u16::try_from(1 + destination.0 % partitions).unwrap_or(1);
+        let home = cluster.leader(GroupId(group))?;
+        (home != cluster.node_id()).then_some((cluster, home))
+    }
+
+    async fn ask_server(
+        &self,
+        destination: &Destination,
+        credentials: &ClientCredentials,
+    ) -> Result<Token, String> {
+        destination_url::check(&credentials.auth_server, &self.egress.reach)
+            .map_err(|expected| format!("the token's URL can't be asked: {expected}"))?;
+        // The destination's own authorities and certificate hold for its token's URL, too.
+        let client = self
+            .egress
+            .client(&destination.outbound.tls)
+            .map_err(|error| error.to_string())?;
+        let granted = grant::grant(&client, credentials).await?;
+        Ok(Token::granted(granted, Instant::now()))
+    }
+}
+
+/// Tells credentials apart without telling them.
+fn fingerprint(credentials: &ClientCredentials) -> String {
+    digest(&serde_json::to_string(credentials).expect("credentials are plain JSON"))
+}
+
+fn digest(text: &str) -> String {
+    hex::encode(Sha256::digest(text.as_bytes()))
+}

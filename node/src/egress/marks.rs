@@ -1,0 +1,98 @@
+//! How long the parts of one exchange took. The connection is made deep inside the client, but within the task that
+//! waits for the answer: what is noted there is found here.
+
+use actix_web::body::{BodySize, MessageBody};
+use bytes::Bytes;
+use std::{
+    cell::Cell,
+    convert::Infallible,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// When the parts of an exchange were done.
+#[derive(Debug, Default)]
+pub(crate) struct Marks {
+    /// How long the name took; none while no name was asked for.
+    resolved: Cell<Option<Duration>>,
+    connecting: Cell<Option<Instant>>,
+    ready: Cell<Option<Instant>>,
+}
+
+tokio::task_local! {
+    static MARKS: Rc<Marks>;
+}
+
+impl Marks {
+    /// Runs an exchange whose connection is noted in these marks.
+    pub(crate) async fn note<T>(self: &Rc<Self>, exchange: impl Future<Output = T>) -> T {
+        MARKS.scope(self.clone(), exchange).await
+    }
+
+    /// How long the name took. None: an open connection was used again, or it never came to that.
+    pub(crate) fn dns(&self) -> Option<Duration> {
+        self.resolved.get()
+    }
+
+    /// How long TCP and TLS took. None as above.
+    pub(crate) fn connect(&self) -> Option<Duration> {
+        let connecting = self.connecting.get()?;
+        Some(self.ready.get()?.saturating_duration_since(connecting))
+    }
+}
+
+/// A name is asked for from now on.
+pub(super) fn started() -> Instant {
+    Instant::now()
+}
+
+/// Its addresses are known: from now on it is connected to.
+pub(super) fn resolved(started: Instant) {
+    let now = Instant::now();
+    // Outside of an exchange that is looked at, nobody asks.
+    let _ = MARKS.try_with(|marks| {
+        marks
+            .resolved
+            .set(Some(now.saturating_duration_since(started)));
+        marks.connecting.set(Some(now));
+    });
+}
+
+/// A body that notes when the client first looks at it, which is when it has a connection.
+pub(crate) struct Watched {
+    pub(crate) body: Option<Bytes>,
+    size: u64,
+    marks: Rc<Marks>,
+}
+
+impl Watched {
+    pub(crate) fn new(body: Bytes, marks: &Rc<Marks>) -> Self {
+        Self {
+            size: body.len() as u64,
+            body: Some(body),
+            marks: marks.clone(),
+        }
+    }
+}
+
+impl MessageBody for Watched {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        // Asked for when the request is put together, too: only what is asked within the exchange counts.
+        if MARKS.try_with(|_| ()).is_ok() && self.marks.ready.get().is_none() {
+            self.marks.ready.set(Some(Instant::now()));
+        }
+        BodySize::Sized(self.size)
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Infallible>>> {
+        Poll::Ready(self.body.take().map(Ok))
+    }
+}

@@ -1,0 +1,210 @@
+//! A server for stories that may behave as badly as it likes: raw sockets, with or without TLS.
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::{
+    RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+    crypto::ring,
+    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+    server::WebPkiClientVerifier,
+};
+use std::{
+    io::{self, Read, Write},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+pub(crate) trait Line: Read + Write + Send {}
+impl<T: Read + Write + Send> Line for T {}
+
+/// Gets each request's head and does with the connection what it likes. An error ends the connection.
+type Behaviour = Arc<dyn Fn(&mut dyn Line, &str) -> io::Result<()> + Send + Sync>;
+
+#[derive(Default)]
+struct Counts {
+    connections: AtomicUsize,
+    requests: AtomicUsize,
+    closed: AtomicUsize,
+}
+
+pub(crate) struct Sink {
+    pub(crate) address: SocketAddr,
+    counts: Arc<Counts>,
+}
+
+impl Sink {
+    /// One that says this to every request and keeps the connection.
+    pub(crate) fn saying(answer: &'static str) -> Self {
+        Self::start(None, move |line, _| line.write_all(answer.as_bytes()))
+    }
+
+    /// One that behaves like this, with TLS if it is told how.
+    pub(crate) fn start(
+        tls: Option<ServerConfig>,
+        behaviour: impl Fn(&mut dyn Line, &str) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        Self::start_at(Ipv4Addr::LOCALHOST.into(), tls, behaviour)
+    }
+
+    pub(crate) fn start_at(
+        address: IpAddr,
+        tls: Option<ServerConfig>,
+        behaviour: impl Fn(&mut dyn Line, &str) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind((address, 0)).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let counts = Arc::new(Counts::default());
+        let (shared, behaviour): (_, Behaviour) = (counts.clone(), Arc::new(behaviour));
+        let tls = tls.map(Arc::new);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (counts, behaviour, tls) = (shared.clone(), behaviour.clone(), tls.clone());
+                counts.connections.fetch_add(1, Ordering::SeqCst);
+                thread::spawn(move || {
+                    let _ = serve(stream, tls, &behaviour, &counts);
+                    counts.closed.fetch_add(1, Ordering::SeqCst);
+                });
+            }
+        });
+        Self { address, counts }
+    }
+
+    pub(crate) fn url(&self, host: &str, path: &str) -> String {
+        format!("http://{host}:{}{path}", self.address.port())
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.counts.connections.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn requests(&self) -> usize {
+        self.counts.requests.load(Ordering::SeqCst)
+    }
+
+    /// Waits until so many of its connections have ended.
+    pub(crate) async fn has_closed(&self, wanted: usize) -> bool {
+        for _ in 0..200 {
+            if self.counts.closed.load(Ordering::SeqCst) >= wanted {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        false
+    }
+}
+
+fn serve(
+    stream: TcpStream,
+    tls: Option<Arc<ServerConfig>>,
+    behaviour: &Behaviour,
+    counts: &Counts,
+) -> io::Result<()> {
+    // A story that fails must not leave threads behind.
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let mut line: Box<dyn Line> = match tls {
+        None => Box::new(stream),
+        Some(tls) => {
+            let session = ServerConnection::new(tls).map_err(io::Error::other)?;
+            Box::new(StreamOwned::new(session, stream))
+        }
+    };
+    while let Some(head) = read_request(line.as_mut())? {
+        counts.requests.fetch_add(1, Ordering::SeqCst);
+        behaviour(line.as_mut(), &head)?;
+    }
+    Ok(())
+}
+
+/// Reads a request with its body. None: the other side has closed.
+fn read_request(line: &mut dyn Line) -> io::Result<Option<String>> {
+    let mut bytes = Vec::new();
+    let mut chunk = [0; 4096];
+    loop {
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+            let length = head.lines().find_map(|line| {
+                let (name, value) = line.split_once(':')?;
+                let is_length = name.eq_ignore_ascii_case("content-length");
+                is_length.then(|| value.trim().parse::<usize>().ok())?
+            });
+            if bytes.len() - end - 4 >= length.unwrap_or(0) {
+                return Ok(Some(head));
+            }
+        }
+        match line.read(&mut chunk)? {
+            0 => return Ok(None),
+            read => bytes.extend_from_slice(&chunk[..read]),
+        }
+    }
+}
+
+/// Who vouches for certificates in a story.
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).expect("params");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        Self(CertifiedIssuer::self_signed(params, key).expect("a certificate"))
+    }
+
+    /// A certificate that vouches for itself and for others, as the usual tools make them.
+    pub(crate) fn self_signed(name: &str) -> (rcgen::Certificate, KeyPair) {
+        let mut params = CertificateParams::new([name.to_owned()]).expect("params");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        (params.self_signed(&key).expect("a certificate"), key)
+    }
+
+    pub(crate) fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// A certificate for a name, and its key, both in PEM.
+    pub(crate) fn issue(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
+        self.issue_with(name, |_| {})
+    }
+
+    pub(crate) fn issue_with(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> (rcgen::Certificate, KeyPair) {
+        let mut params = CertificateParams::new([name.to_owned()]).expect("params");
+        change(&mut params);
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.0).expect("a certificate");
+        (certificate, key)
+    }
+
+    /// A server of this name; with `clients`, one that asks for a certificate that they vouch for.
+    pub(crate) fn server(
+        &self,
+        (certificate, key): &(rcgen::Certificate, KeyPair),
+        clients: Option<&Self>,
+    ) -> ServerConfig {
+        let provider = Arc::new(ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .expect("versions");
+        let config = match clients {
+            None => config.with_no_client_auth(),
+            Some(clients) => {
+                let mut roots = RootCertStore::empty();
+                roots.add(clients.0.der().clone()).expect("an authority");
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                config.with_client_cert_verifier(verifier.build().expect("a verifier"))
+            }
+        };
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        config
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .expect("they belong together")
+    }
+}
