@@ -4,19 +4,19 @@
 use bytes::Bytes;
 use model::{
     catalog::{
-        Backoff, ClientAuth, ClientCredentials, Connection, DeduplicateRule, DelayRule, Destination,
-        DestinationAuth, FilterRule, HandshakeKind, Handshaken, Item, LiveSecret, Outbound, Program,
-        RatePeriod, RetryRule, Rule, Secret, Source, Tls, Transformation, TransformationVersion,
-        Verification, VersionMark,
+        Backoff, ClientAuth, ClientCredentials, Connection, DeduplicateRule, DelayRule,
+        Destination, DestinationAuth, FilterRule, HandshakeKind, Handshaken, Item, LiveSecret,
+        Outbound, Program, RatePeriod, RetryRule, Rule, Secret, Source, Tls, Transformation,
+        TransformationVersion, Verification, VersionMark,
     },
     envelope::{Envelope, PayloadRef},
     fingerprint::{Fingerprint, Scope},
     ids::{ConnectionId, DestinationId, GroupId, RequestId, SourceId, TransformationId},
     machine::{
-        AcceptRequests, Accepted, AdvanceRetention, CancelEvent, Change, Command,
-        Configure, EventReply, FirstReport, Incoming, Keyed, KeyedEvent, Next, Once, Planned,
-        PlannedIgnored, RecordAttempts, RecordRuns, Recorded, Refusal, Reply, RetireNode, RetryEvent,
-        RetryIgnored, Run, RunEnd, RunReport, Unrouted, Verdict, decode_reply,
+        AcceptRequests, Accepted, AdvanceRetention, CancelEvent, Change, Command, Configure,
+        EventReply, FirstReport, Incoming, Keyed, KeyedEvent, Next, Once, Planned, PlannedIgnored,
+        RecordAttempts, RecordRuns, Recorded, Refusal, Reply, RetireNode, RetryEvent, RetryIgnored,
+        Run, RunEnd, RunReport, Unrouted, Verdict, decode_reply,
     },
     policy::document::Part,
     state::codec::{self, Stored},

@@ -107,12 +107,9 @@ pub fn apply(kv: &mut impl Kv, entry: Entry<'_>) -> Result<Applied, TableError> 
             &command,
             &mut effects,
         )?),
-        Ok(Command::RecordAttempts(command)) => Reply::Recorded(record_attempts::apply(
-            kv,
-            &context,
-            command,
-            &mut effects,
-        )?),
+        Ok(Command::RecordAttempts(command)) => {
+            Reply::Recorded(record_attempts::apply(kv, &context, command, &mut effects)?)
+        }
         Ok(Command::Configure(command)) => {
             Reply::Configured(configure::apply(kv, &command, &mut effects)?)
         }

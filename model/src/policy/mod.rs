@@ -1,8 +1,8 @@
 //! Decisions about traffic.
 
+pub mod certificate;
 pub mod dedup;
 pub mod delay;
-pub mod certificate;
 pub mod destination_url;
 pub mod document;
 pub mod egress;

@@ -8,8 +8,8 @@ use model::{
     ids::{AttemptId, ConnectionId, DestinationId, EventId, GroupId, RequestId, SourceId},
     machine::{
         self, AcceptRequests, AdvanceRetention, Applied, AttemptReport, CancelEvent, Change,
-        Command, Configure, Entry, Incoming, Keyed, KeyedEvent, Next, Once, Planned,
-        RecordRuns, Reply, RetryEvent, Unrouted, Verdict, decode_reply,
+        Command, Configure, Entry, Incoming, Keyed, KeyedEvent, Next, Once, Planned, RecordRuns,
+        Reply, RetryEvent, Unrouted, Verdict, decode_reply,
     },
     state::{
         keys::Due,
@@ -19,8 +19,8 @@ use model::{
     },
     time::Timestamp,
     traffic::{
-        Attempt, ErrorCode, Event, EventStatus, IgnoreCause, Ignored, Outcome, RejectionCause, Trace,
-        Trigger,
+        Attempt, ErrorCode, Event, EventStatus, IgnoreCause, Ignored, Outcome, RejectionCause,
+        Trace, Trigger,
     },
 };
 

@@ -192,6 +192,8 @@ fn show(viewer: &Viewer, id: AttemptId, attempt: &Attempt, around: &Around) -> V
     let (outcome, trace) = (&attempt.outcome, &attempt.trace);
     let finished_at = times::show(attempt.finished_at);
     let responded = outcome.response_status.is_some();
+    // Nothing was asked where there was nothing to ask or nobody to be.
+    let some = |text: &String| (!text.is_empty()).then(|| text.clone());
     let body = match outcome.response_body.as_ref() {
         b"" => Value::Null,
         body => String::from_utf8_lossy(body).into(),
@@ -206,8 +208,8 @@ fn show(viewer: &Viewer, id: AttemptId, attempt: &Attempt, around: &Around) -> V
         "trigger": attempt.trigger,
         "error_code": outcome.error_code,
         "body": body,
-        "requested_url": attempt.requested_url,
-        "http_method": attempt.http_method,
+        "requested_url": some(&attempt.requested_url),
+        "http_method": some(&attempt.http_method),
         "request_headers": sent_headers(id, attempt, around.request.as_ref()),
         "response_headers": responded.then(|| traffic_data::headers(&trace.answered)),
         "headers_cut": trace.is_cut,

@@ -13,6 +13,7 @@ mod pacers;
 mod reporter;
 mod request;
 mod retry_scheduler;
+mod sending;
 #[cfg(test)]
 mod stories;
 mod tokens;

@@ -155,7 +155,10 @@ fn proof(auth: &DestinationAuth, launch: &Launch<'_>) -> Proof {
         DestinationAuth::CustomSignature {
             key,
             signing_secret,
-        } => Proof::header(key, signing::plain(signing_secret.reveal(), &launch.message.body)),
+        } => Proof::header(
+            key,
+            signing::plain(signing_secret.reveal(), &launch.message.body),
+        ),
         DestinationAuth::BasicAuth { username, password } => {
             let both = BASE64_STANDARD.encode(format!("{username}:{}", password.reveal()));
             Proof::header(AUTHORIZATION, format!("Basic {both}"))

@@ -154,7 +154,14 @@ async fn ran(node: &Node, event: EventId, used: TransformationUse, failed: bool)
         runs: vec![run(used, failed)],
         end,
     };
-    propose(node, &Command::RecordRuns(RecordRuns { reports: vec![report] }), &[]).await;
+    propose(
+        node,
+        &Command::RecordRuns(RecordRuns {
+            reports: vec![report],
+        }),
+        &[],
+    )
+    .await;
 }
 
 #[actix_web::test]
