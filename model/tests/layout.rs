@@ -507,21 +507,33 @@ fn ran(end: RunEnd) -> RunReport {
 }
 
 #[test]
+fn a_logged_attempt_of_the_first_layout_is_still_read() {
+    let first = "010702fe010003000000000002000068e5cf8b01010106fb2c01fd0068e5cf8b01000000010105016d002d01020309687474703a2f2f612f03505554fd0068e5cf8b010000fd0968e5cf8b010000000114026e6f01fbe80302fe010003000000000002000068e5cf8b01010106fb2c01fd0068e5cf8b01000000010105016d01fd0068e5cf8b0100000100";
+    let first = hex::decode(first).expect("hex");
+    let read = Command::decode(&first).expect("readable");
+    assert_eq!(read, runs(first_attempt()));
+}
+
+fn runs(attempt: Attempt) -> Command<'static> {
+    Command::RecordRuns(RecordRuns {
+        reports: vec![
+            ran(RunEnd::Attempted {
+                attempt,
+                next: Next::GiveUp,
+            }),
+            ran(RunEnd::Ignored {
+                due_at: AT,
+                cause: IgnoreCause::Filtered,
+                meta: None,
+            }),
+        ],
+    })
+}
+
+#[test]
 fn logged_runs_and_retries_keep_their_bytes() {
     let commands = [
-        Command::RecordRuns(RecordRuns {
-            reports: vec![
-                ran(RunEnd::Attempted {
-                    attempt: attempt(),
-                    next: Next::GiveUp,
-                }),
-                ran(RunEnd::Ignored {
-                    due_at: AT,
-                    cause: IgnoreCause::Filtered,
-                    meta: None,
-                }),
-            ],
-        }),
+        runs(attempt()),
         Command::RetryIgnored(RetryIgnored {
             event: RequestId::mint(AT, GroupId(2), 3).event(1),
             source: SourceId(4),
@@ -530,7 +542,7 @@ fn logged_runs_and_retries_keep_their_bytes() {
         }),
     ];
     let golden = [
-        "010702fe010003000000000002000068e5cf8b01010106fb2c01fd0068e5cf8b01000000010105016d002d01020309687474703a2f2f612f03505554fd0068e5cf8b010000fd0968e5cf8b010000000114026e6f01fbe80302fe010003000000000002000068e5cf8b01010106fb2c01fd0068e5cf8b01000000010105016d01fd0068e5cf8b0100000100",
+        "010702fe010003000000000002000068e5cf8b01010106fb2c01fd0068e5cf8b01000000010105016d005602020309687474703a2f2f612f03505554fd0068e5cf8b010000fd0968e5cf8b010000000114026e6f01fbe803010200030473686f7001050476312c78fb2c010101610162010673657276657201730100010201080902fe010003000000000002000068e5cf8b01010106fb2c01fd0068e5cf8b01000000010105016d01fd0068e5cf8b0100000100",
         "0108fe010003000000000002000068e5cf8b01040202",
     ];
     for (command, golden) in commands.iter().zip(golden) {

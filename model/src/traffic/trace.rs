@@ -2,7 +2,11 @@
 //! how long each part took. Kept lean: what the request or the attempt's own id tells is not written again.
 
 use super::{RequestRecord, Trigger};
-use crate::{ids::AttemptId, policy::outgoing::REDACTED, time::Timestamp};
+use crate::{
+    ids::AttemptId,
+    policy::outgoing::{REDACTED, is_credential},
+    time::Timestamp,
+};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
