@@ -77,7 +77,7 @@ impl Sent {
         }
     }
 
-    /// All headers in the order in which they went out, but for `content-length`, which HTTP adds.
+    /// All headers in the order in which they went out, but for `content-length` and `date`, which HTTP adds.
     ///
     /// New headers of the gateway's belong among `own`: what is made up here is told of earlier attempts too.
     #[must_use]
