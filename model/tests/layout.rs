@@ -103,7 +103,7 @@ fn attempt() -> Attempt {
             response_body: Bytes::from_static(b"no"),
             retry_after_ms: Some(1000),
         },
-        trace: Trace {
+        trace: Box::new(Trace {
             sent: Some(Sent {
                 forwarded: vec![0, 3],
                 source_name: "shop".into(),
@@ -120,14 +120,14 @@ fn attempt() -> Attempt {
                 first_byte_ms: Some(8),
                 total_ms: 9,
             },
-        },
+        }),
     }
 }
 
 /// The same, as the first layout had it.
 fn first_attempt() -> Attempt {
     Attempt {
-        trace: Trace::default(),
+        trace: Box::default(),
         ..attempt()
     }
 }
@@ -351,7 +351,7 @@ fn a_usual_attempt_is_lean() {
     let usual = Attempt {
         requested_url: "https://shop.example.com/webhooks/orders".into(),
         outcome: Outcome::answered(200, Bytes::from_static(b"ok"), None),
-        trace: Trace {
+        trace: Box::new(Trace {
             sent: Some(Sent {
                 forwarded: (0..8).collect(),
                 source_name: "orders".into(),
@@ -366,8 +366,8 @@ fn a_usual_attempt_is_lean() {
                 header("content-length", "2"),
                 header("server", "nginx"),
             ],
-            ..attempt().trace
-        },
+            ..*attempt().trace
+        }),
         ..attempt()
     };
     let (first, now) = (

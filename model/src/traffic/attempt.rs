@@ -121,7 +121,8 @@ pub struct Attempt {
     pub started_at: Timestamp,
     pub finished_at: Timestamp,
     pub outcome: Outcome,
-    pub trace: Trace,
+    /// Boxed: it is by far the largest part, and attempts are moved about a lot.
+    pub trace: Box<Trace>,
 }
 
 impl Attempt {
@@ -172,7 +173,7 @@ impl From<FirstAttempt> for Attempt {
             started_at: first.started_at,
             finished_at: first.finished_at,
             outcome: first.outcome,
-            trace: Trace::default(),
+            trace: Box::default(),
         }
     }
 }

@@ -20,7 +20,7 @@ use model::{
     time::Timestamp,
     traffic::{
         Attempt, ErrorCode, Event, EventStatus, IgnoreCause, Ignored, Outcome, RejectionCause,
-        Trace, Trigger,
+        Trigger,
     },
 };
 
@@ -202,7 +202,7 @@ pub(crate) fn attempt(next: Next) -> Attempt {
         started_at: NOW,
         finished_at: NOW,
         outcome,
-        trace: Trace::default(),
+        trace: Box::default(),
     }
 }
 

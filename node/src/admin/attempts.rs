@@ -254,7 +254,7 @@ mod tests {
             started_at: Timestamp(1000),
             finished_at: Timestamp(1250),
             outcome,
-            trace: Trace {
+            trace: Box::new(Trace {
                 sent: Some(Sent {
                     forwarded: vec![1],
                     source_name: "shop".into(),
@@ -270,7 +270,7 @@ mod tests {
                     total_ms: 250,
                     ..Timing::default()
                 },
-            },
+            }),
         };
         let id = AttemptId {
             event: EventId(7),

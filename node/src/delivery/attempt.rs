@@ -180,7 +180,7 @@ fn attempted(
             started_at,
             finished_at,
             outcome,
-            trace: tried.trace,
+            trace: Box::new(tried.trace),
         },
         next,
     }

@@ -14,7 +14,7 @@ use model::machine::{AttemptReport, Command, RecordRuns, RunEnd, RunReport};
 use model::policy::retry;
 use model::state::keys::Due;
 use model::state::tables;
-use model::traffic::{Attempt, Outcome, Trace, Trigger};
+use model::traffic::{Attempt, Outcome, Trigger};
 use std::collections::VecDeque;
 
 impl World {
@@ -218,7 +218,7 @@ impl World {
                 started_at,
                 finished_at,
                 outcome,
-                trace: Trace::default(),
+                trace: Box::default(),
             },
             next,
         }

@@ -13,7 +13,7 @@ use model::{
     time::Timestamp,
     traffic::{
         Attempt, ConsoleLine, IgnoreCause, IgnoredMeta, LineLevel, Origin, Outcome, RequestRecord,
-        Trace, TransformationUse, Trigger,
+        TransformationUse, Trigger,
     },
 };
 use serde_json::{Value, json};
@@ -143,7 +143,7 @@ async fn ran(node: &Node, event: EventId, used: TransformationUse, failed: bool)
                 started_at: world::now(),
                 finished_at: world::now(),
                 outcome,
-                trace: Trace::default(),
+                trace: Box::default(),
             },
             next: Next::Delivered,
         },
