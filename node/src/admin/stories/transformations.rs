@@ -17,6 +17,7 @@ use model::{
     },
 };
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const GROUP: GroupId = GroupId(1);
 const SCRIPT: &str = r#"addHandler("transform", (request, context) => {
@@ -465,6 +466,8 @@ async fn each_run_is_listed_with_its_logs_and_the_request_before_and_after() {
     let used = TransformationUse { id, version: 1 };
     let delivered = accept(&node, &connection, r#"{"n": 12.30}"#).await;
     ran(&node, delivered, used, false).await;
+    // Newest first goes by milliseconds; within one, ids are drawn.
+    actix_web::rt::time::sleep(Duration::from_millis(2)).await;
     let failed = accept(&node, &connection, "[]").await;
     ran(&node, failed, used, true).await;
     let path = format!("/transformations/{id}/executions");
