@@ -230,6 +230,7 @@ fn items() -> [Item; 3] {
             rate_limit_period: RatePeriod::Concurrent,
             signing_secret: secret(),
             outbound: Outbound::default(),
+            wishes: model::catalog::Wishes::default(),
             disabled_at: Some(AT),
             created_at: AT,
             updated_at: AT,

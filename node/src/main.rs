@@ -4,6 +4,7 @@ mod admin;
 mod catalog_cache;
 mod cli;
 mod config;
+mod configure;
 mod delivery;
 mod egress;
 mod error;

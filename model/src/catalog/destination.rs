@@ -20,6 +20,8 @@ pub struct Destination {
     pub signing_secret: super::Secret,
     #[serde(default, skip_serializing_if = "Outbound::is_plain")]
     pub outbound: Outbound,
+    #[serde(default, skip_serializing_if = "Wishes::are_none")]
+    pub wishes: Wishes,
     pub disabled_at: Option<Timestamp>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -32,6 +34,33 @@ impl Destination {
         let live = others.filter(move |other| other.is_live(now));
         std::iter::once(self.signing_secret.reveal()).chain(live.map(|live| live.secret.reveal()))
     }
+}
+
+/// What its receiver asked for in its answers. An admin who enables it, or sets its rate, takes the same thing back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wishes {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled_by: Option<DisabledBy>,
+    /// Requests a minute, at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_per_minute: Option<u32>,
+}
+
+impl Wishes {
+    #[must_use]
+    pub fn are_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// By which answer a receiver disabled its destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DisabledBy {
+    /// The status 410.
+    Gone,
+    /// The header `webhook-delivery: disable`.
+    Control,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

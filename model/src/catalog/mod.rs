@@ -14,7 +14,7 @@ mod verification;
 pub use catalog_view::{Catalog, CatalogError};
 pub use connection::{Backoff, Connection, DelayRule, FilterRule, RetryRule, Rule};
 pub use deduplicate::DeduplicateRule;
-pub use destination::{Destination, RatePeriod};
+pub use destination::{Destination, DisabledBy, RatePeriod, Wishes};
 pub use field::{Field, FieldError};
 pub use outbound::{ClientAuth, ClientCredentials, DestinationAuth, KeyPlace, Outbound, Tls};
 pub use source::{CustomResponse, ResponseKind, Source};

@@ -11,6 +11,7 @@ pub mod filter;
 pub mod outgoing;
 pub mod placement;
 pub mod ports;
+pub mod receiver;
 pub mod retention;
 pub mod retry;
 pub mod route;

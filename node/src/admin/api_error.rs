@@ -1,5 +1,6 @@
 //! The one mapping from what went wrong to the API's error body: `{code, status, message, data}`.
 
+use crate::configure::ConfigureError;
 use actix_web::{HttpResponse, ResponseError, http::StatusCode, http::header};
 use model::{catalog::CatalogError, machine::CommandError, state::kv, state::tables::TableError};
 use serde_json::json;
@@ -170,6 +171,16 @@ impl From<raft::ProposeError> for ApiError {
                 "the outcome is unknown: the change may have been made; look before trying again",
             ),
             raft::ProposeError::TooLarge { .. } => Self::unprocessable(error.to_string()),
+        }
+    }
+}
+
+impl From<ConfigureError> for ApiError {
+    fn from(error: ConfigureError) -> Self {
+        match error {
+            ConfigureError::Propose(error) => error.into(),
+            ConfigureError::Reply(error) => error.into(),
+            ConfigureError::NotUnderstood => Self::unavailable(error.to_string()),
         }
     }
 }

@@ -5,12 +5,14 @@ use super::{
     freshness::{self, stored_catalog},
     query::Query,
 };
-use crate::{gateway::Gateway, world};
+use crate::{
+    configure::{self, Decided},
+    gateway::Gateway,
+    world,
+};
 use model::{
     catalog::{Catalog, Item, Kind},
     ids::GroupId,
-    machine::{Change, Command, Configure, Refusal, Reply, decode_reply},
-    state::codec,
     time::Timestamp,
 };
 
@@ -57,31 +59,18 @@ pub(super) async fn make<T>(
         if decision.put.is_empty() && decision.delete.is_empty() {
             return Ok(decision.answer);
         }
-        let encoded: Vec<_> = decision.put.iter().map(codec::encode_json).collect();
-        let puts = encoded.iter().map(|item| Change::Put(item));
-        let deletes = decision.delete.iter();
-        let deletes = deletes.map(|&(kind, id)| Change::Delete(kind, id));
-        let command = Command::Configure(Configure {
+        let decided = Decided {
             seen_version: catalog.version,
-            changes: puts.chain(deletes).collect(),
-        });
-        let envelope = command.envelope(now, &[]);
-        let reply = gateway.cluster.propose(GroupId::CONTROL, envelope).await?;
-        match decode_reply(&reply)? {
-            Reply::Configured(Ok(_)) => {
-                // Best effort: requests that reach this node next are routed by the new catalog already.
-                if gateway.cluster.linearize(GroupId::CONTROL).await.is_ok() {
-                    stored_catalog(gateway)?;
-                }
-                return Ok(decision.answer);
+            put: &decision.put,
+            delete: &decision.delete,
+            at: now,
+        };
+        if configure::propose(gateway, decided).await? {
+            // Best effort: requests that reach this node next are routed by the new catalog already.
+            if gateway.cluster.linearize(GroupId::CONTROL).await.is_ok() {
+                stored_catalog(gateway)?;
             }
-            Reply::Configured(Err(Refusal::Stale { .. })) => {}
-            // The group runs an older version of the program that can't read this.
-            _ => {
-                return Err(ApiError::unavailable(
-                    "the cluster does not understand this change yet; are all nodes upgraded?",
-                ));
-            }
+            return Ok(decision.answer);
         }
     }
     Err(ApiError::unavailable(

@@ -7,7 +7,7 @@ use super::{
 };
 use awc::http::Uri;
 use model::{
-    catalog::{Catalog, Destination, Outbound, RatePeriod, Secret},
+    catalog::{Catalog, Destination, Outbound, RatePeriod, Secret, Wishes},
     ids::DestinationId,
     policy::{destination_url, egress::Reach, outgoing},
     time::Timestamp,
@@ -65,6 +65,13 @@ pub(super) fn read(
         outbound: Outbound {
             other_secrets: signing.others,
             ..outbound
+        },
+        wishes: Wishes {
+            // Whoever sets a rate takes back what the receiver asked for.
+            rate_per_minute: kept
+                .and_then(|kept| kept.wishes.rate_per_minute)
+                .filter(|_| matches!(config.value("rate_limit"), Given::Absent)),
+            disabled_by: kept.and_then(|kept| kept.wishes.disabled_by),
         },
         disabled_at: kept.and_then(|kept| kept.disabled_at),
         created_at: kept.map_or(now, |kept| kept.created_at),

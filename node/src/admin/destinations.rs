@@ -13,7 +13,7 @@ use super::{
 use crate::{gateway::Gateway, world};
 use actix_web::web::{Data, Json, Path};
 use model::{
-    catalog::{Catalog, Connection, Destination, Item, Kind},
+    catalog::{Catalog, Connection, Destination, Item, Kind, Wishes},
     ids::DestinationId,
     time::Timestamp,
 };
@@ -149,6 +149,10 @@ async fn switch(
         let disabled_at = disabled_at(kept.disabled_at.unwrap_or(now));
         let destination = Destination {
             disabled_at,
+            wishes: Wishes {
+                disabled_by: kept.wishes.disabled_by.filter(|_| disabled_at.is_some()),
+                ..kept.wishes
+            },
             updated_at: now,
             ..Destination::clone(kept)
         };

@@ -133,6 +133,9 @@ impl Viewer {
             "type": "HTTP",
             "config": config,
             "disabled_at": times::show_some(destination.disabled_at),
+            // What its receiver asked for itself.
+            "disabled_by": destination.wishes.disabled_by,
+            "allowed_rate_per_minute": destination.wishes.rate_per_minute,
             "updated_at": times::show(destination.updated_at),
             "created_at": times::show(destination.created_at),
         })
@@ -404,6 +407,7 @@ mod tests {
             rate_limit_period: RatePeriod::Concurrent,
             signing_secret: Secret::new("whsec_x".into()),
             outbound: Outbound::default(),
+            wishes: model::catalog::Wishes::default(),
             disabled_at: None,
             created_at: Timestamp(0),
             updated_at: Timestamp(0),

@@ -87,6 +87,9 @@ pub(super) async fn make(shared: &Shared, outlet: &Outlet, due: Due) -> Launched
     let Some(tried) = tried else {
         return Launched::NotMade;
     };
+    if let Some(destination) = &work.destination {
+        shared.controls.honour(destination.id, tried.asked);
+    }
     let end = attempted(gateway, &work, number, (started_at, world::now()), tried);
     Launched::Done(told(due, number, runs, end))
 }
@@ -141,8 +144,8 @@ fn attempted(
     tried: Tried,
 ) -> RunEnd {
     let outcome = tried.outcome;
-    // Without a destination or a body the next try would be no different.
-    let possible = work.destination.is_some() && work.body.is_some();
+    // Without a destination or a body the next try would be no different, and a receiver may ask for none.
+    let possible = work.destination.is_some() && work.body.is_some() && !tried.asked.ends_event();
     let rule = work
         .connection
         .as_ref()

@@ -3,6 +3,7 @@
 
 use super::{
     answers,
+    controls::Controls,
     destination_actor::{DestinationActor, MAILBOX},
     pacers::Pacers,
     reporter::Reporter,
@@ -41,6 +42,7 @@ pub(super) struct Shared {
     pub(super) pacers: Pacers,
     pub(super) egress: Arc<Egress>,
     pub(super) tokens: Tokens,
+    pub(super) controls: Controls,
     reporters: BTreeMap<GroupId, Reporter>,
 }
 
@@ -168,6 +170,7 @@ impl Actor for Dispatcher {
         let shared = Arc::new(Shared {
             tokens: Tokens::new(egress.clone(), Some(self.gateway.cluster.clone())),
             egress,
+            controls: Controls::new(self.gateway.clone()),
             permits: Semaphore::new(delivery.max_attempts_in_flight),
             pacers: Pacers::new(world::now()),
             reporters: groups

@@ -16,6 +16,7 @@ use awc::{
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use model::{
+    policy::receiver::Asked,
     time::Timestamp,
     traffic::{
         ErrorCode, Outcome,
@@ -39,6 +40,7 @@ const DRAINED: usize = 64 * 1024;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Exchanged {
     pub(super) outcome: Outcome,
+    pub(super) asked: Asked,
     pub(super) headers: Vec<(String, Bytes)>,
     /// Some headers had no room.
     pub(super) is_cut: bool,
@@ -75,8 +77,11 @@ pub(super) async fn send(
                 .unwrap_or_else(|_| Outcome::failed(ErrorCode::Timeout))
         }
     };
+    // Half an answer asks for nothing.
+    let asked = outcome.response_status.map(|_| answered.asked);
     Exchanged {
         outcome,
+        asked: asked.unwrap_or_default(),
         headers: answered.headers,
         is_cut: answered.is_cut,
         timing: Timing {
@@ -110,6 +115,7 @@ fn request(client: &Client, outgoing: &Outgoing) -> Result<awc::ClientRequest, E
 #[derive(Default)]
 struct Answered {
     first_byte: Option<Duration>,
+    asked: Asked,
     headers: Vec<(String, Bytes)>,
     is_cut: bool,
 }
@@ -123,6 +129,8 @@ where
         .headers()
         .get("retry-after")
         .and_then(|value| retry_after_ms(value.to_str().ok()?.trim(), world::now()));
+    let told = response.headers();
+    answered.asked = Asked::read(status, |name| told.get(name)?.to_str().ok());
     let headers = response.headers().iter().map(|(name, value)| {
         let value = Bytes::copy_from_slice(value.as_bytes());
         (name.as_str().to_owned(), value)

@@ -3,6 +3,7 @@
 mod answers;
 mod attempt;
 mod aws;
+mod controls;
 mod destination_actor;
 mod dispatcher;
 mod exchange;

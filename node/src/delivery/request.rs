@@ -281,6 +281,7 @@ mod tests {
             rate_limit_period: RatePeriod::Second,
             signing_secret: secret("whsec_"),
             outbound: Outbound::default(),
+            wishes: model::catalog::Wishes::default(),
             disabled_at: None,
             created_at: Timestamp(0),
             updated_at: Timestamp(0),

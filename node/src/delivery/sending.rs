@@ -10,7 +10,7 @@ use super::{
 use model::{
     catalog::{Destination, DestinationAuth, Secret},
     machine::Next,
-    policy::{retry, transform::Message},
+    policy::{receiver::Asked, retry, transform::Message},
     time::Timestamp,
     traffic::{ErrorCode, Outcome, Trace},
 };
@@ -24,6 +24,7 @@ const UNAUTHORIZED: u16 = 401;
 /// What an attempt came to, with all that is kept of it.
 pub(super) struct Tried {
     pub(super) outcome: Outcome,
+    pub(super) asked: Asked,
     pub(super) method: String,
     pub(super) url: String,
     pub(super) trace: Trace,
@@ -46,6 +47,7 @@ impl Tried {
     fn without_request(outcome: Outcome) -> Self {
         Self {
             outcome,
+            asked: Asked::default(),
             method: String::new(),
             url: String::new(),
             trace: Trace::default(),
@@ -55,6 +57,7 @@ impl Tried {
     fn sent(method: String, kept: Kept, exchanged: Exchanged) -> Self {
         Self {
             outcome: exchanged.outcome,
+            asked: exchanged.asked,
             method,
             url: kept.url,
             trace: Trace {

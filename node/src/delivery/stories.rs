@@ -1,17 +1,18 @@
 //! What receivers are promised, told against one real node and a real receiver.
 
+mod controls;
 mod transformations;
 
 use super::Delivery;
 use crate::{
     catalog_cache::CatalogCache, config::Config, gateway::Gateway, telemetry::Metrics, world,
 };
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::StatusCode, web};
 use bytes::Bytes;
 use model::{
     catalog::{
         Backoff, Connection, Destination, Item, Outbound, RatePeriod, RetryRule, Rule, Secret,
-        Source,
+        Source, Wishes,
     },
     catalog::{Catalog, Verification},
     ids::{ConnectionId, DestinationId, EventId, GroupId, RequestId, SourceId},
@@ -25,7 +26,7 @@ use model::{
 };
 use parking_lot::Mutex;
 use raft::{Cluster, Environment};
-use std::{net::TcpListener, sync::Arc, time::Duration};
+use std::{collections::VecDeque, net::TcpListener, sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -49,12 +50,16 @@ impl Seen {
     }
 }
 
-/// A receiver that refuses the first requests and takes the rest.
+/// A receiver that gives the answers of a script, refuses the next requests and takes the rest.
 #[derive(Default)]
 struct Receiver {
+    script: Mutex<VecDeque<Scripted>>,
     refuse: usize,
     seen: Mutex<Vec<Seen>>,
 }
+
+/// A status and one header.
+type Scripted = (u16, (&'static str, &'static str));
 
 async fn receive(receiver: web::Data<Receiver>, request: HttpRequest, body: Bytes) -> HttpResponse {
     let headers = request.headers().iter();
@@ -70,7 +75,10 @@ async fn receive(receiver: web::Data<Receiver>, request: HttpRequest, body: Byte
         headers,
         body,
     });
-    if seen.len() <= receiver.refuse {
+    if let Some((status, header)) = receiver.script.lock().pop_front() {
+        let status = StatusCode::from_u16(status).expect("a status");
+        HttpResponse::build(status).insert_header(header).finish()
+    } else if seen.len() <= receiver.refuse {
         HttpResponse::InternalServerError().body("not yet")
     } else {
         HttpResponse::Ok().finish()
@@ -156,6 +164,7 @@ impl World {
             rate_limit_period: RatePeriod::Second,
             signing_secret: Secret::new(SECRET.into()),
             outbound: Outbound::default(),
+            wishes: Wishes::default(),
             disabled_at,
             created_at: Timestamp(0),
             updated_at: Timestamp(0),

@@ -59,6 +59,7 @@ fn destination(credentials: &ClientCredentials) -> Destination {
             auth: DestinationAuth::Oauth2ClientCredentials(credentials.clone()),
             ..Outbound::default()
         },
+        wishes: model::catalog::Wishes::default(),
         disabled_at: None,
         created_at: Timestamp(0),
         updated_at: Timestamp(0),

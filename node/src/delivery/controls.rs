@@ -1,0 +1,102 @@
+//! Does what receivers ask for in their answers: a destination that wants no more is disabled, and a rate that it asks for
+//! becomes part of the catalog, so that all nodes and those that come after keep to it.
+
+use crate::{
+    configure::{self, Decided},
+    gateway::Gateway,
+    world,
+};
+use model::{catalog::Item, ids::DestinationId, policy::receiver::Asked};
+use parking_lot::Mutex;
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// A receiver that changes its mind with every answer is followed no faster.
+const EVERY: Duration = Duration::from_secs(5);
+/// How often a change is decided anew, and the pause before that: in all longer than a new leader takes.
+const TRIES: usize = 40;
+const PAUSE: Duration = Duration::from_millis(500);
+/// Destinations that are remembered before those of long ago are forgotten.
+const REMEMBERED: usize = 1024;
+
+pub(super) struct Controls {
+    gateway: Arc<Gateway>,
+    /// When a destination was last changed from here, and whether that was to disable it.
+    changed: Mutex<HashMap<(DestinationId, bool), Instant>>,
+}
+
+impl Controls {
+    pub(super) fn new(gateway: Arc<Gateway>) -> Self {
+        Self {
+            gateway,
+            changed: Mutex::default(),
+        }
+    }
+
+    /// Takes in what an answer asked for. Must run within an actix system; waits for nothing.
+    pub(super) fn honour(&self, id: DestinationId, asked: Asked) {
+        if asked == Asked::default() {
+            return;
+        }
+        let catalog = self.gateway.catalog();
+        let destination = catalog.destinations.get(&id);
+        let changes = destination.is_some_and(|known| asked.change(known, world::now()).is_some());
+        if !changes || !self.may_change(id, asked, Instant::now()) {
+            return;
+        }
+        actix_rt::spawn(store(self.gateway.clone(), id, asked));
+    }
+
+    fn may_change(&self, id: DestinationId, asked: Asked, now: Instant) -> bool {
+        let mut changed = self.changed.lock();
+        if changed.len() >= REMEMBERED {
+            changed.retain(|_, at| now.duration_since(*at) < EVERY);
+        }
+        let key = (id, asked.disable.is_some());
+        let last = changed.get(&key);
+        if last.is_some_and(|at| now.duration_since(*at) < EVERY) {
+            return false;
+        }
+        changed.insert(key, now);
+        true
+    }
+}
+
+async fn store(gateway: Arc<Gateway>, id: DestinationId, asked: Asked) {
+    for _ in 0..TRIES {
+        let catalog = gateway.catalog();
+        let now = world::now();
+        let destination = catalog.destinations.get(&id);
+        let Some(changed) = destination.and_then(|known| asked.change(known, now)) else {
+            return;
+        };
+        let disabled = changed
+            .wishes
+            .disabled_by
+            .filter(|_| asked.disable.is_some());
+        let decided = Decided {
+            seen_version: catalog.version,
+            put: &[Item::Destination(changed)],
+            delete: &[],
+            at: now,
+        };
+        match configure::propose(&gateway, decided).await {
+            Ok(true) => {
+                if let Some(by) = disabled {
+                    tracing::warn!(destination = %id, ?by, "destination disabled by its receiver");
+                }
+                return;
+            }
+            // This node has not applied what came between yet.
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(destination = %id, %error, "receiver's wish not stored yet")
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    tracing::error!(destination = %id, ?asked, "receiver's wish not stored; the next answer may repeat it");
+}
