@@ -161,6 +161,7 @@ typed_id!(/** An issue. */ IssueId, "iss");
 typed_id!(/** A transformation. */ TransformationId, "trs");
 typed_id!(/** A bookmark. */ BookmarkId, "bmk");
 typed_id!(/** An issue trigger. */ IssueTriggerId, "ist");
+typed_id!(/** A notification about an issue, the same on every try. */ NotificationId, "ntf");
 control_id!(SourceId);
 control_id!(DestinationId);
 control_id!(ConnectionId);
@@ -168,6 +169,7 @@ control_id!(IssueId);
 control_id!(TransformationId);
 control_id!(BookmarkId);
 control_id!(IssueTriggerId);
+control_id!(NotificationId);
 
 impl TransformationId {
     /// What a version of it is kept under: ids of one transformation's versions share their first 112 bits.
@@ -269,7 +271,7 @@ impl FromStr for AttemptId {
 
 /// A run of a transformation: its event, the entry of the log that tells of it, and its place among the runs of that.
 /// Shown as `exe_`, 26 digits and 18 hexadecimal ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ExecutionId {
     pub event: EventId,
     pub index: u64,

@@ -4,27 +4,35 @@
 use bytes::Bytes;
 use model::{
     catalog::{
-        Backoff, ClientAuth, ClientCredentials, Connection, DeduplicateRule, DelayRule,
-        Destination, DestinationAuth, FilterRule, HandshakeKind, Handshaken, Item, LiveSecret,
-        Outbound, Program, RatePeriod, RetryRule, Rule, Secret, Source, Tls, Transformation,
-        TransformationVersion, Verification, VersionMark,
+        Backoff, Causes, Channels, Chosen, ClientAuth, ClientCredentials, Connection,
+        DeduplicateRule, DelayRule, Destination, DestinationAuth, FilterRule, HandshakeKind,
+        Handshaken, IssueTrigger, Item, LiveSecret, Notifications, Outbound, Program, RatePeriod,
+        RetryRule, Rule, Secret, SlackChannel, Source, Star, Tls, Topic, Transformation,
+        TransformationVersion, Verification, VersionMark, Watched, WebhookChannel,
     },
     envelope::{Envelope, PayloadRef},
     fingerprint::{Fingerprint, Scope},
-    ids::{ConnectionId, DestinationId, GroupId, RequestId, SourceId, TransformationId},
+    ids::{
+        AttemptId, ConnectionId, DestinationId, EventId, ExecutionId, GroupId, IssueId,
+        IssueTriggerId, NotificationId, RequestId, SourceId, TransformationId,
+    },
     machine::{
-        AcceptRequests, Accepted, AdvanceRetention, CancelEvent, Change, Command, Configure,
-        EventReply, FirstReport, Incoming, Keyed, KeyedEvent, Next, Once, Planned, PlannedIgnored,
-        RecordAttempts, RecordRuns, Recorded, Refusal, Reply, RetireNode, RetryEvent, RetryIgnored,
-        Run, RunEnd, RunReport, Unrouted, Verdict, decode_reply,
+        AcceptRequests, Accepted, AdvanceRetention, CancelEvent, Change, ChangeIssue, Command,
+        Configure, EventReply, Fact, FirstReport, Incoming, IssueBounds, IssueReply, IssueReport,
+        Keyed, KeyedEvent, Next, NotificationTry, Once, Planned, PlannedIgnored, RecordAttempts,
+        RecordNotifications, RecordRuns, Recorded, Refusal, Reply, ReportIssues, RetireNode,
+        RetryEvent, RetryIgnored, Run, RunEnd, RunReport, Unrouted, Verdict, decode_reply,
     },
     policy::document::Part,
     state::codec::{self, Stored},
     time::Timestamp,
     traffic::{
-        Attempt, ConsoleLine, ErrorCode, Event, EventStatus, Execution, FirstAttempt, IgnoreCause,
-        Ignored, IgnoredMeta, LineLevel, LogLevel, Origin, Outcome, RejectionCause, RequestRecord,
-        RequestState, Seen, StoredRequest, Trace, TransformationUse, Trigger, Turn,
+        Attempt, ConsoleLine, Count, ErrorCode, Event, EventStatus, Execution, Failure,
+        FirstAttempt, IgnoreCause, Ignored, IgnoredMeta, Issue, IssueChange, IssueEntry, IssueKey,
+        IssueStatus, IssueTurn, LineLevel, LogLevel, Mark, Notification, Origin, Outcome,
+        Part as Counted, RejectionCause, RequestRecord, RequestState, Sample, Sampled, Seen,
+        StoredRequest, Strategy as Opens, Tally, Target, Trace, TransformationUse, Trigger, Turn,
+        Waiting,
         trace::{Sent, Timing},
     },
 };
@@ -178,6 +186,155 @@ fn seen() -> Seen {
         first: RequestId::mint(AT, GroupId(2), 3).event(0),
         expires_at: AT,
     }
+}
+
+fn issue_keys() -> [IssueKey; 5] {
+    let delivery = |failure| IssueKey::Delivery {
+        connection: ConnectionId(1),
+        failure,
+    };
+    [
+        delivery(Failure::Status(503)),
+        delivery(Failure::Error(ErrorCode::Timeout)),
+        IssueKey::Transformation {
+            transformation: TransformationId(2),
+            log_level: LogLevel::Warn,
+        },
+        IssueKey::Backpressure {
+            destination: DestinationId(3),
+            delay_ms: 60_000,
+        },
+        IssueKey::Request {
+            source: SourceId(4),
+            cause: RejectionCause::VerificationFailed,
+        },
+    ]
+}
+
+fn samples() -> Vec<Sample> {
+    let attempt = AttemptId {
+        event: EventId(5),
+        number: 6,
+    };
+    [
+        Sampled::Attempt(attempt),
+        Sampled::Event(EventId(7)),
+        Sampled::Request(RequestId(8)),
+        Sampled::Execution(ExecutionId {
+            event: EventId(9),
+            index: 300,
+            place: 1,
+        }),
+    ]
+    .map(|of| Sample { at: AT, of })
+    .into()
+}
+
+fn tally() -> Tally {
+    Tally {
+        since: 300,
+        mark: Mark {
+            index: 301,
+            ordinal: 2,
+        },
+        count: Count { all: 9, finals: 4 },
+        first_at: AT,
+        last_at: AT.plus_ms(1),
+        last_final_at: Some(AT),
+        samples: samples(),
+    }
+}
+
+fn issue() -> Issue {
+    Issue {
+        key: issue_keys()[0],
+        status: IssueStatus::Acknowledged,
+        trigger: Some(IssueTriggerId(10)),
+        created_at: AT,
+        updated_at: AT.plus_ms(1),
+        opened_at: AT.plus_ms(2),
+        first_seen_at: AT.plus_ms(3),
+        last_seen_at: AT.plus_ms(4),
+        settled_at: Some(AT.plus_ms(5)),
+        auto_resolved_at: None,
+        dismissed_at: Some(AT.plus_ms(6)),
+        openings: 2,
+        before: Count { all: 3, finals: 1 },
+        parts: vec![Counted {
+            group: GroupId(2),
+            since: 300,
+            count: Count { all: 9, finals: 4 },
+        }],
+        waiting: vec![Waiting {
+            group: GroupId(3),
+            since: AT,
+        }],
+        samples: samples(),
+    }
+}
+
+fn notification() -> Notification {
+    Notification {
+        issue_id: IssueId(11),
+        issue: Issue {
+            parts: vec![],
+            waiting: vec![],
+            samples: vec![],
+            ..issue()
+        },
+        turn: IssueTurn::Resolved,
+        at: AT,
+        target: Target::Slack(IssueTriggerId(10)),
+        attempts: 3,
+        due_at: AT.plus_ms(7),
+    }
+}
+
+fn triggers() -> [IssueTrigger; 4] {
+    let trigger = |watched, channels| IssueTrigger {
+        id: IssueTriggerId(4),
+        name: Some("t".into()),
+        watched,
+        channels,
+        live_since: AT,
+        disabled_at: None,
+        created_at: AT,
+        updated_at: AT,
+    };
+    let these = || Chosen::These(vec!["a".into()]);
+    let channels = Channels {
+        webhook: Some(WebhookChannel {
+            url: "https://a/".into(),
+            signing_secret: Secret::new("whsec_x".into()),
+        }),
+        slack: Some(SlackChannel {
+            channel_name: "ops".into(),
+            webhook_url: Secret::new("https://b/".into()),
+        }),
+    };
+    let delivery = Watched::Delivery {
+        strategy: Opens::FinalAttempt,
+        connections: Chosen::all(),
+    };
+    let transformation = Watched::Transformation {
+        log_level: LogLevel::Error,
+        transformations: these(),
+    };
+    let backpressure = Watched::Backpressure {
+        delay: 60_000,
+        destinations: these(),
+    };
+    let request = Watched::Request {
+        rejection_causes: Causes::All(Star::Star),
+        excluded_rejection_causes: vec![RejectionCause::NoConnection],
+        sources: these(),
+    };
+    [
+        trigger(delivery, channels),
+        trigger(transformation, Channels::default()),
+        trigger(backpressure, Channels::default()),
+        trigger(request, Channels::default()),
+    ]
 }
 
 fn verification() -> Verification {
@@ -419,6 +576,85 @@ fn a_fingerprint_that_was_seen_keeps_its_bytes() {
 }
 
 #[test]
+fn a_stored_tally_keeps_its_bytes() {
+    stays(
+        &tally(),
+        "01fb2c01fb2d01020904fd0068e5cf8b010000fd0168e5cf8b01000001fd0068e5cf8b01000004fd0068e5cf8b010000000506fd0068e5cf8b0100000107fd0068e5cf8b0100000208fd0068e5cf8b0100000309fb2c0101",
+    );
+}
+
+#[test]
+fn a_stored_issue_keeps_its_bytes() {
+    stays(
+        &issue(),
+        "01000100fbf70101010afd0068e5cf8b010000fd0168e5cf8b010000fd0268e5cf8b010000fd0368e5cf8b010000fd0468e5cf8b01000001fd0568e5cf8b0100000001fd0668e5cf8b0100000203010102fb2c0109040103fd0068e5cf8b01000004fd0068e5cf8b010000000506fd0068e5cf8b0100000107fd0068e5cf8b0100000208fd0068e5cf8b0100000309fb2c0101",
+    );
+}
+
+#[test]
+fn a_stored_notification_keeps_its_bytes() {
+    stays(
+        &notification(),
+        "010b000100fbf70101010afd0068e5cf8b010000fd0168e5cf8b010000fd0268e5cf8b010000fd0368e5cf8b010000fd0468e5cf8b01000001fd0568e5cf8b0100000001fd0668e5cf8b01000002030100000002fd0068e5cf8b010000010a03fd0768e5cf8b010000",
+    );
+}
+
+#[test]
+fn keys_of_issues_and_their_entries_keep_their_bytes() {
+    let golden = [
+        (
+            "01000000000000000000000000000000010001f7",
+            "01000100fbf7010902",
+        ),
+        ("0100000000000000000000000000000001010002", "01000101020902"),
+        ("020000000000000000000000000000000202", "010102020902"),
+        (
+            "0300000000000000000000000000000003000000000000ea60",
+            "010203fb60ea0902",
+        ),
+        ("040000000000000000000000000000000402", "010304020902"),
+    ];
+    for (key, (bytes, entry)) in issue_keys().into_iter().zip(golden) {
+        assert_eq!(hex::encode(key.bytes()), bytes, "{key:?}");
+        let stored = IssueEntry {
+            key,
+            id: IssueId(9),
+            status: IssueStatus::Ignored,
+        };
+        stays(&stored, entry);
+        // A mark holds the key alone.
+        assert!(codec::encode(&stored).starts_with(&codec::encode(&key)));
+    }
+}
+
+#[test]
+fn issue_triggers_and_notification_settings_keep_their_json() {
+    let golden = [
+        r#"{"kind":"IssueTrigger","value":{"id":"ist_00000000000000000000000004","name":"t","type":"delivery","configs":{"strategy":"final_attempt","connections":"*"},"channels":{"webhook":{"url":"https://a/","signing_secret":"whsec_x"},"slack":{"channel_name":"ops","webhook_url":"https://b/"}},"live_since":1700000000000,"disabled_at":null,"created_at":1700000000000,"updated_at":1700000000000}}"#,
+        r#"{"kind":"IssueTrigger","value":{"id":"ist_00000000000000000000000004","name":"t","type":"transformation","configs":{"log_level":"error","transformations":["a"]},"channels":{},"live_since":1700000000000,"disabled_at":null,"created_at":1700000000000,"updated_at":1700000000000}}"#,
+        r#"{"kind":"IssueTrigger","value":{"id":"ist_00000000000000000000000004","name":"t","type":"backpressure","configs":{"delay":60000,"destinations":["a"]},"channels":{},"live_since":1700000000000,"disabled_at":null,"created_at":1700000000000,"updated_at":1700000000000}}"#,
+        r#"{"kind":"IssueTrigger","value":{"id":"ist_00000000000000000000000004","name":"t","type":"request","configs":{"rejection_causes":"*","excluded_rejection_causes":["NO_CONNECTION"],"sources":["a"]},"channels":{},"live_since":1700000000000,"disabled_at":null,"created_at":1700000000000,"updated_at":1700000000000}}"#,
+        r#"{"kind":"Notifications","value":{"enabled":true,"topics":["issue.opened","issue.updated"],"source_id":"src_00000000000000000000000001","updated_at":1700000000000}}"#,
+    ];
+    let settings = Notifications {
+        enabled: true,
+        topics: Some(vec![Topic::IssueOpened, Topic::IssueUpdated]),
+        source_id: SourceId(1),
+        updated_at: AT,
+    };
+    let items = triggers().map(Item::IssueTrigger).into_iter();
+    let items = items.chain([Item::Notifications(settings)]);
+    for (item, golden) in items.zip(golden) {
+        let bytes = codec::encode_json(&item);
+        assert_eq!(String::from_utf8_lossy(&bytes[1..]), golden);
+        assert_eq!(
+            codec::decode_json::<Item>(&bytes).expect("own encoding"),
+            item
+        );
+    }
+}
+
+#[test]
 fn catalog_items_keep_their_json() {
     let golden = [
         r#"{"kind":"Source","value":{"id":"src_00000000000000000000000001","name":"orders","description":null,"verification":{"type":"HMAC","scheme":"HMAC","secrets":[{"secret":"0123456789abcdef"},{"secret":"fedcba9876543210","expires_at":1700000000001,"last_verified_at":1700000000000}],"fields":{"header_key":"x-sig"},"signed_url":"https://a/b","tolerance_s":60,"handshake":{"kind":"CONFIRM_URL","value":"https://c","at":1700000000000}},"allowed_http_methods":["PUT"],"custom_response":null,"deduplicate":{"window":1000,"exclude_fields":["headers.x-id"]},"ordering_key":["body.a[0]"],"disabled_at":null,"created_at":1700000000000,"updated_at":1700000000000}}"#,
@@ -614,7 +850,51 @@ fn transformations_keep_their_json() {
     assert_eq!(serde_json::from_str::<Rule>(golden).ok(), Some(rule));
 }
 
-/// One command of each kind, in the order of the registry; then verdicts that came later.
+fn reports() -> ReportIssues {
+    let report = |fact| IssueReport {
+        key: issue_keys()[4],
+        trigger: Some(IssueTriggerId(10)),
+        targets: vec![
+            Target::Webhook(IssueTriggerId(10)),
+            Target::Source(SourceId(4)),
+        ],
+        fact,
+    };
+    let group = GroupId(2);
+    ReportIssues {
+        reports: vec![
+            report(Fact::Seen {
+                group,
+                tally: Tally {
+                    samples: vec![],
+                    ..tally()
+                },
+                opens: Some(Opens::FirstAttempt),
+            }),
+            report(Fact::Over { at: AT }),
+            report(Fact::Waiting {
+                group,
+                since: Some(AT),
+                at: AT.plus_ms(1),
+                sample: samples().pop(),
+            }),
+        ],
+        reported: vec![(group, tally().mark)],
+        entropy: 5,
+        bounds: bounds(),
+    }
+}
+
+fn bounds() -> IssueBounds {
+    IssueBounds {
+        kept: 1,
+        open_per_type: 2,
+        samples: 3,
+        notifications: 4,
+    }
+}
+
+/// Commands of most kinds, in the order of the registry, with verdicts that came later among them.
 fn commands() -> Vec<Command<'static>> {
     let request = RequestId::mint(AT, GroupId(2), 3);
     let accepted = Verdict::Accepted {
@@ -716,6 +996,21 @@ fn commands() -> Vec<Command<'static>> {
         Command::AcceptRequests(AcceptRequests {
             requests: vec![incoming(keyed)],
         }),
+        Command::ReportIssues(reports()),
+        Command::ChangeIssue(ChangeIssue {
+            issue: IssueId(6),
+            change: IssueChange::Status(IssueStatus::Resolved),
+            targets: vec![Target::Slack(IssueTriggerId(10))],
+            entropy: 7,
+            bounds: bounds(),
+        }),
+        Command::RecordNotifications(RecordNotifications {
+            tries: vec![NotificationTry {
+                id: NotificationId(8),
+                number: 9,
+                next: Some(AT),
+            }],
+        }),
     ]
 }
 
@@ -731,6 +1026,9 @@ fn logged_commands_keep_their_bytes() {
         "0106fb2c01",
         "010001fe000003000000000002000068e5cf8b01040172010002000103010100020002fb2c01",
         "010001fe000003000000000002000068e5cf8b01040172010003011fd2d748d0353fbd07c5dbad39bde510fbe803011fd2d748d0353fbd07c5dbad39bde510010102fd0068e5cf8b010000011fd2d748d0353fbd07c5dbad39bde510fbe8030103040101fe010003000000000002000068e5cf8b01fb2c0164",
+        "010903030402010a02000a02040002fb2c01fb2d01020904fd0068e5cf8b010000fd0168e5cf8b01000001fd0068e5cf8b010000000100030402010a02000a020401fd0068e5cf8b010000030402010a02000a0204020201fd0068e5cf8b010000fd0168e5cf8b01000001fd0068e5cf8b0100000309fb2c01010102fb2d01020501020304",
+        "010a06000301010a0701020304",
+        "010b01080901fd0068e5cf8b010000",
     ];
     assert_eq!(golden.len(), commands().len());
     for (command, golden) in commands().iter().zip(golden) {
@@ -774,6 +1072,9 @@ fn replies_keep_their_bytes() {
         ),
         (Reply::Retention(true), "0501"),
         (Reply::Retired, "06"),
+        (Reply::Reported, "07"),
+        (Reply::Issue(IssueReply::Gone), "0801"),
+        (Reply::Notified, "09"),
     ];
     for (reply, golden) in cases {
         assert_eq!(hex::encode(reply.encode()), golden, "{reply:?}");
@@ -807,6 +1108,9 @@ proptest! {
         refuses_garbage(&ignored(), &garbage)?;
         refuses_garbage(&execution(), &garbage)?;
         refuses_garbage(&seen(), &garbage)?;
+        refuses_garbage(&tally(), &garbage)?;
+        refuses_garbage(&issue(), &garbage)?;
+        refuses_garbage(&notification(), &garbage)?;
         let _ = codec::decode_json::<Item>(&[&[Item::VERSION], garbage.as_slice()].concat());
         let _ = decode_reply(&garbage);
         let _ = Command::decode(&garbage);

@@ -1,8 +1,10 @@
 //! The whole catalog in memory: look-ups by id and name, and the connections of a source.
 
-use super::{Connection, Destination, Item, Kind, Source, Transformation};
+use super::{
+    Connection, Destination, IssueTrigger, Item, Kind, Notifications, Source, Transformation,
+};
 use crate::{
-    ids::{ConnectionId, DestinationId, SourceId, TransformationId},
+    ids::{ConnectionId, DestinationId, IssueTriggerId, SourceId, TransformationId},
     policy::{placement::Needs, route::Router},
     state::{codec, keys, kv},
 };
@@ -20,6 +22,9 @@ pub struct Catalog {
     pub destinations: BTreeMap<DestinationId, Arc<Destination>>,
     pub connections: BTreeMap<ConnectionId, Arc<Connection>>,
     pub transformations: BTreeMap<TransformationId, Arc<Transformation>>,
+    pub issue_triggers: BTreeMap<IssueTriggerId, Arc<IssueTrigger>>,
+    /// None: it was never said.
+    pub notifications: Option<Notifications>,
     by_source: HashMap<SourceId, Outgoing>,
     source_names: HashMap<String, SourceId>,
     needs: HashMap<SourceId, Needs>,
@@ -135,6 +140,10 @@ impl Catalog {
             }
             // Read one by one where they are needed.
             Item::TransformationVersion(_) => {}
+            Item::IssueTrigger(trigger) => {
+                self.issue_triggers.insert(trigger.id, Arc::new(trigger));
+            }
+            Item::Notifications(notifications) => self.notifications = Some(notifications),
         }
     }
 

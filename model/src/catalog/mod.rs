@@ -6,6 +6,8 @@ mod deduplicate;
 mod destination;
 mod earlier;
 mod field;
+mod issue_trigger;
+mod notifications;
 mod outbound;
 mod source;
 mod transformation;
@@ -16,6 +18,10 @@ pub use connection::{Backoff, Connection, DelayRule, FilterRule, RetryRule, Rule
 pub use deduplicate::DeduplicateRule;
 pub use destination::{Destination, DisabledBy, RatePeriod, Wishes};
 pub use field::{Field, FieldError};
+pub use issue_trigger::{
+    Causes, Channels, Chosen, IssueTrigger, SlackChannel, Star, Watched, WebhookChannel,
+};
+pub use notifications::{Notifications, Topic};
 pub use outbound::{ClientAuth, ClientCredentials, DestinationAuth, KeyPlace, Outbound, Tls};
 pub use source::{CustomResponse, ResponseKind, Source};
 pub use transformation::{Program, Transformation, TransformationVersion, VersionMark};
@@ -32,6 +38,8 @@ pub enum Item {
     Connection(Connection),
     Transformation(Transformation),
     TransformationVersion(TransformationVersion),
+    IssueTrigger(IssueTrigger),
+    Notifications(Notifications),
 }
 
 /// The kinds of configured things; the numbers are the first byte of their keys: append only.
@@ -44,6 +52,8 @@ pub enum Kind {
     Transformation = 4,
     /// Its id is the transformation's with the version in its last 16 bits. Not part of the loaded catalog.
     TransformationVersion = 5,
+    IssueTrigger = 8,
+    Notifications = 9,
 }
 
 impl Item {
@@ -55,6 +65,8 @@ impl Item {
             Self::Connection(_) => Kind::Connection,
             Self::Transformation(_) => Kind::Transformation,
             Self::TransformationVersion(_) => Kind::TransformationVersion,
+            Self::IssueTrigger(_) => Kind::IssueTrigger,
+            Self::Notifications(_) => Kind::Notifications,
         }
     }
 
@@ -67,6 +79,8 @@ impl Item {
             Self::Connection(item) => item.id.0,
             Self::Transformation(item) => item.id.0,
             Self::TransformationVersion(item) => item.transformation_id.version(item.version),
+            Self::IssueTrigger(item) => item.id.0,
+            Self::Notifications(_) => Notifications::ID,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Accepts a batch of requests: each with its events, its ignored events and its due rows, in one commit. What is a
 //! duplicate of what is decided here, where all requests of a kind come one after the other.
 
-use super::{Context, Effect, Once, event_rows, seen};
+use super::{Context, Effect, Once, event_rows, seen, tallies::Tallies};
 use crate::{
     envelope::PayloadRef,
     fingerprint::Fingerprint,
@@ -150,6 +150,7 @@ pub(super) fn apply(
         replies.push(accept(kv, context, request, &mut tally, effects)?);
     }
     seen::expire(kv, context, tally.fingerprints)?;
+    tally.troubles.write(kv, context.index)?;
     Ok(replies)
 }
 
@@ -159,6 +160,8 @@ struct Tally {
     /// Events that keep their order.
     ordered: u32,
     fingerprints: usize,
+    /// Requests that were rejected.
+    troubles: Tallies,
 }
 
 fn accept(
@@ -172,7 +175,11 @@ fn accept(
         return Ok(Accepted::Again);
     }
     let (state, plan) = match &request.verdict {
-        Verdict::Rejected { cause, .. } => (RequestState::Rejected(*cause), Plan::default()),
+        Verdict::Rejected { cause, .. } => {
+            let (source, now) = (request.source, context.now);
+            tally.troubles.rejected(source, *cause, request.id, now);
+            (RequestState::Rejected(*cause), Plan::default())
+        }
         verdict => {
             let plan = plan(kv, context, request, &Keyed::of(verdict), tally, effects)?;
             (RequestState::Accepted, plan)

@@ -1,6 +1,6 @@
 //! Lets everything minted before a moment go. The proposer has seen that all of it has ended.
 
-use super::Effect;
+use super::{Effect, tallies};
 use crate::{
     ids::{AttemptId, EventId, RequestId},
     state::{
@@ -63,6 +63,7 @@ pub(super) fn apply(
     let (first, last) = keys::executions_between(EventId(0), event_end);
     kv.delete_range(Table::Index, &first, &last);
     drop_executed(kv, event_end)?;
+    tallies::forget(kv, before)?;
     keys::write_u64(kv, keys::META_RETAINED_FROM, before.0);
     effects.push(Effect::RetentionAdvanced {
         before_bucket: before.bucket(),

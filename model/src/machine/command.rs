@@ -1,8 +1,9 @@
 //! The registry of commands and replies. Both are on disk or on the wire: append only.
 
 use super::{
-    AcceptRequests, Accepted, AdvanceRetention, CancelEvent, Configure, EventReply, RecordAttempts,
-    RecordRuns, Recorded, Refusal, RetireNode, RetryEvent, RetryIgnored,
+    AcceptRequests, Accepted, AdvanceRetention, CancelEvent, ChangeIssue, Configure, EventReply,
+    IssueReply, RecordAttempts, RecordNotifications, RecordRuns, Recorded, Refusal, ReportIssues,
+    RetireNode, RetryEvent, RetryIgnored,
 };
 use crate::{envelope::Envelope, state::codec, time::Timestamp};
 use bytes::Bytes;
@@ -26,6 +27,9 @@ pub enum Command<'a> {
     RetireNode(RetireNode),
     RecordRuns(RecordRuns),
     RetryIgnored(RetryIgnored),
+    ReportIssues(ReportIssues),
+    ChangeIssue(ChangeIssue),
+    RecordNotifications(RecordNotifications),
 }
 
 /// What a proposer gets back.
@@ -41,6 +45,11 @@ pub enum Reply {
     Retention(bool),
     /// The node's id is spent.
     Retired,
+    /// What was reported of issues is in.
+    Reported,
+    Issue(IssueReply),
+    /// What came of notifications is in.
+    Notified,
 }
 
 /// A command that can't be read.

@@ -3,15 +3,20 @@
 mod accept_requests;
 mod advance_retention;
 mod cancel_event;
+mod change_issue;
 mod command;
 mod configure;
 mod event_rows;
+mod issue_rows;
 mod record_attempts;
+mod record_notifications;
 mod record_runs;
+mod report_issues;
 mod retire_node;
 mod retry_event;
 mod retry_ignored;
 mod seen;
+mod tallies;
 
 pub use accept_requests::{
     AcceptRequests, Accepted, Incoming, Keyed, KeyedEvent, Planned, PlannedIgnored, Unrouted,
@@ -19,14 +24,19 @@ pub use accept_requests::{
 };
 pub use advance_retention::AdvanceRetention;
 pub use cancel_event::CancelEvent;
+pub use change_issue::{ChangeIssue, IssueReply};
 pub use command::{Command, CommandError, Reply, decode_reply};
 pub use configure::{Change, Configure, Refusal, item};
+pub use issue_rows::IssueBounds;
 pub use record_attempts::{AttemptReport, FirstReport, Next, RecordAttempts, Recorded};
+pub use record_notifications::{NotificationTry, RecordNotifications};
 pub use record_runs::{RecordRuns, Run, RunEnd, RunReport};
+pub use report_issues::{Fact, IssueReport, ReportIssues};
 pub use retire_node::{RetireNode, is_retired};
 pub use retry_event::{EventReply, RetryEvent};
 pub use retry_ignored::RetryIgnored;
 pub use seen::Once;
+pub use tallies::KINDS_PER_CONNECTION;
 
 use crate::{
     ids::{DestinationId, GroupId},
@@ -131,6 +141,17 @@ pub fn apply(kv: &mut impl Kv, entry: Entry<'_>) -> Result<Applied, TableError> 
         }
         Ok(Command::RetryIgnored(command)) => {
             Reply::Event(retry_ignored::apply(kv, &context, command, &mut effects)?)
+        }
+        Ok(Command::ReportIssues(command)) => {
+            report_issues::apply(kv, &context, &command)?;
+            Reply::Reported
+        }
+        Ok(Command::ChangeIssue(command)) => {
+            Reply::Issue(change_issue::apply(kv, &context, &command)?)
+        }
+        Ok(Command::RecordNotifications(command)) => {
+            record_notifications::apply(kv, &command)?;
+            Reply::Notified
         }
         // A newer proposer's command: every node of this version answers the same and changes nothing.
         Err(_) => Reply::Malformed,

@@ -1,6 +1,6 @@
 //! Records what came of attempts, and what is to follow: an end, or a next try at a time that the proposer drew.
 
-use super::{Context, Effect, event_rows};
+use super::{Context, Effect, event_rows, tallies::Tallies};
 use crate::{
     ids::{AttemptId, EventId},
     state::{
@@ -60,6 +60,7 @@ pub(super) fn apply(
     effects: &mut Vec<Effect>,
 ) -> Result<Vec<Recorded>, TableError> {
     let mut replies = Vec::with_capacity(command.reports.len());
+    let mut tallies = Tallies::default();
     for first in command.reports {
         let report = AttemptReport {
             event: first.event,
@@ -67,8 +68,9 @@ pub(super) fn apply(
             attempt: first.attempt.into(),
             next: first.next,
         };
-        replies.push(record(kv, context, &report, effects)?);
+        replies.push(record(kv, context, &report, &mut tallies, effects)?);
     }
+    tallies.write(kv, context.index)?;
     Ok(replies)
 }
 
@@ -76,6 +78,7 @@ pub(super) fn record(
     kv: &mut impl Kv,
     context: &Context<'_>,
     report: &AttemptReport,
+    tallies: &mut Tallies,
     effects: &mut Vec<Effect>,
 ) -> Result<Recorded, TableError> {
     let Some(was) = tables::event(kv, report.event)? else {
@@ -112,6 +115,8 @@ pub(super) fn record(
         }
         Next::GiveUp => event.status = EventStatus::Failed,
     }
+    let is_final = event.status == EventStatus::Failed && !was.status.is_ended();
+    tallies.attempt(event.connection_id, id, &report.attempt, is_final);
     let status = event_rows::put(kv, context, report.event, Some(&was), event, effects)?;
     Ok(Recorded::Counted(status))
 }

@@ -1,9 +1,11 @@
 //! Records what came of attempts, and of the transformations on the way to them: their executions beside the attempt, or
 //! the end of an event that they made none of. Such an event becomes an ignored one under the same id, from where it can be retried.
 
-use super::{AttemptReport, Context, Effect, Next, Recorded, event_rows, record_attempts};
+use super::{
+    AttemptReport, Context, Effect, Next, Recorded, event_rows, record_attempts, tallies::Tallies,
+};
 use crate::{
-    ids::{ConnectionId, EventId, ExecutionId},
+    ids::{AttemptId, ConnectionId, EventId, ExecutionId},
     state::{
         codec::{self, as_stored},
         keys,
@@ -82,9 +84,11 @@ pub(super) fn apply(
     effects: &mut Vec<Effect>,
 ) -> Result<Vec<Recorded>, TableError> {
     let mut replies = Vec::with_capacity(command.reports.len());
+    let mut tallies = Tallies::default();
     for report in command.reports {
-        replies.push(record(kv, context, report, effects)?);
+        replies.push(record(kv, context, report, &mut tallies, effects)?);
     }
+    tallies.write(kv, context.index)?;
     Ok(replies)
 }
 
@@ -92,6 +96,7 @@ fn record(
     kv: &mut impl Kv,
     context: &Context<'_>,
     report: RunReport,
+    tallies: &mut Tallies,
     effects: &mut Vec<Effect>,
 ) -> Result<Recorded, TableError> {
     let RunReport {
@@ -111,7 +116,7 @@ fn record(
                 attempt,
                 next,
             };
-            record_attempts::record(kv, context, &report, effects)?
+            record_attempts::record(kv, context, &report, tallies, effects)?
         }
         RunEnd::Ignored { due_at, .. }
             if number != event.attempts.saturating_add(1) || event.due_at != Some(due_at) =>
@@ -131,7 +136,8 @@ fn record(
         }
     };
     if recorded != Recorded::Late {
-        keep(kv, context, id, event.connection_id, number, runs);
+        let attempted = AttemptId { event: id, number };
+        keep(kv, context, attempted, event.connection_id, runs, tallies);
     }
     Ok(recorded)
 }
@@ -150,21 +156,21 @@ fn ignore(kv: &mut impl Kv, id: EventId, row: &Ignored) -> Result<(), TableError
 fn keep(
     kv: &mut impl Kv,
     context: &Context<'_>,
-    event: EventId,
+    attempt: AttemptId,
     connection_id: ConnectionId,
-    attempt: u16,
     runs: Vec<Run>,
+    tallies: &mut Tallies,
 ) {
     let mut behind = Vec::new();
     for (run, place) in runs.into_iter().zip(0..=u8::MAX) {
         let id = ExecutionId {
-            event,
+            event: attempt.event,
             index: context.index,
             place,
         };
         let execution = Execution {
             connection_id,
-            attempt,
+            attempt: attempt.number,
             used: run.used,
             behind: behind.clone(),
             at: run.at,
@@ -172,6 +178,7 @@ fn keep(
             log_level: run.log_level,
             logs: run.logs,
         };
+        tallies.run(id, &execution);
         kv.put(
             Table::Index,
             &keys::execution(id),

@@ -8,6 +8,7 @@ pub mod document;
 pub mod egress;
 pub mod fields;
 pub mod filter;
+pub mod issues;
 pub mod outgoing;
 pub mod placement;
 pub mod ports;

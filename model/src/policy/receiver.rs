@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Gone: whatever stood there does not want to be asked again.
-const GONE: u16 = 410;
+pub const GONE: u16 = 410;
 pub const CONTROL_HEADER: &str = "webhook-delivery";
 pub const RATE_HEADER: &str = "webhook-allowed-rate";
 

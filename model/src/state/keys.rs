@@ -17,15 +17,29 @@
 //! | Index | 4, destination 16, fingerprint 16, log index u64, place u32 | event 16: it waits for its turn |
 //! | Index | 5, event 16, log index u64, place 1 | `Execution` |
 //! | Index | 6, transformation 16, event 16, log index u64, place 1 | empty: an execution of it |
+//! | Index | 10, 1, issue key | `Tally`: what the partition has seen of a trouble |
+//! | Index | 10, 2, mark 10 | `IssueKey`: where a tally last changed |
+//! | Index | 10, 3, connection 16 | u64 big-endian: when it last delivered, in ms |
+//! | Index | 10, 4, transformation 16 | u64 big-endian: when it last ran without a grave word, in ms |
+//! | Index | 11, 1, issue 16 | `Issue` |
+//! | Index | 11, 2, issue key | `IssueEntry` |
+//! | Index | 11, 3, ms u64, issue 16 | empty: an issue that may make room, by when it was settled |
+//! | Index | 11, 4, group u16 | mark 10: up to where the partition's tallies were reported |
+//! | Index | 11, 5, type u8 | u64 big-endian: issues of the type that may not make room; type 0: all issues |
+//! | Index | 11, 6 | u64 big-endian: notifications that wait |
+//! | Index | 12, notification 16 | `Notification` |
 //! | Counts | 1, source 16 | u64 big-endian: rejected requests kept |
 //! | Counts | 2, hour u32 | u64 big-endian: log index of the last accepted request minted in that hour |
 
 use super::kv::{Kv, KvError, Read, Table};
 use crate::{
     fingerprint::Fingerprint,
-    ids::{DestinationId, EventId, ExecutionId, RequestId, SourceId, TransformationId},
+    ids::{
+        ConnectionId, DestinationId, EventId, ExecutionId, GroupId, IssueId, NotificationId,
+        RequestId, SourceId, TransformationId,
+    },
     time::Timestamp,
-    traffic::{Event, Trigger, Turn},
+    traffic::{Event, IssueKey, IssueType, Mark, Trigger, Turn},
 };
 
 /// The latest time that any applied command carried.
@@ -47,6 +61,9 @@ const INDEX_TURN: u8 = 3;
 const INDEX_WAITING: u8 = 4;
 const INDEX_EXECUTION: u8 = 5;
 const INDEX_EXECUTED: u8 = 6;
+const INDEX_TALLY: u8 = 10;
+const INDEX_ISSUE: u8 = 11;
+const INDEX_NOTIFICATION: u8 = 12;
 const COUNT_REJECTED: u8 = 1;
 const COUNT_ACCEPTED_AT: u8 = 2;
 
@@ -318,6 +335,173 @@ pub fn accepted_at(hour: u32) -> [u8; 5] {
     key[1..].copy_from_slice(&hour.to_be_bytes());
     key
 }
+
+/// The keys of one prefix: `[from, to)`. The prefix must not end in the last byte.
+fn under(prefix: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let mut to = prefix.to_vec();
+    if let Some(last) = to.last_mut() {
+        *last += 1;
+    }
+    (prefix.to_vec(), to)
+}
+
+/// A partition's tally of a trouble.
+#[must_use]
+pub fn tally(of: &IssueKey) -> Vec<u8> {
+    [&[INDEX_TALLY, 1], of.bytes().as_slice()].concat()
+}
+
+/// A connection's tallies: `[from, to)`.
+#[must_use]
+pub fn tallies_of(connection: ConnectionId) -> (Vec<u8>, Vec<u8>) {
+    let from = [
+        &[INDEX_TALLY, 1, IssueType::Delivery as u8],
+        connection.key().as_slice(),
+    ]
+    .concat();
+    // What follows the connection begins with 0 or 1.
+    let to = [from.as_slice(), &[u8::MAX]].concat();
+    (from, to)
+}
+
+/// Where it stands that a tally last changed.
+#[must_use]
+pub fn tally_mark(mark: Mark) -> [u8; 2 + Mark::LEN] {
+    let mut key = [0; 2 + Mark::LEN];
+    key[..2].copy_from_slice(&[INDEX_TALLY, 2]);
+    key[2..].copy_from_slice(&mark.key());
+    key
+}
+
+/// The mark of a key that [`tally_mark`] made.
+#[must_use]
+pub fn mark_of(key: &[u8]) -> Option<Mark> {
+    Mark::from_key(key.get(2..)?)
+}
+
+/// Changes of tallies behind a mark: `[from, to)`.
+#[must_use]
+pub fn marks_behind(mark: Mark) -> (Vec<u8>, Vec<u8>) {
+    let from = [tally_mark(mark).as_slice(), &[0]].concat();
+    (from, vec![INDEX_TALLY, 3])
+}
+
+/// When a connection last delivered.
+#[must_use]
+pub fn delivered(connection: ConnectionId) -> [u8; 18] {
+    let mut key = [0; 18];
+    key[..2].copy_from_slice(&[INDEX_TALLY, 3]);
+    key[2..].copy_from_slice(&connection.key());
+    key
+}
+
+/// When connections last delivered: `[from, to)`.
+#[must_use]
+pub fn delivered_all() -> (Vec<u8>, Vec<u8>) {
+    under(&[INDEX_TALLY, 3])
+}
+
+/// When a transformation last ran without a grave word.
+#[must_use]
+pub fn ran_well(transformation: TransformationId) -> [u8; 18] {
+    let mut key = [0; 18];
+    key[..2].copy_from_slice(&[INDEX_TALLY, 4]);
+    key[2..].copy_from_slice(&transformation.key());
+    key
+}
+
+/// When transformations last ran without a grave word: `[from, to)`.
+#[must_use]
+pub fn ran_well_all() -> (Vec<u8>, Vec<u8>) {
+    under(&[INDEX_TALLY, 4])
+}
+
+#[must_use]
+pub fn issue(id: IssueId) -> [u8; 18] {
+    let mut key = [0; 18];
+    key[..2].copy_from_slice(&[INDEX_ISSUE, 1]);
+    key[2..].copy_from_slice(&id.key());
+    key
+}
+
+/// The id of a key that [`issue`] made.
+#[must_use]
+pub fn issue_id(key: &[u8]) -> Option<IssueId> {
+    IssueId::from_key(key.get(2..)?)
+}
+
+/// All issues, by id: `[from, to)`.
+#[must_use]
+pub fn issues() -> (Vec<u8>, Vec<u8>) {
+    under(&[INDEX_ISSUE, 1])
+}
+
+/// How an issue is found.
+#[must_use]
+pub fn issue_entry(of: &IssueKey) -> Vec<u8> {
+    [&[INDEX_ISSUE, 2], of.bytes().as_slice()].concat()
+}
+
+/// The entries of a type: `[from, to)`.
+#[must_use]
+pub fn issue_entries(of: IssueType) -> (Vec<u8>, Vec<u8>) {
+    under(&[INDEX_ISSUE, 2, of as u8])
+}
+
+/// An issue that may make room.
+#[must_use]
+pub fn settled_issue(at: Timestamp, id: IssueId) -> [u8; 26] {
+    let mut key = [0; 26];
+    key[..2].copy_from_slice(&[INDEX_ISSUE, 3]);
+    key[2..10].copy_from_slice(&at.0.to_be_bytes());
+    key[10..].copy_from_slice(&id.key());
+    key
+}
+
+/// The id of a key that [`settled_issue`] made.
+#[must_use]
+pub fn settled_id(key: &[u8]) -> Option<IssueId> {
+    IssueId::from_key(key.get(10..)?)
+}
+
+/// Issues that may make room, the longest settled first: `[from, to)`.
+#[must_use]
+pub fn settled_issues() -> (Vec<u8>, Vec<u8>) {
+    under(&[INDEX_ISSUE, 3])
+}
+
+/// Up to where a partition's tallies were reported.
+#[must_use]
+pub fn reported(group: GroupId) -> [u8; 4] {
+    let [high, low] = group.0.to_be_bytes();
+    [INDEX_ISSUE, 4, high, low]
+}
+
+/// How many issues of a type may not make room; without a type: how many issues there are.
+#[must_use]
+pub fn issue_count(of: Option<IssueType>) -> [u8; 3] {
+    [INDEX_ISSUE, 5, of.map_or(0, |of| of as u8)]
+}
+
+/// How many notifications wait.
+pub const NOTIFICATION_COUNT: [u8; 2] = [INDEX_ISSUE, 6];
+
+#[must_use]
+pub fn notification(id: NotificationId) -> [u8; 17] {
+    let mut key = [0; 17];
+    key[0] = INDEX_NOTIFICATION;
+    key[1..].copy_from_slice(&id.key());
+    key
+}
+
+/// The id of a key that [`notification`] made.
+#[must_use]
+pub fn notification_id(key: &[u8]) -> Option<NotificationId> {
+    NotificationId::from_key(key.get(1..)?)
+}
+
+/// All notifications, the oldest first: `[from, to)`.
+pub const NOTIFICATIONS: ([u8; 1], [u8; 1]) = ([INDEX_NOTIFICATION], [INDEX_NOTIFICATION + 1]);
 
 /// Reads a counter of the Meta table; zero when it was never written.
 ///

@@ -1,6 +1,7 @@
 //! What is remembered, as tables over a narrow key-value waist.
 
 pub mod codec;
+pub mod issues;
 pub mod keys;
 pub mod kv;
 pub mod memory;

@@ -1,9 +1,12 @@
-//! What flows: requests, events, attempts.
+//! What flows: requests, events, attempts; and the issues that come of it.
 
 mod attempt;
 mod event;
 mod execution;
+mod issue;
+mod notification;
 mod request;
+mod tally;
 pub mod trace;
 
 pub use attempt::{Attempt, AttemptStatus, ErrorCode, FirstAttempt, Outcome, Trigger};
@@ -12,8 +15,14 @@ pub use execution::{
     ConsoleLine, Execution, LOG_BYTES_KEPT, LOG_LINES_KEPT, LineLevel, LogLevel, TransformationUse,
     kept_lines,
 };
+pub use issue::{
+    Failure, Issue, IssueChange, IssueEntry, IssueKey, IssueStatus, IssueTurn, IssueType, Part,
+    Strategy, Waiting,
+};
+pub use notification::{Notification, Target};
 pub use request::{
     Origin, RejectionCause, Request, RequestRecord, RequestState, StoredRequest, Unverified,
     Verified,
 };
+pub use tally::{Count, Mark, SAMPLES_MAX, Sample, Sampled, Sighting, Tally, merge_samples};
 pub use trace::Trace;

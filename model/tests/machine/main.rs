@@ -3,6 +3,7 @@
 mod accepting;
 mod configuring;
 mod duplicates;
+mod issues;
 mod kit;
 mod letting_go;
 mod life;

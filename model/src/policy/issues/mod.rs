@@ -1,0 +1,11 @@
+//! Which troubles become issues, who decides about them, who is told, and in what words.
+
+mod gather;
+mod message;
+mod rule;
+mod words;
+
+pub use gather::{Gathering, Partition};
+pub use message::{show, slack, topic, webhook};
+pub use rule::{Rule, retry_rule, rule, targets};
+pub use words::Names;
