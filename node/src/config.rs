@@ -41,6 +41,8 @@ section! {
         script: Script = Script::default(),
         /// Transformations.
         transform: Transform = Transform::default(),
+        /// What becomes an issue of failures, and how it is told.
+        issues: Issues = Issues::default(),
         /// How long things are kept. The stricter of both bounds holds; what has not been delivered yet stays.
         retention: Retention = Retention::default(),
         /// What the node says on standard error. `RUST_LOG` goes before `filter`.
@@ -210,6 +212,31 @@ section! {
         /// Versions of a transformation that are kept. An older one stays for as long as an event may still need it for a
         /// retry; beyond 1000 nothing more is saved.
         versions_kept: usize = 100,
+    }
+}
+
+section! {
+    /// Issues.
+    Issues {
+        /// How often a node reports what has gone wrong in the partitions that it leads.
+        report_every_ms: u64 = 1_000,
+        /// Reports in one proposal; further ones go with the next.
+        max_reports: usize = 256,
+        /// How often a node looks for what waits too long and for what is over.
+        sweep_every_ms: u64 = 10_000,
+        /// An issue of a delivery or a transformation is resolved by itself when it has gone well since and has not come
+        /// again for this long.
+        quiet_ms: u64 = 60_000,
+        /// Issues that are kept; those that were settled longest ago make room.
+        kept: u32 = 10_000,
+        /// Issues of a type that are not settled. Further ones are not opened.
+        open_per_type: u32 = 1_000,
+        /// Events or requests that an issue names, the newest ones.
+        samples: u16 = 10,
+        /// Notifications that wait; the oldest make room.
+        max_notifications: u32 = 1_000,
+        /// Notifications that are sent at once.
+        notifications_in_flight: usize = 8,
     }
 }
 

@@ -10,6 +10,7 @@ mod egress;
 mod error;
 mod gateway;
 mod ingest;
+mod issues;
 mod peer;
 mod retention;
 mod runtime;

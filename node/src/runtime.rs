@@ -10,6 +10,7 @@ use crate::{
     delivery::Delivery,
     gateway::Gateway,
     ingest::{self, Door, IngestActor},
+    issues::Issues,
     retention,
     script::ScriptPool,
     telemetry::Metrics,
@@ -98,6 +99,7 @@ async fn node(
     });
     let retention = runtime.spawn(retention::run(gateway.clone()));
     let delivery = Delivery::start(gateway.clone());
+    let issues = Issues::start(&gateway);
     let ingest_arbiter = Arbiter::new();
     let door = door(&gateway, &ingest_arbiter);
     let admin = serve_admin(&gateway)?;
@@ -120,6 +122,7 @@ async fn node(
     // Ingest ends first: what it acknowledges on its last breath is delivered by whoever leads next.
     ingest_handle.stop(true).await;
     retention.abort();
+    issues.stop();
     delivery.stop(gateway.config.shutdown_grace()).await;
     gateway.scripts.stop().await;
     // The admin side answers until the end, so that an operator can watch.

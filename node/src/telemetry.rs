@@ -56,6 +56,10 @@ pub(crate) struct Metrics {
     pub(crate) attempts_in_flight: IntGauge,
     /// From the start of an attempt to its end.
     pub(crate) attempt_seconds: Histogram,
+    /// Reports about issues that the control group took from this node.
+    pub(crate) issue_reports: IntCounter,
+    /// Tries to notify of an issue, by what came of them: `DELIVERED`, `FAILED`, `GIVEN_UP`.
+    pub(crate) notifications: IntCounterVec,
     /// Destinations that have work on this node.
     pub(crate) destinations_active: IntGauge,
     ready: IntGauge,
@@ -113,6 +117,15 @@ impl Metrics {
                 "attempt_seconds",
                 "How long attempts took",
                 &SECONDS,
+            )?,
+            issue_reports: make.counter(
+                "issue_reports_total",
+                "Reports about issues that were taken",
+            )?,
+            notifications: make.counters(
+                "notifications_total",
+                "Tries to notify of an issue",
+                "outcome",
             )?,
             destinations_active: make
                 .gauge("destinations_active", "Destinations with work here")?,

@@ -150,6 +150,16 @@ fn versions_of(gateway: &Gateway, id: AttemptId) -> Result<Value, ApiError> {
         .collect())
 }
 
+/// An attempt as the API shows it; null when it is not kept any more.
+pub(super) fn shown(gateway: &Gateway, viewer: &Viewer, id: AttemptId) -> Result<Value, ApiError> {
+    if !freshness::is_partition(gateway, id.event.group()) {
+        return Ok(Value::Null);
+    }
+    let attempt = tables::attempt(&gateway.cluster.view(id.event.group()), id)?;
+    let around = Around::of(gateway, id.event)?;
+    Ok(attempt.map_or(Value::Null, |attempt| show(viewer, id, &attempt, &around)))
+}
+
 /// What an attempt's row does not say itself.
 #[derive(Default)]
 struct Around {

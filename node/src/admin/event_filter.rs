@@ -11,13 +11,12 @@ use model::{
 use std::str::FromStr;
 
 /// Filters of the API that this version does not have. To ignore them would show what was not asked for.
-const UNSUPPORTED: [&str; 10] = [
+const UNSUPPORTED: [&str; 9] = [
     "search_term",
     "headers",
     "body",
     "parsed_query",
     "path",
-    "issue_id",
     "bulk_retry_id",
     "cli_id",
     "cli_user_id",

@@ -4,6 +4,7 @@ use super::{
     api_error::ApiError,
     event_filter::EventFilter,
     freshness,
+    issue_data::{self, EventsOf},
     page::{Page, PageRequest},
     query::Query,
     times, traffic_data,
@@ -51,16 +52,18 @@ pub(super) async fn of_request(gateway: Data<Gateway>, query: Query, request: Re
 async fn list_in(gateway: Data<Gateway>, query: Query, scope: Scope) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
     let filter = EventFilter::read(&query)?;
+    let of_issues = EventsOf::read(&gateway, &query).await?;
     match scope {
         Scope::All => freshness::wait_for_partitions(&gateway, &query).await?,
         Scope::Of(request) => freshness::wait(&gateway, &query, [request.group()]).await?,
     }
     let answer = web::block(move || {
         let viewer = Viewer::of(&gateway, &query);
-        let page = find(&gateway, &filter, &asked, scope)?;
+        let page = find(&gateway, (&filter, &of_issues), &asked, scope)?;
         let with_data = query.one("include") == Some("data");
         let models = page.rows.iter().map(|(_, (id, event))| {
             let mut model = show(&viewer, *id, event);
+            model["issue_id"] = json!(issue_data::issue_of(&gateway, event)?);
             if with_data {
                 let request = id.request();
                 model["data"] = traffic_data::of_event(&gateway, &viewer, request, Detail::Listed)?;
@@ -77,12 +80,12 @@ type Row = (EventId, Event);
 
 fn find(
     gateway: &Gateway,
-    filter: &EventFilter,
+    (filter, of_issues): (&EventFilter, &EventsOf),
     asked: &PageRequest,
     scope: Scope,
 ) -> Result<Page<String, Row>, ApiError> {
     if let (Some(ids), Scope::All) = (&filter.ids, scope) {
-        return find_ids(gateway, filter, asked, ids);
+        return find_ids(gateway, (filter, of_issues), asked, ids);
     }
     let (groups, span) = match scope {
         Scope::All => (
@@ -106,13 +109,14 @@ fn find(
             return Ok(None);
         };
         let event: Event = codec::decode(value)?;
-        Ok(filter.keeps(id, &event).then_some((id, event)))
+        let is_kept = filter.keeps(id, &event) && of_issues.keeps(&event);
+        Ok(is_kept.then_some((id, event)))
     })
 }
 
 fn find_ids(
     gateway: &Gateway,
-    filter: &EventFilter,
+    (filter, of_issues): (&EventFilter, &EventsOf),
     asked: &PageRequest,
     ids: &[EventId],
 ) -> Result<Page<String, Row>, ApiError> {
@@ -120,6 +124,7 @@ fn find_ids(
     for &id in ids {
         if let Some(event) = stored(gateway, id)?
             && filter.keeps(id, &event)
+            && of_issues.keeps(&event)
         {
             rows.push((id.to_string(), (id, event)));
         }
@@ -216,6 +221,7 @@ async fn answer(gateway: Data<Gateway>, id: EventId, query: Query) -> Answer {
         let viewer = Viewer::of(&gateway, &query);
         let mut model = show(&viewer, id, &event);
         model["waits_for"] = json!(waits_for(&gateway, id, &event)?);
+        model["issue_id"] = json!(issue_data::issue_of(&gateway, &event)?);
         model["data"] = traffic_data::of_event(&gateway, &viewer, id.request(), Detail::Alone)?;
         Ok::<_, ApiError>(model)
     });

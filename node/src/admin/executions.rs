@@ -3,7 +3,7 @@
 
 use super::{
     api_error::ApiError,
-    freshness, message_view,
+    freshness, issue_data, message_view,
     page::{Page, PageRequest},
     query::{Query, Range},
     times, traffic_data,
@@ -20,7 +20,7 @@ use actix_web::web::{self, Data, Json, Path};
 use model::{
     ids::{EventId, ExecutionId, TransformationId},
     state::{keys, kv::Table, tables},
-    traffic::{Execution, LogLevel, TransformationUse},
+    traffic::{Execution, IssueKey, LogLevel, TransformationUse},
 };
 use serde_json::{Value, json};
 
@@ -40,13 +40,13 @@ type Row = (ExecutionId, Execution);
 struct Filter {
     log_levels: Vec<LogLevel>,
     connections: Vec<String>,
-    /// No execution belongs to an issue yet.
-    wants_issue: bool,
+    /// Runs of these issues. None: all runs.
+    troubles: Option<Vec<IssueKey>>,
     created_at: Range,
 }
 
 impl Filter {
-    fn read(query: &Query) -> Result<Self, ApiError> {
+    fn read(query: &Query, troubles: Option<Vec<IssueKey>>) -> Result<Self, ApiError> {
         let levels = query.all("log_level").into_iter().map(|level| {
             let level = level.to_ascii_lowercase();
             serde_json::from_value(Value::from(level)).map_err(|_| {
@@ -58,14 +58,17 @@ impl Filter {
         Ok(Self {
             log_levels: levels.collect::<Result<_, _>>()?,
             connections: connections.map(str::to_owned).collect(),
-            wants_issue: query.one("issue_id").is_some(),
+            troubles,
             created_at: query.times("created_at")?,
         })
     }
 
     fn keeps(&self, execution: &Execution) -> bool {
         let connection = execution.connection_id.to_string();
-        !self.wants_issue
+        let is_of_issue = |keys: &Vec<_>| {
+            IssueKey::of_execution(execution).is_some_and(|key| keys.contains(&key))
+        };
+        self.troubles.as_ref().is_none_or(is_of_issue)
             && (self.log_levels.is_empty() || self.log_levels.contains(&execution.log_level))
             && (self.connections.is_empty() || self.connections.contains(&connection))
             && self.created_at.holds_time(Some(execution.at))
@@ -74,7 +77,7 @@ impl Filter {
 
 pub(super) async fn list(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
-    let filter = Filter::read(&query)?;
+    let filter = Filter::read(&query, issue_data::keys_of(&gateway, &query).await?)?;
     let catalog = freshness::catalog(&gateway, &query).await?;
     let id = transformations::known(&catalog, &id)?.id;
     freshness::wait_for_partitions(&gateway, &query).await?;
@@ -83,8 +86,8 @@ pub(super) async fn list(gateway: Data<Gateway>, id: Path<String>, query: Query)
         let viewer = Viewer::of(&gateway, &query);
         let rows = page.rows.iter();
         let models: Vec<_> = rows
-            .map(|(_, (id, execution))| show(&viewer, *id, execution))
-            .collect();
+            .map(|(_, (id, execution))| show(&gateway, &viewer, *id, execution))
+            .collect::<Result<_, _>>()?;
         Ok::<_, ApiError>(asked.envelope(&models, page.next, page.prev))
     });
     Ok(Json(answer.await??))
@@ -137,7 +140,7 @@ pub(super) async fn get(
         .filter(|execution| execution.used.id.to_string() == transformation)
         .ok_or_else(not_found)?;
     let viewer = Viewer::of(&gateway, &query);
-    let mut model = show(&viewer, id, &execution);
+    let mut model = show(&gateway, &viewer, id, &execution)?;
     let (before, after) = around(&gateway, id, &execution).await?;
     model["original_event_data"] = before;
     model["transformed_event_data"] = after;
@@ -184,10 +187,32 @@ async fn around(
     Ok((before, seen(&all).await?))
 }
 
-fn show(viewer: &Viewer, id: ExecutionId, execution: &Execution) -> Value {
+/// An execution as lists show it; null when it is not kept any more.
+pub(super) fn shown(
+    gateway: &Gateway,
+    viewer: &Viewer,
+    id: ExecutionId,
+) -> Result<Value, ApiError> {
+    let group = id.event.group();
+    if !freshness::is_partition(gateway, group) {
+        return Ok(Value::Null);
+    }
+    match tables::execution(&gateway.cluster.view(group), id)? {
+        None => Ok(Value::Null),
+        Some(execution) => show(gateway, viewer, id, &execution),
+    }
+}
+
+fn show(
+    gateway: &Gateway,
+    viewer: &Viewer,
+    id: ExecutionId,
+    execution: &Execution,
+) -> Result<Value, ApiError> {
     let at = times::show(execution.at);
     let after = (!execution.failed).then(|| id.to_string());
-    json!({
+    let issue = issue_data::issue_about(gateway, IssueKey::of_execution(execution))?;
+    Ok(json!({
         "id": id.to_string(),
         "team_id": viewer.team,
         "transformation_id": execution.used.id,
@@ -200,8 +225,8 @@ fn show(viewer: &Viewer, id: ExecutionId, execution: &Execution) -> Value {
         "logs": message_view::console(&execution.logs),
         "original_event_data_id": id.event.request(),
         "transformed_event_data_id": after,
-        "issue_id": null,
+        "issue_id": issue,
         "updated_at": at,
         "created_at": at,
-    })
+    }))
 }

@@ -85,6 +85,17 @@ impl Query {
             .collect()
     }
 
+    /// The fields of an object with their values: `name[field]=value`, each as often as it is given, lists in every spelling.
+    pub(super) fn fields<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let of_it = self.parameters.iter().filter(move |p| p.name == name);
+        of_it.filter(|p| !p.value.is_empty()).map(|p| {
+            (
+                p.inner.split(']').next().unwrap_or_default(),
+                p.value.as_str(),
+            )
+        })
+    }
+
     /// A parameter that is true or false.
     pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, ApiError> {
         match self.one(name) {
@@ -233,6 +244,13 @@ mod tests {
         ] {
             assert_eq!(Query::parse(raw).all("status"), ["A", "B"], "{raw}");
         }
+    }
+
+    #[test]
+    fn fields_of_an_object_are_understood_in_every_spelling() {
+        let query = Query::parse("keys[a]=1&keys%5Bb%5D%5B0%5D=2&keys[b][]=3&other[a]=4");
+        let fields: Vec<_> = query.fields("keys").collect();
+        assert_eq!(fields, [("a", "1"), ("b", "2"), ("b", "3")]);
     }
 
     #[test]

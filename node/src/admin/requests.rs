@@ -285,7 +285,11 @@ fn gone(id: RequestId) -> ApiError {
     ApiError::not_found("request", &id.to_string())
 }
 
-fn show(viewer: &Viewer, id: RequestId, request: &StoredRequest) -> Result<Value, ApiError> {
+pub(super) fn show(
+    viewer: &Viewer,
+    id: RequestId,
+    request: &StoredRequest,
+) -> Result<Value, ApiError> {
     let record = traffic_data::record(request)?;
     Ok(show_recorded(viewer, id, request, &record))
 }

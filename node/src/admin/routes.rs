@@ -2,8 +2,8 @@
 
 use super::{
     api_error::ApiError, attempts, auth::require_token, body, cluster, connections, destinations,
-    events, executions, health, requests, rules_try, source_types, sources, transformation_run,
-    transformations,
+    events, executions, health, issue_triggers, issues, notifications, requests, rules_try,
+    source_types, sources, transformation_run, transformations,
 };
 use actix_web::{
     Error, HttpRequest, HttpResponse, Resource,
@@ -23,6 +23,7 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
         .wrap(from_fn(require_token))
         .configure(configuration)
         .configure(traffic)
+        .configure(troubles)
         .service(cluster_verbs())
         // A scope does not inherit its parent's: without one an unknown path would be answered with nothing.
         .default_service(web::to(unknown_path));
@@ -150,6 +151,37 @@ fn traffic(cfg: &mut web::ServiceConfig) {
         .service(at("/events/{id}/mute").route(put().to(events::mute)))
         .service(at("/attempts").route(get().to(attempts::list)))
         .service(at("/attempts/{id}").route(get().to(attempts::get)));
+}
+
+/// What goes wrong, and who is told.
+fn troubles(cfg: &mut web::ServiceConfig) {
+    cfg.service(at("/issues").route(get().to(issues::list)))
+        .service(at("/issues/count").route(get().to(issues::count)))
+        .service(
+            at("/issues/{id}")
+                .route(get().to(issues::get))
+                .route(put().to(issues::update))
+                .route(delete().to(issues::dismiss)),
+        )
+        .service(
+            at("/issue-triggers")
+                .route(get().to(issue_triggers::list))
+                .route(post().to(issue_triggers::create))
+                .route(put().to(issue_triggers::upsert)),
+        )
+        .service(
+            at("/issue-triggers/{id}")
+                .route(get().to(issue_triggers::get))
+                .route(put().to(issue_triggers::update))
+                .route(delete().to(issue_triggers::delete)),
+        )
+        .service(at("/issue-triggers/{id}/enable").route(put().to(issue_triggers::enable)))
+        .service(at("/issue-triggers/{id}/disable").route(put().to(issue_triggers::disable)))
+        .service(
+            at("/notifications/webhooks")
+                .route(get().to(notifications::get))
+                .route(put().to(notifications::put)),
+        );
 }
 
 /// The cluster's own verbs, at the root and under the base path.

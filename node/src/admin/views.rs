@@ -24,7 +24,7 @@ pub(super) struct Viewer {
     public_url: String,
     /// There are no teams here: the cluster is the team.
     pub(super) team: String,
-    shows_auth: bool,
+    pub(super) shows_auth: bool,
 }
 
 impl Viewer {

@@ -143,6 +143,12 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
             "delivery.max_attempts_in_flight",
             config.delivery.max_attempts_in_flight,
         ),
+        ("issues.max_reports", config.issues.max_reports),
+        (
+            "issues.notifications_in_flight",
+            config.issues.notifications_in_flight,
+        ),
+        ("issues.samples", usize::from(config.issues.samples)),
     ] {
         demand(value > 0, &format!("{key}: expected at least 1"));
     }
@@ -154,12 +160,23 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
         ("retention.max_age_hours", config.retention.max_age_hours),
         ("retention.max_bytes", config.retention.max_bytes),
         ("retention.every_ms", config.retention.every_ms),
+        ("issues.report_every_ms", config.issues.report_every_ms),
+        ("issues.sweep_every_ms", config.issues.sweep_every_ms),
+        (
+            "issues.max_notifications",
+            config.issues.max_notifications.into(),
+        ),
     ] {
         demand(value > 0, &format!("{key}: expected at least 1"));
     }
     demand(
         config.delivery.timeout_ms <= DELIVERY_TIMEOUT_MAX_MS,
         "delivery.timeout_ms: expected at most 120000 (two minutes)",
+    );
+    // Of four types, all that are open must have room.
+    demand(
+        config.issues.kept / 4 >= config.issues.open_per_type && config.issues.open_per_type > 0,
+        "issues.kept: expected at least four times issues.open_per_type, and that at least 1",
     );
     let listeners = [
         config.ingest.listen,

@@ -22,8 +22,35 @@ mod work;
 
 use crate::gateway::Gateway;
 use actix::{Actor, Addr};
+use awc::Client;
+use bytes::Bytes;
 use dispatcher::{Dispatcher, Leave, Stop};
+use model::{
+    policy::{destination_url, egress::Reach},
+    traffic::{ErrorCode, Outcome},
+};
 use std::{sync::Arc, time::Duration};
+
+/// Posts something of the gateway's own, by the same way as every delivery.
+pub(crate) async fn post(
+    client: &Client,
+    reach: &Reach,
+    url: &str,
+    headers: Vec<(String, Bytes)>,
+    body: &Bytes,
+    limit: Duration,
+) -> Outcome {
+    if destination_url::check(url, reach).is_err() {
+        return Outcome::failed(ErrorCode::InvalidUrl);
+    }
+    let outgoing = request::Outgoing {
+        method: "POST".into(),
+        url: destination_url::normalised(url),
+        headers,
+        kept: request::Kept::default(),
+    };
+    exchange::send(client, &outgoing, body, limit).await.outcome
+}
 
 /// The delivering side of a node.
 pub(crate) struct Delivery {

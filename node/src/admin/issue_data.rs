@@ -1,0 +1,199 @@
+//! What an issue refers to: the event and the attempt, the request, or the destination; and which events are an issue's.
+
+use super::{
+    api_error::ApiError, attempts, event_filter::ids, events, executions, freshness, query::Query,
+    requests, views::Viewer,
+};
+use crate::gateway::Gateway;
+use model::{
+    ids::{EventId, GroupId, IssueId, RequestId},
+    state::{issues, tables},
+    traffic::{Event, EventStatus, Failure, Issue, IssueKey, Sampled},
+};
+use serde_json::{Value, json};
+
+/// The partitions that hold what an issue refers to.
+pub(super) fn groups(gateway: &Gateway, issue: &Issue) -> Option<GroupId> {
+    let group = match issue.samples.last()?.of {
+        Sampled::Attempt(id) => id.event.group(),
+        Sampled::Event(event) => event.group(),
+        Sampled::Request(request) => request.group(),
+        Sampled::Execution(id) => id.event.group(),
+    };
+    freshness::is_partition(gateway, group).then_some(group)
+}
+
+/// `data` of an issue. What retention has let go is not there any more.
+pub(super) fn of(gateway: &Gateway, viewer: &Viewer, issue: &Issue) -> Result<Value, ApiError> {
+    if let IssueKey::Backpressure { destination, .. } = issue.key {
+        let catalog = freshness::stored_catalog(gateway)?;
+        let known = catalog.destinations.get(&destination);
+        return Ok(json!({ "destination": known.map(|known| viewer.destination(known)) }));
+    }
+    match issue.samples.last().map(|sample| sample.of) {
+        None => Ok(Value::Null),
+        Some(Sampled::Attempt(id)) => {
+            let event = shown_event(gateway, viewer, id.event)?;
+            let attempt = attempts::shown(gateway, viewer, id)?;
+            Ok(json!({"trigger_event": event, "trigger_attempt": attempt}))
+        }
+        Some(Sampled::Event(event)) => {
+            Ok(json!({ "trigger_event": shown_event(gateway, viewer, event)? }))
+        }
+        Some(Sampled::Request(id)) => Ok(json!({ "request": shown_request(gateway, viewer, id)? })),
+        Some(Sampled::Execution(id)) => {
+            let execution = executions::shown(gateway, viewer, id)?;
+            Ok(json!({ "transformation_execution": execution }))
+        }
+    }
+}
+
+fn shown_event(gateway: &Gateway, viewer: &Viewer, id: EventId) -> Result<Value, ApiError> {
+    let event = events::stored(gateway, id)?;
+    Ok(event.map_or(Value::Null, |event| events::show(viewer, id, &event)))
+}
+
+fn shown_request(gateway: &Gateway, viewer: &Viewer, id: RequestId) -> Result<Value, ApiError> {
+    if !freshness::is_partition(gateway, id.group()) {
+        return Ok(Value::Null);
+    }
+    match tables::request(&gateway.cluster.view(id.group()), id)? {
+        None => Ok(Value::Null),
+        Some(request) => requests::show(viewer, id, &request),
+    }
+}
+
+/// The issue of the failure with which an event's last attempt ended.
+pub(super) fn issue_of(gateway: &Gateway, event: &Event) -> Result<Option<IssueId>, ApiError> {
+    issue_about(gateway, failure_of(event))
+}
+
+/// The issue about a trouble, if there is one.
+pub(super) fn issue_about(
+    gateway: &Gateway,
+    key: Option<IssueKey>,
+) -> Result<Option<IssueId>, ApiError> {
+    let Some(key) = key else { return Ok(None) };
+    let entry = issues::entry(&gateway.cluster.view(GroupId::CONTROL), &key)?;
+    Ok(entry.map(|entry| entry.id))
+}
+
+/// What the issues that `issue_id` names are about; none: it names none. An id that no issue has is about nothing.
+pub(super) async fn keys_of(
+    gateway: &Gateway,
+    query: &Query,
+) -> Result<Option<Vec<IssueKey>>, ApiError> {
+    let Some(wanted) = ids::<IssueId>(query, "issue_id") else {
+        return Ok(None);
+    };
+    freshness::wait(gateway, query, [GroupId::CONTROL]).await?;
+    let view = gateway.cluster.view(GroupId::CONTROL);
+    let mut keys = Vec::new();
+    for id in wanted {
+        keys.extend(issues::issue(&view, id)?.map(|issue| issue.key));
+    }
+    Ok(Some(keys))
+}
+
+fn failure_of(event: &Event) -> Option<IssueKey> {
+    let code = event.error_code?;
+    let failure = event.response_status;
+    Some(IssueKey::Delivery {
+        connection: event.connection_id,
+        failure: failure.map_or(Failure::Error(code), Failure::Status),
+    })
+}
+
+/// The events of issues: those whose last attempt failed as the issue says, and those that wait for its destination.
+#[derive(Debug, Default)]
+pub(super) struct EventsOf {
+    /// None: all events.
+    keys: Option<Vec<IssueKey>>,
+}
+
+impl EventsOf {
+    /// Reads `issue_id`. An id that no issue has matches nothing.
+    pub(super) async fn read(gateway: &Gateway, query: &Query) -> Result<Self, ApiError> {
+        let keys = keys_of(gateway, query).await?;
+        Ok(Self { keys })
+    }
+
+    pub(super) fn keeps(&self, event: &Event) -> bool {
+        let Some(keys) = &self.keys else { return true };
+        let failed = failure_of(event);
+        keys.iter().any(|key| match key {
+            IssueKey::Delivery { .. } => failed.as_ref() == Some(key),
+            IssueKey::Backpressure { destination, .. } => {
+                let waits = matches!(event.status, EventStatus::Queued | EventStatus::Scheduled);
+                waits && event.destination_id == *destination
+            }
+            IssueKey::Transformation { .. } | IssueKey::Request { .. } => false,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{
+        ids::{ConnectionId, DestinationId, SourceId},
+        time::Timestamp,
+        traffic::{ErrorCode, Trigger},
+    };
+
+    fn event() -> Event {
+        Event {
+            connection_id: ConnectionId(1),
+            source_id: SourceId(2),
+            destination_id: DestinationId(3),
+            status: EventStatus::Failed,
+            attempts: 1,
+            created_at: Timestamp(5),
+            updated_at: Timestamp(6),
+            due_at: None,
+            next_trigger: Trigger::Automatic,
+            last_attempt_at: Some(Timestamp(6)),
+            successful_at: None,
+            response_status: Some(500),
+            error_code: Some(ErrorCode::BadResponse),
+            turn: None,
+        }
+    }
+
+    fn of(key: IssueKey) -> EventsOf {
+        EventsOf {
+            keys: Some(vec![key]),
+        }
+    }
+
+    #[test]
+    fn an_issue_s_events_are_those_that_failed_like_it_or_wait_for_it() {
+        let failed = |connection, failure| {
+            of(IssueKey::Delivery {
+                connection: ConnectionId(connection),
+                failure,
+            })
+        };
+        assert!(failed(1, Failure::Status(500)).keeps(&event()));
+        assert!(!failed(1, Failure::Status(502)).keeps(&event()));
+        assert!(!failed(2, Failure::Status(500)).keeps(&event()));
+        let silent = Event {
+            response_status: None,
+            error_code: Some(ErrorCode::Timeout),
+            ..event()
+        };
+        assert!(failed(1, Failure::Error(ErrorCode::Timeout)).keeps(&silent));
+        let waiting = of(IssueKey::Backpressure {
+            destination: DestinationId(3),
+            delay_ms: 60_000,
+        });
+        assert!(!waiting.keeps(&event()));
+        let queued = Event {
+            status: EventStatus::Queued,
+            ..event()
+        };
+        assert!(waiting.keeps(&queued));
+        assert!(EventsOf::default().keeps(&event()));
+        assert!(!EventsOf { keys: Some(vec![]) }.keeps(&event()));
+    }
+}

@@ -1,0 +1,206 @@
+//! What issues can be filtered by.
+
+use super::{
+    api_error::ApiError,
+    event_filter::ids,
+    query::{Query, Range},
+};
+use model::{
+    ids::{IssueId, IssueTriggerId},
+    policy::issues::show,
+    traffic::{Issue, IssueStatus, IssueType},
+};
+use serde_json::Value;
+
+/// The fields of `aggregation_keys`.
+const KEYS: [&str; 9] = [
+    "webhook_id",
+    "response_status",
+    "error_code",
+    "transformation_id",
+    "log_level",
+    "destination_id",
+    "delay",
+    "source_id",
+    "rejection_cause",
+];
+
+#[derive(Debug)]
+pub(super) struct IssueFilter {
+    ids: Option<Vec<IssueId>>,
+    triggers: Option<Vec<IssueTriggerId>>,
+    types: Vec<IssueType>,
+    statuses: Vec<IssueStatus>,
+    /// Issues are never merged here, so asking for merged ones finds none.
+    wants_merged: bool,
+    /// A field of the aggregation keys, and the values that will do.
+    keys: Vec<(String, Vec<String>)>,
+    created_at: Range,
+    first_seen_at: Range,
+    last_seen_at: Range,
+    dismissed_at: Range,
+    with_dismissed: bool,
+}
+
+impl IssueFilter {
+    pub(super) fn read(query: &Query) -> Result<Self, ApiError> {
+        Ok(Self {
+            ids: ids(query, "id"),
+            triggers: ids(query, "issue_trigger_id"),
+            types: types(query)?,
+            statuses: query.choices("status")?,
+            wants_merged: query.has("merged_with"),
+            keys: keys(query)?,
+            created_at: query.times("created_at")?,
+            first_seen_at: query.times("first_seen_at")?,
+            last_seen_at: query.times("last_seen_at")?,
+            dismissed_at: query.times("dismissed_at")?,
+            // They are out of sight, unless somebody asks for them.
+            with_dismissed: query.has("dismissed_at") || query.has("id"),
+        })
+    }
+
+    pub(super) fn keeps(&self, id: IssueId, issue: &Issue) -> bool {
+        let wanted = |ids: &Vec<IssueTriggerId>| issue.trigger.is_some_and(|id| ids.contains(&id));
+        !self.wants_merged
+            && self.ids.as_ref().is_none_or(|ids| ids.contains(&id))
+            && self.triggers.as_ref().is_none_or(wanted)
+            && (self.types.is_empty() || self.types.contains(&issue.key.issue_type()))
+            && (self.statuses.is_empty() || self.statuses.contains(&issue.status))
+            && (self.with_dismissed || issue.dismissed_at.is_none())
+            && self.created_at.holds_time(Some(issue.created_at))
+            && self.first_seen_at.holds_time(Some(issue.first_seen_at))
+            && self.last_seen_at.holds_time(Some(issue.last_seen_at))
+            && self.dismissed_at.holds_time(issue.dismissed_at)
+            && self.fits_keys(id, issue)
+    }
+
+    fn fits_keys(&self, id: IssueId, issue: &Issue) -> bool {
+        if self.keys.is_empty() {
+            return true;
+        }
+        let shown = show(id, issue, "");
+        let has = |field: &str, wanted: &[String]| {
+            let values = shown["aggregation_keys"][field].as_array();
+            let mut values = values.into_iter().flatten().map(text);
+            values.any(|value| wanted.contains(&value))
+        };
+        self.keys.iter().all(|(field, wanted)| has(field, wanted))
+    }
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The types that a parameter names.
+pub(super) fn types(query: &Query) -> Result<Vec<IssueType>, ApiError> {
+    let read = |text: &str| match text.to_ascii_lowercase().as_str() {
+        "delivery" => Ok(IssueType::Delivery),
+        "transformation" => Ok(IssueType::Transformation),
+        "backpressure" => Ok(IssueType::Backpressure),
+        "request" => Ok(IssueType::Request),
+        _ => Err(ApiError::invalid(
+            "type",
+            "expected delivery, transformation, backpressure or request",
+        )),
+    };
+    query.all("type").into_iter().map(read).collect()
+}
+
+fn keys(query: &Query) -> Result<Vec<(String, Vec<String>)>, ApiError> {
+    let mut keys: Vec<(String, Vec<String>)> = Vec::new();
+    for (field, value) in query.fields("aggregation_keys") {
+        if !KEYS.contains(&field) {
+            let field = format!("aggregation_keys[{field}]");
+            let expected = format!("expected one of {}", KEYS.join(", "));
+            return Err(ApiError::invalid(&field, expected));
+        }
+        let values = value.split(',').map(str::to_owned);
+        match keys.iter_mut().find(|(known, _)| known == field) {
+            Some((_, known)) => known.extend(values),
+            None => keys.push((field.to_owned(), values.collect())),
+        }
+    }
+    Ok(keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{
+        ids::ConnectionId,
+        time::Timestamp,
+        traffic::{Failure, IssueKey},
+    };
+
+    fn issue() -> Issue {
+        let key = IssueKey::Delivery {
+            connection: ConnectionId(1),
+            failure: Failure::Status(500),
+        };
+        let seen = (Timestamp(1), Timestamp(2));
+        Issue::opened(key, Some(IssueTriggerId(3)), seen, Timestamp(3))
+    }
+
+    fn keeps(raw: &str, issue: &Issue) -> bool {
+        let filter = IssueFilter::read(&Query::parse(raw)).expect("a good query");
+        filter.keeps(IssueId(9), issue)
+    }
+
+    #[test]
+    fn every_filter_can_say_yes_and_no() {
+        let connection = ConnectionId(1).to_string();
+        for (raw, kept) in [
+            (String::new(), true),
+            (format!("id={}", IssueId(9)), true),
+            (format!("id={}", IssueId(8)), false),
+            (format!("issue_trigger_id={}", IssueTriggerId(3)), true),
+            (format!("issue_trigger_id={}", IssueTriggerId(4)), false),
+            ("type=delivery&type=request".into(), true),
+            ("type=backpressure".into(), false),
+            ("status=OPENED,ACKNOWLEDGED".into(), true),
+            ("status=resolved".into(), false),
+            ("merged_with=iss_x".into(), false),
+            (format!("aggregation_keys[webhook_id]={connection}"), true),
+            (
+                "aggregation_keys%5Bresponse_status%5D%5B0%5D=500".into(),
+                true,
+            ),
+            ("aggregation_keys[response_status]=502,503".into(), false),
+            ("aggregation_keys[source_id]=src_x".into(), false),
+            ("last_seen_at[gte]=1970-01-01T00:00:00.002Z".into(), true),
+            ("last_seen_at[gt]=1970-01-01T00:00:00.002Z".into(), false),
+            ("dismissed_at[any]=true".into(), false),
+        ] {
+            assert_eq!(keeps(&raw, &issue()), kept, "{raw}");
+        }
+    }
+
+    #[test]
+    fn what_is_dismissed_is_shown_to_whoever_asks_for_it() {
+        let dismissed = Issue {
+            dismissed_at: Some(Timestamp(5)),
+            ..issue()
+        };
+        assert!(!keeps("", &dismissed));
+        assert!(keeps("dismissed_at[any]=true", &dismissed));
+        assert!(keeps(&format!("id={}", IssueId(9)), &dismissed));
+    }
+
+    #[test]
+    fn what_nobody_knows_is_named() {
+        for (raw, named) in [
+            ("type=flood", "type: "),
+            ("status=LOST", "status: "),
+            ("aggregation_keys[color]=red", "aggregation_keys[color]: "),
+            ("created_at=yesterday", "created_at: "),
+        ] {
+            let error = IssueFilter::read(&Query::parse(raw)).expect_err(raw);
+            assert!(error.message().starts_with(named), "{error}");
+        }
+    }
+}
