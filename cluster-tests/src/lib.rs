@@ -5,6 +5,7 @@ pub mod checker;
 pub mod clock;
 pub mod endpoint;
 pub mod faults;
+pub mod hook;
 pub mod http;
 pub mod network;
 pub mod ownership;
