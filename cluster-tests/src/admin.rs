@@ -111,6 +111,17 @@ impl Admin {
         self.ask("GET", path, None)
     }
 
+    /// The node's figures, as Prometheus reads them.
+    pub fn metrics(&self) -> Result<String, String> {
+        let authorization = format!("Bearer {}", self.token);
+        let headers = [("authorization", authorization.as_str())];
+        let (status, text) = call(self.address, "GET", "/metrics", &headers, b"")?;
+        match status {
+            200 => Ok(String::from_utf8_lossy(&text).into_owned()),
+            other => Err(format!("GET /metrics: {other}")),
+        }
+    }
+
     /// The same again until it works, for a cluster that is still choosing its leaders.
     pub fn insist(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
         let mut last = String::new();

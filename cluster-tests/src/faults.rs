@@ -13,6 +13,7 @@ pub enum Fault {
     NodeWiped,
     NodeAdded,
     NodeRemoved,
+    ClockMoved,
 }
 
 impl fmt::Display for Fault {
@@ -26,6 +27,7 @@ impl fmt::Display for Fault {
             Self::NodeWiped => "node's disk wiped",
             Self::NodeAdded => "node added under load",
             Self::NodeRemoved => "node removed under load",
+            Self::ClockMoved => "wall clock of a node set by an hour",
         })
     }
 }

@@ -9,6 +9,7 @@ pub mod hook;
 pub mod http;
 pub mod network;
 pub mod ownership;
+pub mod pace;
 pub mod process;
 pub mod receiver;
 pub mod scene;

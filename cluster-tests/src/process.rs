@@ -39,8 +39,8 @@ pub struct Options {
     pub environment: Vec<(&'static str, String)>,
     /// Each node in a namespace of its own, instead of all on the loopback address.
     pub network: Option<Arc<Network>>,
-    /// The wall clock that all nodes read, instead of the machine's.
-    pub wall_clock: Option<Arc<WallClock>>,
+    /// The wall clocks that nodes read instead of the machine's, one after the other; the last is that of all others.
+    pub wall_clocks: Vec<Arc<WallClock>>,
 }
 
 pub struct Node {
@@ -92,7 +92,10 @@ impl Node {
             dir: root.join(format!("node-{}", number + 1)),
             environment: options.environment.clone(),
             namespace: network.map(|network| network.namespace(number)),
-            wall_clock: options.wall_clock.clone(),
+            wall_clock: {
+                let clocks = &options.wall_clocks;
+                clocks.get(number).or(clocks.last()).cloned()
+            },
             child: None,
             starts: 0,
         }

@@ -24,6 +24,7 @@ pub struct Delivery {
     pub attempt_number: u64,
     pub trigger: String,
     pub idempotency_key: String,
+    pub path: String,
     /// The sender's own name for what it sent, out of the body.
     pub key: String,
     pub body_hash: String,
@@ -95,6 +96,7 @@ async fn receive(request: HttpRequest, body: web::Bytes, state: web::Data<State>
         attempt_number: header("x-tidegate-attempt-number").parse().unwrap_or(0),
         trigger: header("x-tidegate-attempt-trigger"),
         idempotency_key: header("idempotency-key"),
+        path: request.path().to_owned(),
         key: key_of(&body),
         body_hash: hash(&body),
         at: clock::micros(),

@@ -21,7 +21,7 @@ pub struct Scene {
     pub cluster: Cluster,
     pub receiver: Receiver,
     pub source: String,
-    destination: String,
+    pub destination: String,
     pub faults: Faults,
 }
 
@@ -47,17 +47,17 @@ impl Scene {
         Self::with(Cluster::form(nodes, options), receiver, &json!([]))
     }
 
-    /// The same with a wall clock that the test moves.
+    /// The same with wall clocks that the test moves, one after the other; the last is that of all other nodes.
     #[must_use]
     pub fn set_by(
-        clock: &Arc<WallClock>,
+        clocks: &[Arc<WallClock>],
         nodes: usize,
         settings: &[(&'static str, String)],
         rules: &Value,
     ) -> Self {
         let options = Options {
             settings: settings.to_vec(),
-            wall_clock: Some(clock.clone()),
+            wall_clocks: clocks.to_vec(),
             ..Options::default()
         };
         Self::with(Cluster::form(nodes, options), Receiver::start(), rules)
@@ -84,16 +84,43 @@ impl Scene {
     }
 
     /// The destination's pace, or none.
+    pub fn pace(&self, per_second: Option<u32>) {
+        self.pace_per(per_second, "second");
+    }
+
+    /// The destination's pace per `second`, `minute` or `hour`, or `concurrent`.
     ///
     /// # Panics
     /// When the cluster does not take it.
-    pub fn pace(&self, per_second: Option<u32>) {
-        let config = json!({"rate_limit": per_second, "rate_limit_period": "second"});
-        let path = format!("/destinations/{}", self.destination);
+    pub fn pace_per(&self, limit: Option<u32>, period: &str) {
+        self.pace_of(&self.destination, limit, period);
+    }
+
+    /// The same for another destination.
+    ///
+    /// # Panics
+    /// When the cluster does not take it.
+    pub fn pace_of(&self, destination: &str, limit: Option<u32>, period: &str) {
+        let config = json!({"rate_limit": limit, "rate_limit_period": period});
+        let path = format!("/destinations/{destination}");
         let admin = self.cluster.nodes[0].admin();
         admin
             .insist("PUT", &path, &json!({"config": config}))
             .expect("the cluster takes the pace");
+    }
+
+    /// One more destination of this name, at the receiver's path of the same name; its id.
+    ///
+    /// # Panics
+    /// When the cluster does not take it.
+    pub fn connect_to(&self, name: &str, rules: &Value) -> String {
+        let admin = self.cluster.nodes[0].admin();
+        let url = format!("{}{name}", self.receiver.url());
+        let connected = admin.destination(name, &url).and_then(|destination| {
+            admin.connect(name, &self.source, &destination, rules)?;
+            Ok(destination)
+        });
+        connected.expect("the cluster takes the connection")
     }
 
     /// Senders to all nodes at this pace in all.
@@ -183,6 +210,34 @@ impl Scene {
             agreed.is_some(),
             "the nodes have not applied the same: {seen:?}"
         );
+    }
+
+    /// Adds a node and waits until it votes everywhere; its number.
+    ///
+    /// # Panics
+    /// When it does not come to that.
+    pub fn add_node(&mut self) -> usize {
+        let newcomer = self.cluster.configure_waiting();
+        self.cluster.nodes[newcomer].start();
+        let address = json!({"address": self.cluster.nodes[newcomer].peer.to_string()});
+        let voters = self.cluster.nodes.len();
+        let mut last = String::new();
+        let joined = clock::eventually(Duration::from_secs(90), || {
+            let admin = self.cluster.nodes[0].admin();
+            let view = admin.cluster().ok()?;
+            if view.nodes.len() < voters
+                && let Err(error) = admin.ask("POST", "/cluster/nodes", Some(&address))
+            {
+                last = error;
+            }
+            let votes = view.groups.iter().all(|group| group.voters == voters);
+            (view.nodes.len() == voters && votes).then_some(())
+        });
+        assert!(
+            joined.is_some(),
+            "the new node votes in every group: {last}"
+        );
+        newcomer
     }
 
     /// Starts a node and waits until it is ready.

@@ -47,9 +47,21 @@ impl WallClock {
     /// # Panics
     /// When the file can't be written.
     pub fn set_ahead(&self, ahead: Duration) {
+        self.set(&format!("+{}", ahead.as_secs()));
+    }
+
+    /// Moves it to this far behind.
+    ///
+    /// # Panics
+    /// When the file can't be written.
+    pub fn set_behind(&self, behind: Duration) {
+        self.set(&format!("-{}", behind.as_secs()));
+    }
+
+    fn set(&self, offset: &str) {
         // In one step, so that nobody reads half a number.
         let next = self.offset.path().with_extension("next");
-        fs::write(&next, format!("+{}\n", ahead.as_secs())).expect("the clock can be written");
+        fs::write(&next, format!("{offset}\n")).expect("the clock can be written");
         fs::rename(&next, self.offset.path()).expect("the clock can be set");
     }
 

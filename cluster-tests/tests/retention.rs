@@ -9,7 +9,7 @@ use cluster_tests::{
     wall_clock::WallClock,
 };
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{slice, time::Duration};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const WAIT: Duration = Duration::from_secs(30);
@@ -70,7 +70,7 @@ fn what_is_old_goes_on_every_node_and_what_is_not_delivered_stays_until_it_ends(
     ];
     let rules =
         json!([{"type": "retry", "strategy": "linear", "count": 50, "interval": 3_600_000}]);
-    let scene = Scene::set_by(&wall_clock, 3, &settings, &rules);
+    let scene = Scene::set_by(slice::from_ref(&wall_clock), 3, &settings, &rules);
     let delivered: Vec<String> = (0..6)
         .map(|number| post(&scene, number % 3, format!("delivered {number}").as_bytes()))
         .collect();

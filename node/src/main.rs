@@ -12,6 +12,7 @@ mod gateway;
 mod ingest;
 mod issues;
 mod peer;
+mod queues;
 mod retention;
 mod runtime;
 mod script;

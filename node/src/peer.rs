@@ -1,6 +1,10 @@
 //! What the actors of one node ask those of another. Nothing of it is replicated.
 
-use model::ids::DestinationId;
+use bytes::Bytes;
+use model::{
+    delivery::Statement,
+    ids::{DestinationId, GroupId, NodeId},
+};
 use serde::{Deserialize, Serialize};
 
 /// Tags are on the wire: append only.
@@ -15,6 +19,25 @@ pub(crate) enum Question {
         /// The digest of a token that the destination did not take.
         refused: Option<String>,
     },
+    /// What a node has to say to the home of these destinations' paces. The answer is a [`model::delivery::Reply`].
+    Pacing {
+        group: GroupId,
+        from: NodeId,
+        statement: Statement,
+    },
+}
+
+impl Question {
+    pub(crate) fn encode(&self) -> Bytes {
+        let bytes = serde_json::to_vec(self);
+        bytes.expect("a question has only keys of text").into()
+    }
+
+    /// # Errors
+    /// When it is none, or one of a later version that this node does not know.
+    pub(crate) fn decode(bytes: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(bytes)
+    }
 }
 
 /// A token, and how long it holds: clocks differ, spans do not.
@@ -25,4 +48,62 @@ pub(crate) struct TokenAnswer {
     pub(crate) error: Option<String>,
     pub(crate) refresh_in_ms: u64,
     pub(crate) expires_in_ms: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::delivery::{Answer, Ask, Claim, Reply, Share};
+
+    #[test]
+    fn a_node_of_another_version_understands_what_is_asked_of_paces() {
+        let rate = Share::Rate {
+            tokens: 50,
+            cost: 1_010_000,
+            room: u64::MAX,
+        };
+        let claim = Claim {
+            holds: Share::Slots(2),
+            unused_us: Some(7),
+        };
+        let ask = Ask {
+            number: u64::MAX,
+            wants: 3,
+            holds: rate,
+            returns: 9,
+        };
+        let question = Question::Pacing {
+            group: GroupId(4),
+            from: 3,
+            statement: Statement {
+                boot: u64::MAX,
+                up_us: 1,
+                claims: Some(vec![(DestinationId(1), claim)]),
+                asks: vec![(DestinationId(2), ask)],
+            },
+        };
+        let golden = concat!(
+            r#"{"ask":"pacing","group":4,"from":3,"statement":{"boot":18446744073709551615,"up_us":1,"#,
+            r#""claims":[["des_00000000000000000000000001",{"holds":{"Slots":2},"unused_us":7}]],"#,
+            r#""asks":[["des_00000000000000000000000002",{"number":18446744073709551615,"wants":3,"#,
+            r#""holds":{"Rate":{"tokens":50,"cost":1010000,"room":18446744073709551615}},"returns":9}]]}}"#,
+        );
+        assert_eq!(question.encode(), golden);
+        assert_eq!(Question::decode(golden.as_bytes()).ok(), Some(question));
+        let answer = Answer {
+            number: 1,
+            share: rate,
+            level: Some(2),
+            turn: None,
+            lease_ms: 1000,
+            again_ms: 300,
+        };
+        let reply = Reply {
+            term: 5,
+            home: 6,
+            answers: vec![(DestinationId(2), answer)],
+        };
+        let told = serde_json::to_string(&reply).expect("plain JSON");
+        assert_eq!(serde_json::from_str::<Reply>(&told).ok(), Some(reply));
+    }
 }

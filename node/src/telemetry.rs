@@ -1,9 +1,14 @@
 //! What a node says of itself: logs on standard error, and counters for Prometheus.
 
-use crate::config::{Log, LogFormat};
+use crate::{
+    config::{Log, LogFormat},
+    queues::{self, Queues},
+    world,
+};
+use model::ids::GroupId;
 use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 use raft::{Cluster, Status};
 use std::io;
@@ -62,6 +67,8 @@ pub(crate) struct Metrics {
     pub(crate) notifications: IntCounterVec,
     /// Destinations that have work on this node.
     pub(crate) destinations_active: IntGauge,
+    queue_depth: IntGaugeVec,
+    queue_age: GaugeVec,
     ready: IntGauge,
     nodes: IntGaugeVec,
     leads: IntGaugeVec,
@@ -74,6 +81,8 @@ pub(crate) struct Metrics {
 const SECONDS: [f64; 12] = [
     0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0, 15.0, 60.0,
 ];
+/// Destinations whose queues have a label of their own.
+const QUEUES_SHOWN: usize = 50;
 const SIZES: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
 impl Metrics {
@@ -129,6 +138,16 @@ impl Metrics {
             )?,
             destinations_active: make
                 .gauge("destinations_active", "Destinations with work here")?,
+            queue_depth: make.gauges(
+                "queue_depth",
+                "Events that wait in the partitions led here, of the deepest queues and of all others",
+                "destination",
+            )?,
+            queue_age: make.decimals(
+                "queue_oldest_age_seconds",
+                "How long the oldest event of the deepest queues has waited",
+                "destination",
+            )?,
             ready: make.gauge("ready", "Whether every group has a leader")?,
             nodes: make.gauges("nodes", "Nodes of the cluster as seen from here", "state")?,
             leads: make.gauges("group_leads", "Whether this node leads the group", "group")?,
@@ -144,10 +163,40 @@ impl Metrics {
     pub(crate) fn render(&self) -> String {
         if let Some(cluster) = &self.cluster {
             self.observe(&cluster.status(), cluster.ready());
+            self.observe_queues(cluster);
         }
         TextEncoder::new()
             .encode_to_string(&self.registry.gather())
             .unwrap_or_else(|error| format!("# metrics not encoded: {error}\n"))
+    }
+
+    /// Of the partitions led here, so that the sum over all nodes counts each event once. A bounded number of labels: the
+    /// destinations whose queues are not among the deepest share one.
+    fn observe_queues(&self, cluster: &Cluster) {
+        let led: Vec<GroupId> = cluster
+            .groups()
+            .filter(|group| *group != GroupId::CONTROL && cluster.leads(*group).is_some())
+            .collect();
+        self.queue_depth.reset();
+        self.queue_age.reset();
+        let queues = match Queues::read(cluster, &led, QUEUES_SHOWN) {
+            Ok(queues) => queues,
+            Err(error) => return tracing::error!(%error, "queues not read"),
+        };
+        let now = world::now();
+        for (id, queued) in &queues.deepest {
+            let label = id.to_string();
+            let labels = [label.as_str()];
+            self.queue_depth
+                .with_label_values(&labels)
+                .set(whole(queued.depth()));
+            self.queue_age
+                .with_label_values(&labels)
+                .set(queues::oldest_age_ms(queued, now) as f64 / 1000.0);
+        }
+        self.queue_depth
+            .with_label_values(&["other"])
+            .set(whole(queues.others_depth));
     }
 
     fn observe(&self, status: &Status, ready: bool) {
@@ -212,6 +261,12 @@ impl Maker<'_> {
         label: &str,
     ) -> Result<IntGaugeVec, prometheus::Error> {
         let gauges = IntGaugeVec::new(Opts::new(name, help), &[label])?;
+        self.0.register(Box::new(gauges.clone()))?;
+        Ok(gauges)
+    }
+
+    fn decimals(&self, name: &str, help: &str, label: &str) -> Result<GaugeVec, prometheus::Error> {
+        let gauges = GaugeVec::new(Opts::new(name, help), &[label])?;
         self.0.register(Box::new(gauges.clone()))?;
         Ok(gauges)
     }

@@ -1,7 +1,13 @@
-//! The only clock and the only dice of the whole program.
+//! The only clocks and the only dice of the whole program.
 
-use model::time::Timestamp;
-use std::time::{SystemTime, UNIX_EPOCH};
+use model::time::{Monotone, Now, Timestamp};
+use std::{
+    sync::OnceLock,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+/// What the steady clock shows when the process starts: more than anybody looks back.
+const STEADY_START_US: u64 = 1_000_000_000_000;
 
 /// Reads the wall clock.
 pub(crate) fn now() -> Timestamp {
@@ -9,6 +15,21 @@ pub(crate) fn now() -> Timestamp {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     Timestamp(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Reads the clock that nobody sets. It began with the process.
+pub(crate) fn steady() -> Monotone {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let passed = START.get_or_init(Instant::now).elapsed().as_micros();
+    Monotone(STEADY_START_US.saturating_add(u64::try_from(passed).unwrap_or(u64::MAX)))
+}
+
+/// Reads both clocks.
+pub(crate) fn clocks() -> Now {
+    Now {
+        wall: now(),
+        steady: steady(),
+    }
 }
 
 /// Draws 128 bits from the operating system.

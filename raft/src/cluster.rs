@@ -193,6 +193,12 @@ impl Cluster {
         self.inner.group(group)?.leader()
     }
 
+    /// Who leads a group, as far as this node knows, and in which term.
+    #[must_use]
+    pub fn leader_and_term(&self, group: GroupId) -> Option<(u64, u64)> {
+        self.inner.group(group)?.leader_and_term()
+    }
+
     /// The members of the cluster as this node knows them.
     #[must_use]
     pub fn members(&self) -> BTreeMap<u64, Member> {

@@ -109,6 +109,13 @@ impl Group {
         self.raft.server_metrics().borrow_watched().current_leader
     }
 
+    /// The leader as this node knows it, and its term.
+    pub(crate) fn leader_and_term(&self) -> Option<(u64, u64)> {
+        let metrics = self.raft.server_metrics();
+        let now = metrics.borrow_watched();
+        Some((now.current_leader?, now.vote.leader_id.term))
+    }
+
     /// Hands leadership to another voter. It may lead before this node's lease is over, so that this node's right to act
     /// ends here, before the other is told.
     pub(crate) async fn hand_to(&self, to: u64) -> Result<(), openraft::error::Fatal<TypeConfig>> {

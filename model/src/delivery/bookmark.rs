@@ -3,7 +3,7 @@
 
 use crate::{
     state::keys::{Due, DueClass},
-    time::Timestamp,
+    time::{Monotone, Timestamp},
 };
 
 /// Rows are committed up to so long after the moment that they are due, without waiting for a full look.
@@ -31,14 +31,14 @@ impl Floors {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bookmark {
     floors: Floors,
-    full_at: Option<Timestamp>,
+    full_at: Option<Monotone>,
     /// The last look began at the front.
     was_full: bool,
 }
 
 impl Bookmark {
     /// Where the next look begins.
-    pub(super) fn look(&mut self, now: Timestamp) -> Floors {
+    pub(super) fn look(&mut self, now: Monotone) -> Floors {
         let front = self.floors == Floors::default();
         self.was_full = front || self.full_due().is_none_or(|at| at <= now);
         if self.was_full {
@@ -63,11 +63,11 @@ impl Bookmark {
     }
 
     /// When nothing was found: the moment before which nothing may be said of rows in front of the bookmark.
-    pub(super) fn unsure_until(&self) -> Option<Timestamp> {
+    pub(super) fn unsure_until(&self) -> Option<Monotone> {
         (!self.was_full).then(|| self.full_due()).flatten()
     }
 
-    fn full_due(&self) -> Option<Timestamp> {
+    fn full_due(&self) -> Option<Monotone> {
         self.full_at.map(|at| at.plus_ms(FULL_EVERY_MS))
     }
 }
@@ -89,9 +89,9 @@ mod tests {
     #[test]
     fn it_goes_on_shortly_before_the_first_row_that_it_found() {
         let mut bookmark = Bookmark::default();
-        assert_eq!(bookmark.look(Timestamp(9_000)), Floors::default());
+        assert_eq!(bookmark.look(Monotone(9_000_000)), Floors::default());
         bookmark.found(&[row(DueClass::Fresh, 8_000), row(DueClass::Fresh, 8_500)]);
-        let floors = bookmark.look(Timestamp(9_500));
+        let floors = bookmark.look(Monotone(9_500_000));
         assert_eq!(floors.of(DueClass::Fresh), Timestamp(8_000 - LATE_MS));
         assert_eq!(floors.of(DueClass::Retry), Timestamp(0));
     }
@@ -99,12 +99,12 @@ mod tests {
     #[test]
     fn it_looks_from_the_front_every_second_and_is_unsure_in_between() {
         let mut bookmark = Bookmark::default();
-        bookmark.look(Timestamp(9_000));
+        bookmark.look(Monotone(9_000_000));
         assert_eq!(bookmark.unsure_until(), None);
         bookmark.found(&[row(DueClass::Retry, 8_000)]);
-        assert_ne!(bookmark.look(Timestamp(9_999)), Floors::default());
-        assert_eq!(bookmark.unsure_until(), Some(Timestamp(10_000)));
-        assert_eq!(bookmark.look(Timestamp(10_000)), Floors::default());
+        assert_ne!(bookmark.look(Monotone(9_999_000)), Floors::default());
+        assert_eq!(bookmark.unsure_until(), Some(Monotone(10_000_000)));
+        assert_eq!(bookmark.look(Monotone(10_000_000)), Floors::default());
         assert_eq!(bookmark.unsure_until(), None);
     }
 }

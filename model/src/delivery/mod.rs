@@ -1,11 +1,20 @@
-//! One destination on one node, without I/O.
+//! One destination on one node, and what the nodes of a cluster share of it, without I/O.
 
 mod bookmark;
+mod bucket;
+mod home;
 mod lane;
-mod pacer;
+mod lease;
+mod outbox;
+mod pace;
 mod schedule;
+mod taker;
 
 pub use bookmark::Floors;
+pub use home::{Home, home_of};
 pub use lane::{Input, Lane, Output};
-pub use pacer::{Pace, Pacer};
+pub use lease::{ASKS_MAX, Answer, Ask, Claim, LEASE_MS, Reply, SLOT_LEASE_MS, Share, Statement};
+pub use outbox::Outbox;
+pub use pace::{Limit, Pace, Rate};
 pub use schedule::Schedule;
+pub use taker::{Demand, Holding, Permit, RENEW_MS};

@@ -8,6 +8,7 @@ mod command;
 mod configure;
 mod event_rows;
 mod issue_rows;
+mod queued;
 mod record_attempts;
 mod record_notifications;
 mod record_runs;
@@ -48,6 +49,7 @@ use crate::{
     time::Timestamp,
 };
 use bytes::Bytes;
+use queued::Counted;
 
 /// A committed command at its place in a group's log.
 #[derive(Clone, Copy, Debug)]
@@ -110,6 +112,8 @@ pub fn apply(kv: &mut impl Kv, entry: Entry<'_>) -> Result<Applied, TableError> 
         keys::write_u64(kv, keys::META_NOW, context.now.0);
     }
     let mut effects = Vec::new();
+    let mut counted = Counted::new(kv);
+    let kv = &mut counted;
     let reply = match Command::decode(entry.head) {
         Ok(Command::AcceptRequests(command)) => Reply::Accepted(accept_requests::apply(
             kv,
@@ -156,6 +160,7 @@ pub fn apply(kv: &mut impl Kv, entry: Entry<'_>) -> Result<Applied, TableError> 
         // A newer proposer's command: every node of this version answers the same and changes nothing.
         Err(_) => Reply::Malformed,
     };
+    counted.finish()?;
     Ok(Applied {
         reply: reply.encode(),
         effects,

@@ -30,6 +30,7 @@
 //! | Index | 12, notification 16 | `Notification` |
 //! | Counts | 1, source 16 | u64 big-endian: rejected requests kept |
 //! | Counts | 2, hour u32 | u64 big-endian: log index of the last accepted request minted in that hour |
+//! | Counts | 3, destination 16, queue 1 | u64 big-endian: events in that queue of it; none: no events |
 
 use super::kv::{Kv, KvError, Read, Table};
 use crate::{
@@ -48,6 +49,8 @@ pub const META_NOW: &[u8] = b"now";
 pub const META_CATALOG_VERSION: &[u8] = b"catalog_version";
 /// Everything minted before this time is gone.
 pub const META_RETAINED_FROM: &[u8] = b"retained_from";
+/// Whether the events in queues are counted. Before the first of them was, there are no counts.
+pub const META_QUEUES_COUNTED: &[u8] = b"queues_counted";
 /// The log index at which an ended event was last reopened.
 pub const META_REOPENED_AT: &[u8] = b"reopened_at";
 /// No fingerprint that expired before this time is left.
@@ -66,6 +69,7 @@ const INDEX_ISSUE: u8 = 11;
 const INDEX_NOTIFICATION: u8 = 12;
 const COUNT_REJECTED: u8 = 1;
 const COUNT_ACCEPTED_AT: u8 = 2;
+const COUNT_QUEUED: u8 = 3;
 
 /// Where it is kept that a node was removed.
 #[must_use]
@@ -502,6 +506,54 @@ pub fn notification_id(key: &[u8]) -> Option<NotificationId> {
 
 /// All notifications, the oldest first: `[from, to)`.
 pub const NOTIFICATIONS: ([u8; 1], [u8; 1]) = ([INDEX_NOTIFICATION], [INDEX_NOTIFICATION + 1]);
+/// Where an event stands that has not ended, for counting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Stand {
+    Fresh = 0,
+    Retry = 1,
+    /// Behind another that has its turn.
+    Turn = 2,
+}
+
+impl Stand {
+    /// The queue that a row stands in, if it stands in one.
+    #[must_use]
+    pub fn of_row(table: Table, key: &[u8]) -> Option<(DestinationId, Self)> {
+        match (table, key) {
+            (Table::Due, key) => Due::from_key(key).map(|due| match due.class {
+                DueClass::Fresh => (due.destination, Self::Fresh),
+                DueClass::Retry => (due.destination, Self::Retry),
+            }),
+            (Table::Index, [INDEX_WAITING, rest @ ..]) => {
+                Some((DestinationId::from_key(rest.get(..16)?)?, Self::Turn))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Where it is kept how many events stand in a queue of a destination.
+#[must_use]
+pub fn queued(destination: DestinationId, stand: Stand) -> [u8; 18] {
+    let mut key = [0; 18];
+    key[0] = COUNT_QUEUED;
+    key[1..17].copy_from_slice(&destination.key());
+    key[17] = stand as u8;
+    key
+}
+
+/// The destination of a key that [`queued`] made.
+#[must_use]
+pub fn queued_for(key: &[u8]) -> Option<DestinationId> {
+    let [COUNT_QUEUED, id @ .., _] = key else {
+        return None;
+    };
+    DestinationId::from_key(id)
+}
+
+/// All counts of queues, whatever the destination: `[from, to)`.
+pub const QUEUED_ALL: ([u8; 1], [u8; 1]) = ([COUNT_QUEUED], [COUNT_QUEUED + 1]);
 
 /// Reads a counter of the Meta table; zero when it was never written.
 ///

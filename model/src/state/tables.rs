@@ -216,6 +216,80 @@ pub fn next_due_of(
     Ok(fresh.into_iter().chain(retry).min())
 }
 
+/// What waits for one destination.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queued {
+    /// Events that have not been tried yet, or are to be by hand.
+    pub fresh: u64,
+    pub retries: u64,
+    /// Events behind others that have their turn.
+    pub behind: u64,
+    /// When the oldest of those came in that are next in the queues.
+    pub oldest_at: Option<Timestamp>,
+}
+
+impl Queued {
+    #[must_use]
+    pub fn depth(&self) -> u64 {
+        self.fresh + self.retries + self.behind
+    }
+
+    /// Of several partitions.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            fresh: self.fresh + other.fresh,
+            retries: self.retries + other.retries,
+            behind: self.behind + other.behind,
+            oldest_at: self.oldest_at.into_iter().chain(other.oldest_at).min(),
+        }
+    }
+}
+
+/// What waits for one destination here. Costs five look-ups, however long the queues.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn queued(kv: &impl Read, destination: DestinationId) -> Result<Queued, KvError> {
+    let count = |stand| keys::number(kv, Table::Counts, &keys::queued(destination, stand));
+    let first = |class| {
+        let (from, to) = Due::queue(destination, class, Timestamp(0));
+        let row = kv.scan(Table::Due, &from, &to, 1)?;
+        let due = row.first().and_then(|(key, _)| Due::from_key(key));
+        Ok::<_, KvError>(due.map(|due| due.event.request().minted_at()))
+    };
+    let oldest = [first(DueClass::Fresh)?, first(DueClass::Retry)?];
+    Ok(Queued {
+        fresh: count(keys::Stand::Fresh)?,
+        retries: count(keys::Stand::Retry)?,
+        behind: count(keys::Stand::Turn)?,
+        oldest_at: oldest.into_iter().flatten().min(),
+    })
+}
+
+/// How many events wait for each destination that has any, for at most so many of them.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn depths(kv: &impl Read, limit: usize) -> Result<Vec<(DestinationId, u64)>, KvError> {
+    let (from, to) = keys::QUEUED_ALL;
+    // Up to three queues a destination, side by side.
+    let rows = kv.scan(Table::Counts, &from, &to, limit.saturating_mul(3))?;
+    let mut depths: Vec<(DestinationId, u64)> = Vec::new();
+    for (key, value) in &rows {
+        let Some(id) = keys::queued_for(key) else {
+            continue;
+        };
+        let count = keys::read_number(value);
+        match depths.last_mut() {
+            Some((last, depth)) if *last == id => *depth += count,
+            _ => depths.push((id, count)),
+        }
+    }
+    depths.truncate(limit);
+    Ok(depths)
+}
+
 /// Each destination that has due rows, with its nearest due time. Costs three look-ups a destination, however long the queues.
 ///
 /// # Errors

@@ -1,11 +1,11 @@
 //! Random lives: whatever is done to events in whatever order, the rows agree with each other and nothing is lost.
 
-use crate::kit::{HOUR_MS, NOW, World, cancel, forget, record, request, retry};
+use crate::kit::{DESTINATION, HOUR_MS, NOW, World, cancel, forget, record, request, retry};
 use crate::reshaping::{ignored, ignores, record_runs, retry_ignored};
 use model::{
     ids::{EventId, RequestId, TransformationId},
     machine::{Next, Reply},
-    state::{kv::Table, tables},
+    state::{keys::DueClass, kv::Table, tables},
     traffic::{Event, EventStatus},
 };
 use proptest::prelude::*;
@@ -89,6 +89,19 @@ fn rows_agree(world: &World) {
     }
 }
 
+fn counts_agree(world: &World) {
+    let due = world.due();
+    let counted = tables::queued(&world.rows, DESTINATION).expect("readable");
+    let of = |class| due.iter().filter(|due| due.class == class).count() as u64;
+    assert_eq!(counted.fresh, of(DueClass::Fresh));
+    assert_eq!(counted.retries, of(DueClass::Retry));
+    let waits = counted.depth() > 0;
+    let known = tables::depths(&world.rows, 9).expect("readable");
+    let expected = waits.then(|| (DESTINATION, counted.depth()));
+    assert_eq!(known, expected.into_iter().collect::<Vec<_>>());
+    assert_eq!(counted.oldest_at.is_some(), waits);
+}
+
 proptest! {
     #[test]
     fn every_life_is_legal_and_no_live_event_is_lost(deeds in deeds()) {
@@ -138,6 +151,7 @@ proptest! {
                 },
             }
             rows_agree(&world);
+            counts_agree(&world);
             let after = events(&world);
             for (id, was) in &before {
                 match after.get(id) {

@@ -2,6 +2,7 @@
 
 mod accepting;
 mod configuring;
+mod counting;
 mod duplicates;
 mod issues;
 mod kit;

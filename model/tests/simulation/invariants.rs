@@ -4,9 +4,10 @@ use crate::{
     network::Group,
     node::{Node, Replica},
     receiver::Receipt,
-    world::{Asked, Coverage, Kind, RESHAPED, WINDOW_MS, made},
+    world::{Asked, Coverage, Kind, RESHAPED, WINDOW_MS, limit_of, made},
 };
 use model::{
+    delivery::Limit,
     envelope::Envelope,
     ids::{DestinationId, EventId, GroupId, RequestId},
     machine::Command,
@@ -34,6 +35,8 @@ pub(crate) struct Ledger {
     last_term: HashMap<GroupId, u64>,
     cancelled: HashSet<EventId>,
     by_hand: HashSet<EventId>,
+    launches: BTreeMap<DestinationId, Vec<u64>>,
+    in_flight: BTreeMap<DestinationId, Vec<(usize, u32)>>,
 }
 
 impl Ledger {
@@ -50,6 +53,55 @@ impl Ledger {
     /// What receivers saw of an event.
     pub(crate) fn receipts_of(&self, event: EventId) -> &[Receipt] {
         self.receipts.get(&event).map_or(&[], Vec::as_slice)
+    }
+
+    /// I6: no destination gets more than it bears, from all nodes together.
+    pub(crate) fn launched(
+        &mut self,
+        destination: DestinationId,
+        by: (usize, u32),
+        now: u64,
+    ) -> Result<(), String> {
+        let launches = self.launches.entry(destination).or_default();
+        launches.push(now);
+        let in_flight = self.in_flight.entry(destination).or_default();
+        in_flight.push(by);
+        match limit_of(destination) {
+            Limit::None => {}
+            Limit::Slots { slots, .. } => {
+                if in_flight.len() > slots as usize {
+                    return Err(format!("I6: {in_flight:?} are in flight to {destination}"));
+                }
+            }
+            Limit::Rate(rate) => {
+                for (count, from) in launches.iter().rev().enumerate() {
+                    let share = (now - from) * u64::from(rate.limit);
+                    if (count as u64 + 1) * rate.period_ms > share + rate.burst() * rate.period_ms {
+                        return Err(format!(
+                            "I6: {} attempts of {destination} within {} ms",
+                            count + 1,
+                            now - from
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// An attempt has its outcome.
+    pub(crate) fn ended(&mut self, destination: DestinationId, by: (usize, u32)) {
+        let in_flight = self.in_flight.entry(destination).or_default();
+        if let Some(at) = in_flight.iter().position(|known| *known == by) {
+            in_flight.swap_remove(at);
+        }
+    }
+
+    /// With its process end the connections of a node.
+    pub(crate) fn died(&mut self, node: usize) {
+        for in_flight in self.in_flight.values_mut() {
+            in_flight.retain(|(by, _)| *by != node);
+        }
     }
 
     /// I1: whatever was acknowledged is in the state of every later leader.

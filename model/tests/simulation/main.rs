@@ -122,6 +122,12 @@ fn a_machine_that_reads_its_clock_is_noticed() {
 }
 
 #[test]
+fn a_home_that_gives_twice_is_noticed() {
+    let broken = broken_by(Mistake::GivesTwice);
+    assert!(broken.starts_with("I6"), "{broken}");
+}
+
+#[test]
 fn a_reporter_that_forgets_is_noticed() {
     let broken = broken_by(Mistake::DropsReports);
     assert!(

@@ -2,12 +2,17 @@
 
 use bytes::Bytes;
 use model::{
-    delivery::{Floors, Input, Lane},
+    delivery::{Floors, Home, Input, Lane, Outbox},
     envelope::Envelope,
     ids::{DestinationId, EventId, GroupId},
     machine::{self, Applied, Entry, RunReport},
-    state::{keys::DueClass, kv::KvError, memory::Memory, tables},
-    time::Timestamp,
+    state::{
+        keys::{Due, DueClass},
+        kv::KvError,
+        memory::Memory,
+        tables,
+    },
+    time::{Monotone, Now, Timestamp},
 };
 use std::collections::BTreeMap;
 
@@ -21,6 +26,8 @@ pub(crate) struct Replica {
     pub(crate) reports: BTreeMap<EventId, RunReport>,
     /// One proposal of reports is under way.
     pub(crate) reporting: bool,
+    /// What this node gives out, while it leads, of what destinations bear.
+    pub(crate) home: Option<Home>,
 }
 
 #[derive(Debug)]
@@ -32,6 +39,12 @@ pub(crate) struct Node {
     pub(crate) skew_ms: i64,
     pub(crate) replicas: Vec<Replica>,
     pub(crate) lanes: BTreeMap<DestinationId, Lane>,
+    /// Attempts that are made ready.
+    pub(crate) prepared: BTreeMap<EventId, Due>,
+    /// The last alarm of each lane.
+    pub(crate) alarms: BTreeMap<DestinationId, u64>,
+    /// What it has to say to the homes, by partition.
+    pub(crate) outboxes: Vec<Outbox>,
 }
 
 impl Node {
@@ -44,11 +57,23 @@ impl Node {
             skew_ms,
             replicas: (0..groups).map(|_| Replica::default()).collect(),
             lanes: BTreeMap::new(),
+            prepared: BTreeMap::new(),
+            alarms: BTreeMap::new(),
+            outboxes: vec![Outbox::new(number as u64, Monotone(0)); groups],
         }
     }
 
     pub(crate) fn clock(&self, now: u64) -> Timestamp {
         Timestamp(now.saturating_add_signed(self.skew_ms))
+    }
+
+    /// Both clocks. The steady one began with the process; nothing may depend on what it shows.
+    pub(crate) fn clocks(&self, now: u64) -> Now {
+        let began = u64::from(self.boot) * 77_777;
+        Now {
+            wall: self.clock(now),
+            steady: Monotone(now * 1000 - began),
+        }
     }
 
     pub(crate) fn reachable(&self) -> bool {
@@ -60,10 +85,16 @@ impl Node {
         self.alive = false;
         self.boot += 1;
         self.lanes.clear();
+        self.prepared.clear();
+        for outbox in &mut self.outboxes {
+            let boot = u64::from(self.boot) * 100 + self.number as u64;
+            *outbox = Outbox::new(boot, Monotone(0));
+        }
         for replica in &mut self.replicas {
             replica.led = None;
             replica.reports.clear();
             replica.reporting = false;
+            replica.home = None;
             if forget {
                 replica.rows = Memory::default();
                 replica.applied = 0;

@@ -2,9 +2,11 @@
 
 mod consensus;
 mod deliveries;
+mod pacing;
 mod reshaping;
 mod senders;
 
+pub(crate) use pacing::limit_of;
 pub(crate) use reshaping::{RESHAPED, made};
 
 use crate::invariants::Ledger;
@@ -13,8 +15,8 @@ use crate::node::Node;
 use crate::receiver::Temper;
 use crate::reshaped;
 use bytes::Bytes;
-use model::delivery::Input;
-use model::ids::{DestinationId, GroupId, RequestId};
+use model::delivery::{Input, Reply, Statement};
+use model::ids::{DestinationId, EventId, GroupId, RequestId};
 use model::machine::RunReport;
 use model::state::keys::Due;
 use std::cmp::Reverse;
@@ -59,6 +61,8 @@ pub(crate) enum Mistake {
     ForgetsTheOrder,
     /// Each attempt uses the version of the day.
     ForgetsTheVersion,
+    /// A new home gives at once what the one before it may have given.
+    GivesTwice,
 }
 
 /// What a run went through: one in which no fault ever fired proves nothing.
@@ -118,8 +122,32 @@ enum Happening {
         boot: u32,
         destination: DestinationId,
     },
+    /// An attempt is ready to be sent.
+    Prepared {
+        node: usize,
+        boot: u32,
+        destination: DestinationId,
+        event: EventId,
+    },
+    /// The time for which a lane slept has passed, unless it was woken before.
+    Alarm {
+        node: usize,
+        boot: u32,
+        destination: DestinationId,
+        mark: u64,
+    },
     Sweep(usize),
     Operate,
+    /// A node's statement reaches the home that it was sent to, and the answer its sender.
+    Stated {
+        statement: Box<Statement>,
+        mail: pacing::Mail,
+    },
+    Replied {
+        statement: Box<Statement>,
+        reply: Option<Reply>,
+        mail: pacing::Mail,
+    },
     Finished {
         node: usize,
         boot: u32,
@@ -293,8 +321,31 @@ impl World {
                 boot,
                 destination,
             } => self.drive(node, boot, destination, Input::Wake),
+            Happening::Prepared {
+                node,
+                boot,
+                destination,
+                event,
+            } => self.drive(node, boot, destination, Input::Prepared(event)),
+            Happening::Alarm {
+                node,
+                boot,
+                destination,
+                mark,
+            } => {
+                if self.nodes[node].alarms.get(&destination) != Some(&mark) {
+                    return Ok(());
+                }
+                self.drive(node, boot, destination, Input::Wake)
+            }
             Happening::Sweep(node) => self.sweep(node),
             Happening::Operate => self.operate(),
+            Happening::Stated { statement, mail } => self.stated(statement, mail),
+            Happening::Replied {
+                statement,
+                reply,
+                mail,
+            } => self.replied(&statement, reply, mail),
             Happening::Finished {
                 node,
                 boot,

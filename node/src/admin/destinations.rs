@@ -202,7 +202,7 @@ fn drawn() -> [u8; 32] {
     key
 }
 
-fn known<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a Destination, ApiError> {
+pub(super) fn known<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a Destination, ApiError> {
     id.parse()
         .ok()
         .and_then(|id: DestinationId| catalog.destinations.get(&id))

@@ -4,7 +4,7 @@ use super::api_error::ApiError;
 use crate::gateway::Gateway;
 use actix_web::{
     HttpResponse,
-    web::{Data, Json},
+    web::{self, Data, Json},
 };
 use serde_json::{Value, json};
 
@@ -23,8 +23,11 @@ pub(super) async fn ready(gateway: Data<Gateway>) -> Result<Json<Value>, ApiErro
     }
 }
 
-pub(super) async fn metrics(gateway: Data<Gateway>) -> HttpResponse {
-    HttpResponse::Ok()
+/// Depths of queues are read from the disk, so not on a thread that serves others.
+pub(super) async fn metrics(gateway: Data<Gateway>) -> Result<HttpResponse, ApiError> {
+    let rendered = web::block(move || gateway.metrics.render()).await;
+    let text = rendered.map_err(|_| ApiError::unavailable("the node is stopping"))?;
+    Ok(HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4")
-        .body(gateway.metrics.render())
+        .body(text))
 }

@@ -29,6 +29,7 @@ mod names;
 mod notifications;
 mod page;
 mod query;
+mod queue_depth;
 mod request_filter;
 mod requests;
 mod routes;

@@ -68,6 +68,15 @@ impl Query {
             .map(|p| p.value.as_str())
     }
 
+    /// The value of `name[inner]`; an empty one is none.
+    pub(super) fn inner(&self, name: &str, inner: &str) -> Option<&str> {
+        let found = self.parameters.iter();
+        found
+            .filter(|p| p.name == name && p.inner == inner)
+            .map(|p| p.value.as_str())
+            .find(|value| !value.is_empty())
+    }
+
     pub(super) fn has(&self, name: &str) -> bool {
         self.parameters.iter().any(|p| p.name == name)
     }

@@ -2,8 +2,8 @@
 
 use super::{
     api_error::ApiError, attempts, auth::require_token, body, cluster, connections, destinations,
-    events, executions, health, issue_triggers, issues, notifications, requests, rules_try,
-    source_types, sources, transformation_run, transformations,
+    events, executions, health, issue_triggers, issues, notifications, queue_depth, requests,
+    rules_try, source_types, sources, transformation_run, transformations,
 };
 use actix_web::{
     Error, HttpRequest, HttpResponse, Resource,
@@ -78,6 +78,7 @@ fn configuration(cfg: &mut web::ServiceConfig) {
             .route(delete().to(destinations::delete)),
     )
     .service(at("/destinations/{id}/rotate").route(put().to(destinations::rotate)))
+    .service(at("/destinations/{id}/queue").route(get().to(queue_depth::of_destination)))
     .service(at("/destinations/{id}/enable").route(put().to(destinations::enable)))
     .service(at("/destinations/{id}/unarchive").route(put().to(destinations::enable)))
     .service(at("/destinations/{id}/disable").route(put().to(destinations::disable)))
@@ -149,6 +150,7 @@ fn traffic(cfg: &mut web::ServiceConfig) {
         .service(at("/events/{id}/retry").route(post().to(events::retry)))
         .service(at("/events/{id}/cancel").route(put().to(events::cancel)))
         .service(at("/events/{id}/mute").route(put().to(events::mute)))
+        .service(at("/metrics/queue-depth").route(get().to(queue_depth::get)))
         .service(at("/attempts").route(get().to(attempts::list)))
         .service(at("/attempts/{id}").route(get().to(attempts::get)));
 }

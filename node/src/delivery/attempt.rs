@@ -2,6 +2,7 @@
 
 use super::{
     dispatcher::Shared,
+    gate::{Gate, Shut},
     outlet::Outlet,
     reporter::Report,
     sending::{Sending, Tried},
@@ -30,10 +31,12 @@ pub(super) enum Launched {
     Done(Box<Report>),
     /// The event is not due any more, or this node may not send for its partition.
     NotMade,
+    /// The lane has let go of it.
+    Discarded,
 }
 
-/// Makes one attempt for a due event.
-pub(super) async fn make(shared: &Shared, outlet: &Outlet, due: Due) -> Launched {
+/// Makes one attempt for a due event: everything that takes time before the gate, and the sending behind it.
+pub(super) async fn make(shared: &Shared, outlet: &Outlet, due: Due, gate: Gate) -> Launched {
     let gateway = &shared.gateway;
     let Some(leadership) = gateway.cluster.leads(due.event.group()) else {
         return Launched::NotMade;
@@ -62,13 +65,12 @@ pub(super) async fn make(shared: &Shared, outlet: &Outlet, due: Due) -> Launched
         Ok(None) => (None, Vec::new()),
         Err(Halted::Busy | Halted::Stopping) => return Launched::NotMade,
     };
-    let started_at = world::now();
     let reach = &shared.egress.reach;
     let tried = match (&work.destination, &message) {
-        (None, _) => Some(Tried::not_sent(ErrorCode::MissingUrl)),
-        (_, None) => Some(Tried::not_sent(ErrorCode::PayloadMissing)),
+        (None, _) => Ok(Tried::not_sent(ErrorCode::MissingUrl)),
+        (_, None) => Ok(Tried::not_sent(ErrorCode::PayloadMissing)),
         (Some(destination), _) if destination_url::check(&destination.url, reach).is_err() => {
-            Some(Tried::not_sent(ErrorCode::InvalidUrl))
+            Ok(Tried::not_sent(ErrorCode::InvalidUrl))
         }
         (Some(destination), Some(message)) => {
             let sending = Sending {
@@ -78,19 +80,20 @@ pub(super) async fn make(shared: &Shared, outlet: &Outlet, due: Due) -> Launched
                 destination,
                 message,
                 number,
-                started_at,
                 leadership,
             };
-            sending.run().await
+            sending.run(gate).await
         }
     };
-    let Some(tried) = tried else {
-        return Launched::NotMade;
+    let tried = match tried {
+        Ok(tried) => tried,
+        Err(Shut::Late) => return Launched::NotMade,
+        Err(Shut::Discarded) => return Launched::Discarded,
     };
     if let Some(destination) = &work.destination {
         shared.controls.honour(destination.id, tried.asked);
     }
-    let end = attempted(gateway, &work, number, (started_at, world::now()), tried);
+    let end = attempted(gateway, &work, number, world::now(), tried);
     Launched::Done(told(due, number, runs, end))
 }
 
@@ -140,10 +143,10 @@ fn attempted(
     gateway: &Gateway,
     work: &Work,
     number: u16,
-    (started_at, finished_at): (Timestamp, Timestamp),
+    finished_at: Timestamp,
     tried: Tried,
 ) -> RunEnd {
-    let outcome = tried.outcome;
+    let (started_at, outcome) = (tried.started_at, tried.outcome);
     // Without a destination or a body the next try would be no different, and a receiver may ask for none.
     let possible = work.destination.is_some() && work.body.is_some() && !tried.asked.ends_event();
     let rule = work

@@ -2,33 +2,39 @@
 
 use super::{
     attempt::{self, Launched},
+    crowd::Seats,
     dispatcher::Shared,
+    gate::Gate,
     outlet::Outlet,
+    pacing,
     work::{self, Wanted},
 };
 use crate::world;
 use actix::{Actor, ActorContext, AsyncContext, Context, SpawnHandle, StreamHandler};
 use futures::stream;
 use model::{
-    delivery::{Floors, Input, Lane, Output, Pace},
+    delivery::{Ask, Floors, Holding, Input, Lane, Output, Pace, Permit},
     ids::{DestinationId, EventId},
+    machine::RunEnd,
     state::keys::Due,
-    time::Timestamp,
 };
-use prometheus::IntGauge;
-use std::{rc::Rc, sync::Arc, time::Duration};
-use tokio::sync::mpsc;
+use std::{collections::HashMap, rc::Rc, sync::Arc, time::Duration};
+use tokio::sync::{mpsc, oneshot};
 
 /// Messages that may wait for one destination: twice its window and hints, which may be dropped.
 pub(super) const MAILBOX: usize = 1024;
 /// Idle for so long, it goes.
 const LINGER: Duration = Duration::from_secs(5);
 /// Further off than this, the retry scheduler wakes it again.
-const NEAR_MS: u64 = 60_000;
+const NEAR: Duration = Duration::from_secs(60);
 
 pub(super) struct DestinationActor {
     id: DestinationId,
     lane: Lane,
+    /// What its node was last told that it holds of the destination's pace.
+    noted: Option<Holding>,
+    /// Attempts that were to be made ready, and how they get their permits.
+    prepared: HashMap<EventId, oneshot::Sender<Permit>>,
     shared: Arc<Shared>,
     outlet: Rc<Outlet>,
     messages: mpsc::Sender<Input>,
@@ -44,10 +50,12 @@ impl DestinationActor {
         (messages, inbox): (mpsc::Sender<Input>, mpsc::Receiver<Input>),
     ) -> Self {
         let pace = shared.pace(id).unwrap_or(shared.default_pace());
-        let pacer = shared.pacers.take(id, pace, world::now());
+        shared.pacing.enter(id, messages.clone());
         Self {
             id,
-            lane: Lane::new(pacer),
+            lane: Lane::new(pace),
+            noted: None,
+            prepared: HashMap::new(),
             outlet: Rc::new(Outlet::new(shared.egress.clone())),
             shared,
             messages,
@@ -57,14 +65,40 @@ impl DestinationActor {
     }
 
     fn drive(&mut self, input: Input, ctx: &mut Context<Self>) {
-        for output in self.lane.step(input, world::now()) {
+        if let Input::Finished(event) | Input::NotMade(event) = &input {
+            // It may have ended before it was ready.
+            self.prepared.remove(event);
+        }
+        let in_flight = self.lane.in_flight();
+        let wanted = self.lane.window().saturating_sub(in_flight);
+        let mut seats = self.shared.crowd.take(self.id, in_flight, wanted);
+        self.lane.allow(in_flight.saturating_add(seats.number()));
+        let mut ask = None;
+        for output in self.lane.step(input, world::clocks()) {
             match output {
                 Output::Fetch { limit, from } => self.fetch(limit, from),
-                Output::Attempt(due) => self.launch(due),
-                Output::SleepUntil(at) => self.sleep(at, ctx),
+                Output::Attempt(due, permit) => self.launch(due, Gate::Open(permit), &mut seats),
+                Output::Prepare(due) => self.prepare(due, &mut seats),
+                Output::Send(event, permit) => self.permit(event, permit),
+                Output::Discard(event) => drop(self.prepared.remove(&event)),
+                Output::Ask(said) => ask = Some(said),
+                Output::SleepFor(us) => self.sleep(Duration::from_micros(us), ctx),
+                Output::Crowded => self.shared.crowd.wait(self.id, self.messages.clone()),
                 Output::Idle => self.linger(ctx),
             }
         }
+        self.note(ask);
+    }
+
+    /// Passes on what the lane asks of the destination's home, and what it holds.
+    fn note(&mut self, ask: Option<Ask>) {
+        let holding = self.lane.holding();
+        // An unpaced lane has nothing to say.
+        if self.noted == Some(holding) && ask.is_none() {
+            return;
+        }
+        self.noted = Some(holding);
+        self.shared.pacing.note(self.id, holding, ask);
     }
 
     fn fetch(&self, limit: usize, from: Floors) {
@@ -82,22 +116,46 @@ impl DestinationActor {
         });
     }
 
-    fn launch(&self, due: Due) {
+    /// Makes everything ready for an attempt, and sends it once there is a permit.
+    fn prepare(&mut self, due: Due, seats: &mut Seats) {
+        let (sender, permit) = oneshot::channel();
+        self.prepared.insert(due.event, sender);
+        let gate = Gate::Closed {
+            event: due.event,
+            messages: self.messages.clone(),
+            permit,
+        };
+        self.launch(due, gate, seats);
+    }
+
+    fn permit(&mut self, event: EventId, permit: Permit) {
+        if let Some(waiting) = self.prepared.remove(&event) {
+            // It is told when it was not made.
+            let _ = waiting.send(permit);
+        }
+    }
+
+    fn launch(&self, due: Due, gate: Gate, seats: &mut Seats) {
         let (shared, outlet) = (self.shared.clone(), self.outlet.clone());
+        let seat = seats.sit();
+        let id = self.id;
         let mut flight = Flight {
             messages: self.messages.clone(),
             event: Some(due.event),
         };
         // A task of its own on this arbiter: a future on the actor's context is polled at every wake of it.
         actix_rt::spawn(async move {
-            // Bounds the sockets of the whole node, whatever the destinations' windows add up to.
-            let Ok(_permit) = shared.permits.acquire().await else {
-                return;
+            let _seat = seat;
+            let attempt = attempt::make(&shared, &outlet, due, gate);
+            let mut report = match shared.crowd.watch(id, attempt).await {
+                Launched::Done(report) => report,
+                Launched::NotMade => return,
+                Launched::Discarded => return flight.forgotten(),
             };
-            let _counted = Counted::new(&shared.gateway.metrics.attempts_in_flight);
-            let Launched::Done(mut report) = attempt::make(&shared, &outlet, due).await else {
-                return;
-            };
+            if let RunEnd::Attempted { attempt, .. } = &report.report.end {
+                let took_ms = attempt.finished_at.since_ms(attempt.started_at);
+                shared.crowd.note(id, Duration::from_millis(took_ms));
+            }
             report.recorded = Some(flight.landed().await);
             if let Some(reporter) = shared.reporter(due.event.group()) {
                 reporter.push(*report).await;
@@ -105,13 +163,13 @@ impl DestinationActor {
         });
     }
 
-    fn sleep(&mut self, at: Timestamp, ctx: &mut Context<Self>) {
-        let wait = at.since_ms(world::now());
-        if wait > NEAR_MS && self.lane.is_quiet() {
+    fn sleep(&mut self, wait: Duration, ctx: &mut Context<Self>) {
+        if wait > NEAR && self.lane.is_quiet() {
             return self.linger(ctx);
         }
-        let wait = Duration::from_millis(wait.clamp(1, NEAR_MS));
-        self.arm(wait, ctx, |actor, ctx| actor.drive(Input::Wake, ctx));
+        self.arm(wait.min(NEAR), ctx, |actor, ctx| {
+            actor.drive(Input::Wake, ctx);
+        });
     }
 
     fn linger(&mut self, ctx: &mut Context<Self>) {
@@ -156,6 +214,11 @@ impl Flight {
         }
         self.messages.clone()
     }
+
+    /// The lane does not want to hear of it.
+    fn forgotten(&mut self) {
+        self.event = None;
+    }
 }
 
 impl Drop for Flight {
@@ -164,22 +227,6 @@ impl Drop for Flight {
             // Full is out of the question: a lane has at most its window in flight, and hints leave room.
             let _ = self.messages.try_send(Input::NotMade(event));
         }
-    }
-}
-
-/// One more in a gauge for as long as it lives.
-struct Counted(IntGauge);
-
-impl Counted {
-    fn new(gauge: &IntGauge) -> Self {
-        gauge.inc();
-        Self(gauge.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.dec();
     }
 }
 
@@ -195,9 +242,7 @@ impl Actor for DestinationActor {
     }
 
     fn stopped(&mut self, _: &mut Context<Self>) {
-        self.shared
-            .pacers
-            .keep(self.id, self.lane.pacer(), world::now());
+        self.shared.pacing.leave(self.id);
         self.shared.gateway.metrics.destinations_active.dec();
     }
 }
@@ -227,17 +272,10 @@ impl Shared {
         destination
             .disabled_at
             .is_none()
-            .then(|| Pace::of(destination, self.window()))
-    }
-
-    fn window(&self) -> u16 {
-        self.gateway.config.delivery.window
+            .then(|| pacing::pace_of(&self.gateway, Some(destination)))
     }
 
     fn default_pace(&self) -> Pace {
-        Pace {
-            window: self.window(),
-            rate: None,
-        }
+        pacing::pace_of(&self.gateway, None)
     }
 }

@@ -4,8 +4,9 @@
 use super::{
     answers,
     controls::Controls,
+    crowd::Crowd,
     destination_actor::{DestinationActor, MAILBOX},
-    pacers::Pacers,
+    pacing::{self, Pacing},
     reporter::Reporter,
     retry_scheduler::{Note, RetryScheduler},
     tokens::Tokens,
@@ -29,7 +30,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
 /// Delivering threads where the machine has more cores than they need.
@@ -38,8 +39,8 @@ const ARBITERS_MAX: usize = 8;
 /// What every destination's actor shares.
 pub(super) struct Shared {
     pub(super) gateway: Arc<Gateway>,
-    pub(super) permits: Semaphore,
-    pub(super) pacers: Pacers,
+    pub(super) crowd: Arc<Crowd>,
+    pub(super) pacing: Arc<Pacing>,
     pub(super) egress: Arc<Egress>,
     pub(super) tokens: Tokens,
     pub(super) controls: Controls,
@@ -108,9 +109,6 @@ impl Dispatcher {
     fn sweep(&mut self, ctx: &mut Context<Self>) {
         self.destinations
             .retain(|_, messages| !messages.is_closed());
-        if let Some(shared) = &self.shared {
-            shared.pacers.forget_full(world::now());
-        }
         let gateway = self.gateway.clone();
         let address = ctx.address();
         actix_rt::spawn(async move {
@@ -128,15 +126,28 @@ impl Dispatcher {
         }
     }
 
+    /// A changed catalog reaches everybody who works by it. Who has no work will read it when some comes.
+    fn look(&mut self, _: &mut Context<Self>) {
+        let Some(shared) = &self.shared else { return };
+        if !shared.pacing.look() {
+            return;
+        }
+        let catalog = shared.gateway.catalog();
+        shared
+            .crowd
+            .forget(|id| catalog.destinations.contains_key(&id));
+        for messages in self.destinations.values() {
+            // Full: it has a wake-up before it.
+            let _ = messages.try_send(Input::Wake);
+        }
+    }
+
     fn follow_leadership(&mut self, now: BTreeSet<GroupId>, ctx: &mut Context<Self>) {
         for lost in self.led.difference(&now) {
             for messages in self.destinations.values() {
                 // Full: the fence before each send says no anyway.
                 let _ = messages.try_send(Input::Lost(*lost));
             }
-        }
-        if let Some(shared) = self.shared.as_ref().filter(|_| !now.is_subset(&self.led)) {
-            shared.pacers.start_anew(world::now());
         }
         self.schedulers.retain(|group, _| now.contains(group));
         for gained in &now {
@@ -171,8 +182,11 @@ impl Actor for Dispatcher {
             tokens: Tokens::new(egress.clone(), Some(self.gateway.cluster.clone())),
             egress,
             controls: Controls::new(self.gateway.clone()),
-            permits: Semaphore::new(delivery.max_attempts_in_flight),
-            pacers: Pacers::new(world::now()),
+            crowd: Arc::new(Crowd::new(
+                delivery.max_attempts_in_flight,
+                self.gateway.metrics.attempts_in_flight.clone(),
+            )),
+            pacing: Pacing::start(self.gateway.clone()),
             reporters: groups
                 .filter(|group| *group != GroupId::CONTROL)
                 .map(|group| (group, Reporter::start(self.gateway.clone(), group)))
@@ -195,10 +209,11 @@ impl Actor for Dispatcher {
         leadership.mark_changed();
         ctx.add_stream(stream::unfold(leadership, async |mut leadership| {
             leadership.changed().await.ok()?;
-            let led = leadership.borrow_and_update().keys().copied().collect();
+            let led = leadership.borrow_and_update().clone();
             Some((Led(led), leadership))
         }));
         ctx.run_interval(SWEEP_EVERY, Self::sweep);
+        ctx.run_interval(pacing::LOOK_EVERY, Self::look);
         self.sweep(ctx);
     }
 
@@ -230,13 +245,17 @@ impl StreamHandler<(GroupId, Effect)> for Dispatcher {
     fn finished(&mut self, _: &mut Context<Self>) {}
 }
 
-struct Led(BTreeSet<GroupId>);
+/// The groups led here, and their terms.
+struct Led(BTreeMap<GroupId, u64>);
 
 impl StreamHandler<Led> for Dispatcher {
     fn handle(&mut self, Led(mut now): Led, ctx: &mut Context<Self>) {
         // The control group holds no events.
         now.remove(&GroupId::CONTROL);
-        self.follow_leadership(now, ctx);
+        if let Some(shared) = &self.shared {
+            shared.pacing.lead(&now);
+        }
+        self.follow_leadership(now.into_keys().collect(), ctx);
     }
 
     fn finished(&mut self, _: &mut Context<Self>) {}
@@ -297,8 +316,6 @@ impl Handler<Stop> for Dispatcher {
         let Some(shared) = &self.shared else {
             return MessageResult(Vec::new());
         };
-        // Attempts that still wait for a permit are not made.
-        shared.permits.close();
         MessageResult(shared.reporters.values().cloned().collect())
     }
 }

@@ -4,13 +4,15 @@ mod answers;
 mod attempt;
 mod aws;
 mod controls;
+mod crowd;
 mod destination_actor;
 mod dispatcher;
 mod exchange;
 #[cfg(test)]
 mod faults;
+mod gate;
 mod outlet;
-mod pacers;
+mod pacing;
 mod reporter;
 mod request;
 mod retry_scheduler;

@@ -250,6 +250,7 @@ impl World {
             self.coverage.crashes += 1;
             let forget = self.rng.bool();
             self.nodes[node].crash(forget);
+            self.ledger.died(node);
             self.depose(node);
         }
         Ok(())

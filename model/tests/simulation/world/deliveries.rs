@@ -1,13 +1,13 @@
 //! How what is due is found, attempted and reported.
 
 use super::reshaping::RUN_MS;
-use super::{HEAL, Happening, Launch, Mistake, RETRIES, SWEEP_MS, World};
+use super::{HEAL, Happening, Launch, Mistake, RETRIES, SWEEP_MS, World, pacing};
 use crate::network::Purpose;
 use crate::receiver;
 use crate::receiver::Receipt;
 use bytes::Bytes;
 use model::catalog::{Backoff, RetryRule};
-use model::delivery::{Input, Lane, Output, Pace, Pacer};
+use model::delivery::{Input, Lane, Output};
 use model::envelope::Envelope;
 use model::ids::{DestinationId, EventId};
 use model::machine::{AttemptReport, Command, RecordRuns, RunEnd, RunReport};
@@ -20,6 +20,10 @@ use std::collections::VecDeque;
 impl World {
     pub(super) fn sweep(&mut self, node: usize) -> Result<(), String> {
         self.after(SWEEP_MS, Happening::Sweep(node));
+        for group in 0..self.groups.len() {
+            // Leaders change without a word to those that have nothing to ask.
+            self.state(node, group);
+        }
         self.wake_all(node)
     }
 
@@ -43,24 +47,41 @@ impl World {
         if !self.nodes[node].alive || self.nodes[node].boot != boot {
             return Ok(());
         }
-        let clock = self.nodes[node].clock(self.now);
+        let clocks = self.nodes[node].clocks(self.now);
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
-            let pace = Pace {
-                window: 3,
-                rate: (destination.0 == 2).then_some((20, 1000)),
-            };
             let lane = self.nodes[node]
                 .lanes
                 .entry(destination)
-                .or_insert_with(|| Lane::new(Pacer::new(pace, clock)));
-            for output in lane.step(input, clock) {
+                .or_insert_with(|| Lane::new(pacing::pace_of(destination)));
+            for output in lane.step(input, clocks) {
                 match output {
                     Output::Fetch { limit, from } => {
-                        let found = self.nodes[node].fetch(destination, (limit, from), clock);
+                        let found = self.nodes[node].fetch(destination, (limit, from), clocks.wall);
                         inputs.push_back(found.map_err(|e| e.to_string())?);
                     }
-                    Output::Attempt(due) => {
+                    Output::Prepare(due) => {
+                        self.nodes[node].prepared.insert(due.event, due);
+                        let takes = self.rng.u64(0..15);
+                        let event = due.event;
+                        let prepared = Happening::Prepared {
+                            node,
+                            boot,
+                            destination,
+                            event,
+                        };
+                        self.after(takes, prepared);
+                    }
+                    Output::Discard(event) => {
+                        self.nodes[node].prepared.remove(&event);
+                    }
+                    Output::Attempt(..) | Output::Send(..) => {
+                        let due = match output {
+                            Output::Attempt(due, _) => Some(due),
+                            Output::Send(event, _) => self.nodes[node].prepared.remove(&event),
+                            _ => None,
+                        };
+                        let due = due.ok_or("an attempt was sent that was not made ready")?;
                         match self.launch(node, due)? {
                             Launch::Made => continue,
                             Launch::Stale => {}
@@ -68,16 +89,18 @@ impl World {
                         }
                         inputs.push_back(Input::NotMade(due.event));
                     }
-                    Output::SleepUntil(at) => {
-                        let delay = at.since_ms(clock).max(1);
-                        self.after(
-                            delay,
-                            Happening::Wake {
-                                node,
-                                boot,
-                                destination,
-                            },
-                        );
+                    Output::Ask(ask) => self.ask_home(node, destination, ask),
+                    Output::Crowded => return Err("nobody bounds this lane".into()),
+                    Output::SleepFor(us) => {
+                        let mark = self.sequence;
+                        self.nodes[node].alarms.insert(destination, mark);
+                        let alarm = Happening::Alarm {
+                            node,
+                            boot,
+                            destination,
+                            mark,
+                        };
+                        self.after(us.div_ceil(1000), alarm);
                     }
                     Output::Idle => {
                         self.nodes[node].lanes.remove(&destination);
@@ -85,6 +108,7 @@ impl World {
                 }
             }
         }
+        self.note_holding(node, destination);
         Ok(())
     }
 
@@ -123,6 +147,8 @@ impl World {
             );
             return Ok(Launch::Made);
         };
+        self.ledger
+            .launched(due.destination, (node, boot), self.now)?;
         let (seen, outcome, takes) = receiver::answer(
             self.tempers[&due.destination],
             self.now >= HEAL,
@@ -233,6 +259,9 @@ impl World {
     ) -> Result<(), String> {
         if !self.nodes[node].alive || self.nodes[node].boot != boot {
             return Ok(());
+        }
+        if matches!(report.end, RunEnd::Attempted { .. }) {
+            self.ledger.ended(due.destination, (node, boot));
         }
         let group = usize::from(due.event.group().0) - 1;
         self.nodes[node].replicas[group]

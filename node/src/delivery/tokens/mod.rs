@@ -13,7 +13,8 @@ use crate::{
 use held::{Held, Look, Token};
 use model::{
     catalog::{ClientCredentials, Destination, Secret},
-    ids::{DestinationId, GroupId},
+    delivery::home_of,
+    ids::DestinationId,
     policy::destination_url,
 };
 use parking_lot::Mutex;
@@ -188,8 +189,7 @@ impl Tokens {
             credentials: fingerprint(credentials),
             refused: slot.held.lock().refused().map(str::to_owned),
         };
-        let question = serde_json::to_vec(&question).expect("a question is plain JSON");
-        let told = cluster.ask(home, question.into(), HOME_PATIENCE).await;
+        let told = cluster.ask(home, question.encode(), HOME_PATIENCE).await;
         let told = told
             .ok()
             .and_then(|answer| serde_json::from_slice(&answer).ok());
@@ -206,9 +206,7 @@ impl Tokens {
     /// The node that asks for the destination's tokens. None: this one does.
     fn home(&self, destination: DestinationId) -> Option<(&Cluster, u64)> {
         let cluster = self.cluster.as_ref()?;
-        let partitions = u128::from(cluster.partitions().max(1));
-        let group = u16::try_from(1 + destination.0 % partitions).unwrap_or(1);
-        let home = cluster.leader(GroupId(group))?;
+        let home = cluster.leader(home_of(destination, cluster.partitions()))?;
         (home != cluster.node_id()).then_some((cluster, home))
     }
 

@@ -1,0 +1,172 @@
+//! What the nodes of a cluster share of their destinations' paces: the homes that this node is, and what its lanes have
+//! to say to the homes of others. Every decision is `model`'s.
+
+mod homes;
+mod post;
+
+use crate::{gateway::Gateway, peer::Question, world};
+use homes::Homes;
+use model::{
+    catalog::{Catalog, Destination},
+    delivery::{ASKS_MAX, Ask, Holding, Input, Limit, Pace, Reply, Statement, home_of},
+    ids::{DestinationId, GroupId, NodeId},
+};
+use parking_lot::Mutex;
+use post::Post;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::mpsc;
+
+/// How often it is looked whether leaders or the catalog changed.
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// An attempt may outlive its timeout by so much, where the machine is busy.
+const ATTEMPT_SLACK_MS: u64 = 2_000;
+
+pub(super) struct Pacing {
+    gateway: Arc<Gateway>,
+    homes: Homes,
+    posts: BTreeMap<GroupId, Arc<Post>>,
+    seen: Mutex<Seen>,
+}
+
+/// The catalog as it was last looked at, and the partitions that are homes of paced destinations in it.
+#[derive(Default)]
+struct Seen {
+    catalog: Option<Arc<Catalog>>,
+    paced: BTreeSet<GroupId>,
+}
+
+impl Pacing {
+    /// Starts to carry what this node has to say. Must run within an actix system.
+    pub(super) fn start(gateway: Arc<Gateway>) -> Arc<Self> {
+        let (boot, started) = (world::entropy() as u64, world::steady());
+        let groups = gateway.cluster.groups();
+        let posts = groups
+            .filter(|group| *group != GroupId::CONTROL)
+            .map(|group| (group, Arc::new(Post::new(group, boot, started))))
+            .collect();
+        let pacing = Arc::new(Self {
+            homes: Homes::default(),
+            posts,
+            seen: Mutex::default(),
+            gateway,
+        });
+        for post in pacing.posts.values() {
+            actix_rt::spawn(post.clone().run(Arc::downgrade(&pacing)));
+        }
+        pacing.look();
+        pacing
+    }
+
+    /// This node leads these groups now, in these terms.
+    pub(super) fn lead(&self, led: &BTreeMap<GroupId, u64>) {
+        self.homes.lead(led, world::steady());
+    }
+
+    /// Looks whether the catalog changed since the last time.
+    pub(super) fn look(&self) -> bool {
+        let catalog = self.gateway.catalog();
+        self.homes.forget(&self.gateway, world::steady());
+        let mut seen = self.seen.lock();
+        if seen
+            .catalog
+            .as_ref()
+            .is_some_and(|last| Arc::ptr_eq(last, &catalog))
+        {
+            return false;
+        }
+        let partitions = self.gateway.cluster.partitions();
+        let is_paced = |destination: &&Arc<Destination>| {
+            pace_of(&self.gateway, Some(destination)).limit != Limit::None
+        };
+        let destinations = catalog.destinations.values();
+        seen.paced = destinations
+            .filter(is_paced)
+            .map(|destination| home_of(destination.id, partitions))
+            .collect();
+        seen.catalog = Some(catalog);
+        true
+    }
+
+    /// A lane comes up and hears its answers here.
+    pub(super) fn enter(&self, id: DestinationId, messages: mpsc::Sender<Input>) {
+        if let Some(post) = self.post_of(id) {
+            post.enter(id, messages);
+        }
+    }
+
+    /// A lane goes.
+    pub(super) fn leave(&self, id: DestinationId) {
+        if let Some(post) = self.post_of(id) {
+            post.leave(id);
+        }
+    }
+
+    /// What a lane has, whenever that changes, and what it asks, if it does.
+    pub(super) fn note(&self, id: DestinationId, holding: Holding, ask: Option<Ask>) {
+        if let Some(post) = self.post_of(id) {
+            post.note(id, holding, ask);
+        }
+    }
+
+    fn post_of(&self, id: DestinationId) -> Option<&Arc<Post>> {
+        self.posts
+            .get(&home_of(id, self.gateway.cluster.partitions()))
+    }
+
+    /// The term of the home of a partition's destinations, where that has any that are paced.
+    fn home_term(&self, group: GroupId) -> Option<u64> {
+        if !self.seen.lock().paced.contains(&group) {
+            return None;
+        }
+        let leader = self.gateway.cluster.leader_and_term(group);
+        leader.map(|(_, term)| term)
+    }
+
+    /// Answers a node as the home of a partition's destinations. None: this node is not that now.
+    pub(super) fn answer(
+        &self,
+        group: GroupId,
+        from: NodeId,
+        statement: &Statement,
+    ) -> Option<Reply> {
+        if statement.asks.len() > ASKS_MAX {
+            tracing::warn!(from, asks = statement.asks.len(), "too many asks at once");
+            return None;
+        }
+        self.homes
+            .answer(&self.gateway, group, from, statement, world::steady())
+    }
+
+    /// Carries a statement to the home of these destinations. None: no home, or no answer.
+    async fn carry(&self, group: GroupId, statement: &Statement) -> Option<Reply> {
+        let cluster = &self.gateway.cluster;
+        let (home, from) = (cluster.leader(group)?, cluster.node_id());
+        if home == from {
+            return self.answer(group, from, statement);
+        }
+        let statement = statement.clone();
+        let question = Question::Pacing {
+            group,
+            from,
+            statement,
+        };
+        let told = cluster.ask(home, question.encode(), post::PATIENCE).await;
+        serde_json::from_slice(&told.ok()?).ok()
+    }
+}
+
+/// What a destination bears, by this node's configuration.
+pub(super) fn pace_of(gateway: &Gateway, destination: Option<&Destination>) -> Pace {
+    let delivery = &gateway.config.delivery;
+    let own_ms = destination.and_then(|destination| destination.outbound.timeout_ms);
+    let limit_ms = own_ms.map_or(delivery.timeout_ms, u64::from);
+    let attempt_ms = limit_ms.saturating_add(ATTEMPT_SLACK_MS);
+    let attempt_ms = u32::try_from(attempt_ms).unwrap_or(u32::MAX);
+    destination.map_or(Pace::unpaced(delivery.window), |destination| {
+        Pace::of(destination, delivery.window, attempt_ms)
+    })
+}
