@@ -1,6 +1,11 @@
 //! The heart of one destination on one node: what to fetch, what to attempt, when to sleep. It does no I/O.
 
-use super::{Answer, Ask, Demand, Floors, Holding, Pace, Permit, bookmark::Bookmark, taker::Taker};
+use super::{
+    Answer, Ask, Demand, Floors, Holding, Pace, Permit,
+    bookmark::Bookmark,
+    circuit::{Circuit, Sign},
+    taker::Taker,
+};
 use crate::{
     ids::{EventId, GroupId},
     state::keys::{Due, DueClass},
@@ -19,7 +24,8 @@ pub enum Input {
         next_due: Option<Timestamp>,
     },
     /// An attempt has its outcome, which is on its way to the log. Its due row still stands.
-    Finished(EventId),
+    /// It says something of the destination, too.
+    Finished(EventId, Sign),
     /// The outcome was applied, or will never be: the due row says what is next.
     Recorded(EventId),
     /// An attempt that was to be made ready is, and waits for its permit.
@@ -88,6 +94,7 @@ const READY_US_MAX: u64 = 3_000_000;
 #[derive(Clone, Debug)]
 pub struct Lane {
     taker: Taker,
+    circuit: Circuit,
     /// Attempts that the node lets it have in flight.
     allowed: u16,
     fresh: VecDeque<Due>,
@@ -121,6 +128,7 @@ impl Lane {
     pub fn new(pace: Pace) -> Self {
         Self {
             taker: Taker::new(pace),
+            circuit: Circuit::default(),
             allowed: u16::MAX,
             fresh: VecDeque::new(),
             retries: VecDeque::new(),
@@ -156,6 +164,7 @@ impl Lane {
             && self.parked.is_empty()
             && self.unsure_until.is_none()
             && self.taker.is_empty()
+            && self.circuit.open_until().is_none()
     }
 
     /// From now on the node lets it have so many in flight.
@@ -177,7 +186,8 @@ impl Lane {
 
     fn demand(&self) -> Demand {
         let room = self
-            .window()
+            .circuit
+            .allowed(self.window())
             .min(self.allowed)
             .saturating_sub(self.in_flight);
         let waiting = if self.stopped || self.held {
@@ -224,9 +234,10 @@ impl Lane {
             Input::Fetched { due, next_due } => self.fetched(due, next_due),
             Input::Answered(answer) => self.taker.answered(&answer, now.steady),
             Input::Unanswered(number) => self.taker.unanswered(number, now.steady),
-            Input::Finished(event) => {
+            Input::Finished(event, sign) => {
                 let was = self.busy.insert(event, Busy::Reported);
                 self.landed(event, was);
+                self.circuit.heard(sign, self.window(), now.steady);
             }
             Input::Prepared(event) => self.prepared(event, now.steady),
             Input::Recorded(event) => self.done_with(event),
@@ -257,7 +268,9 @@ impl Lane {
                 self.taker.leave();
             }
         }
-        self.discard_ready(|_, since| now.steady.since_us(since) >= READY_US_MAX);
+        self.circuit.look(now.steady);
+        let is_open = self.circuit.open_until().is_some();
+        self.discard_ready(|_, since| is_open || now.steady.since_us(since) >= READY_US_MAX);
         let parked = self.parked.len();
         self.parked.retain(|_, until| *until > now.steady);
         self.more |= self.parked.len() < parked;
@@ -333,7 +346,8 @@ impl Lane {
     /// Launches what the window and the pace allow. Whether the node allowed less.
     fn launch(&mut self, now: Monotone, outputs: &mut Vec<Output>) -> bool {
         self.send(now, outputs);
-        while !self.stopped && !self.held && self.in_flight < self.window() {
+        let window = self.circuit.allowed(self.window());
+        while !self.stopped && !self.held && self.in_flight < window {
             let first_is_retry = match (self.fresh.is_empty(), self.retries.is_empty()) {
                 (true, true) => return false,
                 (true, false) => true,
@@ -434,6 +448,7 @@ impl Lane {
         // What a fetch will find says when to look again.
         let look_at = [next_due, unparked_at, self.unsure_until];
         let look_at = look_at.into_iter().flatten().filter(|_| !self.fetching);
+        let look_at = look_at.chain(self.circuit.open_until());
         // It is woken when there is room; should that be lost, it looks again.
         let room_at = crowded.then(|| now.steady.plus_ms(CROWDED_MS));
         let wake_at = look_at.chain(taker_at).chain(room_at).min();
@@ -519,7 +534,7 @@ mod tests {
         let rows: Vec<Due> = (0..5).map(|n| due(n, DueClass::Fresh)).collect();
         let launched = attempts(&lane.step(fetched(rows.clone()), NOW));
         assert_eq!(launched, rows[..2]);
-        let next = attempts(&lane.step(Input::Finished(rows[0].event), NOW));
+        let next = attempts(&lane.step(Input::Finished(rows[0].event, Sign::Healthy), NOW));
         assert_eq!(next, rows[2..3]);
     }
 
@@ -529,7 +544,7 @@ mod tests {
         lane.step(Input::Wake, NOW);
         let row = due(1, DueClass::Fresh);
         lane.step(fetched(vec![row]), NOW);
-        lane.step(Input::Finished(row.event), NOW);
+        lane.step(Input::Finished(row.event, Sign::Healthy), NOW);
         lane.step(Input::Wake, NOW);
         // Its due row still stands, so a fetch finds it.
         assert_eq!(attempts(&lane.step(fetched(vec![row]), NOW)), []);
@@ -568,7 +583,7 @@ mod tests {
         lane.step(fetched(rows.clone()), NOW);
         lane.step(Input::Lost(GroupId(1)), NOW);
         assert_eq!(
-            attempts(&lane.step(Input::Finished(rows[0].event), NOW)),
+            attempts(&lane.step(Input::Finished(rows[0].event, Sign::Healthy), NOW)),
             []
         );
     }
@@ -691,7 +706,7 @@ mod tests {
         let rows: Vec<Due> = (0..3).map(|n| due(n, DueClass::Fresh)).collect();
         let (mut lane, outputs) = with_tokens(&rows, TEN_A_SECOND.cost());
         assert!(outputs.contains(&Output::Prepare(rows[0])), "{outputs:?}");
-        lane.step(Input::Finished(rows[0].event), NOW);
+        lane.step(Input::Finished(rows[0].event, Sign::Healthy), NOW);
         let next = lane.step(Input::Prepared(rows[1].event), NOW);
         assert_eq!(sent(&next), [rows[1].event]);
     }
@@ -721,6 +736,65 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_destination_that_keeps_failing_is_tried_one_by_one_and_loses_nothing() {
+        let mut lane = Lane::new(Pace { window: 8, ..PACE });
+        let rows: Vec<Due> = (0..20).map(|n| due(n, DueClass::Fresh)).collect();
+        let mut flying: VecDeque<Due> = attempts(&lane.step(fetched(rows), NOW)).into();
+        assert_eq!(flying.len(), 8);
+        let mut now = NOW;
+        let mut trials = 0;
+        while let Some(row) = flying.pop_front() {
+            flying.extend(attempts(
+                &lane.step(Input::Finished(row.event, Sign::Sick), now),
+            ));
+            if trials == 3 {
+                break;
+            }
+            if flying.is_empty() {
+                let until = lane.circuit.open_until().expect("a pause");
+                assert!(!lane.is_quiet());
+                assert_eq!(attempts(&lane.step(Input::Wake, now)), []);
+                now.steady = until;
+                flying.extend(attempts(&lane.step(Input::Wake, now)));
+                assert_eq!(flying.len(), 1, "one trial");
+                trials += 1;
+            }
+        }
+        // Twelve of the first window and what followed it, and a trial after each of three pauses; the others wait.
+        let launched = 20 - lane.waiting();
+        assert!((8..=16).contains(&launched), "{launched}");
+        now.steady = lane.circuit.open_until().expect("a pause");
+        let mut flying = attempts(&lane.step(Input::Wake, now));
+        let mut later = Vec::new();
+        while let Some(row) = flying.pop() {
+            later.push(row);
+            flying.extend(attempts(
+                &lane.step(Input::Finished(row.event, Sign::Healthy), now),
+            ));
+        }
+        assert_eq!(launched + later.len(), 20);
+    }
+
+    #[test]
+    fn what_is_ready_is_let_go_when_the_receiver_asks_for_rest() {
+        let rows: Vec<Due> = (0..2).map(|n| due(n, DueClass::Fresh)).collect();
+        let (mut lane, _) = with_tokens(&rows, 0);
+        let near = after_ms(NOW, 5);
+        lane.step(Input::Wake, near);
+        lane.step(Input::Prepared(rows[0].event), near);
+        let other = due(9, DueClass::Fresh).event;
+        let rest = Input::Finished(other, Sign::Rest { ms: 5000 });
+        let outputs = lane.step(rest, near);
+        assert!(
+            outputs.contains(&Output::Discard(rows[0].event)),
+            "{outputs:?}"
+        );
+        assert_eq!(sent(&lane.step(Input::Wake, after_ms(near, 4999))), []);
+        assert_eq!(lane.demand().waiting, 0, "it asks its home for nothing");
+        assert!(!lane.is_quiet());
+    }
+
     proptest! {
         #[test]
         fn every_fetched_event_is_launched_in_the_end(
@@ -734,7 +808,7 @@ mod tests {
             let mut launched = BTreeSet::new();
             while let Some(row) = flying.pop() {
                 prop_assert!(launched.insert(row.event));
-                flying.extend(attempts(&lane.step(Input::Finished(row.event), NOW)));
+                flying.extend(attempts(&lane.step(Input::Finished(row.event, Sign::Healthy), NOW)));
             }
             prop_assert_eq!(launched, wanted);
         }
@@ -753,7 +827,7 @@ mod tests {
                 let input = match what {
                     0 => Input::Wake,
                     1 => fetched(vec![row]),
-                    2 if flying.remove(&row.event) => Input::Finished(row.event),
+                    2 if flying.remove(&row.event) => Input::Finished(row.event, Sign::Healthy),
                     3 if busy.contains(&row.event) && !flying.contains(&row.event) => {
                         busy.remove(&row.event);
                         Input::Recorded(row.event)

@@ -2,6 +2,7 @@
 
 mod bookmark;
 mod bucket;
+mod circuit;
 mod home;
 mod lane;
 mod lease;
@@ -11,6 +12,7 @@ mod schedule;
 mod taker;
 
 pub use bookmark::Floors;
+pub use circuit::Sign;
 pub use home::{Home, home_of};
 pub use lane::{Input, Lane, Output};
 pub use lease::{ASKS_MAX, Answer, Ask, Claim, LEASE_MS, Reply, SLOT_LEASE_MS, Share, Statement};

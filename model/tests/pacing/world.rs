@@ -2,7 +2,7 @@
 
 use crate::receiver::Receiver;
 use model::{
-    delivery::{Home, Input, Lane, Limit, Outbox, Output, Pace, Reply, Statement},
+    delivery::{Home, Input, Lane, Limit, Outbox, Output, Pace, Reply, Sign, Statement},
     ids::{DestinationId, EventId, NodeId},
     state::keys::{Due, DueClass},
     time::{Monotone, Now, Timestamp},
@@ -550,7 +550,7 @@ impl World {
         self.note_busy();
         self.receiver.ends();
         self.nodes[node].in_flight -= 1;
-        self.drive(node, Input::Finished(event))?;
+        self.drive(node, Input::Finished(event, Sign::Healthy))?;
         self.drive(node, Input::Recorded(event))
     }
 

@@ -10,7 +10,7 @@ use model::{
 pub(crate) enum Temper {
     Well,
     Slow,
-    /// Answers 500, or not at all, as often as not.
+    /// Answers 500, or not at all, as often as not, until the heal.
     Unreliable,
     /// Refuses everything until the heal.
     Down,
@@ -37,6 +37,7 @@ pub(crate) fn answer(
     let ok = || Outcome::answered(200, Bytes::new(), None);
     match temper {
         Temper::Down if !healed => (false, Outcome::failed(ErrorCode::ConnectionRefused), 2),
+        Temper::Unreliable if healed => (true, ok(), rng.u64(1..300)),
         Temper::Well | Temper::Down => (true, ok(), rng.u64(1..20)),
         Temper::Slow => (true, ok(), rng.u64(200..1500)),
         Temper::Unreliable => match rng.u8(0..4) {

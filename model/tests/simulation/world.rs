@@ -32,8 +32,9 @@ const OPERATIONS: usize = 8;
 const START: u64 = 1_700_000_000_000;
 /// When everything is mended.
 const HEAL: u64 = START + 12_000;
-/// By then everything must have ended: five attempts a second apart, the slowest answers and some slack.
-const DRAINED: u64 = HEAL + 25_000;
+/// By then everything must have ended: a pause of a destination that failed, five attempts a second apart, the slowest
+/// answers and some slack.
+const DRAINED: u64 = HEAL + 40_000;
 const SWEEP_MS: u64 = 2_000;
 const RETRIES: u16 = 4;
 

@@ -13,7 +13,7 @@ use crate::world;
 use actix::{Actor, ActorContext, AsyncContext, Context, SpawnHandle, StreamHandler};
 use futures::stream;
 use model::{
-    delivery::{Ask, Floors, Holding, Input, Lane, Output, Pace, Permit},
+    delivery::{Ask, Floors, Holding, Input, Lane, Output, Pace, Permit, Sign},
     ids::{DestinationId, EventId},
     machine::RunEnd,
     state::keys::Due,
@@ -65,7 +65,7 @@ impl DestinationActor {
     }
 
     fn drive(&mut self, input: Input, ctx: &mut Context<Self>) {
-        if let Input::Finished(event) | Input::NotMade(event) = &input {
+        if let Input::Finished(event, _) | Input::NotMade(event) = &input {
             // It may have ended before it was ready.
             self.prepared.remove(event);
         }
@@ -156,7 +156,7 @@ impl DestinationActor {
                 let took_ms = attempt.finished_at.since_ms(attempt.started_at);
                 shared.crowd.note(id, Duration::from_millis(took_ms));
             }
-            report.recorded = Some(flight.landed().await);
+            report.recorded = Some(flight.landed(Sign::from(&report.report.end)).await);
             if let Some(reporter) = shared.reporter(due.event.group()) {
                 reporter.push(*report).await;
             }
@@ -207,10 +207,10 @@ struct Flight {
 
 impl Flight {
     /// The attempt has its outcome. Gives the way back to the lane.
-    async fn landed(&mut self) -> mpsc::Sender<Input> {
+    async fn landed(&mut self, sign: Sign) -> mpsc::Sender<Input> {
         if let Some(event) = self.event.take() {
             // Closed: the lane is gone, and its successor reads the table.
-            let _ = self.messages.send(Input::Finished(event)).await;
+            let _ = self.messages.send(Input::Finished(event, sign)).await;
         }
         self.messages.clone()
     }

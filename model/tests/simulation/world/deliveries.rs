@@ -7,7 +7,7 @@ use crate::receiver;
 use crate::receiver::Receipt;
 use bytes::Bytes;
 use model::catalog::{Backoff, RetryRule};
-use model::delivery::{Input, Lane, Output};
+use model::delivery::{Input, Lane, Output, Sign};
 use model::envelope::Envelope;
 use model::ids::{DestinationId, EventId};
 use model::machine::{AttemptReport, Command, RecordRuns, RunEnd, RunReport};
@@ -263,11 +263,17 @@ impl World {
         if matches!(report.end, RunEnd::Attempted { .. }) {
             self.ledger.ended(due.destination, (node, boot));
         }
+        let sign = Sign::from(&report.end);
         let group = usize::from(due.event.group().0) - 1;
         self.nodes[node].replicas[group]
             .reports
             .insert(due.event, report);
-        self.drive(node, boot, due.destination, Input::Finished(due.event))?;
+        self.drive(
+            node,
+            boot,
+            due.destination,
+            Input::Finished(due.event, sign),
+        )?;
         if self.mistake == Mistake::ForgetsReported {
             self.drive(node, boot, due.destination, Input::Recorded(due.event))?;
         }
