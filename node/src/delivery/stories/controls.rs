@@ -6,9 +6,15 @@ use model::{
     policy::receiver::{CONTROL_HEADER, RATE_HEADER},
     traffic::EventStatus,
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 const NOTHING: (&str, &str) = ("server", "a story");
+
+/// A moment in which a lane that was not told to wait would have sent.
+const MOMENT: Duration = Duration::from_millis(700);
 
 async fn answering(script: &[Scripted]) -> World {
     let world = World::start(0).await;
@@ -81,5 +87,82 @@ async fn a_rate_that_a_receiver_allows_is_kept() {
     world.ended(world.accept(b"first").await).await;
     let asked = eventually(&world, |now| now.wishes.rate_per_minute.is_some()).await;
     assert_eq!(asked.wishes.rate_per_minute, Some(120));
+    world.stop().await;
+}
+
+#[actix_rt::test]
+async fn a_receiver_that_asks_for_rest_is_left_alone_and_nothing_is_lost() {
+    let world = answering(&[(429, ("retry-after", "2"))]).await;
+    let first = world.accept(b"first").await;
+    while world.receiver.seen.lock().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let refused_at = Instant::now();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let fresh = world.accept(b"fresh").await;
+    tokio::time::sleep(MOMENT).await;
+    assert_eq!(world.receiver.seen.lock().len(), 1, "it rests");
+    assert_eq!(world.event(fresh).attempts, 0);
+    for id in [first, fresh] {
+        assert_eq!(world.ended(id).await.status, EventStatus::Successful);
+    }
+    assert!(refused_at.elapsed() >= Duration::from_millis(1900));
+    world.stop().await;
+}
+
+/// faults.md F27: whatever stands in it, there is no tight circle, and no destination is given up for good.
+#[actix_rt::test]
+async fn a_strange_retry_after_is_no_harm() {
+    let strange = ["-5", "0", "soon", "Thu, 01 Jan 1970 00:00:00 GMT"];
+    let script: Vec<Scripted> = strange.map(|text| (429, ("retry-after", text))).into();
+    let world = answering(&script[..3]).await;
+    let began = Instant::now();
+    let event = world.ended(world.accept(b"hello").await).await;
+    assert_eq!((event.status, event.attempts), (EventStatus::Successful, 4));
+    // Three tries again, each about a second later by its connection's rule.
+    assert!(began.elapsed() >= Duration::from_millis(2700));
+    world.receiver.script.lock().push_back(script[3]);
+    let event = world.ended(world.accept(b"hello").await).await;
+    assert_eq!((event.status, event.attempts), (EventStatus::Successful, 2));
+    world.stop().await;
+}
+
+#[actix_rt::test]
+async fn an_absurd_retry_after_is_clamped_to_an_hour() {
+    let world = answering(&[(503, ("retry-after", "1000000000"))]).await;
+    let id = world.accept(b"hello").await;
+    while world.event(id).attempts == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let event = world.event(id);
+    let due_at = event.due_at.expect("another try");
+    let wait_ms = due_at.since_ms(event.last_attempt_at.expect("tried"));
+    assert!((3_590_000..=3_610_000).contains(&wait_ms), "{wait_ms}");
+    world.stop().await;
+}
+
+#[actix_rt::test]
+async fn a_destination_that_keeps_failing_is_not_hammered_and_its_events_wait() {
+    let world = answering(&[(500, NOTHING); 22]).await;
+    let mut events = Vec::new();
+    for _ in 0..40 {
+        events.push(world.accept(b"hello").await);
+    }
+    tokio::time::sleep(MOMENT).await;
+    let untried = |world: &World| {
+        let events = events.iter();
+        events.filter(|id| world.event(**id).attempts == 0).count()
+    };
+    // The window of 16 was under way when it became clear, and one came after each of the first four.
+    assert!(untried(&world) >= 40 - 16 - 4, "{}", untried(&world));
+    let sent = world.receiver.seen.lock().len();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(
+        world.receiver.seen.lock().len() <= sent + 1,
+        "one trial at most"
+    );
+    for id in events {
+        assert_eq!(world.ended(id).await.status, EventStatus::Successful);
+    }
     world.stop().await;
 }
