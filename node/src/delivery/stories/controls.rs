@@ -143,7 +143,7 @@ async fn an_absurd_retry_after_is_clamped_to_an_hour() {
 
 #[actix_rt::test]
 async fn a_destination_that_keeps_failing_is_not_hammered_and_its_events_wait() {
-    let world = answering(&[(500, NOTHING); 22]).await;
+    let world = answering(&[(500, NOTHING); 18]).await;
     let mut events = Vec::new();
     for _ in 0..40 {
         events.push(world.accept(b"hello").await);
