@@ -16,3 +16,4 @@ pub mod scene;
 pub mod sender;
 pub mod settings;
 pub mod wall_clock;
+pub mod ward;

@@ -10,6 +10,7 @@ mod run;
 mod scale;
 mod schemes;
 mod scripts;
+mod sick;
 mod sink;
 mod table;
 mod transforms;

@@ -3,7 +3,7 @@
 use crate::{
     etcd, gateway,
     load::Seen,
-    rules, scale, schemes, scripts,
+    rules, scale, schemes, scripts, sick,
     table::{Row, Table},
     transforms,
 };
@@ -57,6 +57,8 @@ pub(crate) enum Contestant {
     Rules,
     /// Events that go all the way as they came, by steps and by a script
     Transforms,
+    /// Healthy destinations beside sick ones: two minutes
+    Sick,
 }
 
 impl Contestant {
@@ -176,6 +178,7 @@ impl Run {
                 Contestant::Scripts => scripts::measure(&mut table),
                 Contestant::Rules => rules::measure(&self, &mut table),
                 Contestant::Transforms => transforms::measure(&self, &mut table),
+                Contestant::Sick => sick::measure(&self, &mut table),
             }
         }
         compare(&mut table);
