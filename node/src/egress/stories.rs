@@ -90,6 +90,7 @@ async fn no_spelling_of_an_inner_address_is_connected_to() {
         "0.0.0.0",
         "0",
         "localhost",
+        "①②⑦.0.0.1",
         "localhost.",
         "LOCALHOST",
         "[::1]",
