@@ -162,6 +162,7 @@ typed_id!(/** A transformation. */ TransformationId, "trs");
 typed_id!(/** A bookmark. */ BookmarkId, "bmk");
 typed_id!(/** An issue trigger. */ IssueTriggerId, "ist");
 typed_id!(/** A notification about an issue, the same on every try. */ NotificationId, "ntf");
+typed_id!(/** A bulk operation. */ OperationId, "bch");
 control_id!(SourceId);
 control_id!(DestinationId);
 control_id!(ConnectionId);
@@ -170,6 +171,7 @@ control_id!(TransformationId);
 control_id!(BookmarkId);
 control_id!(IssueTriggerId);
 control_id!(NotificationId);
+control_id!(OperationId);
 
 impl TransformationId {
     /// What a version of it is kept under: ids of one transformation's versions share their first 112 bits.

@@ -13,26 +13,29 @@ use model::{
     envelope::{Envelope, PayloadRef},
     fingerprint::{Fingerprint, Scope},
     ids::{
-        AttemptId, ConnectionId, DestinationId, EventId, ExecutionId, GroupId, IssueId,
-        IssueTriggerId, NotificationId, RequestId, SourceId, TransformationId,
+        AttemptId, BookmarkId, ConnectionId, DestinationId, EventId, ExecutionId, GroupId, IssueId,
+        IssueTriggerId, NotificationId, OperationId, RequestId, SourceId, TransformationId,
     },
     machine::{
-        AcceptRequests, Accepted, AdvanceRetention, CancelEvent, Change, ChangeIssue, Command,
-        Configure, EventReply, Fact, FirstReport, Incoming, IssueBounds, IssueReply, IssueReport,
-        Keyed, KeyedEvent, Next, NotificationTry, Once, Planned, PlannedIgnored, RecordAttempts,
-        RecordNotifications, RecordRuns, Recorded, Refusal, Reply, ReportIssues, RetireNode,
-        RetryEvent, RetryIgnored, Run, RunEnd, RunReport, Unrouted, Verdict, decode_reply,
+        AcceptRequests, Accepted, Act, AdvanceRetention, BookmarkChange, BookmarkReply,
+        CancelEvent, CancelOperation, Change, ChangeIssue, ClosePart, Command, Configure,
+        EventReply, Fact, FirstReport, HoldEvents, Incoming, IssueBounds, IssueReply, IssueReport,
+        KeepBookmark, Keyed, KeyedEvent, MarkPaused, Next, NotificationTry, Once, OpenPart,
+        OperationReply, PlanOperation, Planned, PlannedIgnored, RecordAttempts,
+        RecordNotifications, RecordRuns, Recorded, Refusal, ReleaseEvents, Reply, ReportIssues,
+        ReportPart, RetireNode, RetryEvent, RetryIgnored, RouteAgain, Run, RunEnd, RunReport,
+        Unrouted, Verdict, WorkPart, decode_reply,
     },
-    policy::document::Part,
+    policy::document,
     state::codec::{self, Stored},
     time::Timestamp,
     traffic::{
-        Attempt, ConsoleLine, Count, ErrorCode, Event, EventStatus, Execution, Failure,
+        Attempt, Bookmark, ConsoleLine, Count, ErrorCode, Event, EventStatus, Execution, Failure,
         FirstAttempt, IgnoreCause, Ignored, IgnoredMeta, Issue, IssueChange, IssueEntry, IssueKey,
-        IssueStatus, IssueTurn, LineLevel, LogLevel, Mark, Notification, Origin, Outcome,
-        Part as Counted, RejectionCause, RequestRecord, RequestState, Sample, Sampled, Seen,
-        StoredRequest, Strategy as Opens, Tally, Target, Trace, TransformationUse, Trigger, Turn,
-        Waiting,
+        IssueStatus, IssueTurn, LineLevel, LogLevel, Mark, Notification, Operation, OperationKind,
+        OperationPart, Origin, Outcome, Part as Counted, PartReport, Paused, RejectionCause,
+        RequestRecord, RequestState, Sample, Sampled, Seen, Stage, StoredRequest,
+        Strategy as Opens, Tally, Target, Trace, TransformationUse, Trigger, Turn, Waiting,
         trace::{Sent, Timing},
     },
 };
@@ -168,7 +171,10 @@ fn ignored() -> Ignored {
         connection_id: ConnectionId(5),
         cause: IgnoreCause::Filtered,
         created_at: AT,
-        meta: Some(IgnoredMeta::Filtered(vec![Part::Headers, Part::Path])),
+        meta: Some(IgnoredMeta::Filtered(vec![
+            document::Part::Headers,
+            document::Part::Path,
+        ])),
     }
 }
 
@@ -423,6 +429,7 @@ fn items() -> [Item; 3] {
                 }),
             ],
             disabled_at: None,
+            paused_at: None,
             created_at: AT,
             updated_at: AT,
         }),
@@ -572,6 +579,85 @@ fn a_fingerprint_that_was_seen_keeps_its_bytes() {
     stays(
         &seen(),
         "01fe000003000000000002000068e5cf8b01fd0068e5cf8b010000",
+    );
+}
+
+fn paused() -> Paused {
+    Paused {
+        index: 300,
+        stage: Stage::Releasing {
+            behind: Some((AT, RequestId::mint(AT, GroupId(2), 3).event(1))),
+        },
+    }
+}
+
+#[test]
+fn a_stored_pause_keeps_its_bytes() {
+    stays(
+        &paused(),
+        "01fb2c010201fd0068e5cf8b010000fe010003000000000002000068e5cf8b01",
+    );
+}
+
+fn operation() -> Operation {
+    Operation {
+        kind: OperationKind::RetryIgnored,
+        query: "a=b".into(),
+        shown: "{}".into(),
+        estimated_count: Some(5),
+        created_at: AT,
+        updated_at: AT.plus_ms(1),
+        cancelled_at: None,
+        completed_at: Some(AT.plus_ms(2)),
+        parts: vec![report()],
+    }
+}
+
+fn report() -> PartReport {
+    PartReport {
+        page: 3,
+        completed: 300,
+        failed: 1,
+        ended: true,
+    }
+}
+
+fn part() -> OperationPart {
+    OperationPart {
+        opened_at: AT,
+        remembers: true,
+        next: 7,
+        to: 1 << 80,
+        report: report(),
+    }
+}
+
+fn bookmark() -> Bookmark {
+    Bookmark {
+        connection_id: ConnectionId(1),
+        request_id: RequestId(2),
+        label: "l".into(),
+        name: Some("n".into()),
+        record: Bytes::from_static(b"r"),
+        last_used_at: Some(AT),
+        created_at: AT,
+        updated_at: AT,
+    }
+}
+
+#[test]
+fn stored_bulk_operations_and_bookmarks_keep_their_bytes() {
+    stays(
+        &operation(),
+        "010203613d62027b7d0105fd0068e5cf8b010000fd0168e5cf8b0100000001fd0268e5cf8b0100000103fb2c010101",
+    );
+    stays(
+        &part(),
+        "01fd0068e5cf8b0100000107fe0000000000000000000001000000000003fb2c010101",
+    );
+    stays(
+        &bookmark(),
+        "010102016c01016e017201fd0068e5cf8b010000fd0068e5cf8b010000fd0068e5cf8b010000",
     );
 }
 
@@ -894,6 +980,25 @@ fn bounds() -> IssueBounds {
     }
 }
 
+fn again() -> RouteAgain {
+    let request = RequestId::mint(AT, GroupId(2), 3);
+    RouteAgain {
+        request,
+        trigger: Trigger::Manual,
+        retry: vec![request.event(1)],
+        events: vec![Planned {
+            connection: ConnectionId(1),
+            destination: DestinationId(2),
+            due_at: AT,
+        }],
+        ignored: vec![Unrouted {
+            connection: ConnectionId(3),
+            cause: IgnoreCause::Filtered,
+            meta: None,
+        }],
+    }
+}
+
 /// Commands of most kinds, in the order of the registry, with verdicts that came later among them.
 fn commands() -> Vec<Command<'static>> {
     let request = RequestId::mint(AT, GroupId(2), 3);
@@ -924,7 +1029,10 @@ fn commands() -> Vec<Command<'static>> {
         ignored: vec![Unrouted {
             connection: ConnectionId(3),
             cause: IgnoreCause::Filtered,
-            meta: Some(IgnoredMeta::Filtered(vec![Part::Body, Part::Query])),
+            meta: Some(IgnoredMeta::Filtered(vec![
+                document::Part::Body,
+                document::Part::Query,
+            ])),
         }],
         more_ignored: 300,
     };
@@ -1011,6 +1119,77 @@ fn commands() -> Vec<Command<'static>> {
                 next: Some(AT),
             }],
         }),
+        Command::MarkPaused(MarkPaused {
+            version: 9,
+            pause: vec![ConnectionId(1)],
+            unpause: vec![ConnectionId(2)],
+        }),
+        Command::HoldEvents(HoldEvents {
+            events: vec![request.event(1)],
+            swept: vec![(ConnectionId(1), 4)],
+        }),
+        Command::ReleaseEvents(ReleaseEvents {
+            connection: ConnectionId(1),
+            limit: 500,
+        }),
+        Command::RouteAgain(again()),
+        Command::PlanOperation(PlanOperation {
+            id: OperationId(1),
+            operation: operation(),
+            in_progress_max: 8,
+            kept_max: 100,
+        }),
+        Command::CancelOperation(CancelOperation { id: OperationId(1) }),
+        Command::ReportPart(ReportPart {
+            id: OperationId(1),
+            group: GroupId(2),
+            report: report(),
+        }),
+        Command::OpenPart(OpenPart {
+            operation: OperationId(1),
+            remembers: true,
+            from: 2,
+            to: 3,
+        }),
+        Command::WorkPart(WorkPart {
+            operation: OperationId(1),
+            page: 2,
+            next: 3,
+            acts: vec![
+                Act::Retry(request.event(1)),
+                Act::Cancel(request.event(1)),
+                Act::Route(again()),
+            ],
+            unable: 4,
+            last: true,
+        }),
+        Command::ClosePart(ClosePart {
+            operation: OperationId(1),
+            forget: true,
+        }),
+        Command::KeepBookmark(KeepBookmark {
+            id: BookmarkId(1),
+            change: BookmarkChange::Create {
+                bookmark: bookmark(),
+                body: Bytes::from_static(b"b"),
+                max: 9,
+            },
+        }),
+        Command::KeepBookmark(KeepBookmark {
+            id: BookmarkId(1),
+            change: BookmarkChange::Update {
+                bookmark: bookmark(),
+                body: None,
+            },
+        }),
+        Command::KeepBookmark(KeepBookmark {
+            id: BookmarkId(1),
+            change: BookmarkChange::Use,
+        }),
+        Command::KeepBookmark(KeepBookmark {
+            id: BookmarkId(1),
+            change: BookmarkChange::Delete,
+        }),
     ]
 }
 
@@ -1029,6 +1208,20 @@ fn logged_commands_keep_their_bytes() {
         "010903030402010a02000a02040002fb2c01fb2d01020904fd0068e5cf8b010000fd0168e5cf8b01000001fd0068e5cf8b010000000100030402010a02000a020401fd0068e5cf8b010000030402010a02000a0204020201fd0068e5cf8b010000fd0168e5cf8b01000001fd0068e5cf8b0100000309fb2c01010102fb2d01020501020304",
         "010a06000301010a0701020304",
         "010b01080901fd0068e5cf8b010000",
+        "010c0901010102",
+        "010d01fe010003000000000002000068e5cf8b01010104",
+        "010e01fbf401",
+        "010ffe000003000000000002000068e5cf8b010201fe010003000000000002000068e5cf8b01010102fd0068e5cf8b01000001030100",
+        "0110010203613d62027b7d0105fd0068e5cf8b010000fd0168e5cf8b0100000001fd0268e5cf8b0100000103fb2c0101010864",
+        "011101",
+        "0112010203fb2c010101",
+        "011301010203",
+        "01140102030300fe010003000000000002000068e5cf8b0101fe010003000000000002000068e5cf8b0102fe000003000000000002000068e5cf8b010201fe010003000000000002000068e5cf8b01010102fd0068e5cf8b010000010301000401",
+        "01150101",
+        "011601000102016c01016e017201fd0068e5cf8b010000fd0068e5cf8b010000fd0068e5cf8b010000016209",
+        "011601010102016c01016e017201fd0068e5cf8b010000fd0068e5cf8b010000fd0068e5cf8b01000000",
+        "01160102",
+        "01160103",
     ];
     assert_eq!(golden.len(), commands().len());
     for (command, golden) in commands().iter().zip(golden) {
@@ -1075,11 +1268,29 @@ fn replies_keep_their_bytes() {
         (Reply::Reported, "07"),
         (Reply::Issue(IssueReply::Gone), "0801"),
         (Reply::Notified, "09"),
+        (Reply::Marked(true), "0a01"),
+        (Reply::Held(300), "0bfb2c01"),
+        (Reply::Released(false), "0c00"),
+        (
+            Reply::Routed(Some(vec![event_id()])),
+            "0d0101fe010003000000000002000068e5cf8b01",
+        ),
+        (Reply::Routed(None), "0d00"),
+        (Reply::Operation(OperationReply::TooMany), "0e03"),
+        (
+            Reply::Part(Some(part())),
+            "0f01fd0068e5cf8b0100000107fe0000000000000000000001000000000003fb2c010101",
+        ),
+        (Reply::Bookmark(BookmarkReply::TooMany), "1002"),
     ];
     for (reply, golden) in cases {
         assert_eq!(hex::encode(reply.encode()), golden, "{reply:?}");
         assert_eq!(decode_reply(&reply.encode()).ok(), Some(reply));
     }
+}
+
+fn event_id() -> model::ids::EventId {
+    RequestId::mint(AT, GroupId(2), 3).event(1)
 }
 
 fn refuses_garbage<T: Stored>(value: &T, garbage: &[u8]) -> Result<(), TestCaseError> {
@@ -1111,6 +1322,10 @@ proptest! {
         refuses_garbage(&tally(), &garbage)?;
         refuses_garbage(&issue(), &garbage)?;
         refuses_garbage(&notification(), &garbage)?;
+        refuses_garbage(&paused(), &garbage)?;
+        refuses_garbage(&operation(), &garbage)?;
+        refuses_garbage(&part(), &garbage)?;
+        refuses_garbage(&bookmark(), &garbage)?;
         let _ = codec::decode_json::<Item>(&[&[Item::VERSION], garbage.as_slice()].concat());
         let _ = decode_reply(&garbage);
         let _ = Command::decode(&garbage);

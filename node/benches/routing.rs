@@ -158,6 +158,7 @@ fn connection(place: usize, rule: Option<&Value>) -> Connection {
             .into_iter()
             .collect(),
         disabled_at: None,
+        paused_at: None,
         created_at: NOW,
         updated_at: NOW,
     }

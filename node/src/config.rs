@@ -43,6 +43,8 @@ section! {
         transform: Transform = Transform::default(),
         /// What becomes an issue of failures, and how it is told.
         issues: Issues = Issues::default(),
+        /// Retries and cancellations of many things at once, and bookmarks.
+        replay: Replay = Replay::default(),
         /// How long things are kept. The stricter of both bounds holds; what has not been delivered yet stays.
         retention: Retention = Retention::default(),
         /// What the node says on standard error. `RUST_LOG` goes before `filter`.
@@ -237,6 +239,24 @@ section! {
         max_notifications: u32 = 1_000,
         /// Notifications that are sent at once.
         notifications_in_flight: usize = 8,
+    }
+}
+
+section! {
+    /// Replay.
+    Replay {
+        /// Bulk operations in progress at once. Further ones are refused.
+        max_in_progress: u16 = 8,
+        /// Bulk operations that are kept; the oldest that has ended makes room.
+        max_kept: u16 = 200,
+        /// Events, requests or ignored events that a partition works off in one commit.
+        batch: usize = 250,
+        /// Rows that a plan looks at. Of more it says that they are too many to be counted.
+        max_counted_rows: usize = 2_000_000,
+        /// Bookmarks that there may be.
+        max_bookmarks: u32 = 1_000,
+        /// A bookmark's copy of a request, headers and body together.
+        max_bookmark_bytes: usize = 1024 * 1024,
     }
 }
 

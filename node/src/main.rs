@@ -1,6 +1,7 @@
 //! The binary `tidegate`.
 
 mod admin;
+mod bulk;
 mod catalog_cache;
 mod cli;
 mod config;
@@ -11,8 +12,10 @@ mod error;
 mod gateway;
 mod ingest;
 mod issues;
+mod pausing;
 mod peer;
 mod queues;
+mod reroute;
 mod retention;
 mod runtime;
 mod script;

@@ -4,14 +4,14 @@
 //! system: a burst of requests never delays a heartbeat.
 
 use crate::{
-    admin,
+    admin, bulk,
     catalog_cache::CatalogCache,
     config::{self, Config},
     delivery::Delivery,
     gateway::Gateway,
     ingest::{self, Door, IngestActor},
     issues::Issues,
-    retention,
+    pausing, retention,
     script::ScriptPool,
     telemetry::Metrics,
     transform::Transforms,
@@ -97,7 +97,11 @@ async fn node(
         transforms: Transforms::default(),
         config,
     });
-    let retention = runtime.spawn(retention::run(gateway.clone()));
+    let chores = [
+        runtime.spawn(retention::run(gateway.clone())),
+        runtime.spawn(pausing::run(gateway.clone())),
+        runtime.spawn(bulk::run(gateway.clone())),
+    ];
     let delivery = Delivery::start(gateway.clone());
     let issues = Issues::start(&gateway);
     let ingest_arbiter = Arbiter::new();
@@ -121,7 +125,9 @@ async fn node(
     info!("stopping: no new requests, those in flight are finished");
     // Ingest ends first: what it acknowledges on its last breath is delivered by whoever leads next.
     ingest_handle.stop(true).await;
-    retention.abort();
+    for chore in chores {
+        chore.abort();
+    }
     issues.stop();
     delivery.stop(gateway.config.shutdown_grace()).await;
     gateway.scripts.stop().await;

@@ -81,6 +81,7 @@ fn agree(rule: &FilterRule, document: &Document<'_>) {
         destination_id: DestinationId(1),
         rules: vec![Rule::Filter(Box::new(rule.clone()))],
         disabled_at: None,
+        paused_at: None,
         created_at: NOW,
         updated_at: NOW,
     };

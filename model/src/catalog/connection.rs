@@ -19,6 +19,9 @@ pub struct Connection {
     pub destination_id: DestinationId,
     pub rules: Vec<Rule>,
     pub disabled_at: Option<Timestamp>,
+    /// Since when its events are held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_at: Option<Timestamp>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }

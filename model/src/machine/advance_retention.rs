@@ -64,6 +64,14 @@ pub(super) fn apply(
     kv.delete_range(Table::Index, &first, &last);
     drop_executed(kv, event_end)?;
     tallies::forget(kv, before)?;
+    kv.delete_range(
+        Table::Index,
+        &keys::bulk_attempt(AttemptId {
+            event: EventId(0),
+            number: 0,
+        }),
+        &keys::bulk_attempt(attempt_end),
+    );
     keys::write_u64(kv, keys::META_RETAINED_FROM, before.0);
     effects.push(Effect::RetentionAdvanced {
         before_bucket: before.bucket(),

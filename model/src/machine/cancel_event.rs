@@ -22,7 +22,16 @@ pub(super) fn apply(
     command: CancelEvent,
     effects: &mut Vec<Effect>,
 ) -> Result<EventReply, TableError> {
-    let Some(event) = tables::event(kv, command.event)? else {
+    cancel(kv, context, command.event, effects)
+}
+
+pub(super) fn cancel(
+    kv: &mut impl Kv,
+    context: &Context<'_>,
+    id: EventId,
+    effects: &mut Vec<Effect>,
+) -> Result<EventReply, TableError> {
+    let Some(event) = tables::event(kv, id)? else {
         return Ok(EventReply::Gone);
     };
     match event.status {
@@ -38,6 +47,6 @@ pub(super) fn apply(
         updated_at: context.now,
         ..event.clone()
     };
-    event_rows::put(kv, context, command.event, Some(&event), cancelled, effects)?;
+    event_rows::put(kv, context, id, Some(&event), cancelled, effects)?;
     Ok(EventReply::Done)
 }

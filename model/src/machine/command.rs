@@ -1,11 +1,15 @@
 //! The registry of commands and replies. Both are on disk or on the wire: append only.
 
 use super::{
-    AcceptRequests, Accepted, AdvanceRetention, CancelEvent, ChangeIssue, Configure, EventReply,
-    IssueReply, RecordAttempts, RecordNotifications, RecordRuns, Recorded, Refusal, ReportIssues,
-    RetireNode, RetryEvent, RetryIgnored,
+    AcceptRequests, Accepted, AdvanceRetention, BookmarkReply, CancelEvent, CancelOperation,
+    ChangeIssue, ClosePart, Configure, EventReply, HoldEvents, IssueReply, KeepBookmark,
+    MarkPaused, OpenPart, OperationReply, PlanOperation, RecordAttempts, RecordNotifications,
+    RecordRuns, Recorded, Refusal, ReleaseEvents, ReportIssues, ReportPart, RetireNode, RetryEvent,
+    RetryIgnored, RouteAgain, WorkPart,
 };
-use crate::{envelope::Envelope, state::codec, time::Timestamp};
+use crate::{
+    envelope::Envelope, ids::EventId, state::codec, time::Timestamp, traffic::OperationPart,
+};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +34,17 @@ pub enum Command<'a> {
     ReportIssues(ReportIssues),
     ChangeIssue(ChangeIssue),
     RecordNotifications(RecordNotifications),
+    MarkPaused(MarkPaused),
+    HoldEvents(HoldEvents),
+    ReleaseEvents(ReleaseEvents),
+    RouteAgain(RouteAgain),
+    PlanOperation(PlanOperation),
+    CancelOperation(CancelOperation),
+    ReportPart(ReportPart),
+    OpenPart(OpenPart),
+    WorkPart(WorkPart),
+    ClosePart(ClosePart),
+    KeepBookmark(KeepBookmark),
 }
 
 /// What a proposer gets back.
@@ -50,6 +65,18 @@ pub enum Reply {
     Issue(IssueReply),
     /// What came of notifications is in.
     Notified,
+    /// Whether the pauses were decided from a catalog that is new enough.
+    Marked(bool),
+    /// Events that are held now and were not.
+    Held(u32),
+    /// Whether more of the connection is held.
+    Released(bool),
+    /// The events of a request that wait now and did not, or wait anew; none where the request is gone.
+    Routed(Option<Vec<EventId>>),
+    Operation(OperationReply),
+    /// The partition's part as it is now; none where there is none.
+    Part(Option<OperationPart>),
+    Bookmark(BookmarkReply),
 }
 
 /// A command that can't be read.

@@ -1,5 +1,6 @@
-//! The one place where an event's rows are written: the event, its due row and its place in the queue of its key. Whatever
-//! ends an event, or makes it go, does so here, and so lets the next one of its key have its turn.
+//! The one place where an event's rows are written: the event, the row by which it waits and its place in the queue of its
+//! key. Whatever ends an event, or makes it go, does so here, and so lets the next one of its key have its turn. Whatever
+//! makes it wait does so here too, and so holds it while its connection is paused.
 
 use super::{Context, Effect};
 use crate::{
@@ -8,14 +9,14 @@ use crate::{
         codec,
         keys::Queue,
         kv::{Kv, Read, Table},
-        tables::{self, TableError},
+        tables::{self, TableError, Waiting},
     },
     time::Timestamp,
-    traffic::{Event, EventStatus, Turn},
+    traffic::{Event, EventStatus, Trigger, Turn},
 };
 
-/// Writes an event that changed, or is new, with all that follows from it. One that may not be due before its turn gives
-/// up its due time until then.
+/// Writes an event that changed, or is new, with all that follows from it. One whose connection is paused is on hold; one
+/// that may not be due before its turn gives up its due time until then.
 pub(super) fn put(
     kv: &mut impl Kv,
     context: &Context<'_>,
@@ -28,24 +29,22 @@ pub(super) fn put(
         was.is_none_or(|was| was.status == event.status || was.status.may_become(event.status)),
         "{was:?} {event:?}"
     );
-    if let Some(due) = was.and_then(|was| tables::due_row(id, was)) {
-        kv.delete(Table::Due, &due.key());
+    if let Some(row) = was.and_then(|was| Waiting::of(id, was)) {
+        row.delete(kv);
     }
     if was.is_none() {
         line_up(kv, context, id, &event, effects)?;
     }
-    if let (Some(wanted_at), Some(turn)) = (event.due_at, event.turn)
+    if is_held(kv, context, &event)? {
+        event.status = EventStatus::Hold;
+    } else if let (Some(wanted_at), Some(turn)) = (event.due_at, event.turn)
         && waits(kv, id, &event)?
     {
         event.due_at = None;
         event.status = EventStatus::Queued;
         event.turn = Some(Turn { wanted_at, ..turn });
     }
-    if let Some(due) = tables::due_row(id, &event) {
-        kv.put(Table::Due, &due.key(), &[]);
-        super::wake(effects, event.destination_id, due.at);
-    }
-    kv.put(Table::Events, &id.key(), &codec::encode(&event));
+    write(kv, context, id, &event, effects)?;
     if event.status.is_ended() {
         leave(kv, context, id, &event, effects)?;
     }
@@ -60,11 +59,59 @@ pub(super) fn remove(
     event: &Event,
     effects: &mut Vec<Effect>,
 ) -> Result<(), TableError> {
-    if let Some(due) = tables::due_row(id, event) {
-        kv.delete(Table::Due, &due.key());
+    if let Some(row) = Waiting::of(id, event) {
+        row.delete(kv);
     }
+    keep_as_it_was(kv, context, id, event)?;
     kv.delete(Table::Events, &id.key());
     leave(kv, context, id, event, effects)
+}
+
+/// Writes an event and the row by which it waits.
+fn write(
+    kv: &mut impl Kv,
+    context: &Context<'_>,
+    id: EventId,
+    event: &Event,
+    effects: &mut Vec<Effect>,
+) -> Result<(), TableError> {
+    match Waiting::of(id, event) {
+        None => {}
+        Some(Waiting::Held(row)) => kv.put(Table::Index, &row.key(), &[]),
+        Some(Waiting::Due(row)) => {
+            kv.put(Table::Due, &row.key(), &[]);
+            super::wake(effects, event.destination_id, row.at);
+        }
+    }
+    keep_as_it_was(kv, context, id, event)?;
+    kv.put(Table::Events, &id.key(), &codec::encode(event));
+    Ok(())
+}
+
+/// Lets open bulk operations keep what they found. What is as young as this entry nobody has found.
+fn keep_as_it_was(
+    kv: &mut impl Kv,
+    context: &Context<'_>,
+    id: EventId,
+    event: &Event,
+) -> Result<(), TableError> {
+    if context.any_operation && event.created_at < context.now {
+        tables::keep_as_it_was(kv, id)?;
+    }
+    Ok(())
+}
+
+/// Whether an event that wants an attempt is held back. Who retries one by hand wants it delivered, paused or not.
+pub(super) fn is_held(
+    kv: &impl Read,
+    context: &Context<'_>,
+    event: &Event,
+) -> Result<bool, TableError> {
+    if !context.any_paused || event.due_at.is_none() || event.next_trigger == Trigger::Manual {
+        return Ok(false);
+    }
+    let paused = tables::paused(kv, event.connection_id)?;
+    Ok(paused.is_some_and(|paused| paused.holds()))
 }
 
 fn queue_of(event: &Event) -> Option<(Queue, Turn)> {
@@ -162,15 +209,12 @@ fn have_turn(
     {
         let due_at = turn.wanted_at.max(context.now);
         event.due_at = Some(due_at);
-        event.status = waiting_status(due_at, context.now);
+        event.status = match is_held(kv, context, &event)? {
+            true => EventStatus::Hold,
+            false => waiting_status(due_at, context.now),
+        };
         event.updated_at = context.now;
-        let due = tables::due_row(id, &event);
-        debug_assert!(due.is_some(), "{event:?}");
-        if let Some(due) = due {
-            kv.put(Table::Due, &due.key(), &[]);
-            super::wake(effects, event.destination_id, due_at);
-        }
-        kv.put(Table::Events, &id.key(), &codec::encode(&event));
+        write(kv, context, id, &event, effects)?;
     }
     Ok(())
 }

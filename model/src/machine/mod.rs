@@ -7,17 +7,24 @@ mod change_issue;
 mod command;
 mod configure;
 mod event_rows;
+mod hold_events;
 mod issue_rows;
+mod keep_bookmark;
+mod mark_paused;
+mod plan_operation;
 mod queued;
 mod record_attempts;
 mod record_notifications;
 mod record_runs;
+mod release_events;
 mod report_issues;
 mod retire_node;
 mod retry_event;
 mod retry_ignored;
+mod route_again;
 mod seen;
 mod tallies;
+mod work_operation;
 
 pub use accept_requests::{
     AcceptRequests, Accepted, Incoming, Keyed, KeyedEvent, Planned, PlannedIgnored, Unrouted,
@@ -28,16 +35,23 @@ pub use cancel_event::CancelEvent;
 pub use change_issue::{ChangeIssue, IssueReply};
 pub use command::{Command, CommandError, Reply, decode_reply};
 pub use configure::{Change, Configure, Refusal, item};
+pub use hold_events::HoldEvents;
 pub use issue_rows::IssueBounds;
+pub use keep_bookmark::{BookmarkChange, BookmarkReply, KeepBookmark};
+pub use mark_paused::MarkPaused;
+pub use plan_operation::{CancelOperation, OperationReply, PlanOperation, ReportPart};
 pub use record_attempts::{AttemptReport, FirstReport, Next, RecordAttempts, Recorded};
 pub use record_notifications::{NotificationTry, RecordNotifications};
 pub use record_runs::{RecordRuns, Run, RunEnd, RunReport};
+pub use release_events::ReleaseEvents;
 pub use report_issues::{Fact, IssueReport, ReportIssues};
 pub use retire_node::{RetireNode, is_retired};
 pub use retry_event::{EventReply, RetryEvent};
 pub use retry_ignored::RetryIgnored;
+pub use route_again::RouteAgain;
 pub use seen::Once;
 pub use tallies::KINDS_PER_CONNECTION;
+pub use work_operation::{Act, ClosePart, OpenPart, WorkPart};
 
 use crate::{
     ids::{DestinationId, GroupId},
@@ -94,6 +108,10 @@ struct Context<'a> {
     /// The time that the entry itself carries; payload keys are made of it.
     stamped: Timestamp,
     bodies: &'a [Bytes],
+    /// Whether any connection is paused here. Where none is, no event is asked for it.
+    any_paused: bool,
+    /// Whether open bulk operations want events kept as they found them.
+    any_operation: bool,
 }
 
 /// Applies one committed command. Total and deterministic: equal rows and entries give equal rows and replies on every node.
@@ -107,6 +125,8 @@ pub fn apply(kv: &mut impl Kv, entry: Entry<'_>) -> Result<Applied, TableError> 
         now: Timestamp(entry.at.0.max(before)),
         stamped: entry.at,
         bodies: entry.bodies,
+        any_paused: keys::read_u64(kv, keys::META_PAUSED)? > 0,
+        any_operation: keys::read_u64(kv, keys::META_OPERATIONS)? > 0,
     };
     if context.now.0 != before {
         keys::write_u64(kv, keys::META_NOW, context.now.0);
@@ -156,6 +176,38 @@ pub fn apply(kv: &mut impl Kv, entry: Entry<'_>) -> Result<Applied, TableError> 
         Ok(Command::RecordNotifications(command)) => {
             record_notifications::apply(kv, &command)?;
             Reply::Notified
+        }
+        Ok(Command::MarkPaused(command)) => {
+            Reply::Marked(mark_paused::apply(kv, &context, &command)?)
+        }
+        Ok(Command::HoldEvents(command)) => {
+            Reply::Held(hold_events::apply(kv, &context, &command, &mut effects)?)
+        }
+        Ok(Command::ReleaseEvents(command)) => {
+            Reply::Released(release_events::apply(kv, &context, command, &mut effects)?)
+        }
+        Ok(Command::RouteAgain(command)) => {
+            Reply::Routed(route_again::apply(kv, &context, &command, &mut effects)?)
+        }
+        Ok(Command::PlanOperation(command)) => {
+            Reply::Operation(plan_operation::plan(kv, &context, &command)?)
+        }
+        Ok(Command::CancelOperation(command)) => {
+            Reply::Operation(plan_operation::cancel(kv, &context, command)?)
+        }
+        Ok(Command::ReportPart(command)) => {
+            Reply::Operation(plan_operation::report(kv, &context, command)?)
+        }
+        Ok(Command::OpenPart(command)) => {
+            Reply::Part(Some(work_operation::open(kv, &context, command)?))
+        }
+        Ok(Command::WorkPart(command)) => {
+            let part = work_operation::work(kv, &context, &command, &mut effects)?;
+            Reply::Part(part)
+        }
+        Ok(Command::ClosePart(command)) => Reply::Part(work_operation::close(kv, command)?),
+        Ok(Command::KeepBookmark(command)) => {
+            Reply::Bookmark(keep_bookmark::apply(kv, &context, &command)?)
         }
         // A newer proposer's command: every node of this version answers the same and changes nothing.
         Err(_) => Reply::Malformed,

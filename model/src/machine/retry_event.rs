@@ -1,4 +1,5 @@
-//! Makes an event due now, by hand. One that waits for its turn is due once it has it; one that ended goes at once.
+//! Makes an event due now. One that waits for its turn is due once it has it; one that ended goes at once. By hand it goes
+//! whether its connection is paused or not.
 
 use super::{Context, Effect, event_rows};
 use crate::{
@@ -35,6 +36,24 @@ pub(super) fn apply(
     let Some(event) = tables::event(kv, command.event)? else {
         return Ok(EventReply::Gone);
     };
+    requeue(
+        kv,
+        context,
+        (command.event, &event),
+        command.trigger,
+        effects,
+    )?;
+    Ok(EventReply::Done)
+}
+
+/// Makes an event wait anew.
+pub(super) fn requeue(
+    kv: &mut impl Kv,
+    context: &Context<'_>,
+    (id, event): (EventId, &Event),
+    trigger: Trigger,
+    effects: &mut Vec<Effect>,
+) -> Result<(), TableError> {
     if event.status.is_ended() {
         // Retention must not run past an event that lives again.
         keys::write_u64(kv, keys::META_REOPENED_AT, context.index);
@@ -42,10 +61,10 @@ pub(super) fn apply(
     let queued = Event {
         status: EventStatus::Queued,
         due_at: Some(context.now),
-        next_trigger: command.trigger,
+        next_trigger: trigger,
         updated_at: context.now,
         ..event.clone()
     };
-    event_rows::put(kv, context, command.event, Some(&event), queued, effects)?;
-    Ok(EventReply::Done)
+    event_rows::put(kv, context, id, Some(event), queued, effects)?;
+    Ok(())
 }

@@ -1,14 +1,14 @@
 //! Makes an event of an ignored one again, by hand: under its id, due now.
 
-use super::{Context, Effect, EventReply, event_rows};
+use super::{Context, Effect, EventReply, Planned, event_rows};
 use crate::{
     ids::{DestinationId, EventId, SourceId},
     state::{
         keys,
-        kv::{Kv, Table},
+        kv::{Kv, Read, Table},
         tables::{self, TableError},
     },
-    traffic::{Event, EventStatus, Trigger},
+    traffic::{Event, StoredRequest, Trigger},
 };
 use serde::{Deserialize, Serialize};
 
@@ -43,19 +43,40 @@ pub(super) fn apply(
     request.ignored = request.ignored.saturating_sub(1);
     tables::put_request(kv, id.request(), &request);
     kv.delete(Table::Index, &keys::ignored(id));
-    // It may have been attempted before it was ignored: it goes on counting.
+    let planned = Planned {
+        connection: ignored.connection_id,
+        destination: command.destination,
+        due_at: context.now,
+    };
+    let of = (command.source, &request);
+    let event = event(kv, context, of, (id, planned, command.trigger))?;
+    event_rows::put(kv, context, id, None, event, effects)?;
+    // Retention must not run past an event that lives again.
+    keys::write_u64(kv, keys::META_REOPENED_AT, context.index);
+    Ok(EventReply::Done)
+}
+
+/// The event that is made of an ignored one, or of a connection that knew nothing of its request. It may have been
+/// attempted before it was ignored: it goes on counting.
+pub(super) fn event(
+    kv: &impl Read,
+    context: &Context<'_>,
+    (source_id, request): (SourceId, &StoredRequest),
+    (id, planned, next_trigger): (EventId, Planned, Trigger),
+) -> Result<Event, TableError> {
     let last = tables::last_attempt(kv, id)?;
     let attempt = last.as_ref().map(|(_, attempt)| attempt);
-    let event = Event {
-        connection_id: ignored.connection_id,
-        source_id: command.source,
-        destination_id: command.destination,
-        status: EventStatus::Queued,
+    Ok(Event {
+        connection_id: planned.connection,
+        source_id,
+        destination_id: planned.destination,
+        status: event_rows::waiting_status(planned.due_at, context.now),
         attempts: last.as_ref().map_or(0, |(id, _)| id.number),
-        created_at: context.now,
+        // Lists are in the order of ids, and an id is as old as its request.
+        created_at: request.ingested_at,
         updated_at: context.now,
-        due_at: Some(context.now),
-        next_trigger: command.trigger,
+        due_at: Some(planned.due_at),
+        next_trigger,
         last_attempt_at: attempt.map(|attempt| attempt.finished_at),
         successful_at: attempt
             .filter(|attempt| attempt.outcome.is_success())
@@ -64,9 +85,5 @@ pub(super) fn apply(
         error_code: attempt.and_then(|attempt| attempt.outcome.error_code),
         // It left its queue when it was ignored; those behind it have gone on.
         turn: None,
-    };
-    event_rows::put(kv, context, id, None, event, effects)?;
-    // Retention must not run past an event that lives again.
-    keys::write_u64(kv, keys::META_REOPENED_AT, context.index);
-    Ok(EventReply::Done)
+    })
 }

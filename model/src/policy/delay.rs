@@ -66,6 +66,7 @@ mod tests {
             destination_id: DestinationId(1),
             rules: rules.iter().cloned().map(Rule::Delay).collect(),
             disabled_at: None,
+            paused_at: None,
             created_at: NOW,
             updated_at: NOW,
         };

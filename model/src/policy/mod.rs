@@ -1,5 +1,6 @@
 //! Decisions about traffic.
 
+pub mod bulk;
 pub mod certificate;
 pub mod dedup;
 pub mod delay;
@@ -10,9 +11,11 @@ pub mod fields;
 pub mod filter;
 pub mod issues;
 pub mod outgoing;
+pub mod pause;
 pub mod placement;
 pub mod ports;
 pub mod receiver;
+pub mod reroute;
 pub mod retention;
 pub mod retry;
 pub mod route;

@@ -17,6 +17,14 @@
 //! | Index | 4, destination 16, fingerprint 16, log index u64, place u32 | event 16: it waits for its turn |
 //! | Index | 5, event 16, log index u64, place 1 | `Execution` |
 //! | Index | 6, transformation 16, event 16, log index u64, place 1 | empty: an execution of it |
+//! | Index | 8, 1, connection 16 | `Paused`: the connection is paused here, or its held events are on their way out |
+//! | Index | 8, 2, connection 16, due ms u64, event 16 | empty: a held event |
+//! | Index | 9, 1, operation 16 | `Operation`: a bulk operation (control group) |
+//! | Index | 9, 2, operation 16 | `Part`: how far the partition has come with it |
+//! | Index | 9, 3, operation 16, event 16 | `Event` as the operation found it, since it has changed; empty: it was not there |
+//! | Index | 9, 4, event 16, number u16 | operation 16: the bulk operation that asked for this attempt |
+//! | Index | 9, 5, bookmark 16 | `Bookmark` (control group) |
+//! | Index | 9, 6, bookmark 16 | the body of its request (control group) |
 //! | Index | 10, 1, issue key | `Tally`: what the partition has seen of a trouble |
 //! | Index | 10, 2, mark 10 | `IssueKey`: where a tally last changed |
 //! | Index | 10, 3, connection 16 | u64 big-endian: when it last delivered, in ms |
@@ -36,8 +44,8 @@ use super::kv::{Kv, KvError, Read, Table};
 use crate::{
     fingerprint::Fingerprint,
     ids::{
-        ConnectionId, DestinationId, EventId, ExecutionId, GroupId, IssueId, NotificationId,
-        RequestId, SourceId, TransformationId,
+        AttemptId, BookmarkId, ConnectionId, DestinationId, EventId, ExecutionId, GroupId, IssueId,
+        NotificationId, OperationId, RequestId, SourceId, TransformationId,
     },
     time::Timestamp,
     traffic::{Event, IssueKey, IssueType, Mark, Trigger, Turn},
@@ -55,6 +63,14 @@ pub const META_QUEUES_COUNTED: &[u8] = b"queues_counted";
 pub const META_REOPENED_AT: &[u8] = b"reopened_at";
 /// No fingerprint that expired before this time is left.
 pub const META_SEEN_FROM: &[u8] = b"seen_from";
+/// How many connections are paused here. Zero spares every look for one.
+pub const META_PAUSED: &[u8] = b"paused";
+/// The catalog's version that the last change of pauses was decided from.
+pub const META_PAUSED_VERSION: &[u8] = b"paused_version";
+/// How many open bulk operations want events kept as they found them. Zero spares every look for one.
+pub const META_OPERATIONS: &[u8] = b"operations";
+/// How many bookmarks there are.
+pub const META_BOOKMARKS: &[u8] = b"bookmarks";
 
 const DEDUP_SEEN: u8 = 1;
 const DEDUP_EXPIRY: u8 = 2;
@@ -64,6 +80,16 @@ const INDEX_TURN: u8 = 3;
 const INDEX_WAITING: u8 = 4;
 const INDEX_EXECUTION: u8 = 5;
 const INDEX_EXECUTED: u8 = 6;
+const INDEX_PAUSE: u8 = 8;
+const PAUSE_MARK: u8 = 1;
+const PAUSE_HELD: u8 = 2;
+const INDEX_REPLAY: u8 = 9;
+const REPLAY_OPERATION: u8 = 1;
+const REPLAY_PART: u8 = 2;
+const REPLAY_AS_IT_WAS: u8 = 3;
+const REPLAY_ATTEMPT: u8 = 4;
+const REPLAY_BOOKMARK: u8 = 5;
+const REPLAY_BODY: u8 = 6;
 const INDEX_TALLY: u8 = 10;
 const INDEX_ISSUE: u8 = 11;
 const INDEX_NOTIFICATION: u8 = 12;
@@ -146,6 +172,142 @@ impl Due {
         let to = [prefix.as_slice(), &[u8::MAX; Self::LEN]].concat();
         (from, to)
     }
+}
+
+/// Where it is kept that a connection is paused.
+#[must_use]
+pub fn paused(connection: ConnectionId) -> [u8; 18] {
+    let mut key = [0; 18];
+    key[..2].copy_from_slice(&[INDEX_PAUSE, PAUSE_MARK]);
+    key[2..].copy_from_slice(&connection.key());
+    key
+}
+
+/// The connection of a key that [`paused`] made.
+#[must_use]
+pub fn paused_connection(key: &[u8]) -> Option<ConnectionId> {
+    ConnectionId::from_key(key.get(2..)?)
+}
+
+/// All connections that are paused or still release: `[from, to)`.
+pub const PAUSED_ALL: ([u8; 2], [u8; 2]) = ([INDEX_PAUSE, PAUSE_MARK], [INDEX_PAUSE, PAUSE_HELD]);
+
+/// A row of the held ones: this event waits for its connection, and was due at `due_at`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Held {
+    pub connection: ConnectionId,
+    pub due_at: Timestamp,
+    pub event: EventId,
+}
+
+impl Held {
+    pub const LEN: usize = 42;
+    /// All held events, whatever the connection: `[from, to)`.
+    pub const ALL: ([u8; 2], [u8; 2]) = ([INDEX_PAUSE, PAUSE_HELD], [INDEX_PAUSE, PAUSE_HELD + 1]);
+
+    #[must_use]
+    pub fn key(&self) -> [u8; Self::LEN] {
+        let mut key = [0; Self::LEN];
+        key[..2].copy_from_slice(&[INDEX_PAUSE, PAUSE_HELD]);
+        key[2..18].copy_from_slice(&self.connection.key());
+        key[18..26].copy_from_slice(&self.due_at.0.to_be_bytes());
+        key[26..].copy_from_slice(&self.event.key());
+        key
+    }
+
+    #[must_use]
+    pub fn from_key(key: &[u8]) -> Option<Self> {
+        let key: &[u8; Self::LEN] = key.try_into().ok()?;
+        Some(Self {
+            connection: ConnectionId::from_key(&key[2..18])?,
+            due_at: Timestamp(u64::from_be_bytes(key[18..26].try_into().ok()?)),
+            event: EventId::from_key(&key[26..])?,
+        })
+    }
+
+    /// The keys of one connection's held events: `[from, to)`.
+    #[must_use]
+    pub fn of(connection: ConnectionId) -> (Vec<u8>, Vec<u8>) {
+        let prefix = [[INDEX_PAUSE, PAUSE_HELD].as_slice(), &connection.key()].concat();
+        let to = [prefix.as_slice(), &[u8::MAX; Self::LEN]].concat();
+        (prefix, to)
+    }
+}
+
+fn replay(tag: u8, id: [u8; 16]) -> [u8; 18] {
+    let mut key = [0; 18];
+    key[..2].copy_from_slice(&[INDEX_REPLAY, tag]);
+    key[2..].copy_from_slice(&id);
+    key
+}
+
+/// Where the control group keeps a bulk operation.
+#[must_use]
+pub fn operation(id: OperationId) -> [u8; 18] {
+    replay(REPLAY_OPERATION, id.key())
+}
+
+/// All bulk operations: `[from, to)`.
+pub const OPERATIONS_ALL: ([u8; 2], [u8; 2]) = (
+    [INDEX_REPLAY, REPLAY_OPERATION],
+    [INDEX_REPLAY, REPLAY_OPERATION + 1],
+);
+
+/// The id of a key that [`operation`] or [`part`] made.
+#[must_use]
+pub fn operation_id(key: &[u8]) -> Option<OperationId> {
+    OperationId::from_key(key.get(2..)?)
+}
+
+/// Where a partition keeps how far it has come with a bulk operation.
+#[must_use]
+pub fn part(id: OperationId) -> [u8; 18] {
+    replay(REPLAY_PART, id.key())
+}
+
+/// All parts: `[from, to)`.
+pub const PARTS_ALL: ([u8; 2], [u8; 2]) =
+    ([INDEX_REPLAY, REPLAY_PART], [INDEX_REPLAY, REPLAY_PART + 1]);
+
+/// Where an event is kept as a bulk operation found it.
+#[must_use]
+pub fn as_it_was(id: OperationId, event: EventId) -> [u8; 34] {
+    let mut key = [0; 34];
+    key[..18].copy_from_slice(&replay(REPLAY_AS_IT_WAS, id.key()));
+    key[18..].copy_from_slice(&event.key());
+    key
+}
+
+/// Where it is kept which bulk operation asked for an attempt.
+#[must_use]
+pub fn bulk_attempt(attempt: AttemptId) -> [u8; 20] {
+    let mut key = [0; 20];
+    key[..2].copy_from_slice(&[INDEX_REPLAY, REPLAY_ATTEMPT]);
+    key[2..].copy_from_slice(&attempt.key());
+    key
+}
+
+#[must_use]
+pub fn bookmark(id: BookmarkId) -> [u8; 18] {
+    replay(REPLAY_BOOKMARK, id.key())
+}
+
+/// The id of a key that [`bookmark`] made.
+#[must_use]
+pub fn bookmark_id(key: &[u8]) -> Option<BookmarkId> {
+    BookmarkId::from_key(key.get(2..)?)
+}
+
+/// All bookmarks: `[from, to)`.
+pub const BOOKMARKS_ALL: ([u8; 2], [u8; 2]) = (
+    [INDEX_REPLAY, REPLAY_BOOKMARK],
+    [INDEX_REPLAY, REPLAY_BOOKMARK + 1],
+);
+
+/// Where the body of a bookmark's request is kept.
+#[must_use]
+pub fn bookmark_body(id: BookmarkId) -> [u8; 18] {
+    replay(REPLAY_BODY, id.key())
 }
 
 #[must_use]
@@ -588,6 +750,19 @@ mod tests {
             let due = |at| Due { destination: DestinationId(d), class, at: Timestamp(at), event: EventId(e) };
             prop_assert_eq!(Due::from_key(&due(a).key()), Some(due(a)));
             prop_assert_eq!(a.cmp(&b), due(a).key().cmp(&due(b).key()));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_held_key_reads_back_and_lies_within_its_connection(c: u128, e: u128, a: u64, b: u64) {
+            let held = |at| Held { connection: ConnectionId(c), due_at: Timestamp(at), event: EventId(e) };
+            prop_assert_eq!(Held::from_key(&held(a).key()), Some(held(a)));
+            prop_assert_eq!(a.cmp(&b), held(a).key().cmp(&held(b).key()));
+            let (from, to) = Held::of(ConnectionId(c));
+            prop_assert!(from.as_slice() <= held(a).key().as_slice() && held(a).key().as_slice() < to.as_slice());
+            let (from, to) = Held::ALL;
+            prop_assert!(from.as_slice() <= held(a).key().as_slice() && held(a).key().as_slice() < to.as_slice());
         }
     }
 

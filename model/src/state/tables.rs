@@ -1,15 +1,27 @@
 //! Typed rows over the waist.
 
+mod pauses;
+mod replays;
+
+pub use pauses::{paused, pauses};
+pub(crate) use replays::keep_as_it_was;
+pub use replays::{
+    Found, as_it_was, bookmark, bookmark_body, bookmarks, has_event_of_operation, is_of_operation,
+    operation, operation_of, operations, part, parts,
+};
+
 use super::{
     codec::{self, CodecError, Stored},
-    keys::{self, Due, DueClass, Queue},
+    keys::{self, Due, DueClass, Held, Queue},
     kv::{Kv, KvError, Read, Row, Table},
 };
 use crate::{
     fingerprint::Fingerprint,
     ids::{AttemptId, DestinationId, EventId, ExecutionId, RequestId},
     time::Timestamp,
-    traffic::{Attempt, Event, Execution, Ignored, Seen, StoredRequest, TransformationUse},
+    traffic::{
+        Attempt, Event, EventStatus, Execution, Ignored, Seen, StoredRequest, TransformationUse,
+    },
 };
 
 /// A row could not be read, or is damaged. Nothing may be decided from it.
@@ -330,7 +342,8 @@ pub fn turn(kv: &impl Read, queue: Queue) -> Result<Option<EventId>, KvError> {
 /// Rows read at a time where all of a table are looked at.
 const PAGE: usize = 1_000;
 
-/// When the oldest event was minted that still wants an attempt, now or when its turn comes. Reads all of them.
+/// When the oldest event was minted that still wants an attempt: now, when its turn comes, or when its connection is
+/// unpaused. Reads all of them.
 ///
 /// # Errors
 /// When the store can't be read.
@@ -342,7 +355,12 @@ pub fn oldest_open(kv: &impl Read) -> Result<Option<Timestamp>, KvError> {
     let waiting = oldest(kv, Table::Index, (&from, &to), |(_, event)| {
         EventId::from_key(event)
     })?;
-    Ok(due.into_iter().chain(waiting).min().map(EventId::minted_at))
+    let (from, to) = Held::ALL;
+    let held = oldest(kv, Table::Index, (&from, &to), |(key, _)| {
+        Some(Held::from_key(key)?.event)
+    })?;
+    let open = due.into_iter().chain(waiting).chain(held);
+    Ok(open.min().map(EventId::minted_at))
 }
 
 fn oldest(
@@ -370,20 +388,44 @@ pub(crate) fn put_request(kv: &mut impl Kv, id: RequestId, request: &StoredReque
     kv.put(Table::Requests, &id.key(), &codec::encode(request));
 }
 
-pub(crate) fn due_row(id: EventId, event: &Event) -> Option<Due> {
-    Some(Due {
-        destination: event.destination_id,
-        class: DueClass::of(event.next_trigger),
-        at: event.due_at?,
-        event: id,
-    })
+/// The row by which an event waits.
+pub(crate) enum Waiting {
+    Due(Due),
+    Held(Held),
+}
+
+impl Waiting {
+    /// None: it waits for nothing, or for its turn.
+    pub(crate) fn of(id: EventId, event: &Event) -> Option<Self> {
+        let at = event.due_at?;
+        Some(match event.status {
+            EventStatus::Hold => Self::Held(Held {
+                connection: event.connection_id,
+                due_at: at,
+                event: id,
+            }),
+            _ => Self::Due(Due {
+                destination: event.destination_id,
+                class: DueClass::of(event.next_trigger),
+                at,
+                event: id,
+            }),
+        })
+    }
+
+    pub(crate) fn delete(&self, kv: &mut impl Kv) {
+        match self {
+            Self::Due(row) => kv.delete(Table::Due, &row.key()),
+            Self::Held(row) => kv.delete(Table::Index, &row.key()),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        ids::{GroupId, RequestId},
+        ids::{ConnectionId, GroupId, RequestId},
         state::{kv::Kv, memory::Memory},
         traffic::Turn,
     };
@@ -424,5 +466,14 @@ mod tests {
             kv.put(Table::Index, &queue.waiting(&turn), &waiting.key());
         }
         assert_eq!(oldest(&kv), Some(Timestamp(900_000 - many + 1)));
+        for n in 0..many {
+            let held = Held {
+                connection: ConnectionId(1),
+                due_at: Timestamp(n),
+                event: event(800_000 - n),
+            };
+            kv.put(Table::Index, &held.key(), &[]);
+        }
+        assert_eq!(oldest(&kv), Some(Timestamp(800_000 - many + 1)));
     }
 }

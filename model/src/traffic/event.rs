@@ -37,7 +37,7 @@ impl EventStatus {
         use EventStatus::{Cancelled, Failed, Hold, Queued, Scheduled, Successful};
         match self {
             Scheduled | Queued | Hold => true,
-            Failed | Successful | Cancelled => matches!(next, Queued | Successful | Failed),
+            Failed | Successful | Cancelled => matches!(next, Queued | Hold | Successful | Failed),
         }
     }
 }
@@ -53,7 +53,8 @@ pub struct Event {
     pub attempts: u16,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
-    /// When it is next due; its row in the due table has this time. None: it has no row there.
+    /// When it is next due; its row in the due table has this time, or among the held ones while it is on HOLD. None:
+    /// it has no such row.
     pub due_at: Option<Timestamp>,
     /// What the next attempt will be called.
     pub next_trigger: Trigger,

@@ -35,6 +35,7 @@ fn connection(id: u128, rules: Vec<Rule>) -> Connection {
         destination_id: DestinationId(id + 1_000_000),
         rules,
         disabled_at: None,
+        paused_at: None,
         created_at: NOW,
         updated_at: NOW,
     }

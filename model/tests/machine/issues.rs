@@ -324,6 +324,7 @@ fn things() -> [Item; 4] {
             destination_id: DESTINATION,
             rules: vec![],
             disabled_at: None,
+            paused_at: None,
             created_at: NOW,
             updated_at: NOW,
         }),

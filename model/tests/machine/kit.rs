@@ -5,14 +5,17 @@ use bytes::Bytes;
 use model::{
     envelope::Envelope,
     fingerprint::{Fingerprint, Scope},
-    ids::{AttemptId, ConnectionId, DestinationId, EventId, GroupId, RequestId, SourceId},
+    ids::{
+        AttemptId, ConnectionId, DestinationId, EventId, GroupId, OperationId, RequestId, SourceId,
+    },
     machine::{
-        self, AcceptRequests, AdvanceRetention, Applied, AttemptReport, CancelEvent, Change,
-        Command, Configure, Entry, Incoming, Keyed, KeyedEvent, Next, Once, Planned, RecordRuns,
-        Reply, RetryEvent, Unrouted, Verdict, decode_reply,
+        self, AcceptRequests, Act, AdvanceRetention, Applied, AttemptReport, CancelEvent, Change,
+        ClosePart, Command, Configure, Entry, HoldEvents, Incoming, Keyed, KeyedEvent, MarkPaused,
+        Next, Once, OpenPart, Planned, RecordRuns, ReleaseEvents, Reply, RetryEvent, Unrouted,
+        Verdict, WorkPart, decode_reply,
     },
     state::{
-        keys::Due,
+        keys::{Due, Held},
         kv::{Read, Table},
         memory::Memory,
         tables,
@@ -26,6 +29,8 @@ use model::{
 
 pub(crate) const GROUP: GroupId = GroupId(1);
 pub(crate) const SOURCE: SourceId = SourceId(1);
+/// Whose event each accepted request has.
+pub(crate) const CONNECTION: ConnectionId = ConnectionId(1);
 pub(crate) const DESTINATION: DestinationId = DestinationId(9);
 pub(crate) const HOUR_MS: u64 = 3_600_000;
 /// The start of an hour.
@@ -99,6 +104,15 @@ impl World {
             .collect()
     }
 
+    pub(crate) fn held(&self) -> Vec<Held> {
+        let (from, to) = Held::ALL;
+        let rows = self.rows.scan(Table::Index, &from, &to, usize::MAX);
+        let rows = rows.expect("readable");
+        rows.iter()
+            .filter_map(|(key, _)| Held::from_key(key))
+            .collect()
+    }
+
     pub(crate) fn attempts(&self, id: EventId) -> Vec<AttemptId> {
         let rows = tables::attempts_of(&self.rows, id).expect("readable");
         rows.into_iter().map(|(id, _)| id).collect()
@@ -135,7 +149,7 @@ pub(crate) fn incoming(id: RequestId, verdict: Verdict) -> Incoming<'static> {
 
 /// One event to [`DESTINATION`] and one that a disabled connection ignored.
 pub(crate) fn accepted(due_at: Timestamp) -> Verdict {
-    Verdict::Keyed(routed(&[(1, DESTINATION)], due_at))
+    Verdict::Keyed(routed(&[(CONNECTION.0, DESTINATION)], due_at))
 }
 
 /// Events over these connections, and one that the connection 1000 ignored.
@@ -219,6 +233,59 @@ pub(crate) fn retry(event: EventId) -> Command<'static> {
 
 pub(crate) fn cancel(event: EventId) -> Command<'static> {
     Command::CancelEvent(CancelEvent { event })
+}
+
+/// Opens a part over events of all ids.
+pub(crate) fn open(operation: OperationId) -> Command<'static> {
+    Command::OpenPart(OpenPart {
+        operation,
+        remembers: true,
+        from: 0,
+        to: u128::MAX,
+    })
+}
+
+pub(crate) fn work(operation: OperationId, page: u32, next: u128, acts: Vec<Act>) -> WorkPart {
+    WorkPart {
+        operation,
+        page,
+        next,
+        acts,
+        unable: 0,
+        last: false,
+    }
+}
+
+pub(crate) fn close(operation: OperationId, forget: bool) -> Command<'static> {
+    Command::ClosePart(ClosePart { operation, forget })
+}
+
+pub(crate) fn pause(version: u64) -> Command<'static> {
+    Command::MarkPaused(MarkPaused {
+        version,
+        pause: vec![CONNECTION],
+        unpause: vec![],
+    })
+}
+
+pub(crate) fn unpause(version: u64) -> Command<'static> {
+    Command::MarkPaused(MarkPaused {
+        version,
+        pause: vec![],
+        unpause: vec![CONNECTION],
+    })
+}
+
+pub(crate) fn hold(events: Vec<EventId>, swept: Option<u64>) -> Command<'static> {
+    let swept = swept.map(|index| (CONNECTION, index)).into_iter().collect();
+    Command::HoldEvents(HoldEvents { events, swept })
+}
+
+pub(crate) fn release(limit: u16) -> Command<'static> {
+    Command::ReleaseEvents(ReleaseEvents {
+        connection: CONNECTION,
+        limit,
+    })
 }
 
 pub(crate) fn forget(before: Timestamp, seen_index: u64) -> Command<'static> {

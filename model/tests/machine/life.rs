@@ -1,6 +1,9 @@
 //! Random lives: whatever is done to events in whatever order, the rows agree with each other and nothing is lost.
 
-use crate::kit::{DESTINATION, HOUR_MS, NOW, World, cancel, forget, record, request, retry};
+use crate::kit::{
+    DESTINATION, HOUR_MS, NOW, World, cancel, forget, hold, pause, record, release, request, retry,
+    unpause,
+};
 use crate::reshaping::{ignored, ignores, record_runs, retry_ignored};
 use model::{
     ids::{EventId, RequestId, TransformationId},
@@ -21,6 +24,11 @@ enum Deed {
     /// Its transformation came to nothing: which event, and whether somebody dealt with it meanwhile.
     Ignore(usize, bool),
     RetryIgnored(usize),
+    Pause,
+    Unpause,
+    /// A page of the sweep: what it takes for a waiting event may have moved since.
+    Hold(usize),
+    Release(u16),
     Forget,
 }
 
@@ -32,6 +40,10 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
         2 => (0usize..6).prop_map(Deed::Cancel),
         2 => (0usize..6, any::<bool>()).prop_map(|(e, stale)| Deed::Ignore(e, stale)),
         2 => (0usize..12).prop_map(Deed::RetryIgnored),
+        1 => Just(Deed::Pause),
+        1 => Just(Deed::Unpause),
+        2 => (0usize..6).prop_map(Deed::Hold),
+        2 => (1u16..3).prop_map(Deed::Release),
         1 => Just(Deed::Forget),
     ];
     prop::collection::vec(deed, 1..60)
@@ -64,6 +76,7 @@ fn rows_agree(world: &World) {
     nothing_is_between_the_tables(world);
     let events = events(world);
     let due = world.due();
+    let held = world.held();
     for (id, event) in &events {
         let rows: Vec<_> = due.iter().filter(|due| due.event == *id).collect();
         let expected = usize::from(!event.status.is_ended() && event.status != EventStatus::Hold);
@@ -72,12 +85,22 @@ fn rows_agree(world: &World) {
             assert_eq!(Some(row.at), event.due_at);
             assert_eq!(row.destination, event.destination_id);
         }
+        let rows: Vec<_> = held.iter().filter(|held| held.event == *id).collect();
+        let expected = usize::from(event.status == EventStatus::Hold);
+        assert_eq!(rows.len(), expected, "{id} is {:?}", event.status);
+        for row in rows {
+            assert_eq!(Some(row.due_at), event.due_at);
+            assert_eq!(row.connection, event.connection_id);
+        }
         let numbers: Vec<u16> = world
             .attempts(*id)
             .iter()
             .map(|attempt| attempt.number)
             .collect();
         assert_eq!(numbers, (1..=event.attempts).collect::<Vec<_>>());
+    }
+    for row in held {
+        assert!(events.contains_key(&row.event), "{row:?} has no event");
     }
     for row in due {
         assert!(events.contains_key(&row.event), "{row:?} has no event");
@@ -144,6 +167,10 @@ proptest! {
                         prop_assert!(events(&world).contains_key(&id));
                     }
                 }
+                Deed::Pause => { world.apply(now, &pause(world.index)); }
+                Deed::Unpause => { world.apply(now, &unpause(world.index)); }
+                Deed::Hold(n) => { world.apply(now, &hold(pick(n).into_iter().collect(), None)); }
+                Deed::Release(limit) => { world.apply(now, &release(limit)); }
                 // Its proposer has looked: it proposes only when everything has ended.
                 Deed::Forget => if before.values().all(|event| event.status.is_ended()) {
                     let (reply, _) = world.apply(now, &forget(NOW, world.index));

@@ -140,6 +140,16 @@ fn a_scheduled_event_retried_by_hand_leaves_no_second_due_row() {
 }
 
 #[test]
+fn a_success_by_hand_ends_the_automatic_retries() {
+    let mut world = World::default();
+    let event = world.accepted(request(NOW, 1));
+    world.record(event, 1, Next::RetryAt(NOW.plus_ms(600_000)));
+    world.apply(NOW, &retry(event));
+    assert_eq!(world.record(event, 2, Next::Delivered), counted(Successful));
+    assert_eq!((world.due(), world.event(event).due_at), (vec![], None));
+}
+
+#[test]
 fn what_ended_stays_ended_whatever_a_stray_report_says() {
     let mut world = World::default();
     let event = world.accepted(request(NOW, 1));

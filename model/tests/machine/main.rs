@@ -1,6 +1,8 @@
 //! The replicated machine, told in stories and tried with random lives.
 
 mod accepting;
+mod bookmarking;
+mod bulk;
 mod configuring;
 mod counting;
 mod duplicates;
@@ -10,5 +12,8 @@ mod letting_go;
 mod life;
 mod lifecycle;
 mod malformed;
+mod operations;
+mod pausing;
+mod rerouting;
 mod reshaping;
 mod turns;

@@ -22,7 +22,7 @@ fn a_command_of_another_version_is_answered_and_changes_nothing() {
 
 proptest! {
     #[test]
-    fn no_head_makes_the_machine_panic(kind in 0u8..9, tail: Vec<u8>, at: u64) {
+    fn no_head_makes_the_machine_panic(kind in 0u8..23, tail: Vec<u8>, at: u64) {
         let head = [vec![1, kind], tail].concat();
         let entry = Entry { group: GROUP, index: 1, at: Timestamp(at), head: &head, bodies: &[] };
         prop_assert!(machine::apply(&mut Memory::default(), entry).is_ok());

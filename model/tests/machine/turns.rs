@@ -2,8 +2,8 @@
 //! is forgotten, and nobody else waits for them.
 
 use crate::kit::{
-    DESTINATION, HOUR_MS, NOW, World, accept, cancel, fingerprint, forget, incoming, of_traffic,
-    record, request, retry, routed,
+    DESTINATION, HOUR_MS, NOW, World, accept, cancel, fingerprint, forget, hold, incoming,
+    of_traffic, pause, record, release, request, retry, routed, unpause,
 };
 use crate::reshaping::{ignores, record_runs};
 use model::{
@@ -17,7 +17,7 @@ use model::{
     time::Timestamp,
     traffic::{
         Event,
-        EventStatus::{Cancelled, Queued, Scheduled},
+        EventStatus::{Cancelled, Hold, Queued, Scheduled},
         Trigger,
     },
 };
@@ -242,6 +242,50 @@ fn retention_waits_for_those_that_wait_for_their_turn() {
     assert_eq!(reply, Reply::Retention(true));
 }
 
+#[test]
+fn a_paused_one_keeps_its_turn_and_those_behind_it_their_places() {
+    let mut world = World::default();
+    let both = [DESTINATION, DESTINATION];
+    // One key: two events of the first request, over the connection that is paused and over another.
+    world.apply(NOW, &ordered(1, 7, &both, NOW));
+    let [a, other] = [1, 2].map(|ordinal| request(NOW, 1).event(ordinal));
+    let b = post(&mut world, 2, 7);
+    world.apply(NOW, &pause(1));
+    world.apply(NOW, &hold(vec![a, other, b], None));
+    assert_eq!(
+        [a, other, b].map(|id| world.status(id)),
+        [Hold, Queued, Hold]
+    );
+    assert_eq!(due(&world), [], "the other one waits for its turn");
+    let c = post(&mut world, 3, 7);
+    assert_eq!(world.status(c), Hold);
+    let later = NOW.plus_ms(60_000);
+    world.apply(later, &unpause(2));
+    world.apply(later, &release(9));
+    assert_eq!((world.held().len(), due(&world)), (0, vec![a]));
+    for event in [a, other, b, c] {
+        assert_eq!(due(&world), [event]);
+        world.record(event, 1, Next::Delivered);
+    }
+}
+
+#[test]
+fn one_that_has_its_turn_while_its_connection_is_paused_is_held() {
+    let mut world = World::default();
+    let [a, b, c] = [1, 2, 3].map(|n| post(&mut world, n, 7));
+    world.apply(NOW, &pause(1));
+    // It was in flight when the pause began, and no sweep has come by yet.
+    let (_, applied) = world.apply(NOW, &record(a, 1, Next::Delivered));
+    assert_eq!((applied.effects, due(&world)), (vec![], vec![]));
+    assert_eq!((world.status(b), world.status(c)), (Hold, Queued));
+    // Who cancels it hands the pause on, and nobody hangs behind it.
+    world.apply(NOW, &cancel(b));
+    assert_eq!(world.status(c), Hold);
+    world.apply(NOW, &unpause(2));
+    world.apply(NOW, &release(9));
+    assert_eq!(due(&world), [c]);
+}
+
 #[derive(Clone, Debug)]
 enum Deed {
     /// A key, the destinations (a bit each), and how long until it is due.
@@ -252,6 +296,12 @@ enum Deed {
     Cancel(usize),
     /// A due one comes to nothing where it would have been sent.
     Ignore(usize),
+    /// The first connection is paused, and unpaused.
+    Pause,
+    Unpause,
+    /// A page of the sweep.
+    Hold(usize),
+    Release(u16),
 }
 
 fn deeds() -> impl Strategy<Value = Vec<Deed>> {
@@ -261,6 +311,10 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
         1 => (0usize..24).prop_map(Deed::Retry),
         2 => (0usize..24).prop_map(Deed::Cancel),
         1 => (0usize..24).prop_map(Deed::Ignore),
+        1 => Just(Deed::Pause),
+        1 => Just(Deed::Unpause),
+        2 => (0usize..24).prop_map(Deed::Hold),
+        2 => (1u16..4).prop_map(Deed::Release),
     ];
     prop::collection::vec(deed, 1..80)
 }
@@ -370,15 +424,24 @@ impl Watched {
             prop_assert_eq!(turn, live.first().map(|(id, _)| *id), "whose turn it is");
             turns += usize::from(turn.is_some());
             for (place, (id, event)) in live.iter().enumerate() {
-                prop_assert_eq!(due.contains(id), place == 0, "{} at {}", id, place);
-                prop_assert_eq!(event.due_at.is_some(), place == 0);
+                let is_held = event.status == Hold;
+                let is_due = place == 0 && !is_held;
+                prop_assert_eq!(due.contains(id), is_due, "{} at {}", id, place);
+                prop_assert_eq!(event.due_at.is_some(), is_due || is_held);
             }
             waiting += live.len().saturating_sub(1);
             // Those that are out of it are due if they were reopened.
             for (id, event) in queue.iter().filter(|(id, _)| self.ended.contains(id)) {
-                prop_assert_eq!(due.contains(id), !event.status.is_ended());
+                let waits = !event.status.is_ended() && event.status != Hold;
+                prop_assert_eq!(due.contains(id), waits);
             }
         }
+        let mut held: Vec<EventId> = self.world.held().iter().map(|held| held.event).collect();
+        held.sort_unstable();
+        let on_hold = |id: &EventId| self.world.status(*id) == Hold;
+        let mut expected: Vec<EventId> = self.events.iter().copied().filter(on_hold).collect();
+        expected.sort_unstable();
+        prop_assert_eq!(held, expected);
         let (from, to) = keys::WAITING_ALL;
         let rows = self
             .world
@@ -415,9 +478,21 @@ proptest! {
                     watched.by_hand.insert(id);
                     watched.apply(now, &cancel(id));
                 },
+                Deed::Pause => watched.apply(now, &pause(watched.world.index)),
+                Deed::Unpause => watched.apply(now, &unpause(watched.world.index)),
+                Deed::Hold(n) => {
+                    let page = watched.events.get(n).copied().into_iter().collect();
+                    watched.apply(now, &hold(page, None));
+                }
+                Deed::Release(limit) => watched.apply(now, &release(limit)),
             }
             watched.check()?;
         }
+        watched.apply(now, &unpause(watched.world.index));
+        while watched.world.apply(now, &release(3)).0 == Reply::Released(true) {
+            watched.check()?;
+        }
+        prop_assert_eq!(watched.world.held(), []);
         // Nothing hangs: as long as something is left something is due.
         while !watched.world.due().is_empty() {
             now = now.plus_ms(10_000);

@@ -52,6 +52,8 @@ fn every_promise_holds_through_crashes_cuts_and_failovers() {
         total.ignored += one.ignored;
         total.revived += one.revived;
         total.pinned += one.pinned;
+        total.held += one.held;
+        total.released += one.released;
     }
     println!("{total:?}");
     // A fault that never fired has shown nothing.
@@ -68,6 +70,8 @@ fn every_promise_holds_through_crashes_cuts_and_failovers() {
         ("ignored events", total.ignored),
         ("events that live again", total.revived),
         ("retries with their version", total.pinned),
+        ("held events", total.held),
+        ("releases", total.released),
     ] {
         assert!(count > 0, "no {what} in the whole run");
     }

@@ -14,6 +14,8 @@ pub(crate) enum Purpose {
     Record(Vec<EventId>),
     /// A retry or a cancellation by hand; its operator looks again rather than insisting.
     ByHand,
+    /// A step of holding or releasing: looked for again after a while.
+    Pause,
 }
 
 #[derive(Clone, Debug)]

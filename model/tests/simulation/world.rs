@@ -3,6 +3,7 @@
 mod consensus;
 mod deliveries;
 mod pacing;
+mod pauses;
 mod reshaping;
 mod senders;
 
@@ -15,6 +16,7 @@ use crate::node::Node;
 use crate::receiver::Temper;
 use crate::reshaped;
 use bytes::Bytes;
+use model::catalog::Catalog;
 use model::delivery::{Input, Reply, Statement};
 use model::ids::{DestinationId, EventId, GroupId, RequestId};
 use model::machine::RunReport;
@@ -28,6 +30,8 @@ const DESTINATIONS: u128 = 4;
 const REQUESTS: usize = 24;
 /// Retries and cancellations by hand.
 const OPERATIONS: usize = 8;
+/// Pauses and unpausings of a connection.
+const TOGGLES: usize = 4;
 /// When the run begins; far from zero, so that skewed clocks stay positive.
 const START: u64 = 1_700_000_000_000;
 /// When everything is mended.
@@ -36,6 +40,7 @@ const HEAL: u64 = START + 12_000;
 /// answers and some slack.
 const DRAINED: u64 = HEAL + 40_000;
 const SWEEP_MS: u64 = 2_000;
+const TEND_MS: u64 = 500;
 const RETRIES: u16 = 4;
 
 /// A mistake that a run makes on purpose, to show that the invariants would see it.
@@ -87,6 +92,8 @@ pub(crate) struct Coverage {
     pub(crate) revived: usize,
     /// Automatic retries with a version that was current no more.
     pub(crate) pinned: usize,
+    pub(crate) held: usize,
+    pub(crate) released: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -149,6 +156,10 @@ enum Happening {
         reply: Option<Reply>,
         mail: pacing::Mail,
     },
+    Toggle(DestinationId),
+    UnpauseAll,
+    /// The leaders' look at what pauses ask of them.
+    Tend(usize),
     Finished {
         node: usize,
         boot: u32,
@@ -203,6 +214,8 @@ pub(crate) struct World {
     tempers: BTreeMap<DestinationId, Temper>,
     /// When the transformation gets its second version.
     mended_at: u64,
+    /// What the control group says, known to everybody at once.
+    catalog: Catalog,
     pub(crate) ledger: Ledger,
     pub(crate) coverage: Coverage,
 }
@@ -237,6 +250,7 @@ impl World {
             nodes,
             asked: Vec::new(),
             tempers,
+            catalog: Catalog::default(),
             ledger: Ledger::default(),
             coverage: Coverage::default(),
         };
@@ -250,6 +264,7 @@ impl World {
         }
         for node in 0..NODES {
             self.after(SWEEP_MS, Happening::Sweep(node));
+            self.after(TEND_MS, Happening::Tend(node));
         }
         for number in 0..REQUESTS {
             let at = self.rng.u64(100..HEAL - START);
@@ -259,6 +274,12 @@ impl World {
             let at = self.rng.u64(500..HEAL - START);
             self.after(at, Happening::Operate);
         }
+        for _ in 0..TOGGLES {
+            let destination = DestinationId(self.rng.u128(1..=DESTINATIONS));
+            let at = self.rng.u64(300..HEAL - START);
+            self.after(at, Happening::Toggle(destination));
+        }
+        self.after(HEAL - START, Happening::UnpauseAll);
         for _ in 0..self.rng.usize(2..7) {
             let node = self.rng.usize(0..NODES);
             let at = self.rng.u64(200..HEAL - START - 100);
@@ -347,6 +368,15 @@ impl World {
                 reply,
                 mail,
             } => self.replied(&statement, reply, mail),
+            Happening::Toggle(destination) => {
+                self.toggle(destination);
+                Ok(())
+            }
+            Happening::UnpauseAll => {
+                self.unpause_all();
+                Ok(())
+            }
+            Happening::Tend(node) => self.tend(node),
             Happening::Finished {
                 node,
                 boot,

@@ -1,6 +1,7 @@
 //! The one mapping from what went wrong to the API's error body: `{code, status, message, data}`.
 
 use crate::configure::ConfigureError;
+use crate::reroute::RerouteError;
 use actix_web::{HttpResponse, ResponseError, http::StatusCode, http::header};
 use model::{catalog::CatalogError, machine::CommandError, state::kv, state::tables::TableError};
 use serde_json::json;
@@ -37,6 +38,12 @@ impl ApiError {
             "UNPROCESSABLE_ENTITY",
             message,
         )
+    }
+
+    /// The same of a field within an object.
+    pub(super) fn within(mut self, object: &str) -> Self {
+        self.message = format!("{object}.{}", self.message);
+        self
     }
 
     /// A part of the API that this version does not have. Never a silent "done".
@@ -197,6 +204,12 @@ impl From<raft::ChangeError> for ApiError {
                 "{error}; the change may be half made, ask for it again"
             )),
         }
+    }
+}
+
+impl From<RerouteError> for ApiError {
+    fn from(error: RerouteError) -> Self {
+        Self::internal(&error)
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
 use crate::gateway::Gateway;
 use actix_web::web::{self, Data, Json, Path};
 use model::{
-    ids::{AttemptId, DestinationId, EventId},
+    ids::{AttemptId, DestinationId, EventId, OperationId},
     state::{codec, kv::Table, tables},
     traffic::{Attempt, RequestRecord, trace::Told},
 };
@@ -60,7 +60,7 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
         };
         let viewer = Viewer::of(&gateway, &query);
         let models = page.rows.iter().map(|(_, (id, attempt))| {
-            let around = Around::of(&gateway, id.event)?;
+            let around = Around::of(&gateway, *id)?;
             let mut model = show(&viewer, *id, attempt, &around);
             model["transformations"] = versions_of(&gateway, *id)?;
             Ok(model)
@@ -122,7 +122,7 @@ pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, query: Query) 
     }
     freshness::wait(&gateway, &query, [group]).await?;
     let stored = tables::attempt(&gateway.cluster.view(group), attempt)?.ok_or_else(not_found)?;
-    let around = Around::of(&gateway, attempt.event)?;
+    let around = Around::of(&gateway, attempt)?;
     let viewer = Viewer::of(&gateway, &query);
     let mut model = show(&viewer, attempt, &stored, &around);
     model["transformations"] = versions_of(&gateway, attempt)?;
@@ -156,7 +156,7 @@ pub(super) fn shown(gateway: &Gateway, viewer: &Viewer, id: AttemptId) -> Result
         return Ok(Value::Null);
     }
     let attempt = tables::attempt(&gateway.cluster.view(id.event.group()), id)?;
-    let around = Around::of(gateway, id.event)?;
+    let around = Around::of(gateway, id)?;
     Ok(attempt.map_or(Value::Null, |attempt| show(viewer, id, &attempt, &around)))
 }
 
@@ -165,18 +165,26 @@ pub(super) fn shown(gateway: &Gateway, viewer: &Viewer, id: AttemptId) -> Result
 struct Around {
     destination: Option<DestinationId>,
     request: Option<RequestRecord>,
+    /// The bulk operation that asked for it.
+    operation: Option<OperationId>,
 }
 
 impl Around {
-    fn of(gateway: &Gateway, id: EventId) -> Result<Self, ApiError> {
-        let Some(event) = events::stored(gateway, id)? else {
-            return Ok(Self::default());
+    fn of(gateway: &Gateway, id: AttemptId) -> Result<Self, ApiError> {
+        let view = gateway.cluster.view(id.event.group());
+        let operation = tables::operation_of(&view, id)?;
+        let Some(event) = events::stored(gateway, id.event)? else {
+            return Ok(Self {
+                operation,
+                ..Self::default()
+            });
         };
-        let request = tables::request(&gateway.cluster.view(id.group()), id.request())?;
+        let request = tables::request(&view, id.event.request())?;
         let record = request.map(|request| codec::decode(&request.record));
         Ok(Self {
             destination: Some(event.destination_id),
             request: record.transpose()?,
+            operation,
         })
     }
 }
@@ -230,7 +238,7 @@ fn show(viewer: &Viewer, id: AttemptId, attempt: &Attempt, around: &Around) -> V
             "total_ms": trace.timing.total_ms,
         },
         "node_id": attempt.node,
-        "bulk_retry_id": null,
+        "bulk_retry_id": around.operation,
         "status": attempt.status(),
         "successful_at": outcome.is_success().then_some(&finished_at),
         "delivered_at": times::show(attempt.started_at),
@@ -298,6 +306,7 @@ mod tests {
                 headers: vec![header("cookie", "c"), header("x-mine", "kept")],
                 origin: Origin::Unproven,
             }),
+            operation: None,
         };
         show(&Viewer::for_tests(false), id, &attempt, &around)
     }

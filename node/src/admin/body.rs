@@ -157,6 +157,17 @@ impl<'a> Fields<'a> {
         self.map.keys()
     }
 
+    /// A field that is none of these, if there is one.
+    pub(super) fn other_than(&self, known: &[&str]) -> Option<&'a str> {
+        let mut names = self.map.keys().map(String::as_str);
+        names.find(|name| !known.contains(name))
+    }
+
+    /// The object as it was given.
+    pub(super) fn map(&self) -> &'a Map<String, Value> {
+        self.map
+    }
+
     pub(super) fn value(&self, key: &str) -> Given<&'a Value> {
         match self.map.get(key) {
             None => Given::Absent,

@@ -107,6 +107,7 @@ pub(super) fn read(
         destination_id: destination.id,
         rules,
         disabled_at: kept.and_then(|kept| kept.disabled_at),
+        paused_at: kept.and_then(|kept| kept.paused_at),
         created_at: kept.map_or(now, |kept| kept.created_at),
         updated_at: now,
     };

@@ -12,7 +12,7 @@ use super::{
     rules, transformations, versions,
     views::Viewer,
 };
-use crate::{gateway::Gateway, transform, world};
+use crate::{gateway::Gateway, pausing, transform, world};
 use actix_web::web::{Data, Json, Path};
 use model::{
     catalog::{Catalog, Connection, Item, Kind},
@@ -61,8 +61,7 @@ async fn find(gateway: &Gateway, query: &Query) -> Result<Vec<Connected>, ApiErr
         filter.keeps(&id, connection.name.as_deref(), connection.disabled_at)
             && is_among(&sources, &connection.source_id.to_string())
             && is_among(&destinations, &connection.destination_id.to_string())
-            // Nothing can be paused in this version.
-            && paused_at.holds_time(None)
+            && paused_at.holds_time(connection.paused_at)
     });
     let found = found.filter_map(|connection| Connected::of(&catalog, connection));
     Ok(found
@@ -137,49 +136,52 @@ async fn write(
 }
 
 pub(super) async fn enable(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    switch(&gateway, &id, &query, |_| None).await
+    switch(&gateway, &id, &query, |kept, _| kept.disabled_at = None).await
 }
 
 pub(super) async fn disable(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    switch(&gateway, &id, &query, Some).await
+    switch(&gateway, &id, &query, |kept, now| {
+        kept.disabled_at.get_or_insert(now);
+    })
+    .await
 }
 
+pub(super) async fn pause(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+    let answer = switch(&gateway, &id, &query, |kept, now| {
+        kept.paused_at.get_or_insert(now);
+    });
+    let answer = answer.await?;
+    pausing::tell(&gateway).await;
+    Ok(answer)
+}
+
+pub(super) async fn unpause(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+    let answer = switch(&gateway, &id, &query, |kept, _| kept.paused_at = None).await?;
+    pausing::tell(&gateway).await;
+    Ok(answer)
+}
+
+/// Switches something on or off. What is so already stays as it is.
 async fn switch(
     gateway: &Gateway,
     id: &str,
     query: &Query,
-    disabled_at: impl Fn(Timestamp) -> Option<Timestamp>,
+    change: impl Fn(&mut Connection, Timestamp),
 ) -> Answer {
     let made = changes::make(gateway, |catalog, now| {
         let kept = known(catalog, id)?;
         let mut connected =
             Connected::of(catalog, kept).ok_or_else(|| ApiError::not_found("connection", id))?;
-        let disabled_at = disabled_at(kept.disabled_at.unwrap_or(now));
-        if disabled_at == kept.disabled_at {
+        change(&mut connected.connection, now);
+        if connected.connection == *kept {
             return Ok(Decision::put(Vec::new(), connected));
         }
-        connected.connection.disabled_at = disabled_at;
         connected.connection.updated_at = now;
         let item = Item::Connection(connected.connection.clone());
         Ok(Decision::put(vec![item], connected))
     });
     let connected = made.await?;
     Ok(Json(Viewer::of(gateway, query).connection(&connected)))
-}
-
-pub(super) async fn pause(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    refuse(&gateway, &id, &query, "pausing a connection").await
-}
-
-pub(super) async fn unpause(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    refuse(&gateway, &id, &query, "unpausing a connection").await
-}
-
-/// Holding events back is not built yet, and a pause that delivers would be worse than none.
-async fn refuse(gateway: &Gateway, id: &str, query: &Query, feature: &str) -> Answer {
-    let catalog = freshness::catalog(gateway, query).await?;
-    known(&catalog, id)?;
-    Err(ApiError::not_available(feature))
 }
 
 pub(super) async fn delete(gateway: Data<Gateway>, id: Path<String>) -> Answer {

@@ -5,22 +5,25 @@ use super::{
     query::{Query, Range},
 };
 use model::{
-    ids::{ConnectionId, DestinationId, EventId, SourceId},
+    ids::{ConnectionId, DestinationId, EventId, OperationId, RequestId, SourceId},
+    state::{
+        kv::Read,
+        tables::{self, TableError},
+    },
+    time::Timestamp,
     traffic::{ErrorCode, Event, EventStatus},
 };
 use std::str::FromStr;
 
 /// Filters of the API that this version does not have. To ignore them would show what was not asked for.
-const UNSUPPORTED: [&str; 9] = [
+const UNSUPPORTED: [&str; 7] = [
     "search_term",
     "headers",
     "body",
     "parsed_query",
     "path",
-    "bulk_retry_id",
     "cli_id",
     "cli_user_id",
-    "event_data_id",
 ];
 
 #[derive(Debug)]
@@ -32,6 +35,9 @@ pub(super) struct EventFilter {
     sources: Option<Vec<SourceId>>,
     destinations: Option<Vec<DestinationId>>,
     connections: Option<Vec<ConnectionId>>,
+    /// The data of an event are those of its request.
+    requests: Option<Vec<RequestId>>,
+    operations: Option<Vec<OperationId>>,
     attempts: Range,
     response_status: Range,
     pub(super) created_at: Range,
@@ -60,6 +66,11 @@ fn is_among<T: PartialEq>(wanted: Option<&Vec<T>>, value: &T) -> bool {
     wanted.is_none_or(|wanted| wanted.contains(value))
 }
 
+/// When an event will be tried next; none while a pause keeps that open.
+pub(super) fn next_attempt_at(event: &Event) -> Option<Timestamp> {
+    event.due_at.filter(|_| event.status != EventStatus::Hold)
+}
+
 impl EventFilter {
     pub(super) fn read(query: &Query) -> Result<Self, ApiError> {
         refuse(query, &UNSUPPORTED)?;
@@ -70,6 +81,8 @@ impl EventFilter {
             sources: ids(query, "source_id"),
             destinations: ids(query, "destination_id"),
             connections: ids(query, "webhook_id"),
+            requests: ids(query, "event_data_id"),
+            operations: ids(query, "bulk_retry_id"),
             attempts: query.numbers("attempts")?,
             response_status: query.numbers("response_status")?,
             created_at: query.times("created_at")?,
@@ -79,7 +92,23 @@ impl EventFilter {
         })
     }
 
-    pub(super) fn keeps(&self, id: EventId, event: &Event) -> bool {
+    /// The same with what only its partition knows.
+    pub(super) fn keeps_in(
+        &self,
+        view: &impl Read,
+        id: EventId,
+        event: &Event,
+    ) -> Result<bool, TableError> {
+        if !self.keeps(id, event) {
+            return Ok(false);
+        }
+        match &self.operations {
+            None => Ok(true),
+            Some(operations) => tables::is_of_operation(view, id, operations),
+        }
+    }
+
+    fn keeps(&self, id: EventId, event: &Event) -> bool {
         is_among(self.ids.as_ref(), &id)
             && (self.statuses.is_empty() || self.statuses.contains(&event.status))
             && (self.error_codes.is_empty()
@@ -89,6 +118,7 @@ impl EventFilter {
             && is_among(self.sources.as_ref(), &event.source_id)
             && is_among(self.destinations.as_ref(), &event.destination_id)
             && is_among(self.connections.as_ref(), &event.connection_id)
+            && is_among(self.requests.as_ref(), &id.request())
             && self.attempts.holds(Some(u64::from(event.attempts)))
             && self
                 .response_status
@@ -96,14 +126,14 @@ impl EventFilter {
             && self.created_at.holds_time(Some(event.created_at))
             && self.successful_at.holds_time(event.successful_at)
             && self.last_attempt_at.holds_time(event.last_attempt_at)
-            && self.next_attempt_at.holds_time(event.due_at)
+            && self.next_attempt_at.holds_time(next_attempt_at(event))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{time::Timestamp, traffic::Trigger};
+    use model::traffic::Trigger;
 
     fn event() -> Event {
         Event {

@@ -2,7 +2,7 @@
 
 use super::{
     api_error::ApiError,
-    event_filter::EventFilter,
+    event_filter::{self, EventFilter},
     freshness,
     issue_data::{self, EventsOf},
     page::{Page, PageRequest},
@@ -104,12 +104,12 @@ fn find(
         .into_iter()
         .map(|group| gateway.cluster.view(group))
         .collect();
-    EVENTS.page(&views, span, asked, |_, (key, value)| {
+    EVENTS.page(&views, span, asked, |view, (key, value)| {
         let Some(id) = EventId::from_key(key) else {
             return Ok(None);
         };
         let event: Event = codec::decode(value)?;
-        let is_kept = filter.keeps(id, &event) && of_issues.keeps(&event);
+        let is_kept = filter.keeps_in(view, id, &event)? && of_issues.keeps(&event);
         Ok(is_kept.then_some((id, event)))
     })
 }
@@ -123,7 +123,7 @@ fn find_ids(
     let mut rows = Vec::new();
     for &id in ids {
         if let Some(event) = stored(gateway, id)?
-            && filter.keeps(id, &event)
+            && filter.keeps_in(&gateway.cluster.view(id.group()), id, &event)?
             && of_issues.keeps(&event)
         {
             rows.push((id.to_string(), (id, event)));
@@ -165,7 +165,7 @@ pub(super) async fn retry(gateway: Data<Gateway>, id: Path<String>, query: Query
 }
 
 /// Puts an event back into its queue.
-pub(super) async fn requeue(gateway: &Gateway, event: EventId) -> Result<EventReply, ApiError> {
+async fn requeue(gateway: &Gateway, event: EventId) -> Result<EventReply, ApiError> {
     let trigger = Trigger::Manual;
     propose(
         gateway,
@@ -252,6 +252,21 @@ pub(super) fn stored(gateway: &Gateway, id: EventId) -> Result<Option<Event>, Ap
     Ok(tables::event(&gateway.cluster.view(id.group()), id)?)
 }
 
+/// The events of a change, as this node has them.
+pub(super) fn shown(
+    gateway: &Gateway,
+    viewer: &Viewer,
+    ids: &[EventId],
+) -> Result<Vec<Value>, ApiError> {
+    let mut models = Vec::with_capacity(ids.len());
+    for &id in ids {
+        if let Some(event) = stored(gateway, id)? {
+            models.push(show(viewer, id, &event));
+        }
+    }
+    Ok(models)
+}
+
 fn gone(id: EventId) -> ApiError {
     ApiError::not_found("event", &id.to_string())
 }
@@ -275,7 +290,7 @@ pub(super) fn show(viewer: &Viewer, id: EventId, event: &Event) -> Value {
         "request_id": id.request(),
         "attempts": event.attempts,
         "last_attempt_at": times::show_some(event.last_attempt_at),
-        "next_attempt_at": times::show_some(event.due_at),
+        "next_attempt_at": times::show_some(event_filter::next_attempt_at(event)),
         "response_status": event.response_status,
         "error_code": event.error_code,
         "status": event.status,

@@ -6,18 +6,15 @@ use super::{
     query::{Query, Range},
 };
 use model::{
-    ids::{RequestId, SourceId},
+    ids::{OperationId, RequestId, SourceId},
+    state::{
+        kv::Read,
+        tables::{self, TableError},
+    },
     traffic::{RejectionCause, RequestRecord, RequestState, StoredRequest},
 };
 
-const UNSUPPORTED: [&str; 6] = [
-    "search_term",
-    "headers",
-    "body",
-    "parsed_query",
-    "path",
-    "bulk_retry_id",
-];
+const UNSUPPORTED: [&str; 5] = ["search_term", "headers", "body", "parsed_query", "path"];
 
 #[derive(Debug)]
 pub(super) struct RequestFilter {
@@ -29,6 +26,7 @@ pub(super) struct RequestFilter {
     sources: Option<Vec<SourceId>>,
     events: Range,
     ignored: Range,
+    operations: Option<Vec<OperationId>>,
     pub(super) created_at: Range,
     ingested_at: Range,
 }
@@ -50,12 +48,30 @@ impl RequestFilter {
             sources: ids(query, "source_id"),
             events: query.numbers("events_count")?,
             ignored: query.numbers("ignored_count")?,
+            operations: ids(query, "bulk_retry_id"),
             created_at: query.times("created_at")?,
             ingested_at: query.times("ingested_at")?,
         })
     }
 
-    pub(super) fn keeps(&self, request: &StoredRequest, record: &RequestRecord) -> bool {
+    /// The same with what only its partition knows.
+    pub(super) fn keeps_in(
+        &self,
+        view: &impl Read,
+        id: RequestId,
+        request: &StoredRequest,
+        record: &RequestRecord,
+    ) -> Result<bool, TableError> {
+        if !self.keeps(request, record) {
+            return Ok(false);
+        }
+        match &self.operations {
+            None => Ok(true),
+            Some(operations) => tables::has_event_of_operation(view, id, operations),
+        }
+    }
+
+    fn keeps(&self, request: &StoredRequest, record: &RequestRecord) -> bool {
         let cause = match request.state {
             RequestState::Accepted => None,
             RequestState::Rejected(cause) => Some(cause),

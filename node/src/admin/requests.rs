@@ -13,17 +13,14 @@ use super::{
     traffic_scan::Span,
     views::Viewer,
 };
-use crate::{gateway::Gateway, world};
+use crate::{gateway::Gateway, reroute, world};
 use actix_web::web::{self, Data, Json, Path};
 use model::{
-    ids::{ConnectionId, EventId, RequestId},
-    machine::{Command, EventReply, RetryIgnored, Verdict},
-    policy::document::Document,
+    ids::{ConnectionId, EventId, GroupId, RequestId},
+    machine::{Command, Reply, decode_reply},
+    policy::reroute::Over,
     state::{codec, kv::Table, tables},
-    traffic::{
-        EventStatus, Ignored, IgnoredMeta, Origin, RequestRecord, RequestState, StoredRequest,
-        Trigger,
-    },
+    traffic::{Ignored, IgnoredMeta, Origin, RequestRecord, RequestState, StoredRequest, Trigger},
 };
 use serde_json::{Value, json};
 
@@ -68,7 +65,9 @@ pub(super) fn find(
 ) -> Result<Page<String, Row>, ApiError> {
     let keep = |id: RequestId, request: StoredRequest| -> Result<Option<Row>, ApiError> {
         let record = traffic_data::record(&request)?;
-        Ok(filter.keeps(&request, &record).then_some((id, request)))
+        let view = gateway.cluster.view(id.group());
+        let kept = filter.keeps_in(&view, id, &request, &record)?;
+        Ok(kept.then_some((id, request)))
     };
     if let Some(ids) = &filter.ids {
         let mut ids = ids.clone();
@@ -151,7 +150,8 @@ pub(super) async fn ignored_events(
     Ok(Json(answer.await??))
 }
 
-/// Queues the failed events of a request again, or those of the connections that the body names.
+/// Retries a request: its failed events wait anew, and connections that ignored it are asked again; or those that the
+/// body names, whatever became of it there.
 pub(super) async fn retry(
     gateway: Data<Gateway>,
     id: Path<String>,
@@ -160,90 +160,44 @@ pub(super) async fn retry(
 ) -> Answer {
     let connections = wanted_connections(&body)?;
     let id = known(&gateway, &id, &Query::default()).await?;
-    let request = stored(&gateway, id)?.ok_or_else(|| gone(id))?;
-    if let RequestState::Rejected(_) = request.state {
-        return Err(ApiError::unprocessable(format!(
-            "the request {id} was rejected and has no events to retry"
-        )));
-    }
-    let events = tables::events_of(&gateway.cluster.view(id.group()), id)?;
-    let mut retried = Vec::new();
-    for (event_id, event) in events {
-        let is_wanted = match &connections {
-            Some(connections) => connections.contains(&event.connection_id),
-            None => event.status == EventStatus::Failed,
-        };
-        if is_wanted && events::requeue(&gateway, event_id).await? == EventReply::Done {
-            retried.push(event_id);
+    freshness::wait(&gateway, &Query::default(), [GroupId::CONTROL]).await?;
+    let reading = gateway.clone();
+    let again = web::block(move || {
+        let request = stored(&reading, id)?.ok_or_else(|| gone(id))?;
+        let over = connections.as_deref().map_or(Over::Known, Over::These);
+        let again = reroute::again(&reading, id, &request, over, Trigger::Manual)?;
+        again.ok_or_else(|| unroutable(id, &request))
+    });
+    let command = Command::RouteAgain(again.await??);
+    let envelope = command.envelope(world::now(), &[]);
+    let reply = gateway.cluster.propose(id.group(), envelope).await?;
+    let retried = match decode_reply(&reply)? {
+        Reply::Routed(retried) => retried.ok_or_else(|| gone(id))?,
+        _ => {
+            return Err(ApiError::unavailable(
+                "the cluster does not understand this yet; are all nodes upgraded?",
+            ));
         }
-    }
-    if let Some(connections) = &connections {
-        retried.extend(retry_ignored(&gateway, id, &request, connections).await?);
-    }
+    };
     if let Err(error) = gateway.cluster.linearize(id.group()).await {
         tracing::debug!(%error, request = %id, "answering from a replica that may lag");
     }
     let viewer = Viewer::of(&gateway, &query);
-    let mut models = Vec::new();
-    for event_id in retried {
-        if let Some(event) = events::stored(&gateway, event_id)? {
-            models.push(events::show(&viewer, event_id, &event));
-        }
-    }
+    let models = events::shown(&gateway, &viewer, &retried)?;
     let request = stored(&gateway, id)?.ok_or_else(|| gone(id))?;
     Ok(Json(
         json!({ "request": show(&viewer, id, &request)?, "events": models }),
     ))
 }
 
-/// Asks connections again that ignored a request: each that takes it at the door today gets its event.
-async fn retry_ignored(
-    gateway: &Data<Gateway>,
-    id: RequestId,
-    request: &StoredRequest,
-    connections: &[ConnectionId],
-) -> Result<Vec<EventId>, ApiError> {
-    let ignored = tables::ignored_of(&gateway.cluster.view(id.group()), id)?;
-    let wanted = ignored
-        .into_iter()
-        .filter(|(_, row)| connections.contains(&row.connection_id));
-    let wanted: Vec<_> = wanted
-        .map(|(event, row)| (event, row.connection_id))
-        .collect();
-    if wanted.is_empty() {
-        return Ok(Vec::new());
-    }
-    let catalog = freshness::catalog(gateway, &Query::default()).await?;
-    let record = traffic_data::record(request)?;
-    let source = record.source_id;
-    let body = traffic_data::body(gateway, id.group(), request)?;
-    let taking = web::block(move || {
-        let document = Document::of(&record, &body);
-        let router = catalog.router(source);
-        router.map(|router| router.plan(&document, world::now(), 0))
-    });
-    let Some(Verdict::Routed { events, .. }) = taking.await? else {
-        return Ok(Vec::new());
-    };
-    let mut retried = Vec::new();
-    for (event, connection) in wanted {
-        let planned = events
-            .iter()
-            .find(|planned| planned.connection == connection);
-        let Some(planned) = planned else {
-            continue;
-        };
-        let command = Command::RetryIgnored(RetryIgnored {
-            event,
-            source,
-            destination: planned.destination,
-            trigger: Trigger::Manual,
-        });
-        if events::propose(gateway, event, &command).await? == EventReply::Done {
-            retried.push(event);
-        }
-    }
-    Ok(retried)
+fn unroutable(id: RequestId, request: &StoredRequest) -> ApiError {
+    ApiError::unprocessable(match request.state {
+        RequestState::Rejected(cause) => format!(
+            "the request {id} was rejected as {}: it can't be routed, since nobody has proven where it comes from",
+            json!(cause).as_str().unwrap_or("it was")
+        ),
+        RequestState::Accepted => format!("the body of the request {id} is gone"),
+    })
 }
 
 fn wanted_connections(body: &Body) -> Result<Option<Vec<ConnectionId>>, ApiError> {

@@ -1,9 +1,9 @@
 //! Which path leads where. Everything but health asks for the token.
 
 use super::{
-    api_error::ApiError, attempts, auth::require_token, body, cluster, connections, destinations,
-    events, executions, health, issue_triggers, issues, notifications, queue_depth, requests,
-    rules_try, source_types, sources, transformation_run, transformations,
+    api_error::ApiError, attempts, auth::require_token, body, bookmarks, bulk, cluster,
+    connections, destinations, events, executions, health, issue_triggers, issues, notifications,
+    queue_depth, requests, rules_try, source_types, sources, transformation_run, transformations,
 };
 use actix_web::{
     Error, HttpRequest, HttpResponse, Resource,
@@ -13,6 +13,7 @@ use actix_web::{
     middleware::{Next, from_fn},
     web::{self, delete, get, post, put},
 };
+use model::traffic::OperationKind;
 
 /// The version of the API in every path.
 const BASE: &str = "/2025-07-01";
@@ -24,6 +25,7 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
         .configure(configuration)
         .configure(traffic)
         .configure(troubles)
+        .configure(replay)
         .service(cluster_verbs())
         // A scope does not inherit its parent's: without one an unknown path would be answered with nothing.
         .default_service(web::to(unknown_path));
@@ -184,6 +186,51 @@ fn troubles(cfg: &mut web::ServiceConfig) {
                 .route(get().to(notifications::get))
                 .route(put().to(notifications::put)),
         );
+}
+
+/// What is sent again: bookmarks, and many things at once.
+fn replay(cfg: &mut web::ServiceConfig) {
+    cfg.service(
+        at("/bookmarks")
+            .route(get().to(bookmarks::list))
+            .route(post().to(bookmarks::create)),
+    )
+    .service(
+        at("/bookmarks/{id}")
+            .route(get().to(bookmarks::get))
+            .route(put().to(bookmarks::update))
+            .route(delete().to(bookmarks::delete)),
+    )
+    .service(at("/bookmarks/{id}/raw_body").route(get().to(bookmarks::raw_body)))
+    .service(at("/bookmarks/{id}/trigger").route(post().to(bookmarks::trigger)))
+    .service(operations("/bulk/events/retry", OperationKind::RetryEvents))
+    .service(operations(
+        "/bulk/events/cancel",
+        OperationKind::CancelEvents,
+    ))
+    .service(operations(
+        "/bulk/requests/retry",
+        OperationKind::RetryRequests,
+    ))
+    .service(operations(
+        "/bulk/ignored-events/retry",
+        OperationKind::RetryIgnored,
+    ));
+}
+
+/// The paths of one kind of bulk operation.
+fn operations(path: &str, kind: OperationKind) -> actix_web::Scope {
+    web::scope(path)
+        .app_data(web::Data::new(kind))
+        .service(
+            at("")
+                .route(get().to(bulk::list))
+                .route(post().to(bulk::start)),
+        )
+        .service(at("/plan").route(get().to(bulk::plan)))
+        .service(at("/{id}").route(get().to(bulk::get)))
+        .service(at("/{id}/cancel").route(post().to(bulk::cancel)))
+        .default_service(web::to(unknown_path))
 }
 
 /// The cluster's own verbs, at the root and under the base path.

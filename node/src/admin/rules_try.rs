@@ -359,6 +359,7 @@ fn draft(kept: Option<&Arc<Connection>>, rules: Vec<Rule>) -> Connection {
             destination_id: DestinationId::default(),
             rules,
             disabled_at: None,
+            paused_at: None,
             created_at: world::now(),
             updated_at: world::now(),
         },

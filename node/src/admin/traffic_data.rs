@@ -96,6 +96,18 @@ pub(super) fn is_json(headers: &Map<String, Value>) -> bool {
     content_type.is_some_and(|value| value.to_ascii_lowercase().contains("json"))
 }
 
+/// `data` of a copy that somebody keeps: what it carried, and no place where it came from.
+pub(super) fn of_copy(record: &RequestRecord, body: &[u8]) -> Value {
+    let is_large = body.len() > MAX_SHOWN_BODY as usize;
+    let mut shown = show(record, "", Some(body).filter(|_| !is_large));
+    if let Some(fields) = shown.as_object_mut() {
+        // The document's short form has neither.
+        fields.remove("url");
+        fields.remove("method");
+    }
+    shown
+}
+
 fn show(record: &RequestRecord, base_url: &str, body: Option<&[u8]>) -> Value {
     let query = match record.query.as_str() {
         "" => String::new(),

@@ -265,7 +265,7 @@ impl Viewer {
             "destination": self.destination(&connected.destination),
             "rules": rules,
             "disabled_at": times::show_some(connection.disabled_at),
-            "paused_at": null,
+            "paused_at": times::show_some(connection.paused_at),
             "updated_at": times::show(connection.updated_at),
             "created_at": times::show(connection.created_at),
         })

@@ -17,6 +17,7 @@ const SCRIPT_CODE_MAX: usize = 5 * 1024 * 1024;
 const SCRIPT_LOG_LINES_MAX: usize = 10_000;
 const SCRIPT_LOG_BYTES_MAX: usize = 1024 * 1024;
 const DELIVERY_TIMEOUT_MAX_MS: u64 = 120_000;
+const BOOKMARK_MAX: usize = 16 * 1024 * 1024;
 /// As many as keep an idle node idle.
 const PARTITIONS_MAX: u16 = 64;
 /// Rows that one request may write beside those of its events.
@@ -149,6 +150,26 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
             config.issues.notifications_in_flight,
         ),
         ("issues.samples", usize::from(config.issues.samples)),
+    ] {
+        demand(value > 0, &format!("{key}: expected at least 1"));
+    }
+    // What a page does is one command, and every node applies it in one go.
+    demand(
+        (1..=1_000).contains(&config.replay.batch),
+        "replay.batch: expected 1 to 1000",
+    );
+    // The copy is part of a proposal and of every snapshot of the control group.
+    demand(
+        (1..=BOOKMARK_MAX).contains(&config.replay.max_bookmark_bytes),
+        "replay.max_bookmark_bytes: expected 1 to 16777216 (16 MiB)",
+    );
+    for (key, value) in [
+        (
+            "replay.max_in_progress",
+            u32::from(config.replay.max_in_progress),
+        ),
+        ("replay.max_kept", u32::from(config.replay.max_kept)),
+        ("replay.max_bookmarks", config.replay.max_bookmarks),
     ] {
         demand(value > 0, &format!("{key}: expected at least 1"));
     }

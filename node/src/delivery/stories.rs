@@ -294,6 +294,7 @@ fn connection(disabled_at: Option<Timestamp>) -> Item {
             response_status_codes: None,
         })],
         disabled_at,
+        paused_at: None,
         created_at: Timestamp(0),
         updated_at: Timestamp(0),
     })

@@ -16,10 +16,10 @@ use model::{
         tables::{self, TableError},
     },
     time::Timestamp,
-    traffic::{Event, RequestRecord, TransformationUse, Trigger},
+    traffic::{Event, EventStatus, RequestRecord, TransformationUse, Trigger},
 };
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
 };
 
@@ -48,7 +48,38 @@ pub(super) enum WorkError {
     Payload(#[from] storage::Error),
 }
 
-/// Rows of disabled connections that one look skips. What stands behind more of them waits.
+/// Which events of a connection are not attempted.
+#[derive(Clone, Copy)]
+enum Silence {
+    All,
+    /// It is paused: what is retried by hand goes past that.
+    ButByHand,
+}
+
+impl Silence {
+    fn of(connection: &Connection) -> Option<Self> {
+        match connection {
+            Connection {
+                disabled_at: Some(_),
+                ..
+            } => Some(Self::All),
+            Connection {
+                paused_at: Some(_), ..
+            } => Some(Self::ButByHand),
+            _ => None,
+        }
+    }
+
+    fn keeps_back(self, event: &Event) -> bool {
+        match self {
+            Self::All => true,
+            Self::ButByHand => event.next_trigger != Trigger::Manual,
+        }
+    }
+}
+
+/// Rows of disabled connections that one look skips. What stands behind more of them waits. Those of paused ones are
+/// skipped only until they are held, which takes them out of the queue.
 const SKIPPED_MAX: usize = 50_000;
 const PAGE: usize = 256;
 
@@ -59,15 +90,17 @@ pub(super) fn load(gateway: &Gateway, due: Due) -> Result<Option<Work>, WorkErro
     let Some(event) = tables::event(&view, due.event)? else {
         return Ok(None);
     };
-    // The row may have been read before an outcome, a cancellation or a retry by hand moved it.
-    if event.due_at != Some(due.at) || event.status.is_ended() {
+    // The row may have been read before an outcome, a cancellation, a pause or a retry by hand moved it.
+    let waits = matches!(event.status, EventStatus::Queued | EventStatus::Scheduled);
+    if event.due_at != Some(due.at) || !waits {
         return Ok(None);
     }
     let catalog = gateway.catalog();
     let connection = catalog.connections.get(&event.connection_id).cloned();
     let destination = catalog.destinations.get(&event.destination_id).cloned();
-    // Disabled since the row was read: the event stays queued.
-    if connection.as_ref().is_some_and(|c| c.disabled_at.is_some())
+    // Disabled or paused since the row was read: the event stays queued, or is held in a moment.
+    let silence = connection.as_deref().and_then(Silence::of);
+    if silence.is_some_and(|silence| silence.keeps_back(&event))
         || destination
             .as_ref()
             .is_some_and(|d| d.disabled_at.is_some())
@@ -123,14 +156,14 @@ pub(super) fn fetch(
     destination: DestinationId,
     wanted: Wanted,
 ) -> (Vec<Due>, Option<Timestamp>) {
-    let disabled = passed_over(gateway, destination);
+    let silent = silent_connections(gateway, destination);
     let mut due = Vec::new();
     let mut next = None;
     for group in led(gateway) {
         let look = Look {
             destination,
             wanted,
-            disabled: &disabled,
+            silent: &silent,
         };
         match look.at(&gateway.cluster.view(group)) {
             Ok((found, at)) => {
@@ -158,7 +191,7 @@ pub(super) struct Wanted {
 struct Look<'a> {
     destination: DestinationId,
     wanted: Wanted,
-    disabled: &'a BTreeSet<ConnectionId>,
+    silent: &'a BTreeMap<ConnectionId, Silence>,
 }
 
 impl Look<'_> {
@@ -176,7 +209,7 @@ impl Look<'_> {
     ) -> Result<(Vec<Due>, Option<Timestamp>), TableError> {
         let Wanted { from, until, limit } = self.wanted;
         let from = from.of(class);
-        if self.disabled.is_empty() {
+        if self.silent.is_empty() {
             return Ok(tables::queue(
                 view,
                 self.destination,
@@ -198,7 +231,11 @@ impl Look<'_> {
                     return Ok((found, Some(due.at)));
                 }
                 let event = tables::event(view, due.event)?;
-                if event.is_none_or(|event| !self.disabled.contains(&event.connection_id)) {
+                let kept_back = event.is_some_and(|event| {
+                    let silence = self.silent.get(&event.connection_id);
+                    silence.is_some_and(|silence| silence.keeps_back(&event))
+                });
+                if !kept_back {
                     found.push(due);
                 }
             }
@@ -207,14 +244,20 @@ impl Look<'_> {
     }
 }
 
-/// The connections to a destination whose events stay queued: disabled ones, and those whose scripts hold up the others.
-fn passed_over(gateway: &Gateway, destination: DestinationId) -> BTreeSet<ConnectionId> {
+/// The connections to a destination whose events stay queued: disabled or paused ones, and those whose scripts hold up
+/// the others.
+fn silent_connections(
+    gateway: &Gateway,
+    destination: DestinationId,
+) -> BTreeMap<ConnectionId, Silence> {
     let catalog = gateway.catalog();
     let of_it = catalog.connections.values();
     of_it
         .filter(|c| c.destination_id == destination)
-        .filter(|c| c.disabled_at.is_some() || gateway.transforms.is_crowded(c.id))
-        .map(|c| c.id)
+        .filter_map(|c| match gateway.transforms.is_crowded(c.id) {
+            true => Some((c.id, Silence::All)),
+            false => Some((c.id, Silence::of(c)?)),
+        })
         .collect()
 }
 
@@ -233,7 +276,6 @@ mod tests {
     use model::{
         ids::SourceId,
         state::{kv::Kv, memory::Memory},
-        traffic::EventStatus,
     };
 
     fn row(kv: &mut Memory, number: u128, connection: u128) -> Due {
@@ -264,6 +306,36 @@ mod tests {
         due
     }
 
+    fn connection(id: u128) -> Connection {
+        Connection {
+            id: ConnectionId(id),
+            name: None,
+            description: None,
+            source_id: SourceId(1),
+            destination_id: DestinationId(1),
+            rules: Vec::new(),
+            disabled_at: None,
+            paused_at: None,
+            created_at: Timestamp(0),
+            updated_at: Timestamp(0),
+        }
+    }
+
+    fn look(kv: &Memory, silent: &Connection, limit: usize) -> (Vec<Due>, Option<Timestamp>) {
+        let silence = Silence::of(silent).expect("silent");
+        let silent = BTreeMap::from([(silent.id, silence)]);
+        let look = Look {
+            destination: DestinationId(1),
+            wanted: Wanted {
+                from: Floors::default(),
+                until: Timestamp(1000),
+                limit,
+            },
+            silent: &silent,
+        };
+        look.at(kv).expect("memory reads")
+    }
+
     #[test]
     fn events_of_a_disabled_connection_stay_queued_and_stop_nobody() {
         let mut kv = Memory::default();
@@ -272,20 +344,37 @@ mod tests {
         }
         let wanted = [row(&mut kv, 700, 8), row(&mut kv, 701, 8)];
         row(&mut kv, 702, 8);
-        let disabled = BTreeSet::from([ConnectionId(7)]);
-        let look = Look {
-            destination: DestinationId(1),
-            wanted: Wanted {
-                from: Floors::default(),
-                until: Timestamp(1000),
-                limit: 2,
-            },
-            disabled: &disabled,
+        let disabled = Connection {
+            disabled_at: Some(Timestamp(1)),
+            ..connection(7)
         };
-        let (due, next) = look.at(&kv).expect("memory reads");
+        let (due, next) = look(&kv, &disabled, 2);
         assert_eq!(
             (due.as_slice(), next),
             (wanted.as_slice(), Some(Timestamp(702)))
         );
+    }
+
+    #[test]
+    fn of_a_paused_connection_only_what_is_retried_by_hand_is_found() {
+        let mut kv = Memory::default();
+        row(&mut kv, 1, 7);
+        let by_hand = row(&mut kv, 2, 7);
+        let mut event = tables::event(&kv, by_hand.event)
+            .expect("readable")
+            .expect("there");
+        event.next_trigger = Trigger::Manual;
+        kv.put(Table::Events, &by_hand.event.key(), &codec::encode(&event));
+        let paused = Connection {
+            paused_at: Some(Timestamp(1)),
+            ..connection(7)
+        };
+        assert_eq!(look(&kv, &paused, 9).0, [by_hand]);
+        // Disabled, it sends nothing at all.
+        let disabled = Connection {
+            disabled_at: Some(Timestamp(1)),
+            ..paused
+        };
+        assert_eq!(look(&kv, &disabled, 9).0, []);
     }
 }

@@ -219,6 +219,7 @@ mod tests {
                 destination_id: DestinationId(3),
                 rules: Vec::new(),
                 disabled_at: None,
+                paused_at: None,
                 created_at: NOW,
                 updated_at: NOW,
             }));

@@ -236,6 +236,7 @@ pub(super) fn sources() -> Vec<Item> {
             destination_id: DestinationId(9),
             rules: Vec::new(),
             disabled_at: None,
+            paused_at: None,
             created_at: Timestamp(0),
             updated_at: Timestamp(0),
         })
@@ -265,6 +266,7 @@ fn filtering(kinds: &[&str]) -> Vec<Item> {
             destination_id: DestinationId(9),
             rules: vec![Rule::Filter(Box::new(rule))],
             disabled_at: None,
+            paused_at: None,
             created_at: Timestamp(0),
             updated_at: Timestamp(0),
         })

@@ -58,6 +58,7 @@ fn connection(place: usize) -> Item {
         destination_id: DestinationId(9),
         rules: Vec::new(),
         disabled_at: None,
+        paused_at: None,
         created_at: Timestamp(0),
         updated_at: Timestamp(0),
     })

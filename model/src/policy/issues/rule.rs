@@ -224,6 +224,7 @@ mod tests {
             destination_id: DestinationId(1),
             rules: Vec::new(),
             disabled_at: None,
+            paused_at: None,
             created_at: Timestamp(0),
             updated_at: Timestamp(0),
         }));

@@ -123,6 +123,9 @@ impl World {
                 );
             }
             (Purpose::ByHand, None | Some(Reply::Event(_))) => {}
+            (Purpose::Pause, Some(Reply::Held(events))) => self.coverage.held += events as usize,
+            (Purpose::Pause, Some(Reply::Released(_))) => self.coverage.released += 1,
+            (Purpose::Pause, None | Some(Reply::Marked(_))) => {}
             (Purpose::Record(events), Some(Reply::Recorded(_))) => {
                 self.nodes[node].replicas[group].reporting = false;
                 self.recorded(node, boot, group, &events)?;

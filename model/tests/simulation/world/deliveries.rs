@@ -14,8 +14,13 @@ use model::machine::{AttemptReport, Command, RecordRuns, RunEnd, RunReport};
 use model::policy::retry;
 use model::state::keys::Due;
 use model::state::tables;
-use model::traffic::{Attempt, Outcome, Trigger};
+use model::traffic::{Attempt, Event, EventStatus, Outcome, Trigger};
 use std::collections::VecDeque;
+
+/// Whether the due table may have a row of it.
+fn waits(event: &Event) -> bool {
+    matches!(event.status, EventStatus::Queued | EventStatus::Scheduled)
+}
 
 impl World {
     pub(super) fn sweep(&mut self, node: usize) -> Result<(), String> {
@@ -125,11 +130,14 @@ impl World {
         }
         let rows = &self.nodes[node].replicas[group].rows;
         let event = tables::event(rows, due.event).map_err(|e| e.to_string())?;
-        let Some(event) = event.filter(|event| event.due_at == Some(due.at)) else {
+        let Some(event) = event.filter(|event| event.due_at == Some(due.at) && waits(event)) else {
             // The former owner's outcome was counted while the row waited in the lane.
             self.coverage.stale_rows += 1;
             return Ok(Launch::Stale);
         };
+        if self.is_paused(event.connection_id) && event.next_trigger != Trigger::Manual {
+            return Ok(Launch::Stale);
+        }
         let body = self.body(node, group, due.event)?;
         let boot = self.nodes[node].boot;
         let number = event.attempts + 1;

@@ -84,6 +84,7 @@ fn connection(rules: Vec<Rule>) -> Item {
         destination_id: DESTINATION,
         rules,
         disabled_at: None,
+        paused_at: None,
         created_at: Timestamp(0),
         updated_at: Timestamp(0),
     })

@@ -1,0 +1,384 @@
+//! `/bookmarks`: requests that somebody keeps, to send them again whenever they like. Each holds its own copy, so that
+//! retention does not take it.
+
+use super::{
+    api_error::ApiError,
+    body::{Body, Given},
+    bookmark_input,
+    catalog_page::{self, is_among, time_key},
+    events, freshness,
+    page::PageRequest,
+    query::Query,
+    times, traffic_data,
+    views::Viewer,
+};
+use crate::{gateway::Gateway, world};
+use actix_web::web::{self, Data, Json, Path};
+use bytes::Bytes;
+use model::{
+    catalog::Catalog,
+    ids::{BookmarkId, ConnectionId, EventId, GroupId, RequestId},
+    machine::{
+        AcceptRequests, BookmarkChange, BookmarkReply, Command, Incoming, KeepBookmark, Reply,
+        Verdict, decode_reply,
+    },
+    policy::{document::Document, signature},
+    state::{codec, tables},
+    traffic::{Bookmark, Request, RequestRecord, RequestState, Verified},
+};
+use serde_json::{Value, json};
+
+const ORDERS: &[&str] = &["created_at"];
+
+type Answer = Result<Json<Value>, ApiError>;
+
+pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
+    let asked = PageRequest::read(&query, ORDERS)?;
+    let texts = |name| -> Vec<String> { query.all(name).into_iter().map(str::to_owned).collect() };
+    let (ids, names, connections) = (texts("id"), texts("name"), texts("webhook_id"));
+    let (requests, labels) = (texts("event_data_id"), texts("label"));
+    let last_used_at = query.times("last_used_at")?;
+    freshness::wait(&gateway, &query, [GroupId::CONTROL]).await?;
+    let view = gateway.cluster.view(GroupId::CONTROL);
+    let known = web::block(move || tables::bookmarks(&view)).await??;
+    let rows = known.into_iter().filter(|(id, bookmark)| {
+        let name = bookmark.name.as_deref();
+        is_among(&ids, &id.to_string())
+            && (names.is_empty() || name.is_some_and(|name| is_among(&names, name)))
+            && is_among(&connections, &bookmark.connection_id.to_string())
+            && is_among(&requests, &bookmark.request_id.to_string())
+            && is_among(&labels, &bookmark.label)
+            && last_used_at.holds_time(bookmark.last_used_at)
+    });
+    let rows = rows.map(|(id, bookmark)| {
+        let key = (time_key(bookmark.created_at), id.to_string());
+        (key, (id, bookmark))
+    });
+    let viewer = Viewer::of(&gateway, &query);
+    catalog_page::answer(&asked, rows.collect(), |(id, bookmark)| {
+        show(&viewer, id, &bookmark)
+    })
+    .map(Json)
+}
+
+pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+    let kept = Kept::read(&gateway, &id, &query).await?;
+    answer(&gateway, &query, &kept)
+}
+
+pub(super) async fn raw_body(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+    let kept = Kept::read(&gateway, &id, &query).await?;
+    Ok(Json(traffic_data::raw(&kept.body)))
+}
+
+pub(super) async fn create(gateway: Data<Gateway>, query: Query, body: Body) -> Answer {
+    let wanted = bookmark_input::read(&body.fields(), None)?;
+    let request = wanted
+        .request
+        .ok_or_else(|| ApiError::invalid("event_data_id", "expected an event's event_data_id"))?;
+    let catalog = freshness::catalog(&gateway, &Query::default()).await?;
+    let copy = Copied::of(&gateway, request).await?;
+    bookmark_input::connection(&catalog, wanted.connection, &copy.record)?;
+    let now = world::now();
+    let id = BookmarkId::mint(now, world::entropy());
+    let bookmark = Bookmark {
+        connection_id: wanted.connection,
+        request_id: request,
+        label: wanted.label,
+        name: wanted.name,
+        record: copy.encoded,
+        last_used_at: None,
+        created_at: now,
+        updated_at: now,
+    };
+    let change = BookmarkChange::Create {
+        bookmark,
+        body: copy.body,
+        max: gateway.config.replay.max_bookmarks,
+    };
+    keep(&gateway, id, change).await?;
+    answer_changed(&gateway, id, &query).await
+}
+
+pub(super) async fn update(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    query: Query,
+    body: Body,
+) -> Answer {
+    let kept = Kept::read(&gateway, &id, &Query::default()).await?;
+    let wanted = bookmark_input::read(&body.fields(), Some(&kept.bookmark))?;
+    let catalog = freshness::catalog(&gateway, &Query::default()).await?;
+    let copy = match wanted.request {
+        Some(request) => Some(Copied::of(&gateway, request).await?),
+        None => None,
+    };
+    let record = copy.as_ref().map_or(&kept.record, |copy| &copy.record);
+    // One whose connection was deleted can still be renamed.
+    if copy.is_some() || wanted.connection != kept.bookmark.connection_id {
+        bookmark_input::connection(&catalog, wanted.connection, record)?;
+    }
+    let (encoded, body) = match copy {
+        Some(copy) => (copy.encoded, Some(copy.body)),
+        None => (kept.bookmark.record.clone(), None),
+    };
+    let bookmark = Bookmark {
+        connection_id: wanted.connection,
+        request_id: wanted.request.unwrap_or(kept.bookmark.request_id),
+        label: wanted.label,
+        name: wanted.name,
+        record: encoded,
+        updated_at: world::now(),
+        ..kept.bookmark
+    };
+    keep(&gateway, kept.id, BookmarkChange::Update { bookmark, body }).await?;
+    answer_changed(&gateway, kept.id, &query).await
+}
+
+pub(super) async fn delete(gateway: Data<Gateway>, id: Path<String>) -> Answer {
+    let id = known(&id)?;
+    keep(&gateway, id, BookmarkChange::Delete).await?;
+    Ok(Json(json!({ "id": id })))
+}
+
+/// Sends the copy as a new request, over its connection or over those that the body names. Answers its events: none
+/// where a rule of the connection has ignored it.
+pub(super) async fn trigger(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    query: Query,
+    body: Body,
+) -> Answer {
+    let kept = Kept::read(&gateway, &id, &Query::default()).await?;
+    let wanted = wanted_connections(&body, kept.bookmark.connection_id)?;
+    let catalog = freshness::catalog(&gateway, &Query::default()).await?;
+    let mut record = kept.record;
+    for connection in &wanted {
+        bookmark_input::connection(&catalog, *connection, &record)?;
+    }
+    let now = world::now();
+    record.received_at = now;
+    // Whoever sent it first, now the operator does.
+    let request = signature::vouched_for(Request::received(record, kept.body));
+    let planning = web::block(move || {
+        let verdict = plan(&catalog, &request, &wanted);
+        (request, verdict)
+    });
+    let (request, verdict) = planning.await?;
+    let events = accept(&gateway, &request, verdict).await?;
+    if let Err(error) = keep(&gateway, kept.id, BookmarkChange::Use).await {
+        tracing::debug!(%error, bookmark = %kept.id, "the use of a bookmark was not noted");
+    }
+    let viewer = Viewer::of(&gateway, &query);
+    let models = events::shown(&gateway, &viewer, &events)?;
+    Ok(Json(models.into()))
+}
+
+/// Asks the connections for it. Not whether it came before: a copy of something always did. For the same reason it waits
+/// for nobody's turn.
+fn plan(catalog: &Catalog, request: &Request<Verified>, wanted: &[ConnectionId]) -> Verdict {
+    let (mut events, mut ignored) = (Vec::new(), Vec::new());
+    if let Some(router) = catalog.router(request.record.source_id)
+        && let document = Document::of(&request.record, &request.body)
+        && let Verdict::Routed {
+            events: planned,
+            ignored: unrouted,
+            ..
+        } = router.plan(&document, request.record.received_at, usize::from(u16::MAX))
+    {
+        (events, ignored) = (planned, unrouted);
+    }
+    events.retain(|planned| wanted.contains(&planned.connection));
+    ignored.retain(|unrouted| wanted.contains(&unrouted.connection));
+    Verdict::Routed {
+        events,
+        ignored,
+        more_ignored: 0,
+    }
+}
+
+/// Takes a request in as the door does. Answers its events.
+async fn accept(
+    gateway: &Gateway,
+    request: &Request<Verified>,
+    verdict: Verdict,
+) -> Result<Vec<EventId>, ApiError> {
+    let count = match &verdict {
+        Verdict::Routed { events, .. } => u16::try_from(events.len()).unwrap_or(u16::MAX),
+        _ => 0,
+    };
+    let group = partition(gateway);
+    let now = request.record.received_at;
+    let id = RequestId::mint(now, group, world::entropy());
+    let record = codec::encode(&request.record);
+    let body = (!request.body.is_empty()).then(|| request.body.clone());
+    let command = Command::AcceptRequests(AcceptRequests {
+        requests: vec![Incoming {
+            id,
+            source: request.record.source_id,
+            record: &record,
+            body: body.as_ref().map(|_| 0),
+            verdict,
+        }],
+    });
+    let bodies: Vec<Bytes> = body.into_iter().collect();
+    let envelope = command.envelope(now, &bodies);
+    let reply = gateway.cluster.propose(group, envelope).await?;
+    let Reply::Accepted(_) = decode_reply(&reply)? else {
+        return Err(not_understood());
+    };
+    if let Err(error) = gateway.cluster.linearize(group).await {
+        tracing::debug!(%error, request = %id, "answering from a replica that may lag");
+    }
+    Ok((1..=count).map(|ordinal| id.event(ordinal)).collect())
+}
+
+/// Any partition, by preference one that is led here.
+fn partition(gateway: &Gateway) -> GroupId {
+    let all: Vec<GroupId> = freshness::partitions(gateway).collect();
+    let led = all.iter().copied();
+    let led: Vec<GroupId> = led
+        .filter(|group| gateway.cluster.leads(*group).is_some())
+        .collect();
+    let any = if led.is_empty() { all } else { led };
+    let drawn = world::entropy() % any.len().max(1) as u128;
+    any.get(drawn as usize).copied().unwrap_or(GroupId(1))
+}
+
+fn wanted_connections(body: &Body, own: ConnectionId) -> Result<Vec<ConnectionId>, ApiError> {
+    let fields = body.fields();
+    let Given::Value(list) = fields.list("webhook_ids")? else {
+        return Ok(vec![own]);
+    };
+    let ids = list.iter().map(|value| {
+        let id = value.as_str().and_then(|text| text.parse().ok());
+        let expected = || format!("expected connection ids, got {value}");
+        id.ok_or_else(|| fields.invalid("webhook_ids", expected()))
+    });
+    ids.collect()
+}
+
+/// A request as it is stored, to be copied.
+struct Copied {
+    record: RequestRecord,
+    encoded: Bytes,
+    body: Bytes,
+}
+
+impl Copied {
+    async fn of(gateway: &Data<Gateway>, id: RequestId) -> Result<Self, ApiError> {
+        let gone = move || {
+            let expected = format!("there is no data {id} any more");
+            ApiError::invalid("event_data_id", expected)
+        };
+        if !freshness::is_partition(gateway, id.group()) {
+            return Err(gone());
+        }
+        freshness::wait(gateway, &Query::default(), [id.group()]).await?;
+        let gateway = gateway.clone();
+        let copying = web::block(move || {
+            let view = gateway.cluster.view(id.group());
+            let request = tables::request(&view, id)?.ok_or_else(gone)?;
+            if let RequestState::Rejected(_) = request.state {
+                let expected = format!("the request {id} was rejected and has no events");
+                return Err(ApiError::invalid("event_data_id", expected));
+            }
+            let length = request.body.map_or(0, |at| at.len as usize) + request.record.len();
+            let most = gateway.config.replay.max_bookmark_bytes;
+            if length > most {
+                let expected = format!(
+                    "its request has {length} bytes; expected at most {most} (replay.max_bookmark_bytes)"
+                );
+                return Err(ApiError::invalid("event_data_id", expected));
+            }
+            Ok(Self {
+                record: traffic_data::record(&request)?,
+                body: traffic_data::body(&gateway, id.group(), &request)?,
+                encoded: request.record,
+            })
+        });
+        copying.await?
+    }
+}
+
+/// A bookmark with its copy.
+struct Kept {
+    id: BookmarkId,
+    bookmark: Bookmark,
+    record: RequestRecord,
+    body: Bytes,
+}
+
+impl Kept {
+    async fn read(gateway: &Data<Gateway>, text: &str, query: &Query) -> Result<Self, ApiError> {
+        let id = known(text)?;
+        freshness::wait(gateway, query, [GroupId::CONTROL]).await?;
+        Self::stored(gateway, id)
+    }
+
+    fn stored(gateway: &Gateway, id: BookmarkId) -> Result<Self, ApiError> {
+        let view = gateway.cluster.view(GroupId::CONTROL);
+        let bookmark = tables::bookmark(&view, id)?.ok_or_else(|| gone(&id.to_string()))?;
+        Ok(Self {
+            id,
+            record: codec::decode(&bookmark.record)?,
+            body: tables::bookmark_body(&view, id)?.unwrap_or_default(),
+            bookmark,
+        })
+    }
+}
+
+fn known(text: &str) -> Result<BookmarkId, ApiError> {
+    text.parse().map_err(|_| gone(text))
+}
+
+fn gone(id: &str) -> ApiError {
+    ApiError::not_found("bookmark", id)
+}
+
+async fn keep(gateway: &Gateway, id: BookmarkId, change: BookmarkChange) -> Result<(), ApiError> {
+    let command = Command::KeepBookmark(KeepBookmark { id, change });
+    let envelope = command.envelope(world::now(), &[]);
+    let reply = gateway.cluster.propose(GroupId::CONTROL, envelope).await?;
+    match decode_reply(&reply)? {
+        Reply::Bookmark(BookmarkReply::Done) => Ok(()),
+        Reply::Bookmark(BookmarkReply::Gone) => Err(gone(&id.to_string())),
+        Reply::Bookmark(BookmarkReply::TooMany) => Err(ApiError::unprocessable(format!(
+            "there are {} bookmarks, and that is as many as may be (replay.max_bookmarks); delete one",
+            gateway.config.replay.max_bookmarks
+        ))),
+        _ => Err(not_understood()),
+    }
+}
+
+fn not_understood() -> ApiError {
+    ApiError::unavailable("the cluster does not understand this yet; are all nodes upgraded?")
+}
+
+async fn answer_changed(gateway: &Gateway, id: BookmarkId, query: &Query) -> Answer {
+    if let Err(error) = gateway.cluster.linearize(GroupId::CONTROL).await {
+        tracing::debug!(%error, bookmark = %id, "answering from a replica that may lag");
+    }
+    answer(gateway, query, &Kept::stored(gateway, id)?)
+}
+
+fn answer(gateway: &Gateway, query: &Query, kept: &Kept) -> Answer {
+    let viewer = Viewer::of(gateway, query);
+    let mut model = show(&viewer, kept.id, &kept.bookmark);
+    model["data"] = traffic_data::of_copy(&kept.record, &kept.body);
+    Ok(Json(model))
+}
+
+fn show(viewer: &Viewer, id: BookmarkId, bookmark: &Bookmark) -> Value {
+    json!({
+        "id": id,
+        "team_id": viewer.team,
+        "webhook_id": bookmark.connection_id,
+        "event_data_id": bookmark.request_id,
+        "label": bookmark.label,
+        "alias": bookmark.name,
+        "last_used_at": times::show_some(bookmark.last_used_at),
+        "updated_at": times::show(bookmark.updated_at),
+        "created_at": times::show(bookmark.created_at),
+    })
+}

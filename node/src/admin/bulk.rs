@@ -1,0 +1,387 @@
+//! `/bulk/…`: one deed for everything that a query finds. Planned first, worked off by the partitions, watched here.
+
+use super::{
+    api_error::ApiError,
+    body::Body,
+    bulk_query::BulkQuery,
+    catalog_page::{self, time_key},
+    freshness,
+    page::PageRequest,
+    query::{Query, Range},
+    selection::Selection,
+    times,
+    views::Viewer,
+};
+use crate::{
+    bulk::{self, CountError},
+    gateway::Gateway,
+    world,
+};
+use actix_web::{
+    HttpRequest,
+    web::{self, Data, Json, Path},
+};
+use model::{
+    ids::{GroupId, OperationId},
+    machine::{CancelOperation, Command, OperationReply, PlanOperation, Reply, decode_reply},
+    state::tables,
+    time::Timestamp,
+    traffic::{Operation, OperationKind, PartReport},
+};
+use serde_json::{Value, json};
+
+const ORDERS: &[&str] = &["created_at"];
+
+type Answer = Result<Json<Value>, ApiError>;
+
+/// Which kind a path is about.
+pub(super) type Kind = Data<OperationKind>;
+
+/// The word for a kind in the API's `type`.
+fn name(kind: OperationKind) -> &'static str {
+    match kind {
+        OperationKind::RetryEvents => "EVENT_RETRY",
+        OperationKind::RetryRequests => "REQUEST_RETRY",
+        OperationKind::RetryIgnored => "IGNORED_EVENT_RETRY",
+        OperationKind::CancelEvents => "EVENT_CANCEL",
+    }
+}
+
+/// What would be done now, counted exactly.
+pub(super) async fn plan(
+    gateway: Data<Gateway>,
+    kind: Kind,
+    query: Query,
+    request: HttpRequest,
+) -> Answer {
+    let asked = BulkQuery::of_parameters(**kind, request.query_string())?;
+    let counted = count(&gateway, **kind, &query, &asked).await?;
+    Ok(Json(json!({
+        "estimated_batch": counted.map(|counted| batches(&gateway, counted)),
+        "estimated_count": counted,
+        "progress": null,
+    })))
+}
+
+/// None: more rows would have to be looked at than may be.
+async fn count(
+    gateway: &Data<Gateway>,
+    kind: OperationKind,
+    query: &Query,
+    asked: &BulkQuery,
+) -> Result<Option<u64>, ApiError> {
+    let selection = Selection::read(kind, &asked.raw).map_err(|error| error.within("query"))?;
+    freshness::wait_for_partitions(gateway, query).await?;
+    let gateway = gateway.clone();
+    let counting = web::block(move || {
+        let rows = gateway.config.replay.max_counted_rows;
+        let groups = freshness::partitions(&gateway);
+        bulk::count(&gateway, kind, &selection, groups, rows)
+    });
+    match counting.await? {
+        Ok(counted) => Ok(Some(counted)),
+        Err(CountError::TooMany) => Ok(None),
+        Err(CountError::State(error)) => Err(error.into()),
+    }
+}
+
+fn batches(gateway: &Gateway, counted: u64) -> u64 {
+    counted.div_ceil(gateway.config.replay.batch.max(1) as u64)
+}
+
+/// Begins an operation.
+pub(super) async fn start(gateway: Data<Gateway>, kind: Kind, query: Query, body: Body) -> Answer {
+    let asked = BulkQuery::of_body(**kind, &body)?;
+    let estimated_count = count(&gateway, **kind, &query, &asked).await?;
+    let now = world::now();
+    let id = OperationId::mint(now, world::entropy());
+    let replay = &gateway.config.replay;
+    let command = Command::PlanOperation(PlanOperation {
+        id,
+        operation: Operation {
+            kind: **kind,
+            query: asked.raw,
+            shown: asked.shown,
+            estimated_count,
+            created_at: now,
+            updated_at: now,
+            cancelled_at: None,
+            completed_at: None,
+            parts: vec![PartReport::default(); usize::from(gateway.cluster.partitions())],
+        },
+        in_progress_max: replay.max_in_progress,
+        kept_max: replay.max_kept,
+    });
+    match propose(&gateway, &command).await? {
+        OperationReply::TooMany => Err(ApiError::unprocessable(format!(
+            "{} bulk operations are in progress, and that is as many as may be \
+             (replay.max_in_progress); wait for one or cancel it",
+            replay.max_in_progress
+        ))),
+        _ => {
+            bulk::begin(&gateway.clone().into_inner(), id, **kind).await;
+            answer(&gateway, **kind, id, &query).await
+        }
+    }
+}
+
+pub(super) async fn get(
+    gateway: Data<Gateway>,
+    kind: Kind,
+    id: Path<String>,
+    query: Query,
+) -> Answer {
+    freshness::wait(&gateway, &query, [GroupId::CONTROL]).await?;
+    let id = known(&id)?;
+    shown(&gateway, **kind, id, &query)
+}
+
+/// Stops an operation. What it has put into a queue already stays there.
+pub(super) async fn cancel(
+    gateway: Data<Gateway>,
+    kind: Kind,
+    id: Path<String>,
+    query: Query,
+) -> Answer {
+    let id = known(&id)?;
+    freshness::wait(&gateway, &Query::default(), [GroupId::CONTROL]).await?;
+    shown(&gateway, **kind, id, &query)?;
+    let command = Command::CancelOperation(CancelOperation { id });
+    match propose(&gateway, &command).await? {
+        OperationReply::Gone => Err(gone(&id.to_string())),
+        OperationReply::Ended => Err(ApiError::unprocessable(format!(
+            "the bulk operation {id} has ended and can't be cancelled"
+        ))),
+        _ => answer(&gateway, **kind, id, &query).await,
+    }
+}
+
+pub(super) async fn list(
+    gateway: Data<Gateway>,
+    kind: Kind,
+    query: Query,
+    request: HttpRequest,
+) -> Answer {
+    let asked = PageRequest::read(&query, ORDERS)?;
+    let filter = Filter::read(**kind, &query, request.query_string())?;
+    freshness::wait(&gateway, &query, [GroupId::CONTROL]).await?;
+    let known = tables::operations(&gateway.cluster.view(GroupId::CONTROL))?;
+    let rows = known
+        .into_iter()
+        .filter(|(id, operation)| filter.keeps(*id, operation))
+        .map(|(id, operation)| {
+            let key = (time_key(operation.created_at), id.to_string());
+            (key, (id, operation))
+        });
+    let viewer = Viewer::of(&gateway, &query);
+    catalog_page::answer(&asked, rows.collect(), |(id, operation)| {
+        show(&gateway, &viewer, id, &operation)
+    })
+    .map(Json)
+}
+
+/// What lists of operations can be filtered by.
+struct Filter {
+    kind: OperationKind,
+    ids: Vec<String>,
+    in_progress: Option<bool>,
+    query: Option<BulkQuery>,
+    partly: bool,
+    created_at: Range,
+    cancelled_at: Range,
+    completed_at: Range,
+}
+
+impl Filter {
+    fn read(kind: OperationKind, query: &Query, raw: &str) -> Result<Self, ApiError> {
+        let asked = query
+            .has("query")
+            .then(|| BulkQuery::of_parameters(kind, raw));
+        Ok(Self {
+            kind,
+            ids: query.all("id").into_iter().map(str::to_owned).collect(),
+            in_progress: query.flag("in_progress")?,
+            query: asked.transpose()?,
+            partly: query.flag("query_partial_match")? == Some(true),
+            created_at: query.times("created_at")?,
+            cancelled_at: query.times("cancelled_at")?,
+            completed_at: query.times("completed_at")?,
+        })
+    }
+
+    fn keeps(&self, id: OperationId, operation: &Operation) -> bool {
+        let asked = self.query.as_ref();
+        operation.kind == self.kind
+            && catalog_page::is_among(&self.ids, &id.to_string())
+            && self
+                .in_progress
+                .is_none_or(|wanted| wanted == operation.is_in_progress())
+            && asked.is_none_or(|asked| asked.includes(&operation.query, self.partly))
+            && self.created_at.holds_time(Some(operation.created_at))
+            && self.cancelled_at.holds_time(operation.cancelled_at)
+            && self.completed_at.holds_time(operation.completed_at)
+    }
+}
+
+fn known(text: &str) -> Result<OperationId, ApiError> {
+    text.parse().map_err(|_| gone(text))
+}
+
+fn gone(id: &str) -> ApiError {
+    ApiError::not_found("bulk operation", id)
+}
+
+async fn propose(gateway: &Gateway, command: &Command<'_>) -> Result<OperationReply, ApiError> {
+    let envelope = command.envelope(world::now(), &[]);
+    let reply = gateway.cluster.propose(GroupId::CONTROL, envelope).await?;
+    match decode_reply(&reply)? {
+        Reply::Operation(reply) => Ok(reply),
+        _ => Err(ApiError::unavailable(
+            "the cluster does not understand this yet; are all nodes upgraded?",
+        )),
+    }
+}
+
+/// What a change made of an operation. It is made already, so a replica that lags only makes the answer older.
+async fn answer(gateway: &Gateway, kind: OperationKind, id: OperationId, query: &Query) -> Answer {
+    if let Err(error) = gateway.cluster.linearize(GroupId::CONTROL).await {
+        tracing::debug!(%error, operation = %id, "answering from a replica that may lag");
+    }
+    shown(gateway, kind, id, query)
+}
+
+fn shown(gateway: &Gateway, kind: OperationKind, id: OperationId, query: &Query) -> Answer {
+    let stored = tables::operation(&gateway.cluster.view(GroupId::CONTROL), id)?;
+    let operation = stored
+        .filter(|operation| operation.kind == kind)
+        .ok_or_else(|| gone(&id.to_string()))?;
+    let viewer = Viewer::of(gateway, query);
+    Ok(Json(show(gateway, &viewer, id, &operation)))
+}
+
+fn show(gateway: &Gateway, viewer: &Viewer, id: OperationId, operation: &Operation) -> Value {
+    let estimated_batch = operation
+        .estimated_count
+        .map(|counted| batches(gateway, counted));
+    view(viewer, id, operation, estimated_batch)
+}
+
+fn view(
+    viewer: &Viewer,
+    id: OperationId,
+    operation: &Operation,
+    estimated_batch: Option<u64>,
+) -> Value {
+    let report = operation.report();
+    let query: Value = serde_json::from_str(&operation.shown).unwrap_or_default();
+    let when = |at: Option<Timestamp>| times::show_some(at);
+    json!({
+        "id": id,
+        "team_id": viewer.team,
+        "type": name(operation.kind),
+        "query": query,
+        "created_at": times::show(operation.created_at),
+        "updated_at": times::show(operation.updated_at),
+        "cancelled_at": when(operation.cancelled_at),
+        "completed_at": when(operation.completed_at),
+        "estimated_batch": estimated_batch,
+        "estimated_count": operation.estimated_count,
+        "processed_batch": report.page,
+        "completed_count": report.completed,
+        "in_progress": operation.is_in_progress(),
+        "progress": progress(operation, &report),
+        "failed_count": report.failed,
+        "number": null,
+    })
+}
+
+/// From 0 to 1; none where nobody has counted what there is to do.
+fn progress(operation: &Operation, report: &PartReport) -> Option<f64> {
+    if operation.completed_at.is_some() {
+        return Some(1.0);
+    }
+    let expected = operation.estimated_count?;
+    let done = report.completed + report.failed;
+    Some((done as f64 / expected.max(1) as f64).min(1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operation() -> Operation {
+        Operation {
+            kind: OperationKind::RetryEvents,
+            query: "status=FAILED".into(),
+            shown: r#"{"status":"FAILED"}"#.into(),
+            estimated_count: Some(40),
+            created_at: Timestamp(1000),
+            updated_at: Timestamp(2000),
+            cancelled_at: None,
+            completed_at: None,
+            parts: vec![
+                PartReport {
+                    page: 2,
+                    completed: 9,
+                    failed: 1,
+                    ended: true,
+                },
+                PartReport::default(),
+            ],
+        }
+    }
+
+    fn shown(operation: &Operation) -> Value {
+        view(
+            &Viewer::for_tests(false),
+            OperationId(1),
+            operation,
+            Some(4),
+        )
+    }
+
+    #[test]
+    fn an_operation_has_the_fields_of_the_api() {
+        let view = shown(&operation());
+        assert_eq!(view["type"], "EVENT_RETRY");
+        assert_eq!(view["query"], json!({"status": "FAILED"}));
+        assert_eq!(view["in_progress"], true);
+        assert_eq!(view["completed_count"], 9);
+        assert_eq!(view["failed_count"], 1);
+        assert_eq!(view["processed_batch"], 2);
+        assert_eq!(view["progress"], 0.25);
+        assert_eq!(view["completed_at"], Value::Null);
+    }
+
+    #[test]
+    fn progress_is_unknown_without_a_count_and_whole_at_the_end() {
+        let mut uncounted = operation();
+        uncounted.estimated_count = None;
+        assert_eq!(shown(&uncounted)["progress"], Value::Null);
+        uncounted.completed_at = Some(Timestamp(3000));
+        assert_eq!(shown(&uncounted)["progress"], 1.0);
+        assert_eq!(shown(&uncounted)["in_progress"], false);
+    }
+
+    #[test]
+    fn a_list_is_of_one_kind_and_what_was_asked_for() {
+        let keeps = |raw: &str, kind| {
+            let filter = Filter::read(kind, &Query::parse(raw), raw).expect("a good query");
+            filter.keeps(OperationId(1), &operation())
+        };
+        let kind = OperationKind::RetryEvents;
+        for (raw, kept) in [
+            ("", true),
+            ("in_progress=true", true),
+            ("in_progress=false", false),
+            ("query[status]=FAILED", true),
+            ("query[status]=QUEUED", false),
+            ("completed_at[any]=true", false),
+            ("created_at[gte]=1970-01-01T00:00:01Z", true),
+            ("id=bch_nonsense", false),
+        ] {
+            assert_eq!(keeps(raw, kind), kept, "{raw}");
+        }
+        assert!(!keeps("", OperationKind::CancelEvents));
+    }
+}

@@ -1,0 +1,222 @@
+//! Bulk operations at work: each partition's leader works its part off, page by page, and tells the control group. What
+//! was done stands in the partition itself, so whoever leads next goes on from there.
+
+mod page;
+
+use crate::{admin::Selection, gateway::Gateway, world};
+use futures::future::join_all;
+use model::{
+    ids::{GroupId, OperationId},
+    machine::{ClosePart, Command, OpenPart, Reply, ReportPart, decode_reply},
+    policy::bulk::{self, Step},
+    state::tables::{self, TableError},
+    traffic::{Operation, OperationKind, OperationPart, PartReport},
+};
+use std::{sync::Arc, time::Duration};
+use tracing::{debug, error, warn};
+
+pub(crate) use page::{CountError, count};
+
+/// How often each partition's leader looks for something to do.
+const EVERY: Duration = Duration::from_millis(500);
+/// How long an admin's answer waits for partitions to begin.
+const BEGIN_WITHIN: Duration = Duration::from_secs(2);
+/// Between two pages other commands have their turn.
+const PAUSE: Duration = Duration::from_millis(10);
+/// Pages of one operation before the others have theirs, and before the control group is told.
+const PAGES_A_TURN: usize = 20;
+
+/// Runs until it is aborted.
+pub(crate) async fn run(gateway: Arc<Gateway>) {
+    loop {
+        tokio::time::sleep(EVERY).await;
+        let Some(operations) = told(tables::operations(&gateway.cluster.view(GroupId::CONTROL)))
+        else {
+            continue;
+        };
+        let led = (1..=gateway.cluster.partitions()).map(GroupId);
+        let led = led.filter(|group| gateway.cluster.leads(*group).is_some());
+        join_all(led.map(|group| tend(&gateway, group, &operations))).await;
+    }
+}
+
+/// Opens every partition's part at once, wherever it is led, so that the set is that of the admin's call. Parts that
+/// can't be opened now are opened by their leaders.
+pub(crate) async fn begin(gateway: &Arc<Gateway>, id: OperationId, kind: OperationKind) {
+    let groups = (1..=gateway.cluster.partitions()).map(GroupId);
+    let opening = join_all(groups.map(|group| async move {
+        Work { gateway, group, id }.open(kind).await;
+    }));
+    if tokio::time::timeout(BEGIN_WITHIN, opening).await.is_err() {
+        debug!(operation = %id, "not every partition has begun yet");
+    }
+}
+
+async fn tend(gateway: &Arc<Gateway>, group: GroupId, operations: &[(OperationId, Operation)]) {
+    // What has ended everywhere is only remembered.
+    let live = operations.iter().filter(|(_, known)| !known.is_settled());
+    for (id, operation) in live {
+        let work = Work {
+            gateway,
+            group,
+            id: *id,
+        };
+        work.turn(operation.kind).await;
+    }
+    forget(gateway, group, operations).await;
+}
+
+/// Parts of operations that the control group has let go are of no use any more.
+async fn forget(gateway: &Gateway, group: GroupId, operations: &[(OperationId, Operation)]) {
+    let Some(parts) = told(tables::parts(&gateway.cluster.view(group))) else {
+        return;
+    };
+    let is_known = |id: OperationId| operations.iter().any(|(known, _)| *known == id);
+    let unknown = parts.into_iter().filter(|(id, _)| !is_known(*id));
+    for (operation, _) in unknown {
+        // This node may only lag behind. A part that was forgotten too early would be opened again.
+        if gateway.cluster.linearize(GroupId::CONTROL).await.is_err() {
+            return;
+        }
+        let control = gateway.cluster.view(GroupId::CONTROL);
+        if let Some(None) = told(tables::operation(&control, operation)) {
+            let forget = true;
+            let command = Command::ClosePart(ClosePart { operation, forget });
+            propose(gateway, group, &command).await;
+        }
+    }
+}
+
+/// One operation in one partition.
+struct Work<'a> {
+    gateway: &'a Arc<Gateway>,
+    group: GroupId,
+    id: OperationId,
+}
+
+impl Work<'_> {
+    /// Goes on for a while, then tells the control group how far it has come.
+    async fn turn(&self, kind: OperationKind) {
+        let mut worked = None;
+        for _ in 0..PAGES_A_TURN {
+            match self.step() {
+                None | Some(Step::Nothing) => return,
+                Some(Step::Report(report)) => return self.report(report).await,
+                Some(Step::Open) => {
+                    if self.open(kind).await.is_none() {
+                        return;
+                    }
+                }
+                Some(Step::Close) => {
+                    let (operation, forget) = (self.id, false);
+                    let command = Command::ClosePart(ClosePart { operation, forget });
+                    if self.propose(&command).await.is_none() {
+                        return;
+                    }
+                }
+                Some(Step::Work(part)) => {
+                    let Some(part) = self.work(part).await else {
+                        return;
+                    };
+                    worked = Some(part.report);
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+        if let Some(report) = worked {
+            self.report(report).await;
+        }
+    }
+
+    fn operation(&self) -> Option<Operation> {
+        let view = self.gateway.cluster.view(GroupId::CONTROL);
+        told(tables::operation(&view, self.id)).flatten()
+    }
+
+    fn step(&self) -> Option<Step> {
+        let view = self.gateway.cluster.view(self.group);
+        let part = told(tables::part(&view, self.id))?;
+        Some(bulk::step(&self.operation()?, self.group, part))
+    }
+
+    async fn open(&self, kind: OperationKind) -> Option<OperationPart> {
+        // What this node knows of the operation may be old news; one that has ended must not be opened again.
+        self.gateway
+            .cluster
+            .linearize(GroupId::CONTROL)
+            .await
+            .ok()?;
+        if self.step() != Some(Step::Open) {
+            return None;
+        }
+        let (from, to) = self.selection()?.ids();
+        self.propose(&Command::OpenPart(OpenPart {
+            operation: self.id,
+            remembers: matches!(
+                kind,
+                OperationKind::RetryEvents | OperationKind::CancelEvents
+            ),
+            from,
+            to,
+        }))
+        .await
+    }
+
+    fn selection(&self) -> Option<Selection> {
+        let operation = self.operation()?;
+        let read = Selection::stored(operation.kind, &operation.query);
+        read.inspect_err(|error| warn!(operation = %self.id, error, "query not understood here"))
+            .ok()
+    }
+
+    async fn work(&self, part: OperationPart) -> Option<OperationPart> {
+        let (gateway, group, id) = (self.gateway.clone(), self.group, self.id);
+        let (kind, selection) = (self.operation()?.kind, self.selection()?);
+        let looking = tokio::task::spawn_blocking(move || {
+            page::next(&gateway, group, (id, kind), &selection, &part)
+        });
+        let page = match looking.await.ok()? {
+            Ok(page) => page,
+            Err(error) => {
+                error!(%group, operation = %id, %error, "page not found");
+                return None;
+            }
+        };
+        let worked = self.propose(&Command::WorkPart(page)).await?;
+        // Another page was there first: whoever made it goes on.
+        (worked.report.page == part.report.page + 1).then_some(worked)
+    }
+
+    async fn report(&self, report: PartReport) {
+        let command = Command::ReportPart(ReportPart {
+            id: self.id,
+            group: self.group,
+            report,
+        });
+        propose(self.gateway, GroupId::CONTROL, &command).await;
+    }
+
+    async fn propose(&self, command: &Command<'_>) -> Option<OperationPart> {
+        match propose(self.gateway, self.group, command).await? {
+            Reply::Part(part) => part,
+            _ => None,
+        }
+    }
+}
+
+/// Proposes; what could not be made is found again in the next round.
+async fn propose(gateway: &Gateway, group: GroupId, command: &Command<'_>) -> Option<Reply> {
+    let envelope = command.envelope(world::now(), &[]);
+    match gateway.cluster.propose(group, envelope).await {
+        Ok(reply) => decode_reply(&reply).ok(),
+        Err(error) => {
+            debug!(%group, %error, "a bulk operation's step not made yet");
+            None
+        }
+    }
+}
+
+fn told<T>(read: Result<T, TableError>) -> Option<T> {
+    read.inspect_err(|error| error!(%error, "bulk operations not read"))
+        .ok()
+}

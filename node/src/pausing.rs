@@ -1,0 +1,154 @@
+//! Holds the events of paused connections and lets them go: each partition led here is told of the catalog's pauses, what
+//! waits there is held by pages, and what was held leaves by pages. Nothing of it lives in memory only.
+
+use crate::{gateway::Gateway, world};
+use futures::future::join_all;
+use model::{
+    ids::{ConnectionId, GroupId},
+    machine::{Command, HoldEvents, ReleaseEvents, Reply, decode_reply},
+    policy::pause::{Sweep, marks},
+    state::tables::{self, TableError},
+    traffic::Paused,
+};
+use std::{sync::Arc, time::Duration};
+use tracing::{debug, error};
+
+/// How often each partition's leader compares what it holds with the catalog.
+const EVERY: Duration = Duration::from_millis(500);
+/// How long an admin's answer waits for partitions to hear of a pause. Those that don't are told by their leaders.
+const TELL_WITHIN: Duration = Duration::from_secs(2);
+/// Events that one command holds or lets go.
+const PAGE: u16 = 250;
+/// Due rows that one look for them reads.
+const ROWS: usize = 20_000;
+/// Between two pages other commands have their turn.
+const PAUSE: Duration = Duration::from_millis(10);
+/// Pages of one partition before the others are looked at again.
+const PAGES_A_TURN: usize = 100;
+
+/// Runs until it is aborted.
+pub(crate) async fn run(gateway: Arc<Gateway>) {
+    // Looking through a large catalog is for when it has changed.
+    let (mut seen, mut any_paused) = (None, false);
+    loop {
+        tokio::time::sleep(EVERY).await;
+        let catalog = gateway.catalog();
+        if seen != Some(catalog.version) {
+            let mut connections = catalog.connections.values();
+            any_paused = connections.any(|connection| connection.paused_at.is_some());
+            seen = Some(catalog.version);
+        }
+        let led = (1..=gateway.cluster.partitions()).map(GroupId);
+        let led = led.filter(|group| gateway.cluster.leads(*group).is_some());
+        join_all(led.map(|group| tend(&gateway, group, any_paused))).await;
+    }
+}
+
+/// Tells every partition at once, wherever it is led, so that a pause that was answered holds what comes next.
+pub(crate) async fn tell(gateway: &Gateway) {
+    let groups = (1..=gateway.cluster.partitions()).map(GroupId);
+    let telling = join_all(groups.map(|group| mark(gateway, group)));
+    if tokio::time::timeout(TELL_WITHIN, telling).await.is_err() {
+        debug!("not every partition has heard of a pause yet");
+    }
+}
+
+async fn tend(gateway: &Arc<Gateway>, group: GroupId, any_paused: bool) {
+    let is_quiet = |known: &Pauses| known.is_empty() && !any_paused;
+    if pauses(gateway, group).as_ref().is_none_or(is_quiet) || !mark(gateway, group).await {
+        return;
+    }
+    let Some(known) = pauses(gateway, group) else {
+        return;
+    };
+    if let Some(sweep) = Sweep::of(&known) {
+        hold(gateway, group, sweep).await;
+    }
+    for (connection, paused) in known {
+        if !paused.holds() {
+            release(gateway, group, connection).await;
+        }
+    }
+}
+
+/// Tells a partition what it does not know of the catalog's pauses. Answers whether it knows all now.
+async fn mark(gateway: &Gateway, group: GroupId) -> bool {
+    let Some(known) = pauses(gateway, group) else {
+        return false;
+    };
+    let Some(told) = marks(&gateway.catalog(), &known) else {
+        return true;
+    };
+    let reply = propose(gateway, group, &Command::MarkPaused(told)).await;
+    matches!(reply, Some(Reply::Marked(true)))
+}
+
+type Pauses = Vec<(ConnectionId, Paused)>;
+
+fn pauses(gateway: &Gateway, group: GroupId) -> Option<Pauses> {
+    tables::pauses(&gateway.cluster.view(group))
+        .inspect_err(|error| error!(%group, %error, "pauses not read"))
+        .ok()
+}
+
+async fn hold(gateway: &Arc<Gateway>, group: GroupId, mut sweep: Sweep) {
+    for _ in 0..PAGES_A_TURN {
+        let view = gateway.cluster.view(group);
+        let looking = tokio::task::spawn_blocking(move || {
+            let found = sweep.next(&view, ROWS, usize::from(PAGE));
+            (sweep, found)
+        });
+        let Ok((walked, found)) = looking.await else {
+            return;
+        };
+        sweep = walked;
+        let page = match found {
+            Ok(Some(page)) => page,
+            Ok(None) => return,
+            Err(error) => return complain(group, &error),
+        };
+        if is_empty(&page) {
+            continue;
+        }
+        if propose(gateway, group, &Command::HoldEvents(page))
+            .await
+            .is_none()
+        {
+            return;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn is_empty(page: &HoldEvents) -> bool {
+    page.events.is_empty() && page.swept.is_empty()
+}
+
+fn complain(group: GroupId, error: &TableError) {
+    error!(%group, %error, "events of paused connections not found");
+}
+
+async fn release(gateway: &Gateway, group: GroupId, connection: ConnectionId) {
+    let command = Command::ReleaseEvents(ReleaseEvents {
+        connection,
+        limit: PAGE,
+    });
+    for _ in 0..PAGES_A_TURN {
+        match propose(gateway, group, &command).await {
+            Some(Reply::Released(true)) => tokio::time::sleep(PAUSE).await,
+            // That was all; or whatever it was, the next round looks again.
+            _ => return,
+        }
+    }
+}
+
+async fn propose(gateway: &Gateway, group: GroupId, command: &Command<'_>) -> Option<Reply> {
+    let envelope = command.envelope(world::now(), &[]);
+    match gateway.cluster.propose(group, envelope).await {
+        Ok(reply) => decode_reply(&reply).ok(),
+        Err(error) => {
+            debug!(%group, %error, "a pause's step not made yet");
+            None
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Retrying a request, read from this node's replica: its body, its history and today's catalog make one command.
+
+use crate::{gateway::Gateway, world};
+use bytes::Bytes;
+use model::{
+    ids::RequestId,
+    machine::RouteAgain,
+    policy::reroute::{self, History, Over},
+    state::{
+        codec::{self, CodecError},
+        tables::{self, TableError},
+    },
+    traffic::{StoredRequest, Trigger},
+};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RerouteError {
+    #[error("reading a request to be retried")]
+    State(#[from] TableError),
+    #[error("reading a request to be retried")]
+    Record(#[from] CodecError),
+    #[error("reading the body of a request to be retried")]
+    Payload(#[from] storage::Error),
+}
+
+/// What retrying a request comes to. None: its origin was never proven, or its body is gone.
+pub(crate) fn again(
+    gateway: &Gateway,
+    id: RequestId,
+    stored: &StoredRequest,
+    over: Over<'_>,
+    trigger: Trigger,
+) -> Result<Option<RouteAgain>, RerouteError> {
+    let body = match &stored.body {
+        None => Bytes::new(),
+        Some(at) => match gateway.cluster.payload(id.group(), at)? {
+            None => return Ok(None),
+            Some(body) => body,
+        },
+    };
+    let record = codec::decode(&stored.record)?;
+    let Some(request) = reroute::proven(stored.state, record, body) else {
+        return Ok(None);
+    };
+    let view = gateway.cluster.view(id.group());
+    let history = History {
+        events: tables::events_of(&view, id)?,
+        ignored: tables::ignored_of(&view, id)?,
+    };
+    let catalog = gateway.catalog();
+    let request = (id, &request);
+    let now = world::now();
+    let again = reroute::again(&catalog, request, &history, over, trigger, now);
+    Ok(Some(again))
+}
