@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use model::{
     catalog::{Backoff, RetryRule},
-    delivery::{Floors, Input, Lane, Output, Pace, Pacer},
+    delivery::{Floors, Home, Input, Lane, Limit, Output, Pace, Rate, Sign, Statement},
     envelope::Envelope,
     ids::{ConnectionId, DestinationId, EventId, GroupId, OperationId, RequestId, SourceId},
     machine::{
@@ -20,7 +20,7 @@ use model::{
         memory::Memory,
         tables::{self, TableError},
     },
-    time::Timestamp,
+    time::{Monotone, Now, Timestamp},
     traffic::{
         Attempt, Event, EventStatus, Operation, OperationKind, OperationPart, Outcome, PartReport,
         Trigger,
@@ -118,6 +118,11 @@ pub(crate) struct World {
     control: Group,
     groups: Vec<Group>,
     lane: Lane,
+    home: Home,
+    /// The home knows what this node has.
+    introduced: bool,
+    /// What is ready to be sent.
+    prepared: BTreeMap<EventId, Due>,
     alarm: Option<Timestamp>,
     /// Counts the owners: what an earlier one had in flight is nobody's any more.
     life: u32,
@@ -126,11 +131,21 @@ pub(crate) struct World {
     ending: Ending,
 }
 
+const RATE: Rate = Rate {
+    limit: PER_SECOND,
+    period_ms: 1000,
+};
+
 fn pace() -> Pace {
     Pace {
         window: 8,
-        rate: Some((PER_SECOND, 1000)),
+        limit: Limit::Rate(RATE),
     }
+}
+
+/// The clock that nobody sets.
+fn steady(at: Timestamp) -> Monotone {
+    Monotone(at.since_ms(START).saturating_add(1000) * 1000)
 }
 
 fn keep(event: &Event) -> bool {
@@ -151,7 +166,10 @@ impl World {
             sequence: 0,
             control: Group::default(),
             groups: (0..GROUPS).map(|_| Group::default()).collect(),
-            lane: Lane::new(Pacer::new(pace(), START)),
+            lane: Lane::new(pace()),
+            home: Home::new(0, 0, steady(START)),
+            introduced: false,
+            prepared: BTreeMap::new(),
             alarm: None,
             life: 0,
             leaderless_until: START,
@@ -398,8 +416,12 @@ impl World {
         self.ending.falls += 1;
         self.life += 1;
         self.leaderless_until = self.now.plus_ms(self.rng.u64(500..3_000));
-        // The successor's bucket is as empty as if its predecessor had sent until now.
-        self.lane = Lane::new(Pacer::new(pace(), self.leaderless_until));
+        // The successor's home gives as if its predecessor had sent until now.
+        self.lane = Lane::new(pace());
+        let life = u64::from(self.life);
+        self.home = Home::new(life, life, steady(self.leaderless_until));
+        self.introduced = false;
+        self.prepared.clear();
         let delay = self.leaderless_until.since_ms(self.now);
         self.alarm = None;
         self.after(delay, Happening::Wake);
@@ -411,16 +433,44 @@ impl World {
         }
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
-            for output in self.lane.step(input, self.now) {
+            let now = Now {
+                wall: self.now,
+                steady: steady(self.now),
+            };
+            for output in self.lane.step(input, now) {
                 match output {
                     Output::Fetch { limit, from } => inputs.push_back(self.fetch(limit, from)),
-                    Output::Attempt(due) => {
+                    Output::Prepare(due) => {
+                        self.prepared.insert(due.event, due);
+                        inputs.push_back(Input::Prepared(due.event));
+                    }
+                    Output::Send(event, _) => {
+                        let due = self.prepared.remove(&event).expect("it was made ready");
                         if !self.launch(due) {
-                            inputs.push_back(Input::NotMade(due.event));
+                            inputs.push_back(Input::NotMade(event));
                         }
                     }
-                    Output::SleepUntil(at) => self.wake_at(at),
-                    Output::Idle => {}
+                    Output::Discard(event) => {
+                        self.prepared.remove(&event);
+                    }
+                    Output::Ask(ask) => {
+                        let statement = Statement {
+                            boot: u64::from(self.life),
+                            up_us: steady(self.now).0,
+                            claims: (!self.introduced).then(Vec::new),
+                            asks: vec![(DESTINATION, ask)],
+                        };
+                        self.introduced = true;
+                        let limit = |_| Limit::Rate(RATE);
+                        let reply = self.home.answer(1, &statement, limit, &[1], now.steady);
+                        inputs.extend(reply.answers.iter().map(|(_, a)| Input::Answered(*a)));
+                        if reply.answers.is_empty() {
+                            inputs.push_back(Input::Unanswered(ask.number));
+                        }
+                    }
+                    Output::SleepFor(us) => self.wake_at(self.now.plus_ms(us.div_ceil(1000))),
+                    Output::Attempt(..) => panic!("a rate's attempts are made ready first"),
+                    Output::Crowded | Output::Idle => {}
                 }
             }
         }
@@ -452,7 +502,8 @@ impl World {
         };
         let since_start = self.now.since_ms(START);
         let is_down = (DOWN_FROM..DOWN_UNTIL).contains(&since_start);
-        let outcome = Outcome::answered(if is_down { 503 } else { 200 }, Bytes::new(), None);
+        // Whatever stands in front of it answers: events fail. Without any answer they would wait.
+        let outcome = Outcome::answered(if is_down { 404 } else { 200 }, Bytes::new(), None);
         let is_fresh = event.next_trigger == Trigger::Initial;
         self.ending.received.push(Receipt {
             event: due.event,
@@ -513,10 +564,11 @@ impl World {
         }
         let event = report.event;
         let group = usize::from(event.group().0) - 1;
+        let sign = Sign::of(&report.attempt.outcome);
         let reports = vec![report.into()];
         let command = Command::RecordRuns(RecordRuns { reports });
         self.apply(group, &command.envelope(self.now, &[]));
-        self.drive(Input::Finished(due.event));
+        self.drive(Input::Finished(due.event, sign));
         self.drive(Input::Recorded(due.event));
     }
 }
