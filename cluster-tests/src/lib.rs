@@ -17,3 +17,4 @@ pub mod sender;
 pub mod settings;
 pub mod wall_clock;
 pub mod ward;
+pub mod websocket;

@@ -143,7 +143,7 @@ macro_rules! typed_id {
 macro_rules! control_id {
     ($name:ident) => {
         impl $name {
-            /// Mints an id of something that the control group keeps.
+            /// Mints an id of something that belongs to no partition.
             #[must_use]
             pub fn mint(now: Timestamp, entropy: u128) -> Self {
                 Self(mint(now, 0, entropy, (entropy >> 48) as u16))
@@ -163,6 +163,7 @@ typed_id!(/** A bookmark. */ BookmarkId, "bmk");
 typed_id!(/** An issue trigger. */ IssueTriggerId, "ist");
 typed_id!(/** A notification about an issue, the same on every try. */ NotificationId, "ntf");
 typed_id!(/** A bulk operation. */ OperationId, "bch");
+typed_id!(/** A developer who listens with the command line. */ CliSessionId, "cls");
 control_id!(SourceId);
 control_id!(DestinationId);
 control_id!(ConnectionId);
@@ -172,6 +173,7 @@ control_id!(BookmarkId);
 control_id!(IssueTriggerId);
 control_id!(NotificationId);
 control_id!(OperationId);
+control_id!(CliSessionId);
 
 impl TransformationId {
     /// What a version of it is kept under: ids of one transformation's versions share their first 112 bits.

@@ -5,10 +5,10 @@ use bytes::Bytes;
 use model::{
     catalog::{
         Backoff, Causes, Channels, Chosen, ClientAuth, ClientCredentials, Connection,
-        DeduplicateRule, DelayRule, Destination, DestinationAuth, FilterRule, HandshakeKind,
-        Handshaken, IssueTrigger, Item, LiveSecret, Notifications, Outbound, Program, RatePeriod,
-        RetryRule, Rule, Secret, SlackChannel, Source, Star, Tls, Topic, Transformation,
-        TransformationVersion, Verification, VersionMark, Watched, WebhookChannel,
+        DeduplicateRule, DelayRule, Destination, DestinationAuth, DestinationKind, FilterRule,
+        HandshakeKind, Handshaken, IssueTrigger, Item, LiveSecret, Notifications, Outbound,
+        Program, RatePeriod, RetryRule, Rule, Secret, SlackChannel, Source, Star, Tls, Topic,
+        Transformation, TransformationVersion, Verification, VersionMark, Watched, WebhookChannel,
     },
     envelope::{Envelope, PayloadRef},
     fingerprint::{Fingerprint, Scope},
@@ -145,6 +145,7 @@ fn first_attempt() -> Attempt {
 
 fn outbound() -> Outbound {
     Outbound {
+        kind: DestinationKind::Http,
         auth: DestinationAuth::Oauth2ClientCredentials(ClientCredentials {
             auth_server: "https://t/".into(),
             client_id: "id".into(),
@@ -551,6 +552,27 @@ fn a_destination_with_everything_keeps_its_json() {
         serde_json::from_str::<Outbound>(golden).ok(),
         Some(outbound())
     );
+}
+
+#[test]
+fn a_stored_kind_of_destination_keeps_its_json() {
+    for (kind, golden) in [
+        (
+            DestinationKind::Cli {
+                path: "/hooks".into(),
+            },
+            r#"{"kind":{"type":"CLI","path":"/hooks"}}"#,
+        ),
+        (DestinationKind::MockApi, r#"{"kind":{"type":"MOCK_API"}}"#),
+        (DestinationKind::Http, "{}"),
+    ] {
+        let outbound = Outbound {
+            kind,
+            ..Outbound::default()
+        };
+        assert_eq!(serde_json::to_string(&outbound).expect("JSON"), golden);
+        assert_eq!(serde_json::from_str(golden).ok(), Some(outbound));
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What every part of a running node shares.
 
 use crate::{
-    catalog_cache::CatalogCache, config::Config, script::ScriptPool, telemetry::Metrics,
-    transform::Transforms,
+    catalog_cache::CatalogCache, config::Config, script::ScriptPool, sessions::Sessions,
+    telemetry::Metrics, transform::Transforms,
 };
 use model::{catalog::Catalog, ids::GroupId};
 use raft::Cluster;
@@ -15,6 +15,8 @@ pub(crate) struct Gateway {
     pub(crate) metrics: Metrics,
     pub(crate) scripts: ScriptPool,
     pub(crate) transforms: Transforms,
+    /// Who listens here with the command line.
+    pub(crate) sessions: Arc<Sessions>,
 }
 
 impl Gateway {

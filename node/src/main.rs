@@ -19,6 +19,7 @@ mod reroute;
 mod retention;
 mod runtime;
 mod script;
+mod sessions;
 mod telemetry;
 mod transform;
 mod world;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use model::{
     delivery::Statement,
-    ids::{DestinationId, GroupId, NodeId},
+    ids::{CliSessionId, ConnectionId, DestinationId, GroupId, NodeId},
 };
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,16 @@ pub(crate) enum Question {
         group: GroupId,
         from: NodeId,
         statement: Statement,
+    },
+    /// Who listens for a connection there: [`crate::sessions::Listeners`].
+    Listeners { connection: ConnectionId },
+    /// Has an attempt made by a session there: [`crate::sessions::Heard`].
+    Listen {
+        session: CliSessionId,
+        attempt: String,
+        frame: String,
+        /// Nobody waits for what is heard later.
+        within_ms: u64,
     },
 }
 

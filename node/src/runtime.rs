@@ -13,6 +13,7 @@ use crate::{
     issues::Issues,
     pausing, retention,
     script::ScriptPool,
+    sessions::Sessions,
     telemetry::Metrics,
     transform::Transforms,
     world,
@@ -95,6 +96,7 @@ async fn node(
         cluster: cluster.clone(),
         scripts: ScriptPool::of(&config).map_err(ServeError::Scripts)?,
         transforms: Transforms::default(),
+        sessions: Arc::new(Sessions::new()),
         config,
     });
     let chores = [
@@ -131,6 +133,8 @@ async fn node(
     issues.stop();
     delivery.stop(gateway.config.shutdown_grace()).await;
     gateway.scripts.stop().await;
+    // Those who listen here find another node; their lines would hold the admin side up.
+    gateway.sessions.close();
     // The admin side answers until the end, so that an operator can watch.
     admin_handle.stop(true).await;
     ingest_arbiter.stop();

@@ -1,14 +1,16 @@
-//! A destination: an HTTP endpoint and the pace that it can bear.
+//! A destination: where events go, and the pace that it can bear.
 
-use super::Outbound;
+use super::{DestinationKind, Outbound};
 use crate::{ids::DestinationId, time::Timestamp};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Destination {
     pub id: DestinationId,
     pub name: String,
     pub description: Option<String>,
+    /// Empty where the kind of destination has none.
     pub url: String,
     /// Upper case; none: the request's own method.
     pub http_method: Option<String>,
@@ -28,6 +30,21 @@ pub struct Destination {
 }
 
 impl Destination {
+    /// What a developer's machine is called in the URLs of its attempts.
+    pub const LOCAL: &'static str = "http://localhost";
+    /// What stands for nobody's server there. The name leads nowhere for good (RFC 2606).
+    pub const MOCK: &'static str = "https://mock-api.invalid";
+
+    /// What the URLs of its requests begin with.
+    #[must_use]
+    pub fn base_url(&self) -> Cow<'_, str> {
+        match &self.outbound.kind {
+            DestinationKind::Http => Cow::Borrowed(&self.url),
+            DestinationKind::Cli { path } => Cow::Owned(format!("{}{path}", Self::LOCAL)),
+            DestinationKind::MockApi => Cow::Borrowed(Self::MOCK),
+        }
+    }
+
     /// Every secret that its deliveries are signed with now, the newest first.
     pub fn signing_secrets(&self, now: Timestamp) -> impl Iterator<Item = &str> {
         let others = self.outbound.other_secrets.iter();

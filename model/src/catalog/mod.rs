@@ -4,6 +4,7 @@ mod catalog_view;
 mod connection;
 mod deduplicate;
 mod destination;
+mod destination_kind;
 mod earlier;
 mod field;
 mod issue_trigger;
@@ -17,6 +18,7 @@ pub use catalog_view::{Catalog, CatalogError};
 pub use connection::{Backoff, Connection, DelayRule, FilterRule, RetryRule, Rule};
 pub use deduplicate::DeduplicateRule;
 pub use destination::{Destination, DisabledBy, RatePeriod, Wishes};
+pub use destination_kind::DestinationKind;
 pub use field::{Field, FieldError};
 pub use issue_trigger::{
     Causes, Channels, Chosen, IssueTrigger, SlackChannel, Star, Watched, WebhookChannel,

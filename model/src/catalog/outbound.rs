@@ -1,6 +1,6 @@
 //! What a destination's requests carry and how they get there, beyond its URL and its pace.
 
-use super::{LiveSecret, Secret};
+use super::{DestinationKind, LiveSecret, Secret};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Outbound {
+    #[serde(skip_serializing_if = "DestinationKind::is_http")]
+    pub kind: DestinationKind,
     #[serde(skip_serializing_if = "DestinationAuth::is_signature")]
     pub auth: DestinationAuth,
     /// Signing secrets beside the newest one: those that end after a rotation, and the one of the `v1a` signature. At

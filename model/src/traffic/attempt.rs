@@ -67,6 +67,10 @@ pub enum ErrorCode {
     Unknown,
     InvalidCharacter,
     Oauth2HandshakeFailed,
+    /// A developer's machine was asked, and nothing answers there.
+    Cli,
+    /// Nobody listens with the command line, or the line broke before an answer was there.
+    CliUnavailable,
 }
 
 /// What one HTTP exchange came to.

@@ -3,11 +3,11 @@
 use super::{
     api_error::ApiError,
     body::{Fields, Given},
-    destination_auth, destination_signing, destination_tls, names,
+    destination_auth, destination_kind, destination_signing, destination_tls, names,
 };
 use awc::http::Uri;
 use model::{
-    catalog::{Catalog, Destination, Outbound, RatePeriod, Secret, Wishes},
+    catalog::{Catalog, Destination, DestinationKind, Outbound, RatePeriod, Secret, Wishes},
     ids::DestinationId,
     policy::{destination_url, egress::Reach, outgoing},
     time::Timestamp,
@@ -35,15 +35,12 @@ pub(super) fn read(
     fresh: &Fresh,
     now: Timestamp,
 ) -> Result<Destination, ApiError> {
-    match fields.text("type", 64)? {
-        Given::Absent | Given::Value("HTTP") => {}
-        _ => return Err(fields.invalid("type", "expected HTTP, the only type in this version")),
-    }
     let empty = serde_json::Map::new();
     let config = match fields.object("config")?.value() {
         Some(config) => config,
         None => Fields::over(fields.path("config"), &empty),
     };
+    let (kind, url) = destination_kind::read(fields, &config, kept, &fresh.reach)?;
     let forwarding_disabled = config.flag("path_forwarding_disabled")?;
     let (rate_limit, rate_limit_period) = read_pace(&config, kept)?;
     let signing = destination_signing::read(&config, kept, &fresh.key)?;
@@ -52,7 +49,7 @@ pub(super) fn read(
         id: kept.map_or(fresh.id, |kept| kept.id),
         name: names::required(fields, kept.map(|kept| kept.name.as_str()))?,
         description: names::description(fields, kept.and_then(|k| k.description.clone()))?,
-        url: read_url(&config, kept, &fresh.reach)?,
+        url,
         http_method: read_method(&config, kept)?,
         path_forwarding: match forwarding_disabled {
             Given::Value(disabled) => !disabled,
@@ -63,6 +60,7 @@ pub(super) fn read(
         rate_limit_period,
         signing_secret: signing.secret,
         outbound: Outbound {
+            kind,
             other_secrets: signing.others,
             ..outbound
         },
@@ -101,19 +99,6 @@ pub(super) fn check_name(catalog: &Catalog, destination: &Destination) -> Result
     }
 }
 
-fn read_url(
-    config: &Fields<'_>,
-    kept: Option<&Destination>,
-    reach: &Reach,
-) -> Result<String, ApiError> {
-    let text = match (config.text("url", destination_url::LEN_MAX)?, kept) {
-        (Given::Value(text), _) => text,
-        (Given::Absent, Some(kept)) => return Ok(kept.url.clone()),
-        _ => return Err(config.invalid("url", "expected an http or https URL")),
-    };
-    checked_url(text, reach).map_err(|reason| config.invalid("url", reason))
-}
-
 /// A URL as it is kept. A host in another script is kept as the name that it stands for; where a name leads is judged at
 /// every connect.
 pub(super) fn checked_url(text: &str, reach: &Reach) -> Result<String, String> {
@@ -150,6 +135,7 @@ fn read_outbound(
         timeout_ms: timeout_ms
             .map(|timeout_ms| u32::try_from(timeout_ms).unwrap_or(u32::MAX))
             .or_kept(kept.and_then(|kept| kept.timeout_ms)),
+        kind: DestinationKind::default(),
         other_secrets: Vec::new(),
         headers,
         auth,
@@ -353,7 +339,7 @@ mod tests {
             (config(json!({"url": "https://"})), "config.url"),
             (config(json!({"url": "http://u:p@a.example"})), "config.url"),
             (config(json!({"url": "http://a.example/#f"})), "config.url"),
-            (json!({"name": "d", "type": "CLI"}), "type"),
+            (json!({"name": "d", "type": "SQS"}), "type"),
             (with("rate_limit", json!(0)), "config.rate_limit"),
             (with("rate_limit", json!("5")), "config.rate_limit"),
             (

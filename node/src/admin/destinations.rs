@@ -60,7 +60,7 @@ async fn find(gateway: &Gateway, query: &Query) -> Result<Vec<Arc<Destination>>,
             &destination.id.to_string(),
             Some(&destination.name),
             destination.disabled_at,
-        ) && catalog_page::is_among(&types, "HTTP")
+        ) && catalog_page::is_among(&types, destination.outbound.kind.name())
     });
     Ok(found.cloned().collect())
 }

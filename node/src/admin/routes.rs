@@ -1,14 +1,16 @@
 //! Which path leads where. Everything but health asks for the token.
 
 use super::{
-    api_error::ApiError, attempts, auth::require_token, body, bookmarks, bulk, cluster,
-    connections, destinations, events, executions, health, issue_triggers, issues, notifications,
-    queue_depth, requests, rules_try, source_types, sources, transformation_run, transformations,
+    api_error::ApiError, attempts, auth::require_token, body, bookmarks, bulk, cli_sessions,
+    cluster, connections, destinations, events, executions, health, issue_triggers, issues,
+    notifications, queue_depth, requests, rules_try, source_types, sources, transformation_run,
+    transformations,
 };
 use actix_web::{
     Error, HttpRequest, HttpResponse, Resource,
     body::MessageBody,
-    dev::{ServiceRequest, ServiceResponse},
+    dev::{RequestHead, ServiceRequest, ServiceResponse},
+    guard::fn_guard,
     http::header::{self, HeaderValue},
     middleware::{Next, from_fn},
     web::{self, delete, get, post, put},
@@ -26,6 +28,8 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
         .configure(traffic)
         .configure(troubles)
         .configure(replay)
+        .service(at("/cli-sessions").route(post().to(cli_sessions::create)))
+        .service(at("/cli-sessions/connect").route(get().to(cli_sessions::connect)))
         .service(cluster_verbs())
         // A scope does not inherit its parent's: without one an unknown path would be answered with nothing.
         .default_service(web::to(unknown_path));
@@ -40,9 +44,21 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
                 .route(get().to(health::metrics)),
         )
         .service(cluster_verbs().wrap(from_fn(require_token)))
+        .service(socket().wrap(from_fn(require_token)))
         .service(base)
         .default_service(web::to(unknown_path));
     cfg.service(everything);
+}
+
+/// Where command lines dial that were told no more than the listener's address.
+fn socket() -> Resource {
+    let is_websocket = |head: &RequestHead| {
+        let upgrade = head.headers().get(header::UPGRADE);
+        upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+    };
+    web::resource("/")
+        .guard(fn_guard(move |context| is_websocket(context.head())))
+        .route(get().to(cli_sessions::connect))
 }
 
 /// What operators configure. Fixed words come before ids.

@@ -86,7 +86,7 @@ fn delay(fields: &Fields<'_>) -> Result<DelayRule, ApiError> {
 }
 
 /// `null` takes a part's filter away, as everywhere; `false` is a filter.
-fn filter(fields: &Fields<'_>) -> Result<FilterRule, ApiError> {
+pub(super) fn filter(fields: &Fields<'_>) -> Result<FilterRule, ApiError> {
     let is_known = |key: &str| key == "type" || Part::ALL.iter().any(|part| part.name() == key);
     // A filter under a misspelt name would let everything through.
     if let Some(unknown) = fields.keys().find(|key| !is_known(key)) {

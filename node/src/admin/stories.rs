@@ -67,6 +67,7 @@ impl Node {
             cluster,
             scripts: crate::script::ScriptPool::of(&config).expect("threads"),
             transforms: crate::transform::Transforms::default(),
+            sessions: Arc::new(crate::sessions::Sessions::new()),
             config,
         });
         Self {

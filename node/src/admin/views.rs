@@ -4,8 +4,9 @@ use super::{connection_input::Connected, destination_auth, query::Query, rules, 
 use crate::gateway::Gateway;
 use model::{
     catalog::{
-        Destination, DestinationAuth, HandshakeKind, LiveSecret, Program, RatePeriod, ResponseKind,
-        Secret, Source, Transformation, TransformationVersion, Verification,
+        Destination, DestinationAuth, DestinationKind, HandshakeKind, LiveSecret, Program,
+        RatePeriod, ResponseKind, Secret, Source, Transformation, TransformationVersion,
+        Verification,
     },
     policy::{
         certificate,
@@ -116,21 +117,28 @@ impl Viewer {
             RatePeriod::Hour => "hour",
             RatePeriod::Concurrent => "concurrent",
         };
-        let mut config = json!({
-            "url": destination.url,
+        let mut config = match &destination.outbound.kind {
+            DestinationKind::Http => json!({"url": destination.url}),
+            DestinationKind::Cli { path } => json!({"path": path}),
+            DestinationKind::MockApi => json!({}),
+        };
+        let usual = json!({
             "rate_limit": destination.rate_limit,
             "rate_limit_period": period,
             "path_forwarding_disabled": !destination.path_forwarding,
             "http_method": destination.http_method,
             "auth_type": destination.outbound.auth.name(),
         });
+        if let (Value::Object(config), Value::Object(usual)) = (&mut config, usual) {
+            config.extend(usual);
+        }
         self.add_outbound(destination, &mut config);
         json!({
             "id": destination.id,
             "name": destination.name,
             "description": destination.description,
             "team_id": self.team,
-            "type": "HTTP",
+            "type": destination.outbound.kind.name(),
             "config": config,
             "disabled_at": times::show_some(destination.disabled_at),
             // What its receiver asked for itself.

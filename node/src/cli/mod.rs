@@ -2,6 +2,7 @@
 
 mod dev;
 mod dev_config;
+mod listen;
 mod script;
 mod serve;
 mod status;
@@ -25,6 +26,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Dev(dev::Args),
+    Listen(listen::Args),
     Script(script::Args),
     Serve(serve::Args),
     /// Run scripts for the node at the other end of standard input: how a node keeps them out of itself.
@@ -81,6 +83,7 @@ pub(crate) fn run() -> ExitCode {
     };
     let done = match cli.verb {
         Verb::Dev(args) => dev::run(&args),
+        Verb::Listen(args) => listen::run(&args),
         Verb::Script(args) => script::run(&args),
         Verb::Serve(args) => serve::run(&args),
         Verb::ScriptEngine => crate::script::serve().map_err(Failed::running),

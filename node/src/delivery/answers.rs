@@ -8,29 +8,17 @@ use bytes::Bytes;
 use futures::future::{self, FutureExt};
 use model::{catalog::DestinationAuth, ids::DestinationId};
 use serde::Serialize;
-use std::sync::{Arc, Weak};
-use tokio::sync::oneshot;
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+use tokio::{sync::oneshot, time::Instant};
 
 /// What the cluster is told to answer with. Once the actors are gone, nothing is answered.
 pub(super) fn answering(shared: &Arc<Shared>, arbiter: ArbiterHandle) -> raft::Answering {
     let shared = Arc::downgrade(shared);
     Arc::new(move |question| match Question::decode(&question) {
-        Ok(Question::Token {
-            destination,
-            credentials,
-            refused,
-        }) => {
-            let (sender, answer) = oneshot::channel();
-            let shared = shared.clone();
-            arbiter.spawn_fn(move || {
-                actix_rt::spawn(async move {
-                    let token = token(&shared, destination, &credentials, refused.as_deref());
-                    // Whoever asked may have given up.
-                    let _ = sender.send(token.await);
-                });
-            });
-            async move { answer.await.ok().flatten() }.boxed()
-        }
+        // Decided in a moment; whoever asks has attempts waiting.
         Ok(Question::Pacing {
             group,
             from,
@@ -40,6 +28,17 @@ pub(super) fn answering(shared: &Arc<Shared>, arbiter: ArbiterHandle) -> raft::A
             let reply = shared.and_then(|shared| shared.pacing.answer(group, from, &statement));
             future::ready(reply.and_then(|reply| encoded(&reply))).boxed()
         }
+        Ok(question) => {
+            let (sender, answer) = oneshot::channel();
+            let shared = shared.clone();
+            arbiter.spawn_fn(move || {
+                actix_rt::spawn(async move {
+                    // Whoever asked may have given up.
+                    let _ = sender.send(answer_to(&shared, question).await);
+                });
+            });
+            async move { answer.await.ok().flatten() }.boxed()
+        }
         Err(error) => {
             tracing::warn!(%error, "another node's question is not understood");
             future::ready(None).boxed()
@@ -47,17 +46,44 @@ pub(super) fn answering(shared: &Arc<Shared>, arbiter: ArbiterHandle) -> raft::A
     })
 }
 
+async fn answer_to(shared: &Weak<Shared>, question: Question) -> Option<Bytes> {
+    let shared = shared.upgrade()?;
+    let sessions = &shared.gateway.sessions;
+    match question {
+        Question::Token {
+            destination,
+            credentials,
+            refused,
+        } => token(&shared, destination, &credentials, refused.as_deref()).await,
+        Question::Pacing {
+            group,
+            from,
+            statement,
+        } => encoded(&shared.pacing.answer(group, from, &statement)?),
+        Question::Listeners { connection } => encoded(&sessions.of(connection, Instant::now())),
+        Question::Listen {
+            session,
+            attempt,
+            frame,
+            within_ms,
+        } => {
+            let within = Duration::from_millis(within_ms);
+            let heard = tokio::time::timeout(within, sessions.ask(session, attempt, frame));
+            encoded(&heard.await.ok()?)
+        }
+    }
+}
+
 fn encoded(answer: &impl Serialize) -> Option<Bytes> {
     Some(serde_json::to_vec(answer).ok()?.into())
 }
 
 async fn token(
-    shared: &Weak<Shared>,
+    shared: &Shared,
     destination: DestinationId,
     asked: &str,
     refused: Option<&str>,
 ) -> Option<Bytes> {
-    let shared = shared.upgrade()?;
     let catalog = shared.gateway.catalog();
     let destination = catalog.destinations.get(&destination)?;
     let DestinationAuth::Oauth2ClientCredentials(credentials) = &destination.outbound.auth else {

@@ -5,7 +5,7 @@ use super::{
     gate::{Gate, Shut},
     outlet::Outlet,
     reporter::Report,
-    sending::{Sending, Tried},
+    sending::{Sending, Sent, Tried},
     work::{self, Work},
 };
 use crate::{
@@ -14,8 +14,9 @@ use crate::{
     world,
 };
 use model::{
+    catalog::{Destination, DestinationKind},
     machine::{Run, RunEnd, RunReport},
-    policy::{destination_url, retry, transform::Message},
+    policy::{destination_url, egress::Reach, retry, transform::Message},
     state::keys::Due,
     time::Timestamp,
     traffic::{Attempt, ErrorCode},
@@ -66,11 +67,12 @@ pub(super) async fn make(shared: &Shared, outlet: &Outlet, due: Due, gate: Gate)
         Err(Halted::Busy | Halted::Stopping) => return Launched::NotMade,
     };
     let reach = &shared.egress.reach;
-    let tried = match (&work.destination, &message) {
-        (None, _) => Ok(Tried::not_sent(ErrorCode::MissingUrl)),
-        (_, None) => Ok(Tried::not_sent(ErrorCode::PayloadMissing)),
-        (Some(destination), _) if destination_url::check(&destination.url, reach).is_err() => {
-            Ok(Tried::not_sent(ErrorCode::InvalidUrl))
+    let not_sent = |code| Ok(Sent::Tried(Box::new(Tried::not_sent(code))));
+    let sent = match (&work.destination, &message) {
+        (None, _) => not_sent(ErrorCode::MissingUrl),
+        (_, None) => not_sent(ErrorCode::PayloadMissing),
+        (Some(destination), _) if leads_nowhere(destination, reach) => {
+            not_sent(ErrorCode::InvalidUrl)
         }
         (Some(destination), Some(message)) => {
             let sending = Sending {
@@ -85,16 +87,28 @@ pub(super) async fn make(shared: &Shared, outlet: &Outlet, due: Due, gate: Gate)
             sending.run(gate).await
         }
     };
-    let tried = match tried {
-        Ok(tried) => tried,
+    let end = match sent {
+        Ok(Sent::Tried(tried)) => {
+            if let Some(destination) = &work.destination {
+                shared.controls.honour(destination.id, tried.asked);
+            }
+            attempted(gateway, &work, number, world::now(), *tried)
+        }
+        Ok(Sent::Ignored { cause, meta }) => RunEnd::Ignored {
+            due_at: due.at,
+            cause,
+            meta,
+        },
         Err(Shut::Late) => return Launched::NotMade,
         Err(Shut::Discarded) => return Launched::Discarded,
     };
-    if let Some(destination) = &work.destination {
-        shared.controls.honour(destination.id, tried.asked);
-    }
-    let end = attempted(gateway, &work, number, world::now(), tried);
     Launched::Done(told(due, number, runs, end))
+}
+
+/// Whether a destination's URL is one that nothing may be sent to. Only servers have one.
+fn leads_nowhere(destination: &Destination, reach: &Reach) -> bool {
+    destination.outbound.kind == DestinationKind::Http
+        && destination_url::check(&destination.url, reach).is_err()
 }
 
 /// What the rules at delivery make of the request; none where its body is lost.

@@ -47,6 +47,22 @@ pub(super) struct Exchanged {
     pub(super) timing: Timing,
 }
 
+impl Exchanged {
+    /// Of an exchange that was not HTTP's.
+    pub(super) fn unseen(outcome: Outcome, took: Duration) -> Self {
+        Self {
+            outcome,
+            headers: Vec::new(),
+            is_cut: false,
+            asked: Asked::default(),
+            timing: Timing {
+                total_ms: in_ms(took),
+                ..Timing::default()
+            },
+        }
+    }
+}
+
 /// Sends one request and reads the answer. The deadline covers everything: a body that trickles is no different from one
 /// that never comes.
 pub(super) async fn send(

@@ -11,6 +11,7 @@ mod exchange;
 #[cfg(test)]
 mod faults;
 mod gate;
+mod listening;
 mod outlet;
 mod pacing;
 mod reporter;

@@ -222,9 +222,9 @@ fn aws_headers(
     aws::headers(&signer, &signed, launch.now)
 }
 
-/// The destination's URL with the request's path and query behind it, where forwarding is on.
+/// The destination's URL, or what stands for one, with the request's path and query behind it, where forwarding is on.
 fn url(destination: &Destination, path: &str, query: &str) -> String {
-    let mut url = destination_url::normalised(&destination.url);
+    let mut url = destination_url::normalised(&destination.base_url());
     if !destination.path_forwarding {
         return url;
     }

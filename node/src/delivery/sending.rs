@@ -1,20 +1,24 @@
-//! The sending half of an attempt: a token where one is needed, the permit, the fence, the exchange.
+//! The sending half of an attempt: a token where one is needed, the permit, the fence, the exchange with whoever stands at
+//! the other end.
 
 use super::{
     dispatcher::Shared,
     exchange::{self, Exchanged},
     gate::{Gate, Shut},
+    listening::{self, Taker},
     outlet::Outlet,
-    request::{self, Kept, Launch},
+    request::{self, Kept, Launch, Outgoing},
     work::Work,
 };
 use crate::world;
+use bytes::Bytes;
 use model::{
-    catalog::{Destination, DestinationAuth, Secret},
+    catalog::{Destination, DestinationAuth, DestinationKind, Secret},
+    ids::AttemptId,
     machine::Next,
     policy::{receiver::Asked, retry, transform::Message},
     time::Timestamp,
-    traffic::{ErrorCode, Outcome, Trace},
+    traffic::{ErrorCode, IgnoreCause, IgnoredMeta, Outcome, Trace, Trigger},
 };
 use raft::Leadership;
 use std::time::Duration;
@@ -22,6 +26,26 @@ use tokio::time::{Instant, timeout};
 
 /// The answer that says that a token is not taken any more.
 const UNAUTHORIZED: u16 = 401;
+
+/// The answer of nobody's server.
+const ACCEPTED: u16 = 200;
+
+/// What sending came to.
+pub(super) enum Sent {
+    Tried(Box<Tried>),
+    /// It came to no attempt: nobody wants it.
+    Ignored {
+        cause: IgnoreCause,
+        meta: Option<IgnoredMeta>,
+    },
+}
+
+/// Who is at the other end.
+enum End {
+    Server(awc::Client),
+    Developer(Taker),
+    Nobody,
+}
 
 /// What an attempt came to, with all that is kept of it.
 pub(super) struct Tried {
@@ -90,7 +114,45 @@ pub(super) struct Sending<'a> {
 impl Sending<'_> {
     /// # Errors
     /// When there is no permit, or this node may not send any more.
-    pub(super) async fn run(&self, gate: Gate) -> Result<Tried, Shut> {
+    pub(super) async fn run(&self, gate: Gate) -> Result<Sent, Shut> {
+        let end = match self.end().await {
+            Ok(end) => end,
+            Err(code) => return Ok(Sent::Tried(Box::new(Tried::not_sent(code)))),
+        };
+        if let End::Developer(taker) = &end
+            && let Some((cause, meta)) = taker.ignores().filter(|_| self.is_first())
+        {
+            return Ok(Sent::Ignored { cause, meta });
+        }
+        let tried = self.attempt(&end, gate).await?;
+        Ok(Sent::Tried(Box::new(tried)))
+    }
+
+    /// Whether nobody has seen an attempt of the event, nor asked for one.
+    fn is_first(&self) -> bool {
+        self.number == 1 && self.work.event.next_trigger == Trigger::Initial
+    }
+
+    async fn end(&self) -> Result<End, ErrorCode> {
+        match self.destination.outbound.kind {
+            DestinationKind::Http => match self.outlet.client(self.destination) {
+                Ok(client) => Ok(End::Server(client)),
+                Err(error) => {
+                    tracing::error!(destination = %self.destination.id, %error, "attempt not made");
+                    Err(ErrorCode::InternalError)
+                }
+            },
+            DestinationKind::Cli { .. } => {
+                let gateway = &self.shared.gateway;
+                let (connection, record) = (self.work.event.connection_id, &self.work.record);
+                let taker = listening::find(gateway, connection, self.message, record);
+                Ok(End::Developer(taker.await))
+            }
+            DestinationKind::MockApi => Ok(End::Nobody),
+        }
+    }
+
+    async fn attempt(&self, end: &End, gate: Gate) -> Result<Tried, Shut> {
         let (began, began_at) = (Instant::now(), world::now());
         let limit = self.limit();
         let token = match timeout(limit, self.token()).await {
@@ -102,13 +164,6 @@ impl Sending<'_> {
             }
         };
         let left = limit.saturating_sub(began.elapsed());
-        let client = match self.outlet.client(self.destination) {
-            Ok(client) => client,
-            Err(error) => {
-                tracing::error!(destination = %self.destination.id, %error, "attempt not made");
-                return Ok(Tried::not_sent(ErrorCode::InternalError));
-            }
-        };
         gate.pass().await?;
         // Signatures tell this time: waiting for the permit is not part of the attempt.
         let started_at = world::now();
@@ -130,7 +185,7 @@ impl Sending<'_> {
         if !cluster.may_send(group, self.leadership.term) {
             return Err(Shut::Late);
         }
-        let exchanged = exchange::send(&client, &outgoing, &self.message.body, left).await;
+        let exchanged = self.exchange(end, &outgoing, left).await;
         if let Some(token) = &token
             && exchanged.outcome.response_status == Some(UNAUTHORIZED)
         {
@@ -138,6 +193,28 @@ impl Sending<'_> {
         }
         let method = outgoing.method;
         Ok(Tried::sent(started_at, method, outgoing.kept, exchanged))
+    }
+
+    async fn exchange(&self, end: &End, outgoing: &Outgoing, left: Duration) -> Exchanged {
+        match end {
+            End::Server(client) => exchange::send(client, outgoing, &self.message.body, left).await,
+            End::Developer(taker) => {
+                let started = Instant::now();
+                let attempt = AttemptId {
+                    event: self.work.due.event,
+                    number: self.number,
+                };
+                let connection = self.work.event.connection_id;
+                let asked = listening::asked(outgoing, self.message, attempt, connection, left);
+                let gateway = &self.shared.gateway;
+                let outcome = listening::send(gateway, taker, asked, left).await;
+                Exchanged::unseen(outcome, started.elapsed())
+            }
+            End::Nobody => {
+                let outcome = Outcome::answered(ACCEPTED, Bytes::new(), None);
+                Exchanged::unseen(outcome, Duration::ZERO)
+            }
+        }
     }
 
     fn limit(&self) -> Duration {

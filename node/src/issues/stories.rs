@@ -140,6 +140,7 @@ impl World {
             cluster,
             scripts: crate::script::ScriptPool::of(&config).expect("threads"),
             transforms: crate::transform::Transforms::default(),
+            sessions: Arc::new(crate::sessions::Sessions::new()),
             config,
         });
         Self {

@@ -1,0 +1,200 @@
+//! `/cli-sessions`: developers who listen with the command line, and their sockets. A session is what its socket's headers
+//! say, so any node can answer for any part of it.
+
+use super::{
+    api_error::ApiError,
+    body::{Body, Fields, Given},
+    freshness,
+    query::Query,
+    rules,
+};
+use crate::{
+    gateway::Gateway,
+    sessions::{
+        self, Lines,
+        frames::{
+            CONNECTIONS_HEADER, CONNECTIONS_MAX, FILTERS_HEADER, FILTERS_MAX, PROTOCOL,
+            SESSION_HEADER,
+        },
+    },
+    world,
+};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    web::{Data, Json, Payload},
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use model::{
+    catalog::{Catalog, DestinationKind, FilterRule},
+    ids::{CliSessionId, ConnectionId},
+};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// An id for a session, after a look at what it would listen for. Nothing is kept.
+pub(super) async fn create(
+    gateway: Data<Gateway>,
+    query: Query,
+    body: Body,
+) -> Result<Json<Value>, ApiError> {
+    let catalog = freshness::catalog(&gateway, &query).await?;
+    let fields = body.fields();
+    let connections = read_connections(&fields, &catalog)?;
+    let filter = read_filter(&fields)?;
+    Ok(Json(json!({
+        "id": CliSessionId::mint(world::now(), world::entropy()),
+        "webhook_ids": connections,
+        "filters": filter,
+    })))
+}
+
+fn read_connections(fields: &Fields<'_>, catalog: &Catalog) -> Result<Vec<ConnectionId>, ApiError> {
+    const KEY: &str = "webhook_ids";
+    let list = fields.list(KEY)?.value().map_or(&[][..], Vec::as_slice);
+    if list.is_empty() || list.len() > CONNECTIONS_MAX {
+        let expected = format!("expected the ids of 1 to {CONNECTIONS_MAX} connections");
+        return Err(fields.invalid(KEY, expected));
+    }
+    let mut connections = Vec::with_capacity(list.len());
+    for (place, value) in list.iter().enumerate() {
+        let invalid = |expected: String| Err(fields.invalid(&format!("{KEY}[{place}]"), expected));
+        let id = value.as_str().and_then(|text| text.parse().ok());
+        let known = id.and_then(|id: ConnectionId| catalog.connections.get(&id));
+        let Some(connection) = known else {
+            return invalid(format!("there is no connection {value}"));
+        };
+        let destination = catalog.destinations.get(&connection.destination_id);
+        let kind = destination.map(|destination| &destination.outbound.kind);
+        if !matches!(kind, Some(DestinationKind::Cli { .. })) {
+            return invalid("expected a connection to a CLI destination".into());
+        }
+        connections.push(connection.id);
+    }
+    Ok(connections)
+}
+
+/// A session's filter. None: it takes everything.
+fn read_filter(fields: &Fields<'_>) -> Result<Option<FilterRule>, ApiError> {
+    const KEY: &str = "filters";
+    let Given::Value(filters) = fields.object(KEY)? else {
+        return Ok(None);
+    };
+    let filter = rules::filter(&filters)?;
+    if json!(filter).to_string().len() > FILTERS_MAX {
+        return Err(fields.invalid(KEY, format!("expected at most {FILTERS_MAX} bytes")));
+    }
+    Ok((filter != FilterRule::default()).then_some(filter))
+}
+
+/// The socket of a session, new or come back.
+pub(super) async fn connect(
+    gateway: Data<Gateway>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, ApiError> {
+    let shaken = actix_ws::handle_with_protocols(&request, payload, &[PROTOCOL]);
+    let (response, session, messages) = shaken.map_err(|error| {
+        ApiError::bad_request(format!("expected the handshake of a websocket: {error}"))
+    })?;
+    let header = |name| request.headers().get(name)?.to_str().ok();
+    let id = session_id(header(SESSION_HEADER))?;
+    let connections = connection_ids(header(CONNECTIONS_HEADER))?;
+    let filter = header(FILTERS_HEADER).map(filters).transpose()?.flatten();
+    let opened = gateway.sessions.open(id, connections, filter);
+    let (place, orders) = opened.map_err(|refused| ApiError::unavailable(refused.to_string()))?;
+    actix_rt::spawn(sessions::serve(
+        place,
+        orders,
+        Lines::new(session, messages),
+    ));
+    Ok(response)
+}
+
+fn session_id(given: Option<&str>) -> Result<CliSessionId, ApiError> {
+    given.and_then(|id| id.trim().parse().ok()).ok_or_else(|| {
+        ApiError::invalid(
+            SESSION_HEADER,
+            "expected the id that POST /cli-sessions gave",
+        )
+    })
+}
+
+/// Whether there are such connections was asked when the session was made, and its events ask it again.
+fn connection_ids(given: Option<&str>) -> Result<BTreeSet<ConnectionId>, ApiError> {
+    let ids = given.unwrap_or_default().split(',').map(str::trim);
+    let ids: Option<BTreeSet<_>> = ids.map(|id| id.parse().ok()).collect();
+    ids.filter(|ids| ids.len() <= CONNECTIONS_MAX)
+        .ok_or_else(|| {
+            let expected = format!(
+                "expected the ids of 1 to {CONNECTIONS_MAX} connections, separated by commas"
+            );
+            ApiError::invalid(CONNECTIONS_HEADER, expected)
+        })
+}
+
+fn filters(given: &str) -> Result<Option<FilterRule>, ApiError> {
+    let invalid = |expected: &str| ApiError::invalid(FILTERS_HEADER, expected);
+    let decoded = BASE64_STANDARD.decode(given.trim());
+    let decoded = decoded.map_err(|_| invalid("expected filters as JSON in base64"))?;
+    match serde_json::from_slice(&decoded) {
+        Ok(Value::Null) => Ok(None),
+        Ok(Value::Object(map)) => {
+            let whole = json!({ "filters": map });
+            let Value::Object(whole) = whole else {
+                return Ok(None);
+            };
+            read_filter(&Fields::over(String::new(), &whole))
+        }
+        _ => Err(invalid("expected filters as JSON in base64")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sockets_headers_tell_the_session() {
+        let id = CliSessionId(5);
+        assert_eq!(session_id(Some(&id.to_string())), Ok(id));
+        let ids = format!("{}, {}", ConnectionId(1), ConnectionId(2));
+        assert_eq!(
+            connection_ids(Some(&ids)),
+            Ok([ConnectionId(1), ConnectionId(2)].into())
+        );
+        let given = BASE64_STANDARD.encode(r#"{"body":{"a":1},"headers":null}"#);
+        let filter = filters(&given).expect("filters").expect("some");
+        assert_eq!((filter.body, filter.headers), (Some(json!({"a": 1})), None));
+        for none in ["null", "{}"] {
+            assert_eq!(filters(&BASE64_STANDARD.encode(none)), Ok(None));
+        }
+    }
+
+    #[test]
+    fn headers_that_say_nothing_usable_are_named() {
+        let many: Vec<_> = (0..=CONNECTIONS_MAX as u128)
+            .map(|n| ConnectionId(n).to_string())
+            .collect();
+        let many = many.join(",");
+        let encoded = |text: &str| BASE64_STANDARD.encode(text);
+        let long = format!(r#"{{"path":"{}"}}"#, "x".repeat(FILTERS_MAX));
+        for (error, field) in [
+            (session_id(None).err(), SESSION_HEADER),
+            (session_id(Some("7")).err(), SESSION_HEADER),
+            (connection_ids(None).err(), CONNECTIONS_HEADER),
+            (connection_ids(Some("web_1")).err(), CONNECTIONS_HEADER),
+            (connection_ids(Some(&many)).err(), CONNECTIONS_HEADER),
+            (filters("{}").err(), FILTERS_HEADER),
+            (filters(&encoded("[]")).err(), FILTERS_HEADER),
+            (filters(&encoded(r#"{"bodi":1}"#)).err(), "filters.bodi"),
+            (
+                filters(&encoded(r#"{"body":{"$no":1}}"#)).err(),
+                "filters.body",
+            ),
+            (filters(&encoded(&long)).err(), "filters"),
+        ] {
+            let error = error.unwrap_or_else(|| panic!("{field} was taken"));
+            assert!(error.message().starts_with(field), "{error}");
+        }
+    }
+}
