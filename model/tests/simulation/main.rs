@@ -13,7 +13,7 @@ use world::{Coverage, Mistake, World};
 
 const SEEDS: u64 = 1_500;
 /// A planted mistake must be found within so many seeds.
-const SEEDS_TO_FIND: u64 = 300;
+const SEEDS_TO_FIND: u64 = 3000;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
