@@ -46,7 +46,10 @@ impl Sign {
                     | ErrorCode::InvalidUrl
                     | ErrorCode::PayloadMissing
                     | ErrorCode::InternalError
-                    | ErrorCode::Cancelled,
+                    | ErrorCode::Cancelled
+                    // Developers come and go: whether one listens is looked up anew for each event.
+                    | ErrorCode::Cli
+                    | ErrorCode::CliUnavailable,
                 ) => Self::None,
                 _ => Self::Sick,
             },
@@ -195,6 +198,10 @@ mod tests {
             (Sign::of(&Outcome::failed(ErrorCode::Timeout)), Sign::Sick),
             (
                 Sign::of(&Outcome::failed(ErrorCode::PayloadMissing)),
+                Sign::None,
+            ),
+            (
+                Sign::of(&Outcome::failed(ErrorCode::CliUnavailable)),
                 Sign::None,
             ),
         ] {
