@@ -1,18 +1,18 @@
 //! Who listens to notifications: keeps each whole, checks its signature by the specification, and answers as it is told.
 
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, web};
+use crate::served::Served;
+use actix_web::{HttpRequest, HttpResponse, web};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::Mutex;
 use serde_json::Value;
 use sha2::Sha256;
 use std::{
-    net::{SocketAddr, TcpListener},
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicU16, Ordering},
     },
-    thread::JoinHandle,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -75,9 +75,7 @@ struct State {
 /// A running listener; stops when it is dropped.
 pub struct Hook {
     state: Arc<State>,
-    address: SocketAddr,
-    server: ServerHandle,
-    thread: Option<JoinHandle<()>>,
+    served: Served,
 }
 
 async fn listen(request: HttpRequest, body: web::Bytes, state: web::Data<State>) -> HttpResponse {
@@ -105,42 +103,19 @@ impl Hook {
     /// When there is no port for it.
     #[must_use]
     pub fn start(answer: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("a listener has an address");
         let state = Arc::new(State::default());
         state.answer.store(answer, Ordering::Relaxed);
         let data = web::Data::from(state.clone());
-        let (started, handle) = std::sync::mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            actix_rt::System::new().block_on(async move {
-                let app = move || {
-                    App::new()
-                        .app_data(data.clone())
-                        .default_service(web::to(listen))
-                };
-                let server = HttpServer::new(app)
-                    .workers(1)
-                    .disable_signals()
-                    .shutdown_timeout(0)
-                    .listen(listener)
-                    .expect("the hook listens")
-                    .run();
-                // The other end waits for exactly this; if it is gone, so is the test.
-                let _ = started.send(server.handle());
-                let _ = server.await;
-            });
+        let served = Served::start(IpAddr::from([127, 0, 0, 1]), move |config| {
+            let service = web::to(listen);
+            config.app_data(data.clone()).default_service(service);
         });
-        Self {
-            state,
-            address,
-            server: handle.recv().expect("the hook starts"),
-            thread: Some(thread),
-        }
+        Self { state, served }
     }
 
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}/", self.address)
+        format!("http://{}/", self.served.address)
     }
 
     /// From now on answers with this status.
@@ -151,15 +126,6 @@ impl Hook {
     #[must_use]
     pub fn told(&self) -> Vec<Told> {
         self.state.told.lock().clone()
-    }
-}
-
-impl Drop for Hook {
-    fn drop(&mut self) {
-        drop(self.server.stop(false));
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

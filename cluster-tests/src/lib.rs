@@ -14,6 +14,7 @@ pub mod process;
 pub mod receiver;
 pub mod scene;
 pub mod sender;
+mod served;
 pub mod settings;
 pub mod wall_clock;
 pub mod ward;

@@ -1,17 +1,11 @@
 //! The webhook receiver that the cluster delivers to: it records every delivery and answers as it is told.
 
-use crate::clock;
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, web};
+use crate::{clock, served::Served};
+use actix_web::{HttpRequest, HttpResponse, web};
 use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use std::{
-    collections::HashSet,
-    net::{IpAddr, SocketAddr, TcpListener},
-    sync::Arc,
-    thread::JoinHandle,
-    time::Duration,
-};
+use std::{collections::HashSet, net::IpAddr, sync::Arc, time::Duration};
 
 /// The largest delivery that the receiver reads.
 const MAX_BODY_BYTES: usize = 32 << 20;
@@ -58,9 +52,7 @@ struct State {
 /// A running receiver; stops when it is dropped.
 pub struct Receiver {
     state: Arc<State>,
-    address: SocketAddr,
-    server: ServerHandle,
-    thread: Option<JoinHandle<()>>,
+    served: Served,
 }
 
 /// The hash by which a body is compared with what was sent.
@@ -134,47 +126,24 @@ impl Receiver {
     /// When the address cannot be listened on.
     #[must_use]
     pub fn start_at(address: IpAddr) -> Self {
-        let listener = TcpListener::bind((address, 0)).expect("the receiver's address is free");
-        let address = listener.local_addr().expect("a listener has an address");
         let policy: Policy = Arc::new(|_| Answer::OK);
         let state = Arc::new(State {
             deliveries: Mutex::default(),
             policy: RwLock::new(policy),
         });
-        let (started, handle) = std::sync::mpsc::channel();
         let data = web::Data::from(state.clone());
-        let thread = std::thread::spawn(move || {
-            actix_rt::System::new().block_on(async move {
-                let app = move || {
-                    App::new()
-                        .app_data(data.clone())
-                        .app_data(web::PayloadConfig::new(MAX_BODY_BYTES))
-                        .default_service(web::to(receive))
-                };
-                let server = HttpServer::new(app)
-                    .workers(1)
-                    .disable_signals()
-                    .shutdown_timeout(0)
-                    .listen(listener)
-                    .expect("the receiver listens")
-                    .run();
-                // The other end waits for exactly this; if it is gone, so is the test.
-                let _ = started.send(server.handle());
-                let _ = server.await;
-            });
+        let served = Served::start(address, move |config| {
+            config
+                .app_data(data.clone())
+                .app_data(web::PayloadConfig::new(MAX_BODY_BYTES))
+                .default_service(web::to(receive));
         });
-        let server = handle.recv().expect("the receiver starts");
-        Self {
-            state,
-            address,
-            server,
-            thread: Some(thread),
-        }
+        Self { state, served }
     }
 
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}/", self.address)
+        format!("http://{}/", self.served.address)
     }
 
     /// From now on answers what `policy` says.
@@ -203,16 +172,6 @@ impl Receiver {
     }
 }
 
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        // The stop is under way once it is asked for; the thread's end is what is waited for.
-        drop(self.server.stop(false));
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,7 +197,7 @@ mod tests {
         use crate::sender::{Plan, Sender};
         let receiver = Receiver::start();
         let sender = Sender::start(Plan {
-            targets: vec![receiver.address],
+            targets: vec![receiver.served.address],
             path: "/".to_owned(),
             secret: "secret".to_owned(),
             per_second: 200,
