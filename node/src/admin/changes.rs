@@ -15,6 +15,7 @@ use model::{
     ids::GroupId,
     time::Timestamp,
 };
+use std::{collections::BTreeMap, str::FromStr, sync::Arc};
 
 /// How often a change is decided anew when others keep coming between.
 const MAX_TRIES: usize = 16;
@@ -43,6 +44,36 @@ impl<T> Decision<T> {
             answer,
         }
     }
+}
+
+/// What was made of a thing that was there or not. A change that changes nothing is not written: `same_time` gives what was
+/// made the time of the last change of what is kept.
+pub(super) fn decided<T: Clone + PartialEq>(
+    kept: Option<&T>,
+    made: T,
+    same_time: impl FnOnce(&mut T, &T),
+    item: impl FnOnce(T) -> Item,
+) -> Decision<T> {
+    if let Some(kept) = kept {
+        let mut dated = made.clone();
+        same_time(&mut dated, kept);
+        if dated == *kept {
+            return Decision::put(Vec::new(), dated);
+        }
+    }
+    Decision::put(vec![item(made.clone())], made)
+}
+
+/// What has this id among all `things`, each of which is `what`.
+pub(super) fn known<'a, K: Ord + FromStr, T>(
+    things: &'a BTreeMap<K, Arc<T>>,
+    what: &str,
+    id: &str,
+) -> Result<&'a T, ApiError> {
+    let found = id.parse().ok().and_then(|id| things.get(&id));
+    found
+        .map(AsRef::as_ref)
+        .ok_or_else(|| ApiError::not_found(what, id))
 }
 
 /// Makes one change. `decide` may be called several times, each time with a newer catalog.

@@ -197,9 +197,5 @@ pub(super) async fn delete(gateway: Data<Gateway>, id: Path<String>) -> Answer {
 }
 
 fn known<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a Connection, ApiError> {
-    id.parse()
-        .ok()
-        .and_then(|id: ConnectionId| catalog.connections.get(&id))
-        .map(AsRef::as_ref)
-        .ok_or_else(|| ApiError::not_found("connection", id))
+    changes::known(&catalog.connections, "connection", id)
 }

@@ -195,7 +195,8 @@ pub(super) fn fresh(gateway: &Gateway) -> destination_input::Fresh {
     }
 }
 
-fn drawn() -> [u8; 32] {
+/// A key of 32 random bytes.
+pub(super) fn drawn() -> [u8; 32] {
     let mut key = [0; 32];
     key[..16].copy_from_slice(&world::entropy().to_be_bytes());
     key[16..].copy_from_slice(&world::entropy().to_be_bytes());
@@ -203,24 +204,10 @@ fn drawn() -> [u8; 32] {
 }
 
 pub(super) fn known<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a Destination, ApiError> {
-    id.parse()
-        .ok()
-        .and_then(|id: DestinationId| catalog.destinations.get(&id))
-        .map(AsRef::as_ref)
-        .ok_or_else(|| ApiError::not_found("destination", id))
+    changes::known(&catalog.destinations, "destination", id)
 }
 
-/// A change that changes nothing is not written.
 fn decided(kept: Option<&Destination>, destination: Destination) -> Decision<Destination> {
-    let unchanged = kept.filter(|kept| {
-        let updated_at = kept.updated_at;
-        Destination {
-            updated_at,
-            ..destination.clone()
-        } == **kept
-    });
-    match unchanged {
-        Some(kept) => Decision::put(Vec::new(), kept.clone()),
-        None => Decision::put(vec![Item::Destination(destination.clone())], destination),
-    }
+    let same_time = |made: &mut Destination, kept: &Destination| made.updated_at = kept.updated_at;
+    changes::decided(kept, destination, same_time, Item::Destination)
 }

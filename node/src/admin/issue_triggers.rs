@@ -5,7 +5,7 @@ use super::{
     body::Body,
     catalog_page::{self, CatalogFilter, time_key},
     changes::{self, Decision},
-    freshness, issue_filter, issue_trigger_input,
+    destinations, freshness, issue_filter, issue_trigger_input,
     page::PageRequest,
     query::Query,
     times,
@@ -134,37 +134,21 @@ pub(super) async fn delete(gateway: Data<Gateway>, id: Path<String>) -> Answer {
 
 /// What a new trigger gets. Drawn once, however often the change is decided.
 fn fresh(gateway: &Gateway) -> issue_trigger_input::Fresh {
-    let mut key = [0; 32];
-    key[..16].copy_from_slice(&world::entropy().to_be_bytes());
-    key[16..].copy_from_slice(&world::entropy().to_be_bytes());
     issue_trigger_input::Fresh {
         id: IssueTriggerId::mint(world::now(), world::entropy()),
-        key,
+        key: destinations::drawn(),
         reach: gateway.config.delivery.reach(),
     }
 }
 
 fn known<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a IssueTrigger, ApiError> {
-    id.parse()
-        .ok()
-        .and_then(|id: IssueTriggerId| catalog.issue_triggers.get(&id))
-        .map(AsRef::as_ref)
-        .ok_or_else(|| ApiError::not_found("issue trigger", id))
+    changes::known(&catalog.issue_triggers, "issue trigger", id)
 }
 
-/// A change that changes nothing is not written.
 fn decided(kept: Option<&IssueTrigger>, trigger: IssueTrigger) -> Decision<IssueTrigger> {
-    let unchanged = kept.filter(|kept| {
-        let updated_at = kept.updated_at;
-        IssueTrigger {
-            updated_at,
-            ..trigger.clone()
-        } == **kept
-    });
-    match unchanged {
-        Some(kept) => Decision::put(Vec::new(), kept.clone()),
-        None => Decision::put(vec![Item::IssueTrigger(trigger.clone())], trigger),
-    }
+    let same_time =
+        |made: &mut IssueTrigger, kept: &IssueTrigger| made.updated_at = kept.updated_at;
+    changes::decided(kept, trigger, same_time, Item::IssueTrigger)
 }
 
 fn show(viewer: &Viewer, trigger: &IssueTrigger) -> Value {

@@ -180,24 +180,10 @@ pub(super) async fn delete(gateway: Data<Gateway>, id: Path<String>) -> Answer {
 }
 
 fn known<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a Source, ApiError> {
-    id.parse()
-        .ok()
-        .and_then(|id: SourceId| catalog.sources.get(&id))
-        .map(AsRef::as_ref)
-        .ok_or_else(|| ApiError::not_found("source", id))
+    changes::known(&catalog.sources, "source", id)
 }
 
-/// A change that changes nothing is not written.
 fn decided(kept: Option<&Source>, source: Source) -> Decision<Source> {
-    let unchanged = kept.filter(|kept| {
-        let updated_at = kept.updated_at;
-        Source {
-            updated_at,
-            ..source.clone()
-        } == **kept
-    });
-    match unchanged {
-        Some(kept) => Decision::put(Vec::new(), kept.clone()),
-        None => Decision::put(vec![Item::Source(source.clone())], source),
-    }
+    let same_time = |made: &mut Source, kept: &Source| made.updated_at = kept.updated_at;
+    changes::decided(kept, source, same_time, Item::Source)
 }

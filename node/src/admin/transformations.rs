@@ -252,11 +252,7 @@ fn check_name(catalog: &Catalog, transformation: &Transformation) -> Result<(), 
 }
 
 pub(super) fn known<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a Transformation, ApiError> {
-    id.parse()
-        .ok()
-        .and_then(|id: TransformationId| catalog.transformations.get(&id))
-        .map(AsRef::as_ref)
-        .ok_or_else(|| ApiError::not_found("transformation", id))
+    changes::known(&catalog.transformations, "transformation", id)
 }
 
 /// The version that new events use.
