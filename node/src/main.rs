@@ -20,6 +20,8 @@ mod retention;
 mod runtime;
 mod script;
 mod sessions;
+#[cfg(test)]
+mod stories;
 mod telemetry;
 mod transform;
 mod world;

@@ -3,9 +3,7 @@
 mod transformations;
 
 use super::configure;
-use crate::{
-    catalog_cache::CatalogCache, config::Config, gateway::Gateway, telemetry::Metrics, world,
-};
+use crate::{config::Config, gateway::Gateway, stories::Stage, world};
 use actix_web::{App, http::StatusCode, test, web};
 use bytes::Bytes;
 use model::{
@@ -16,11 +14,8 @@ use model::{
     state::codec,
     traffic::{IgnoreCause, IgnoredMeta, Origin, RequestRecord},
 };
-use raft::{Cluster, Environment};
 use serde_json::{Value, json};
-use std::{net::TcpListener, sync::Arc, time::Duration};
-use tempfile::TempDir;
-use tokio::runtime::Runtime;
+use std::{sync::Arc, time::Duration};
 
 const TOKEN: &str = "a-token-for-stories";
 pub(super) const BASE: &str = "/2025-07-01";
@@ -28,8 +23,7 @@ pub(super) const BASE: &str = "/2025-07-01";
 /// One node of its own cluster.
 pub(super) struct Node {
     pub(super) gateway: Arc<Gateway>,
-    runtime: Option<Runtime>,
-    _data: TempDir,
+    stage: Stage,
 }
 
 impl Node {
@@ -38,42 +32,13 @@ impl Node {
     }
 
     pub(super) async fn start_with(configure: impl FnOnce(&mut Config)) -> Self {
-        let data = tempfile::tempdir().expect("a directory");
         let mut config = Config::default();
         config.admin.token = Secret::new(TOKEN.into());
         configure(&mut config);
-        let runtime = Runtime::new().expect("threads");
-        let peer = TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .expect("a port");
-        let mut told = raft::Config::new(data.path().into(), "stories".into(), vec![7; 32], peer);
-        told.partitions = 2;
-        let environment = Environment {
-            clock: Arc::new(world::now),
-            entropy: Arc::new(world::entropy),
-        };
-        let cluster = runtime
-            .spawn(Cluster::start(told, environment))
-            .await
-            .expect("no panic")
-            .expect("a cluster");
-        let leads_all = || cluster.groups().all(|group| cluster.leads(group).is_some());
-        while !leads_all() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        let gateway = Arc::new(Gateway {
-            metrics: Metrics::new(Some(cluster.clone())).expect("metrics"),
-            catalog: CatalogCache::default(),
-            cluster,
-            scripts: crate::script::ScriptPool::of(&config).expect("threads"),
-            transforms: crate::transform::Transforms::default(),
-            sessions: Arc::new(crate::sessions::Sessions::new()),
-            config,
-        });
+        let stage = Stage::set(config).await;
         Self {
-            gateway,
-            runtime: Some(runtime),
-            _data: data,
+            gateway: stage.gateway.clone(),
+            stage,
         }
     }
 
@@ -163,19 +128,12 @@ impl Node {
 
     /// Does what a node does by itself: pauses and bulk operations.
     pub(super) fn do_chores(&self) {
-        if let Some(runtime) = &self.runtime {
-            runtime.spawn(crate::pausing::run(self.gateway.clone()));
-            runtime.spawn(crate::bulk::run(self.gateway.clone()));
-        }
+        self.stage.spawn(crate::pausing::run(self.gateway.clone()));
+        self.stage.spawn(crate::bulk::run(self.gateway.clone()));
     }
 
     pub(super) async fn stop(mut self) {
-        let cluster = self.gateway.cluster.clone();
-        if let Some(runtime) = self.runtime.take() {
-            let leaving = runtime.spawn(async move { cluster.shutdown().await });
-            leaving.await.expect("no panic");
-            runtime.shutdown_background();
-        }
+        self.stage.clear().await;
     }
 }
 

@@ -4,9 +4,7 @@ mod controls;
 mod transformations;
 
 use super::Delivery;
-use crate::{
-    catalog_cache::CatalogCache, config::Config, gateway::Gateway, telemetry::Metrics, world,
-};
+use crate::{config::Config, gateway::Gateway, stories::Stage, world};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::StatusCode, web};
 use bytes::Bytes;
 use model::{
@@ -25,10 +23,7 @@ use model::{
     traffic::{ErrorCode, Event, EventStatus, Origin, RequestRecord},
 };
 use parking_lot::Mutex;
-use raft::{Cluster, Environment};
-use std::{collections::VecDeque, net::TcpListener, sync::Arc, time::Duration};
-use tempfile::TempDir;
-use tokio::runtime::Runtime;
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const DESTINATION: DestinationId = DestinationId(1);
@@ -91,31 +86,11 @@ struct World {
     delivery: Delivery,
     receiver: web::Data<Receiver>,
     url: String,
-    runtime: Runtime,
-    _data: TempDir,
+    stage: Stage,
 }
 
 impl World {
     async fn start(refuse: usize) -> Self {
-        let data = tempfile::tempdir().expect("a directory");
-        let runtime = Runtime::new().expect("threads");
-        let peer = TcpListener::bind("127.0.0.1:0")
-            .and_then(|l| l.local_addr())
-            .expect("a port");
-        let mut told = raft::Config::new(data.path().into(), "stories".into(), vec![7; 32], peer);
-        told.partitions = 2;
-        let environment = Environment {
-            clock: Arc::new(world::now),
-            entropy: Arc::new(world::entropy),
-        };
-        let cluster = runtime
-            .spawn(Cluster::start(told, environment))
-            .await
-            .expect("no panic")
-            .expect("a cluster");
-        while !(cluster.ready() && cluster.leads(GROUP).is_some()) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
         let receiver = web::Data::new(Receiver {
             refuse,
             ..Receiver::default()
@@ -134,22 +109,14 @@ impl World {
         actix_rt::spawn(server.run());
         let mut config = Config::default();
         config.delivery.allow_private_networks = vec!["127.0.0.0/8".parse().expect("a network")];
-        let gateway = Arc::new(Gateway {
-            metrics: Metrics::new(Some(cluster.clone())).expect("metrics"),
-            catalog: CatalogCache::default(),
-            cluster,
-            scripts: crate::script::ScriptPool::of(&config).expect("threads"),
-            transforms: crate::transform::Transforms::default(),
-            sessions: Arc::new(crate::sessions::Sessions::new()),
-            config,
-        });
+        let stage = Stage::set(config).await;
+        let gateway = stage.gateway.clone();
         Self {
             delivery: Delivery::start(gateway.clone()),
             gateway,
             receiver,
             url,
-            runtime,
-            _data: data,
+            stage,
         }
     }
 
@@ -255,12 +222,9 @@ impl World {
             .unwrap_or_else(|_| panic!("not ended: {:?}", self.event(id)))
     }
 
-    async fn stop(self) {
+    async fn stop(mut self) {
         self.delivery.stop(PATIENCE).await;
-        let cluster = self.gateway.cluster.clone();
-        let ended = self.runtime.spawn(async move { cluster.shutdown().await });
-        ended.await.expect("no panic");
-        self.runtime.shutdown_background();
+        self.stage.clear().await;
     }
 }
 

@@ -1,9 +1,7 @@
 //! What senders are promised, told against one real node: its cluster, its disk and its public side.
 
 use super::{Door, IngestActor, configure};
-use crate::{
-    catalog_cache::CatalogCache, config::Config, gateway::Gateway, telemetry::Metrics, world,
-};
+use crate::{config::Config, gateway::Gateway, stories::Stage, world};
 use actix::Actor;
 use actix_web::{App, HttpServer, dev::ServerHandle, http::StatusCode, web};
 use bytes::Bytes;
@@ -22,10 +20,7 @@ use model::{
         StoredRequest,
     },
 };
-use raft::{Cluster, Environment};
-use std::{net::TcpListener, sync::Arc, time::Duration};
-use tempfile::TempDir;
-use tokio::runtime::Runtime;
+use std::{sync::Arc, time::Duration};
 
 pub(super) const OPEN: SourceId = SourceId(1);
 const SIGNED: SourceId = SourceId(2);
@@ -37,8 +32,7 @@ pub(super) struct Node {
     pub(super) gateway: Arc<Gateway>,
     pub(super) url: String,
     server: ServerHandle,
-    runtime: Option<Runtime>,
-    _data: TempDir,
+    stage: Stage,
 }
 
 impl Node {
@@ -50,37 +44,11 @@ impl Node {
         change: impl FnOnce(&mut Config),
         open: impl FnOnce(Door) -> Door,
     ) -> Self {
-        let data = tempfile::tempdir().expect("a directory");
         let mut config = Config::default();
         config.admin.token = Secret::new(TOKEN.into());
         change(&mut config);
-        let runtime = Runtime::new().expect("threads");
-        let peer = TcpListener::bind("127.0.0.1:0")
-            .and_then(|l| l.local_addr())
-            .expect("a port");
-        let mut told = raft::Config::new(data.path().into(), "stories".into(), vec![7; 32], peer);
-        told.partitions = 2;
-        let environment = Environment {
-            clock: Arc::new(world::now),
-            entropy: Arc::new(world::entropy),
-        };
-        let cluster = runtime
-            .spawn(Cluster::start(told, environment))
-            .await
-            .expect("no panic")
-            .expect("a cluster");
-        while !(cluster.ready() && cluster.leads(GroupId(1)).is_some()) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        let gateway = Arc::new(Gateway {
-            metrics: Metrics::new(Some(cluster.clone())).expect("metrics"),
-            catalog: CatalogCache::default(),
-            cluster,
-            scripts: crate::script::ScriptPool::of(&config).expect("threads"),
-            transforms: crate::transform::Transforms::default(),
-            sessions: Arc::new(crate::sessions::Sessions::new()),
-            config,
-        });
+        let stage = Stage::set(config).await;
+        let gateway = stage.gateway.clone();
         let actor = IngestActor::new(gateway.clone()).start();
         let door = web::Data::new(open(Door::new(gateway.clone(), actor)));
         let server =
@@ -97,8 +65,7 @@ impl Node {
             gateway,
             url,
             server: handle,
-            runtime: Some(runtime),
-            _data: data,
+            stage,
         };
         node.configure(0, &sources()).await;
         node
@@ -184,13 +151,7 @@ impl Node {
 
     pub(super) async fn stop(mut self) {
         self.server.stop(false).await;
-        let cluster = self.gateway.cluster.clone();
-        let runtime = self.runtime.take().expect("running");
-        runtime
-            .spawn(async move { cluster.shutdown().await })
-            .await
-            .expect("no panic");
-        runtime.shutdown_background();
+        self.stage.clear().await;
     }
 }
 

@@ -1,10 +1,7 @@
 //! What admins are promised of issues, told against one real node, a real receiver and the admin API.
 
 use super::Issues;
-use crate::{
-    admin, catalog_cache::CatalogCache, config::Config, delivery::Delivery, gateway::Gateway,
-    telemetry::Metrics, world,
-};
+use crate::{admin, config::Config, delivery::Delivery, gateway::Gateway, stories::Stage, world};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::StatusCode, test, web};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
@@ -17,19 +14,15 @@ use model::{
     traffic::{Origin, RejectionCause, RequestRecord},
 };
 use parking_lot::Mutex;
-use raft::{Cluster, Environment};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use std::{
-    net::TcpListener,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
-use tempfile::TempDir;
-use tokio::runtime::Runtime;
 
 const TOKEN: &str = "a-token-for-stories";
 const BASE: &str = "/2025-07-01";
@@ -90,31 +83,11 @@ struct World {
     issues: Issues,
     receiver: web::Data<Receiver>,
     url: String,
-    runtime: Runtime,
-    _data: TempDir,
+    stage: Stage,
 }
 
 impl World {
     async fn start() -> Self {
-        let data = tempfile::tempdir().expect("a directory");
-        let runtime = Runtime::new().expect("threads");
-        let peer = TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .expect("a port");
-        let mut told = raft::Config::new(data.path().into(), "stories".into(), vec![7; 32], peer);
-        told.partitions = 2;
-        let environment = Environment {
-            clock: Arc::new(world::now),
-            entropy: Arc::new(world::entropy),
-        };
-        let cluster = runtime
-            .spawn(Cluster::start(told, environment))
-            .await
-            .expect("no panic")
-            .expect("a cluster");
-        while !cluster.groups().all(|group| cluster.leads(group).is_some()) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
         let receiver = web::Data::new(Receiver::default());
         let shared = receiver.clone();
         let server = HttpServer::new(move || {
@@ -134,23 +107,15 @@ impl World {
         config.issues.report_every_ms = 50;
         config.issues.sweep_every_ms = 100;
         config.issues.quiet_ms = QUIET_MS;
-        let gateway = Arc::new(Gateway {
-            metrics: Metrics::new(Some(cluster.clone())).expect("metrics"),
-            catalog: CatalogCache::default(),
-            cluster,
-            scripts: crate::script::ScriptPool::of(&config).expect("threads"),
-            transforms: crate::transform::Transforms::default(),
-            sessions: Arc::new(crate::sessions::Sessions::new()),
-            config,
-        });
+        let stage = Stage::set(config).await;
+        let gateway = stage.gateway.clone();
         Self {
             delivery: Delivery::start(gateway.clone()),
             issues: Issues::start(&gateway),
             gateway,
             receiver,
             url,
-            runtime,
-            _data: data,
+            stage,
         }
     }
 
@@ -276,13 +241,10 @@ impl World {
         }
     }
 
-    async fn stop(self) {
+    async fn stop(mut self) {
         self.issues.stop();
         self.delivery.stop(PATIENCE).await;
-        let cluster = self.gateway.cluster.clone();
-        let ended = self.runtime.spawn(async move { cluster.shutdown().await });
-        ended.await.expect("no panic");
-        self.runtime.shutdown_background();
+        self.stage.clear().await;
     }
 }
 

@@ -1,0 +1,82 @@
+//! Where stories are told: one node that is its own cluster, on a disk that goes with it.
+
+use crate::{
+    catalog_cache::CatalogCache, config::Config, gateway::Gateway, script::ScriptPool,
+    sessions::Sessions, telemetry::Metrics, transform::Transforms, world,
+};
+use raft::{Cluster, Environment};
+use std::{net::TcpListener, sync::Arc, time::Duration};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+pub(crate) struct Stage {
+    pub(crate) gateway: Arc<Gateway>,
+    runtime: Option<Runtime>,
+    _data: TempDir,
+}
+
+impl Stage {
+    /// Starts the node and waits until it leads all its groups, two partitions among them.
+    pub(crate) async fn set(config: Config) -> Self {
+        let data = tempfile::tempdir().expect("a directory");
+        let runtime = Runtime::new().expect("threads");
+        let peer = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .expect("a port");
+        let mut told = raft::Config::new(data.path().into(), "stories".into(), vec![7; 32], peer);
+        told.partitions = 2;
+        let environment = Environment {
+            clock: Arc::new(world::now),
+            entropy: Arc::new(world::entropy),
+        };
+        let cluster = runtime
+            .spawn(Cluster::start(told, environment))
+            .await
+            .expect("no panic")
+            .expect("a cluster");
+        let leads_all = || cluster.groups().all(|group| cluster.leads(group).is_some());
+        while !(cluster.ready() && leads_all()) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let gateway = Arc::new(Gateway {
+            metrics: Metrics::new(Some(cluster.clone())).expect("metrics"),
+            catalog: CatalogCache::default(),
+            cluster,
+            scripts: ScriptPool::of(&config).expect("threads"),
+            transforms: Transforms::default(),
+            sessions: Arc::new(Sessions::new()),
+            config,
+        });
+        Self {
+            gateway,
+            runtime: Some(runtime),
+            _data: data,
+        }
+    }
+
+    /// Runs something beside the story, on the cluster's threads.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if let Some(runtime) = &self.runtime {
+            runtime.spawn(work);
+        }
+    }
+
+    /// Ends the cluster. Its disk goes with the stage, behind whatever the story still holds of the node.
+    pub(crate) async fn clear(&mut self) {
+        let cluster = self.gateway.cluster.clone();
+        if let Some(runtime) = self.runtime.take() {
+            let leaving = runtime.spawn(async move { cluster.shutdown().await });
+            leaving.await.expect("no panic");
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // A runtime that is dropped among futures would wait for its threads, which is not allowed there.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
