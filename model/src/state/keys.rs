@@ -20,7 +20,7 @@
 //! | Index | 8, 1, connection 16 | `Paused`: the connection is paused here, or its held events are on their way out |
 //! | Index | 8, 2, connection 16, due ms u64, event 16 | empty: a held event |
 //! | Index | 9, 1, operation 16 | `Operation`: a bulk operation (control group) |
-//! | Index | 9, 2, operation 16 | `Part`: how far the partition has come with it |
+//! | Index | 9, 2, operation 16 | `OperationPart`: how far the partition has come with it |
 //! | Index | 9, 3, operation 16, event 16 | `Event` as the operation found it, since it has changed; empty: it was not there |
 //! | Index | 9, 4, event 16, number u16 | operation 16: the bulk operation that asked for this attempt |
 //! | Index | 9, 5, bookmark 16 | `Bookmark` (control group) |
@@ -40,15 +40,20 @@
 //! | Counts | 2, hour u32 | u64 big-endian: log index of the last accepted request minted in that hour |
 //! | Counts | 3, destination 16, queue 1 | u64 big-endian: events in that queue of it; none: no events |
 
+mod issues;
+mod replay;
+
+pub use issues::*;
+pub use replay::*;
+
 use super::kv::{Kv, KvError, Read, Table};
 use crate::{
     fingerprint::Fingerprint,
     ids::{
-        AttemptId, BookmarkId, ConnectionId, DestinationId, EventId, ExecutionId, GroupId, IssueId,
-        NotificationId, OperationId, RequestId, SourceId, TransformationId,
+        ConnectionId, DestinationId, EventId, ExecutionId, RequestId, SourceId, TransformationId,
     },
     time::Timestamp,
-    traffic::{Event, IssueKey, IssueType, Mark, Trigger, Turn},
+    traffic::{Event, Trigger, Turn},
 };
 
 /// The latest time that any applied command carried.
@@ -83,16 +88,7 @@ const INDEX_EXECUTED: u8 = 6;
 const INDEX_PAUSE: u8 = 8;
 const PAUSE_MARK: u8 = 1;
 const PAUSE_HELD: u8 = 2;
-const INDEX_REPLAY: u8 = 9;
-const REPLAY_OPERATION: u8 = 1;
-const REPLAY_PART: u8 = 2;
-const REPLAY_AS_IT_WAS: u8 = 3;
-const REPLAY_ATTEMPT: u8 = 4;
-const REPLAY_BOOKMARK: u8 = 5;
-const REPLAY_BODY: u8 = 6;
-const INDEX_TALLY: u8 = 10;
-const INDEX_ISSUE: u8 = 11;
-const INDEX_NOTIFICATION: u8 = 12;
+// 9 is in `replay`, 10 to 12 are in `issues`.
 const COUNT_REJECTED: u8 = 1;
 const COUNT_ACCEPTED_AT: u8 = 2;
 const COUNT_QUEUED: u8 = 3;
@@ -232,82 +228,6 @@ impl Held {
         let to = [prefix.as_slice(), &[u8::MAX; Self::LEN]].concat();
         (prefix, to)
     }
-}
-
-fn replay(tag: u8, id: [u8; 16]) -> [u8; 18] {
-    let mut key = [0; 18];
-    key[..2].copy_from_slice(&[INDEX_REPLAY, tag]);
-    key[2..].copy_from_slice(&id);
-    key
-}
-
-/// Where the control group keeps a bulk operation.
-#[must_use]
-pub fn operation(id: OperationId) -> [u8; 18] {
-    replay(REPLAY_OPERATION, id.key())
-}
-
-/// All bulk operations: `[from, to)`.
-pub const OPERATIONS_ALL: ([u8; 2], [u8; 2]) = (
-    [INDEX_REPLAY, REPLAY_OPERATION],
-    [INDEX_REPLAY, REPLAY_OPERATION + 1],
-);
-
-/// The id of a key that [`operation`] or [`part`] made.
-#[must_use]
-pub fn operation_id(key: &[u8]) -> Option<OperationId> {
-    OperationId::from_key(key.get(2..)?)
-}
-
-/// Where a partition keeps how far it has come with a bulk operation.
-#[must_use]
-pub fn part(id: OperationId) -> [u8; 18] {
-    replay(REPLAY_PART, id.key())
-}
-
-/// All parts: `[from, to)`.
-pub const PARTS_ALL: ([u8; 2], [u8; 2]) =
-    ([INDEX_REPLAY, REPLAY_PART], [INDEX_REPLAY, REPLAY_PART + 1]);
-
-/// Where an event is kept as a bulk operation found it.
-#[must_use]
-pub fn as_it_was(id: OperationId, event: EventId) -> [u8; 34] {
-    let mut key = [0; 34];
-    key[..18].copy_from_slice(&replay(REPLAY_AS_IT_WAS, id.key()));
-    key[18..].copy_from_slice(&event.key());
-    key
-}
-
-/// Where it is kept which bulk operation asked for an attempt.
-#[must_use]
-pub fn bulk_attempt(attempt: AttemptId) -> [u8; 20] {
-    let mut key = [0; 20];
-    key[..2].copy_from_slice(&[INDEX_REPLAY, REPLAY_ATTEMPT]);
-    key[2..].copy_from_slice(&attempt.key());
-    key
-}
-
-#[must_use]
-pub fn bookmark(id: BookmarkId) -> [u8; 18] {
-    replay(REPLAY_BOOKMARK, id.key())
-}
-
-/// The id of a key that [`bookmark`] made.
-#[must_use]
-pub fn bookmark_id(key: &[u8]) -> Option<BookmarkId> {
-    BookmarkId::from_key(key.get(2..)?)
-}
-
-/// All bookmarks: `[from, to)`.
-pub const BOOKMARKS_ALL: ([u8; 2], [u8; 2]) = (
-    [INDEX_REPLAY, REPLAY_BOOKMARK],
-    [INDEX_REPLAY, REPLAY_BOOKMARK + 1],
-);
-
-/// Where the body of a bookmark's request is kept.
-#[must_use]
-pub fn bookmark_body(id: BookmarkId) -> [u8; 18] {
-    replay(REPLAY_BODY, id.key())
 }
 
 #[must_use]
@@ -511,163 +431,6 @@ fn under(prefix: &[u8]) -> (Vec<u8>, Vec<u8>) {
     (prefix.to_vec(), to)
 }
 
-/// A partition's tally of a trouble.
-#[must_use]
-pub fn tally(of: &IssueKey) -> Vec<u8> {
-    [&[INDEX_TALLY, 1], of.bytes().as_slice()].concat()
-}
-
-/// A connection's tallies: `[from, to)`.
-#[must_use]
-pub fn tallies_of(connection: ConnectionId) -> (Vec<u8>, Vec<u8>) {
-    let from = [
-        &[INDEX_TALLY, 1, IssueType::Delivery as u8],
-        connection.key().as_slice(),
-    ]
-    .concat();
-    // What follows the connection begins with 0 or 1.
-    let to = [from.as_slice(), &[u8::MAX]].concat();
-    (from, to)
-}
-
-/// Where it stands that a tally last changed.
-#[must_use]
-pub fn tally_mark(mark: Mark) -> [u8; 2 + Mark::LEN] {
-    let mut key = [0; 2 + Mark::LEN];
-    key[..2].copy_from_slice(&[INDEX_TALLY, 2]);
-    key[2..].copy_from_slice(&mark.key());
-    key
-}
-
-/// The mark of a key that [`tally_mark`] made.
-#[must_use]
-pub fn mark_of(key: &[u8]) -> Option<Mark> {
-    Mark::from_key(key.get(2..)?)
-}
-
-/// Changes of tallies behind a mark: `[from, to)`.
-#[must_use]
-pub fn marks_behind(mark: Mark) -> (Vec<u8>, Vec<u8>) {
-    let from = [tally_mark(mark).as_slice(), &[0]].concat();
-    (from, vec![INDEX_TALLY, 3])
-}
-
-/// When a connection last delivered.
-#[must_use]
-pub fn delivered(connection: ConnectionId) -> [u8; 18] {
-    let mut key = [0; 18];
-    key[..2].copy_from_slice(&[INDEX_TALLY, 3]);
-    key[2..].copy_from_slice(&connection.key());
-    key
-}
-
-/// When connections last delivered: `[from, to)`.
-#[must_use]
-pub fn delivered_all() -> (Vec<u8>, Vec<u8>) {
-    under(&[INDEX_TALLY, 3])
-}
-
-/// When a transformation last ran without a grave word.
-#[must_use]
-pub fn ran_well(transformation: TransformationId) -> [u8; 18] {
-    let mut key = [0; 18];
-    key[..2].copy_from_slice(&[INDEX_TALLY, 4]);
-    key[2..].copy_from_slice(&transformation.key());
-    key
-}
-
-/// When transformations last ran without a grave word: `[from, to)`.
-#[must_use]
-pub fn ran_well_all() -> (Vec<u8>, Vec<u8>) {
-    under(&[INDEX_TALLY, 4])
-}
-
-#[must_use]
-pub fn issue(id: IssueId) -> [u8; 18] {
-    let mut key = [0; 18];
-    key[..2].copy_from_slice(&[INDEX_ISSUE, 1]);
-    key[2..].copy_from_slice(&id.key());
-    key
-}
-
-/// The id of a key that [`issue`] made.
-#[must_use]
-pub fn issue_id(key: &[u8]) -> Option<IssueId> {
-    IssueId::from_key(key.get(2..)?)
-}
-
-/// All issues, by id: `[from, to)`.
-#[must_use]
-pub fn issues() -> (Vec<u8>, Vec<u8>) {
-    under(&[INDEX_ISSUE, 1])
-}
-
-/// How an issue is found.
-#[must_use]
-pub fn issue_entry(of: &IssueKey) -> Vec<u8> {
-    [&[INDEX_ISSUE, 2], of.bytes().as_slice()].concat()
-}
-
-/// The entries of a type: `[from, to)`.
-#[must_use]
-pub fn issue_entries(of: IssueType) -> (Vec<u8>, Vec<u8>) {
-    under(&[INDEX_ISSUE, 2, of as u8])
-}
-
-/// An issue that may make room.
-#[must_use]
-pub fn settled_issue(at: Timestamp, id: IssueId) -> [u8; 26] {
-    let mut key = [0; 26];
-    key[..2].copy_from_slice(&[INDEX_ISSUE, 3]);
-    key[2..10].copy_from_slice(&at.0.to_be_bytes());
-    key[10..].copy_from_slice(&id.key());
-    key
-}
-
-/// The id of a key that [`settled_issue`] made.
-#[must_use]
-pub fn settled_id(key: &[u8]) -> Option<IssueId> {
-    IssueId::from_key(key.get(10..)?)
-}
-
-/// Issues that may make room, the longest settled first: `[from, to)`.
-#[must_use]
-pub fn settled_issues() -> (Vec<u8>, Vec<u8>) {
-    under(&[INDEX_ISSUE, 3])
-}
-
-/// Up to where a partition's tallies were reported.
-#[must_use]
-pub fn reported(group: GroupId) -> [u8; 4] {
-    let [high, low] = group.0.to_be_bytes();
-    [INDEX_ISSUE, 4, high, low]
-}
-
-/// How many issues of a type may not make room; without a type: how many issues there are.
-#[must_use]
-pub fn issue_count(of: Option<IssueType>) -> [u8; 3] {
-    [INDEX_ISSUE, 5, of.map_or(0, |of| of as u8)]
-}
-
-/// How many notifications wait.
-pub const NOTIFICATION_COUNT: [u8; 2] = [INDEX_ISSUE, 6];
-
-#[must_use]
-pub fn notification(id: NotificationId) -> [u8; 17] {
-    let mut key = [0; 17];
-    key[0] = INDEX_NOTIFICATION;
-    key[1..].copy_from_slice(&id.key());
-    key
-}
-
-/// The id of a key that [`notification`] made.
-#[must_use]
-pub fn notification_id(key: &[u8]) -> Option<NotificationId> {
-    NotificationId::from_key(key.get(1..)?)
-}
-
-/// All notifications, the oldest first: `[from, to)`.
-pub const NOTIFICATIONS: ([u8; 1], [u8; 1]) = ([INDEX_NOTIFICATION], [INDEX_NOTIFICATION + 1]);
 /// Where an event stands that has not ended, for counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
