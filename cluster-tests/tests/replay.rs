@@ -93,8 +93,10 @@ fn busiest_second(deliveries: &[Delivery]) -> usize {
 
 #[test]
 fn a_window_of_what_a_destination_failed_is_sent_once_more_by_one_call() {
-    /// Of one node; what the cluster's nodes pace together is not this test's.
+    /// Of the whole cluster.
     const PER_SECOND: u32 = 30;
+    /// The burst of a tenth of a second, and two that were held up on their way.
+    const SLACK: usize = 3 + 2;
     // A page an event, so that the operation takes long enough to be hit.
     let options = Options {
         settings: vec![("replay.batch", "1".to_owned())],
@@ -208,7 +210,7 @@ fn a_window_of_what_a_destination_failed_is_sent_once_more_by_one_call() {
     });
     assert!(strange.is_none(), "{strange:?}");
     let busiest = busiest_second(&deliveries);
-    let allowed = scene.cluster.nodes.len() * (PER_SECOND as usize + 4);
+    let allowed = PER_SECOND as usize + SLACK;
     assert!(
         busiest <= allowed,
         "{busiest} in a second, {allowed} are allowed"
