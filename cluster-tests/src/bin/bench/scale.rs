@@ -20,7 +20,7 @@ const MANY_DESTINATIONS: usize = 10_000;
 const FEW_DESTINATIONS: usize = 10;
 const IDLE: Duration = Duration::from_secs(10);
 /// Nobody listens there.
-const DEAD: &str = "http://127.0.0.1:9/";
+const DEAD: &str = "http://127.0.0.1:1024/";
 const LATENCY_AT: usize = 64;
 const KILLS: usize = 5;
 
