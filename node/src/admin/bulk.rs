@@ -55,6 +55,7 @@ pub(super) async fn plan(
     request: HttpRequest,
 ) -> Answer {
     let asked = BulkQuery::of_parameters(**kind, request.query_string())?;
+    let asked = asked.resolved(&gateway).await?;
     let counted = count(&gateway, **kind, &query, &asked).await?;
     Ok(Json(json!({
         "estimated_batch": counted.map(|counted| batches(&gateway, counted)),
@@ -92,6 +93,7 @@ fn batches(gateway: &Gateway, counted: u64) -> u64 {
 /// Begins an operation.
 pub(super) async fn start(gateway: Data<Gateway>, kind: Kind, query: Query, body: Body) -> Answer {
     let asked = BulkQuery::of_body(**kind, &body)?;
+    let asked = asked.resolved(&gateway).await?;
     let estimated_count = count(&gateway, **kind, &query, &asked).await?;
     let now = world::now();
     let id = OperationId::mint(now, world::entropy());

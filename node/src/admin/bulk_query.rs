@@ -4,7 +4,10 @@
 use super::{
     api_error::ApiError,
     body::{Body, Given},
+    issue_data,
+    query::Query,
 };
+use crate::gateway::Gateway;
 use model::traffic::OperationKind;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
@@ -57,6 +60,9 @@ fn allowed(kind: OperationKind) -> &'static [&'static str] {
         OperationKind::RetryIgnored => &["cause", "webhook_id", "transformation_id", "created_at"],
     }
 }
+
+/// What the issues of `issue_id` are about, in JSON. Only we add it.
+pub(super) const ISSUE_KEYS: &str = "issue_keys";
 
 /// Of these an object is a value of its own and no set of operators.
 const DOCUMENTS: [&str; 3] = ["headers", "body", "parsed_query"];
@@ -130,11 +136,23 @@ impl BulkQuery {
         Ok(Self { shown, raw })
     }
 
+    /// Adds what the issues that it names are about: partitions know of no issues, and one may go before the operation ends.
+    pub(super) async fn resolved(mut self, gateway: &Gateway) -> Result<Self, ApiError> {
+        let named = Query::parse(&self.raw);
+        if let Some(keys) = issue_data::keys_of(gateway, &named).await? {
+            let keys = serde_json::to_string(&keys).expect("it has only keys of text");
+            let mut raw = form_urlencoded::Serializer::new(self.raw);
+            self.raw = raw.append_pair(ISSUE_KEYS, &keys).finish();
+        }
+        Ok(self)
+    }
+
     /// Whether a query asks for the same, or, for a part of it, at least that.
     pub(super) fn includes(&self, stored: &str, partly: bool) -> bool {
         let pairs = |raw: &str| {
             let mut pairs: Vec<(String, String)> = form_urlencoded::parse(raw.as_bytes())
                 .into_owned()
+                .filter(|(name, _)| name != ISSUE_KEYS)
                 .collect();
             pairs.sort_unstable();
             pairs

@@ -114,8 +114,12 @@ pub(super) struct EventsOf {
 impl EventsOf {
     /// Reads `issue_id`. An id that no issue has matches nothing.
     pub(super) async fn read(gateway: &Gateway, query: &Query) -> Result<Self, ApiError> {
-        let keys = keys_of(gateway, query).await?;
-        Ok(Self { keys })
+        Ok(Self::about(keys_of(gateway, query).await?))
+    }
+
+    /// The events of issues about these; none: all events.
+    pub(super) fn about(keys: Option<Vec<IssueKey>>) -> Self {
+        Self { keys }
     }
 
     pub(super) fn keeps(&self, event: &Event) -> bool {

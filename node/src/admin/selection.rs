@@ -3,8 +3,10 @@
 
 use super::{
     api_error::ApiError,
+    bulk_query::ISSUE_KEYS,
     event_filter::{EventFilter, refuse},
     ignored_filter::IgnoredFilter,
+    issue_data::EventsOf,
     query::{Query, Range},
     request_filter::RequestFilter,
     traffic_scan::Span,
@@ -20,7 +22,7 @@ pub(crate) struct Selection(Filter);
 
 #[derive(Debug)]
 enum Filter {
-    Events(Box<EventFilter>),
+    Events(Box<EventFilter>, EventsOf),
     Requests(Box<RequestFilter>),
     Ignored(IgnoredFilter),
 }
@@ -30,9 +32,7 @@ impl Selection {
         let query = Query::parse(raw);
         Ok(Self(match kind {
             OperationKind::RetryEvents | OperationKind::CancelEvents => {
-                // An issue belongs to no partition: whoever works a page off could not tell which events are its own.
-                refuse(&query, &["issue_id"])?;
-                Filter::Events(Box::new(EventFilter::read(&query)?))
+                Filter::Events(Box::new(EventFilter::read(&query)?), of_issues(&query)?)
             }
             OperationKind::RetryRequests => {
                 Filter::Requests(Box::new(RequestFilter::read(&query)?))
@@ -49,7 +49,7 @@ impl Selection {
     /// The ids that may be among what is selected: `[from, to)`.
     pub(crate) fn ids(&self) -> (u128, u128) {
         match &self.0 {
-            Filter::Events(filter) => {
+            Filter::Events(filter, _) => {
                 let ids = filter.ids.iter().flatten().map(|id| id.0);
                 narrowed(&filter.created_at, filter.ids.is_some(), ids)
             }
@@ -68,7 +68,9 @@ impl Selection {
         event: &Event,
     ) -> Result<bool, TableError> {
         match &self.0 {
-            Filter::Events(filter) => filter.keeps_in(view, id, event),
+            Filter::Events(filter, of_issues) => {
+                Ok(filter.keeps_in(view, id, event)? && of_issues.keeps(event))
+            }
             Filter::Requests(_) | Filter::Ignored(_) => Ok(false),
         }
     }
@@ -84,16 +86,27 @@ impl Selection {
                 let record = codec::decode(&request.record)?;
                 filter.keeps_in(view, id, request, &record)
             }
-            Filter::Events(_) | Filter::Ignored(_) => Ok(false),
+            Filter::Events(..) | Filter::Ignored(_) => Ok(false),
         }
     }
 
     pub(crate) fn keeps_ignored(&self, ignored: &Ignored) -> bool {
         match &self.0 {
             Filter::Ignored(filter) => filter.keeps(ignored),
-            Filter::Events(_) | Filter::Requests(_) => false,
+            Filter::Events(..) | Filter::Requests(_) => false,
         }
     }
+}
+
+/// The events of the issues that it names. Whoever works a page off can't look issues up: what they are about comes along.
+fn of_issues(query: &Query) -> Result<EventsOf, ApiError> {
+    let Some(keys) = query.one(ISSUE_KEYS) else {
+        refuse(query, &["issue_id"])?;
+        return Ok(EventsOf::default());
+    };
+    let keys = serde_json::from_str(keys);
+    let keys = keys.map_err(|error| ApiError::invalid(ISSUE_KEYS, error))?;
+    Ok(EventsOf::about(Some(keys)))
 }
 
 fn narrowed(

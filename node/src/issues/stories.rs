@@ -693,3 +693,34 @@ async fn a_source_that_leads_nowhere_is_told_nothing_and_makes_no_issue_of_it() 
     assert_eq!(given_up(), Some(()), "once, and not again");
     world.stop().await;
 }
+
+#[actix_web::test]
+async fn all_of_an_issue_is_sent_once_more_by_one_call() {
+    let world = World::start().await;
+    world.stage.spawn(crate::bulk::run(world.gateway.clone()));
+    world.receiver.sick.store(true, Ordering::Relaxed);
+    let (orders, others) = (
+        world.connect("orders", "/hook", json!({})).await,
+        world.connect("others", "/hook", json!({})).await,
+    );
+    let wanted = world.accept(&orders, 0).await.event(1).to_string();
+    let issue = world.issue("type=delivery", |_| true).await;
+    let stranger = world.accept(&others, 0).await.event(1).to_string();
+    world.seen("/hook", 2).await;
+    world.receiver.sick.store(false, Ordering::Relaxed);
+
+    let query = json!({"query": {"issue_id": issue["id"]}});
+    let begun = world.ok("POST", "/bulk/events/retry", Some(query)).await;
+    assert_eq!(begun["estimated_count"], 1, "{begun}");
+    let seen = world.seen("/hook", 3).await;
+    assert_eq!(seen[2].header("x-tidegate-event-id"), wanted);
+    let untouched = world.ok("GET", &format!("/events/{stranger}"), None).await;
+    assert_eq!(
+        (&untouched["status"], &untouched["attempts"]),
+        (&json!("FAILED"), &json!(1))
+    );
+    let unknown = json!({"query": {"issue_id": "iss_nonsense"}});
+    let nothing = world.ok("POST", "/bulk/events/retry", Some(unknown)).await;
+    assert_eq!(nothing["estimated_count"], 0, "{nothing}");
+    world.stop().await;
+}
