@@ -8,6 +8,7 @@ use cluster_tests::{
     process::{Cluster, Options},
     receiver::{Answer, Delivery, Receiver},
 };
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -243,15 +244,13 @@ fn keys_keep_their_order_and_one_that_fails_holds_back_its_own_alone() {
         }
     });
     let targets = scene.cluster.ingest_addresses();
+    let sent = Mutex::new(Vec::new());
     let send = |name: &str, count: u32, pause: Duration| {
         let path = format!("/{}?key={name}", scene.source);
         for n in 0..count {
-            insist(
-                &targets,
-                n as usize,
-                &path,
-                &format!("{{\"key\":\"{name}-{n}\"}}"),
-            );
+            let body = format!("{{\"key\":\"{name}-{n}\"}}");
+            let request = insist(&targets, n as usize, &path, &body);
+            sent.lock().push((body, request));
             thread::sleep(pause);
         }
     };
@@ -267,6 +266,13 @@ fn keys_keep_their_order_and_one_that_fails_holds_back_its_own_alone() {
             scope.spawn(move || send(&format!("good{key}"), OF_GOOD, Duration::ZERO));
         }
     });
+    for (body, request) in sent.lock().drain(..) {
+        let request = scene.cluster.nodes[0]
+            .admin()
+            .get(&format!("/requests/{request}"));
+        let request = request.expect("a request");
+        assert_eq!(request["events_count"], 1, "{body}: {request}");
+    }
     let good = clock::eventually(Duration::from_secs(30), || {
         (0..GOOD)
             .all(|key| all(&format!("good{key}"), OF_GOOD))

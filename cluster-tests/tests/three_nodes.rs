@@ -6,7 +6,39 @@ use cluster_tests::{
     scene::{self, Scene},
     sender::Outcome,
 };
+use serde_json::json;
 use std::{collections::BTreeSet, time::Duration};
+
+#[test]
+fn a_change_that_was_acknowledged_is_in_force_at_every_node() {
+    const CHANGES: usize = 300;
+    let cluster = Cluster::form(3, Options::default());
+    let behind: Vec<_> = (0..CHANGES)
+        .flat_map(|change| {
+            let description = format!("change {change}");
+            let body = json!({"name": "often", "type": "WEBHOOK", "description": description});
+            let made = cluster.nodes[change % 3]
+                .admin()
+                .insist("PUT", "/sources", &body);
+            let id = made.expect("a source")["id"].clone();
+            let id = id.as_str().expect("an id").to_owned();
+            let reads = cluster.nodes.iter().map(move |node| {
+                // What this node routes by, without asking its leader.
+                let path = format!("/sources/{id}?consistency=local");
+                (node.name.clone(), node.admin().get(&path))
+            });
+            let is_known = |read: &Result<serde_json::Value, String>| {
+                read.as_ref()
+                    .is_ok_and(|read| read["description"] == description.as_str())
+            };
+            reads
+                .filter(|(_, read)| !is_known(read))
+                .map(|(name, read)| format!("{name} at {change}: {read:?}"))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert!(behind.is_empty(), "{behind:#?}");
+}
 
 #[test]
 fn three_nodes_form_a_cluster_that_takes_and_delivers_at_each_and_is_read_from_any() {

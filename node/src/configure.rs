@@ -1,13 +1,21 @@
-//! One proposal that changes the catalog.
+//! One proposal that changes the catalog, and who hears of it before it is acknowledged.
 
-use crate::gateway::Gateway;
+use crate::{gateway::Gateway, peer::Question};
+use futures::future;
 use model::{
     catalog::{Item, Kind},
-    ids::GroupId,
+    ids::{GroupId, NodeId},
     machine::{Change, Command, CommandError, Configure, Refusal, Reply, decode_reply},
     state::codec,
     time::Timestamp,
 };
+use raft::Cluster;
+use std::{io, time::Duration};
+use tokio::time::{sleep, timeout};
+
+/// So long a change waits for a node that does not answer. That one hears of it from Raft, once it is reached.
+const KNOWN_WITHIN: Duration = Duration::from_millis(500);
+const TOLD_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigureError {
@@ -48,5 +56,38 @@ pub(crate) async fn propose(
         Reply::Configured(Ok(_)) => Ok(true),
         Reply::Configured(Err(Refusal::Stale { .. })) => Ok(false),
         _ => Err(ConfigureError::NotUnderstood),
+    }
+}
+
+/// Waits until this node routes by everything that was acknowledged before the call.
+///
+/// # Errors
+/// When no leader with a majority answered in time.
+pub(crate) async fn catch_up(gateway: &Gateway) -> Result<(), raft::Unavailable> {
+    gateway.cluster.linearize(GroupId::CONTROL).await?;
+    gateway.catalog();
+    Ok(())
+}
+
+/// Tells a node that there is something new until it has it, or is down.
+async fn tell(cluster: &Cluster, node: NodeId) {
+    let question = Question::Catalog.encode();
+    while let Err(error) = cluster.ask(node, question.clone(), KNOWN_WITHIN).await {
+        if error.kind() == io::ErrorKind::ConnectionRefused {
+            return;
+        }
+        sleep(TOLD_AGAIN_AFTER).await;
+    }
+}
+
+/// Best effort: whichever node a request reaches next, it is routed by what was just written.
+pub(crate) async fn make_known(gateway: &Gateway) {
+    let cluster = &gateway.cluster;
+    let others = cluster.members().into_keys();
+    let others = others.filter(|node| *node != cluster.node_id());
+    let told = others.map(|node| timeout(KNOWN_WITHIN, tell(cluster, node)));
+    let (_, own) = future::join(future::join_all(told), catch_up(gateway)).await;
+    if let Err(error) = own {
+        tracing::info!(%error, "this node hears later of the change that it made");
     }
 }

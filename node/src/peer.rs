@@ -25,6 +25,8 @@ pub(crate) enum Question {
         from: NodeId,
         statement: Statement,
     },
+    /// Catches up with the catalog. The answer is empty.
+    Catalog,
     /// Who listens for a connection there: [`crate::sessions::Listeners`].
     Listeners { connection: ConnectionId },
     /// Has an attempt made by a session there: [`crate::sessions::Heard`].

@@ -1,10 +1,6 @@
 //! Changes of the catalog: decided from one version of it, refused by the group if another came between, then decided anew.
 
-use super::{
-    api_error::ApiError,
-    freshness::{self, stored_catalog},
-    query::Query,
-};
+use super::{api_error::ApiError, freshness, query::Query};
 use crate::{
     configure::{self, Decided},
     gateway::Gateway,
@@ -12,7 +8,6 @@ use crate::{
 };
 use model::{
     catalog::{Catalog, Item, Kind},
-    ids::GroupId,
     time::Timestamp,
 };
 use std::{collections::BTreeMap, str::FromStr, sync::Arc};
@@ -97,10 +92,7 @@ pub(super) async fn make<T>(
             at: now,
         };
         if configure::propose(gateway, decided).await? {
-            // Best effort: requests that reach this node next are routed by the new catalog already.
-            if gateway.cluster.linearize(GroupId::CONTROL).await.is_ok() {
-                stored_catalog(gateway)?;
-            }
+            configure::make_known(gateway).await;
             return Ok(decision.answer);
         }
     }

@@ -2,7 +2,7 @@
 //! are answered at once, where the question arrives.
 
 use super::dispatcher::Shared;
-use crate::peer::Question;
+use crate::{configure, peer::Question};
 use actix::ArbiterHandle;
 use bytes::Bytes;
 use futures::future::{self, FutureExt};
@@ -60,6 +60,10 @@ async fn answer_to(shared: &Weak<Shared>, question: Question) -> Option<Bytes> {
             from,
             statement,
         } => encoded(&shared.pacing.answer(group, from, &statement)?),
+        Question::Catalog => {
+            configure::catch_up(&shared.gateway).await.ok()?;
+            Some(Bytes::new())
+        }
         Question::Listeners { connection } => encoded(&sessions.of(connection, Instant::now())),
         Question::Listen {
             session,
