@@ -75,6 +75,23 @@ fn told() -> (World, RequestId) {
     (world, id)
 }
 
+/// A request without events, ignored by [`OTHER`], and by so many more that are only counted.
+fn ignored(cause: IgnoreCause, more_ignored: u32) -> (World, RequestId) {
+    let mut world = World::default();
+    let id = RequestId::mint(NOW, GROUP, 1);
+    let verdict = Verdict::Routed {
+        events: vec![],
+        ignored: vec![Unrouted {
+            connection: OTHER,
+            cause,
+            meta: None,
+        }],
+        more_ignored,
+    };
+    take(&mut world, id, verdict);
+    (world, id)
+}
+
 fn take(world: &mut World, id: RequestId, verdict: Verdict) {
     let record = codec::encode(&stored_record());
     let incoming = Incoming {
@@ -159,18 +176,7 @@ fn what_is_still_ignored_stays_and_nothing_is_done_twice() {
 
 #[test]
 fn a_duplicate_is_sent_only_where_somebody_names_its_connection() {
-    let mut world = World::default();
-    let id = RequestId::mint(NOW, GROUP, 1);
-    let verdict = Verdict::Routed {
-        events: vec![],
-        ignored: vec![Unrouted {
-            connection: OTHER,
-            cause: IgnoreCause::Duplicate,
-            meta: None,
-        }],
-        more_ignored: 0,
-    };
-    take(&mut world, id, verdict);
+    let (mut world, id) = ignored(IgnoreCause::Duplicate, 0);
     let known = catalog([connection(OTHER, false)]);
     let command = again(&world, id, &known, Over::Known, Trigger::Manual);
     assert!(command.is_idle(), "{command:?}");
@@ -180,18 +186,7 @@ fn a_duplicate_is_sent_only_where_somebody_names_its_connection() {
 
 #[test]
 fn what_is_counted_and_not_kept_stays_counted() {
-    let mut world = World::default();
-    let id = RequestId::mint(NOW, GROUP, 1);
-    let verdict = Verdict::Routed {
-        events: vec![],
-        ignored: vec![Unrouted {
-            connection: OTHER,
-            cause: IgnoreCause::Filtered,
-            meta: None,
-        }],
-        more_ignored: 40,
-    };
-    take(&mut world, id, verdict);
+    let (mut world, id) = ignored(IgnoreCause::Filtered, 40);
     assert_eq!(counts(&world, id), (0, 41));
     let mended = catalog([connection(OTHER, false)]);
     let command = again(&world, id, &mended, Over::Known, Trigger::Manual);

@@ -1,22 +1,17 @@
 //! What admins are promised of holding back and sending again, told against one real node.
 
-use super::stories::{BASE, Node};
+use super::stories::{BASE, BODY, Node};
 use crate::world;
 use bytes::Bytes;
 use model::{
     ids::{ConnectionId, DestinationId, EventId, GroupId, RequestId, SourceId},
-    machine::{
-        AcceptRequests, AttemptReport, Command, Incoming, Next, Planned, PlannedIgnored,
-        RecordRuns, Verdict,
-    },
-    state::codec,
-    traffic::{Attempt, IgnoreCause, Origin, Outcome, RequestRecord, Trigger},
+    machine::{AttemptReport, Command, Next, Planned, PlannedIgnored, RecordRuns, Verdict},
+    traffic::{Attempt, IgnoreCause, Outcome, Trigger},
 };
 use serde_json::{Value, json};
 use std::{future::Future, time::Duration};
 
 const PATIENCE: Duration = Duration::from_secs(20);
-const BODY: &str = r#"{"paid":true}"#;
 
 /// A source connected to a destination that nobody delivers to.
 struct Scene {
@@ -52,35 +47,8 @@ impl Scene {
         format!("/connections/{}/{verb}", self.connection)
     }
 
-    async fn propose(&self, group: GroupId, command: &Command<'_>, bodies: &[Bytes]) {
-        let envelope = command.envelope(world::now(), bodies);
-        let proposed = self.node.gateway.cluster.propose(group, envelope).await;
-        proposed.expect("committed");
-    }
-
     async fn take(&self, group: u16, verdict: Verdict) -> RequestId {
-        let (now, group) = (world::now(), GroupId(group));
-        let id = RequestId::mint(now, group, world::entropy());
-        let record = codec::encode(&RequestRecord {
-            source_id: self.source,
-            received_at: now,
-            method: "POST".into(),
-            path: "/paid".into(),
-            query: "n=1".into(),
-            headers: vec![("content-type".into(), Bytes::from("application/json"))],
-            origin: Origin::Vouched,
-        });
-        let command = Command::AcceptRequests(AcceptRequests {
-            requests: vec![Incoming {
-                id,
-                source: self.source,
-                record: &record,
-                body: Some(0),
-                verdict,
-            }],
-        });
-        self.propose(group, &command, &[Bytes::from(BODY)]).await;
-        id
+        self.node.take(GroupId(group), self.source, verdict).await
     }
 
     /// A request as ingest takes it, with one event.
@@ -117,7 +85,7 @@ impl Scene {
         let command = Command::RecordRuns(RecordRuns {
             reports: vec![report.into()],
         });
-        self.propose(event.group(), &command, &[]).await;
+        self.node.propose(event.group(), &command, &[]).await;
     }
 
     async fn failed(&self, group: u16) -> EventId {

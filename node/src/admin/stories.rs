@@ -19,6 +19,8 @@ use std::{sync::Arc, time::Duration};
 
 const TOKEN: &str = "a-token-for-stories";
 pub(super) const BASE: &str = "/2025-07-01";
+/// What every request brings.
+pub(super) const BODY: &str = r#"{"paid":true}"#;
 
 /// One node of its own cluster.
 pub(super) struct Node {
@@ -86,8 +88,19 @@ impl Node {
         answer["message"].as_str().expect("a message").to_owned()
     }
 
-    /// A request with one event, as ingest accepts it.
-    async fn accept(&self, group: GroupId, source: SourceId) -> RequestId {
+    pub(super) async fn propose(&self, group: GroupId, command: &Command<'_>, bodies: &[Bytes]) {
+        let envelope = command.envelope(world::now(), bodies);
+        let proposed = self.gateway.cluster.propose(group, envelope).await;
+        proposed.expect("committed");
+    }
+
+    /// A request of this verdict, as ingest accepts it.
+    pub(super) async fn take(
+        &self,
+        group: GroupId,
+        source: SourceId,
+        verdict: Verdict,
+    ) -> RequestId {
         let now = world::now();
         let id = RequestId::mint(now, group, world::entropy());
         let record = codec::encode(&RequestRecord {
@@ -105,25 +118,29 @@ impl Node {
                 source,
                 record: &record,
                 body: Some(0),
-                verdict: Verdict::Routed {
-                    events: vec![Planned {
-                        connection: ConnectionId(1),
-                        destination: DestinationId(1),
-                        due_at: now.plus_ms(3_600_000),
-                    }],
-                    ignored: vec![Unrouted {
-                        connection: ConnectionId(2),
-                        cause: IgnoreCause::Filtered,
-                        meta: Some(IgnoredMeta::Filtered(vec![Part::Headers, Part::Path])),
-                    }],
-                    more_ignored: 7,
-                },
+                verdict,
             }],
         });
-        let envelope = command.envelope(now, &[Bytes::from(r#"{"paid":true}"#)]);
-        let proposed = self.gateway.cluster.propose(group, envelope).await;
-        proposed.expect("committed");
+        self.propose(group, &command, &[Bytes::from(BODY)]).await;
         id
+    }
+
+    /// One with one event.
+    async fn accept(&self, group: GroupId, source: SourceId) -> RequestId {
+        let verdict = Verdict::Routed {
+            events: vec![Planned {
+                connection: ConnectionId(1),
+                destination: DestinationId(1),
+                due_at: world::now().plus_ms(3_600_000),
+            }],
+            ignored: vec![Unrouted {
+                connection: ConnectionId(2),
+                cause: IgnoreCause::Filtered,
+                meta: Some(IgnoredMeta::Filtered(vec![Part::Headers, Part::Path])),
+            }],
+            more_ignored: 7,
+        };
+        self.take(group, source, verdict).await
     }
 
     /// Does what a node does by itself: pauses and bulk operations.
