@@ -1,10 +1,10 @@
 //! What retrying a request comes to: which of its events wait anew, and what the catalog makes of it today.
 
-use super::document::Document;
+use super::route;
 use crate::{
     catalog::Catalog,
     ids::{ConnectionId, EventId, RequestId},
-    machine::{RouteAgain, Verdict},
+    machine::RouteAgain,
     time::Timestamp,
     traffic::{
         Event, EventStatus, IgnoreCause, Ignored, RejectionCause, Request, RequestRecord,
@@ -84,19 +84,7 @@ pub fn again(
         };
         wanted && !have_one.contains(&connection)
     };
-    let (mut events, mut ignored) = (Vec::new(), Vec::new());
-    if let Some(router) = catalog.router(request.record.source_id)
-        && let document = Document::of(&request.record, &request.body)
-        && let Verdict::Routed {
-            events: planned,
-            ignored: unrouted,
-            ..
-        } = router.plan(&document, now, usize::from(u16::MAX))
-    {
-        (events, ignored) = (planned, unrouted);
-    }
-    events.retain(|planned| is_asked(planned.connection));
-    ignored.retain(|unrouted| is_asked(unrouted.connection));
+    let (events, ignored) = route::over(catalog, request, now, is_asked);
     RouteAgain {
         request: id,
         trigger,

@@ -16,13 +16,12 @@ use crate::{gateway::Gateway, world};
 use actix_web::web::{self, Data, Json, Path};
 use bytes::Bytes;
 use model::{
-    catalog::Catalog,
-    ids::{BookmarkId, ConnectionId, EventId, GroupId, RequestId},
+    ids::{BookmarkId, ConnectionId, GroupId, RequestId},
     machine::{
         AcceptRequests, BookmarkChange, BookmarkReply, Command, Incoming, KeepBookmark, Reply,
         Verdict, decode_reply,
     },
-    policy::{document::Document, signature},
+    policy::{route, signature},
     state::{codec, tables},
     traffic::{Bookmark, Request, RequestRecord, RequestState, Verified},
 };
@@ -161,11 +160,19 @@ pub(super) async fn trigger(
     // Whoever sent it first, now the operator does.
     let request = signature::vouched_for(Request::received(record, kept.body));
     let planning = web::block(move || {
-        let verdict = plan(&catalog, &request, &wanted);
-        (request, verdict)
+        // Not whether it came before: a copy of something always did. For the same reason it waits for nobody's turn.
+        let planned = route::over(&catalog, &request, now, |asked| wanted.contains(&asked));
+        (request, planned)
     });
-    let (request, verdict) = planning.await?;
-    let events = accept(&gateway, &request, verdict).await?;
+    let (request, (events, ignored)) = planning.await?;
+    let count = u16::try_from(events.len()).unwrap_or(u16::MAX);
+    let verdict = Verdict::Routed {
+        events,
+        ignored,
+        more_ignored: 0,
+    };
+    let accepted = accept(&gateway, &request, verdict).await?;
+    let events: Vec<_> = (1..=count).map(|ordinal| accepted.event(ordinal)).collect();
     if let Err(error) = keep(&gateway, kept.id, BookmarkChange::Use).await {
         tracing::debug!(%error, bookmark = %kept.id, "the use of a bookmark was not noted");
     }
@@ -174,39 +181,12 @@ pub(super) async fn trigger(
     Ok(Json(models.into()))
 }
 
-/// Asks the connections for it. Not whether it came before: a copy of something always did. For the same reason it waits
-/// for nobody's turn.
-fn plan(catalog: &Catalog, request: &Request<Verified>, wanted: &[ConnectionId]) -> Verdict {
-    let (mut events, mut ignored) = (Vec::new(), Vec::new());
-    if let Some(router) = catalog.router(request.record.source_id)
-        && let document = Document::of(&request.record, &request.body)
-        && let Verdict::Routed {
-            events: planned,
-            ignored: unrouted,
-            ..
-        } = router.plan(&document, request.record.received_at, usize::from(u16::MAX))
-    {
-        (events, ignored) = (planned, unrouted);
-    }
-    events.retain(|planned| wanted.contains(&planned.connection));
-    ignored.retain(|unrouted| wanted.contains(&unrouted.connection));
-    Verdict::Routed {
-        events,
-        ignored,
-        more_ignored: 0,
-    }
-}
-
-/// Takes a request in as the door does. Answers its events.
+/// Takes a request in as the door does.
 async fn accept(
     gateway: &Gateway,
     request: &Request<Verified>,
     verdict: Verdict,
-) -> Result<Vec<EventId>, ApiError> {
-    let count = match &verdict {
-        Verdict::Routed { events, .. } => u16::try_from(events.len()).unwrap_or(u16::MAX),
-        _ => 0,
-    };
+) -> Result<RequestId, ApiError> {
     let group = partition(gateway);
     let now = request.record.received_at;
     let id = RequestId::mint(now, group, world::entropy());
@@ -230,7 +210,7 @@ async fn accept(
     if let Err(error) = gateway.cluster.linearize(group).await {
         tracing::debug!(%error, request = %id, "answering from a replica that may lag");
     }
-    Ok((1..=count).map(|ordinal| id.event(ordinal)).collect())
+    Ok(id)
 }
 
 /// Any partition, by preference one that is led here.

@@ -8,7 +8,8 @@ pub use router::Router;
 use super::{dedup::Fingerprints, document::Document, placement::Placement};
 use crate::{
     catalog::{Catalog, Source},
-    machine::Verdict,
+    ids::ConnectionId,
+    machine::{Planned, Unrouted, Verdict},
     time::Timestamp,
     traffic::{RejectionCause, Request, Verified},
 };
@@ -61,6 +62,32 @@ pub fn plan(catalog: &Catalog, request: &Request<Verified>, now: Timestamp, kept
             kept.ignored_per_request,
         ),
     }
+}
+
+/// What those of its source's connections that are asked make of a request: whom it becomes an event for, and who ignores
+/// it. Whether it came before, and whose turn it waits for, is not asked.
+#[must_use]
+pub fn over(
+    catalog: &Catalog,
+    request: &Request<Verified>,
+    now: Timestamp,
+    is_asked: impl Fn(ConnectionId) -> bool,
+) -> (Vec<Planned>, Vec<Unrouted>) {
+    let Some(router) = catalog.router(request.record.source_id) else {
+        return Default::default();
+    };
+    let document = Document::of(&request.record, &request.body);
+    let Verdict::Routed {
+        mut events,
+        mut ignored,
+        ..
+    } = router.plan(&document, now, usize::from(u16::MAX))
+    else {
+        return Default::default();
+    };
+    events.retain(|planned| is_asked(planned.connection));
+    ignored.retain(|unrouted| is_asked(unrouted.connection));
+    (events, ignored)
 }
 
 /// What stands against a request before its signature is looked at.
