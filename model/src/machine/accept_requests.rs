@@ -377,6 +377,19 @@ fn ignore(
     kv.put(Table::Index, &keys::ignored(id), &codec::encode(&row));
 }
 
+/// Takes a rejected request off its source's list.
+pub(super) fn unlist_rejected(
+    kv: &mut impl Kv,
+    source: SourceId,
+    request: RequestId,
+) -> Result<(), KvError> {
+    kv.delete(Table::Index, &keys::rejected(source, request));
+    let count_key = keys::rejected_count(source);
+    let left = keys::number(kv, Table::Counts, &count_key)?.saturating_sub(1);
+    kv.put(Table::Counts, &count_key, &left.to_be_bytes());
+    Ok(())
+}
+
 /// Lists a rejected request and lets the oldest of its source go, so that a flood of forgeries fills nothing.
 fn keep_rejected(
     kv: &mut impl Kv,

@@ -1,8 +1,8 @@
 //! Lets everything minted before a moment go. The proposer has seen that all of it has ended.
 
-use super::{Effect, tallies};
+use super::{Effect, accept_requests, tallies};
 use crate::{
-    ids::{AttemptId, EventId, RequestId},
+    ids::{AttemptId, EventId, RequestId, SourceId},
     state::{
         keys,
         kv::{Kv, Table},
@@ -102,14 +102,11 @@ fn drop_rejected(kv: &mut impl Kv, end: RequestId) -> Result<(), TableError> {
         let Some(request) = keys::rejected_request(&key).filter(|request| *request < end) else {
             continue;
         };
-        kv.delete(Table::Index, &key);
         kv.delete(Table::Requests, &request.key());
-        let Some(source) = key.get(1..17).and_then(crate::ids::SourceId::from_key) else {
-            continue;
-        };
-        let count_key = keys::rejected_count(source);
-        let left = keys::number(kv, Table::Counts, &count_key)?.saturating_sub(1);
-        kv.put(Table::Counts, &count_key, &left.to_be_bytes());
+        match key.get(1..17).and_then(SourceId::from_key) {
+            Some(source) => accept_requests::unlist_rejected(kv, source, request)?,
+            None => kv.delete(Table::Index, &key),
+        }
     }
     Ok(())
 }

@@ -95,8 +95,8 @@ fn keep_as_it_was(
     id: EventId,
     event: &Event,
 ) -> Result<(), TableError> {
-    if context.any_operation && event.created_at < context.now {
-        tables::keep_as_it_was(kv, id)?;
+    if event.created_at < context.now {
+        tables::keep_as_it_was(kv, &context.remembering, id)?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use crate::{
         kv::Kv,
         tables::{self, TableError},
     },
-    traffic::{Event, EventStatus, Paused, Stage},
+    traffic::{Event, Paused, Stage},
 };
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +32,7 @@ pub(super) fn apply(
         let Some(event) = tables::event(kv, id)? else {
             continue;
         };
-        if !matches!(event.status, EventStatus::Queued | EventStatus::Scheduled) {
+        if !event.status.waits() {
             continue;
         }
         let waits = Event {

@@ -54,13 +54,14 @@ pub use tallies::KINDS_PER_CONNECTION;
 pub use work_operation::{Act, ClosePart, OpenPart, WorkPart};
 
 use crate::{
-    ids::{DestinationId, GroupId},
+    ids::{DestinationId, GroupId, OperationId},
     state::{
         keys,
         kv::{Kv, KvError},
-        tables::TableError,
+        tables::{self, TableError},
     },
     time::Timestamp,
+    traffic::OperationPart,
 };
 use bytes::Bytes;
 use queued::Counted;
@@ -110,8 +111,8 @@ struct Context<'a> {
     bodies: &'a [Bytes],
     /// Whether any connection is paused here. Where none is, no event is asked for it.
     any_paused: bool,
-    /// Whether open bulk operations want events kept as they found them.
-    any_operation: bool,
+    /// The parts of open bulk operations that want events kept as they found them.
+    remembering: Vec<(OperationId, OperationPart)>,
 }
 
 /// Applies one committed command. Total and deterministic: equal rows and entries give equal rows and replies on every node.
@@ -126,7 +127,10 @@ pub fn apply(kv: &mut impl Kv, entry: Entry<'_>) -> Result<Applied, TableError> 
         stamped: entry.at,
         bodies: entry.bodies,
         any_paused: keys::read_u64(kv, keys::META_PAUSED)? > 0,
-        any_operation: keys::read_u64(kv, keys::META_OPERATIONS)? > 0,
+        remembering: match keys::read_u64(kv, keys::META_OPERATIONS)? {
+            0 => Vec::new(),
+            _ => tables::remembering(kv)?,
+        },
     };
     if context.now.0 != before {
         keys::write_u64(kv, keys::META_NOW, context.now.0);

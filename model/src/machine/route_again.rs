@@ -1,6 +1,8 @@
 //! Retries a request: events of it that failed wait anew, and connections that had not routed it get their event.
 
-use super::{Context, Effect, Planned, Unrouted, event_rows, retry_event, retry_ignored};
+use super::{
+    Context, Effect, Planned, Unrouted, accept_requests, event_rows, retry_event, retry_ignored,
+};
 use crate::{
     ids::{ConnectionId, EventId, RequestId},
     state::{
@@ -143,10 +145,7 @@ fn rewrite(
     if let RequestState::Rejected(_) = request.state {
         request.state = RequestState::Accepted;
         let record: RequestRecord = codec::decode(&request.record)?;
-        kv.delete(Table::Index, &keys::rejected(record.source_id, id));
-        let count_key = keys::rejected_count(record.source_id);
-        let left = keys::number(kv, Table::Counts, &count_key)?.saturating_sub(1);
-        kv.put(Table::Counts, &count_key, &left.to_be_bytes());
+        accept_requests::unlist_rejected(kv, record.source_id, id)?;
     }
     tables::put_request(kv, id, &request);
     Ok(())

@@ -99,8 +99,18 @@ pub(super) fn work(
         ..before
     };
     part.report.page = command.page;
-    // First of all: what the acts change is behind the part, which need not keep it.
-    put(kv, command.operation, &part);
+    // What the acts change is behind the part, which need not keep it.
+    let mut remembering = context.remembering.clone();
+    if let Some((_, known)) = remembering
+        .iter_mut()
+        .find(|(operation, _)| *operation == command.operation)
+    {
+        *known = part;
+    }
+    let context = &Context {
+        remembering,
+        ..*context
+    };
     part.report.failed += u64::from(command.unable);
     for act in &command.acts {
         match perform(kv, context, command.operation, act, effects)? {
@@ -176,7 +186,9 @@ fn perform(
                 return Ok(false);
             };
             for &id in &events {
-                ascribe(kv, operation, id)?;
+                if let Some(event) = tables::event(kv, id)? {
+                    ascribe(kv, operation, id, event.attempts);
+                }
             }
             Ok(true)
         }
@@ -197,7 +209,7 @@ fn retry(
         return Ok(true);
     }
     retry_event::requeue(kv, context, (id, &event), Trigger::BulkRetry, effects)?;
-    ascribe(kv, operation, id)?;
+    ascribe(kv, operation, id, event.attempts);
     Ok(true)
 }
 
@@ -213,16 +225,9 @@ fn is_dealt_with(event: &Event, found: &Found) -> bool {
     }
 }
 
-/// Writes down who asked for the attempt that comes next.
-fn ascribe(kv: &mut impl Kv, operation: OperationId, id: EventId) -> Result<(), TableError> {
-    let Some(event) = tables::event(kv, id)? else {
-        return Ok(());
-    };
-    let attempt = AttemptId {
-        event: id,
-        number: event.attempts.saturating_add(1),
-    };
-    let key = keys::bulk_attempt(attempt);
+/// Writes down who asked for the attempt that comes next, after so many.
+fn ascribe(kv: &mut impl Kv, operation: OperationId, event: EventId, attempts: u16) {
+    let number = attempts.saturating_add(1);
+    let key = keys::bulk_attempt(AttemptId { event, number });
     kv.put(Table::Index, &key, &operation.key());
-    Ok(())
 }

@@ -161,19 +161,20 @@ fn look<T, E: From<TableError>>(
         rows: 0,
     };
     while page.rows < bounds.rows && page.found.len() < bounds.found {
-        let wanted = CHUNK
-            .min(bounds.rows - page.rows)
-            .min(bounds.found - page.found.len());
+        let wanted = CHUNK.min(bounds.rows - page.rows).min(bounds.found);
         let rows = kv
             .scan(table, &from, &to, wanted)
             .map_err(TableError::from)?;
         for row in &rows {
             page.found.extend(read(row)?);
+            page.rows += 1;
+            page.next = id_of(&row.0).saturating_add(1);
+            if page.found.len() == bounds.found {
+                return Ok(page);
+            }
         }
-        page.rows += rows.len();
         if let Some((last, _)) = rows.last() {
             from = [last, [0].as_slice()].concat();
-            page.next = id_of(last).saturating_add(1);
         }
         if rows.len() < wanted {
             page.next = part.to;

@@ -3,7 +3,7 @@
 use super::{
     codec, keys,
     kv::{KvError, Read, Table},
-    tables::TableError,
+    tables::{TableError, decoded},
 };
 use crate::{
     ids::{ConnectionId, GroupId, IssueId, NotificationId, TransformationId},
@@ -40,10 +40,7 @@ pub fn tallies_behind(
 ) -> Result<Vec<(Mark, IssueKey)>, TableError> {
     let (from, to) = keys::marks_behind(mark);
     let rows = kv.scan(Table::Index, &from, &to, limit)?;
-    rows.iter()
-        .filter_map(|(key, value)| Some((keys::mark_of(key)?, value)))
-        .map(|(mark, value)| Ok((mark, codec::decode(value)?)))
-        .collect()
+    decoded(&rows, keys::mark_of)
 }
 
 /// When a connection last delivered something of this partition.
@@ -122,10 +119,7 @@ pub fn entries(kv: &impl Read, of: IssueType) -> Result<Vec<IssueEntry>, TableEr
 /// When the store can't be read or a row is damaged.
 pub fn issues(kv: &impl Read) -> Result<Vec<(IssueId, Issue)>, TableError> {
     let rows = all(kv, keys::issues())?;
-    rows.iter()
-        .filter_map(|(key, value)| Some((keys::issue_id(key)?, value)))
-        .map(|(id, value)| Ok((id, codec::decode(value)?)))
-        .collect()
+    decoded(&rows, keys::issue_id)
 }
 
 /// At most `limit` notifications that wait, the oldest first.
@@ -138,10 +132,7 @@ pub fn notifications(
 ) -> Result<Vec<(NotificationId, Notification)>, TableError> {
     let (from, to) = keys::NOTIFICATIONS;
     let rows = kv.scan(Table::Index, &from, &to, limit)?;
-    rows.iter()
-        .filter_map(|(key, value)| Some((keys::notification_id(key)?, value)))
-        .map(|(id, value)| Ok((id, codec::decode(value)?)))
-        .collect()
+    decoded(&rows, keys::notification_id)
 }
 
 /// # Errors

@@ -4,11 +4,11 @@ mod pauses;
 mod replays;
 
 pub use pauses::{paused, pauses};
-pub(crate) use replays::keep_as_it_was;
 pub use replays::{
     Found, as_it_was, bookmark, bookmark_body, bookmarks, has_event_of_operation, is_of_operation,
     operation, operation_of, operations, part, parts,
 };
+pub(crate) use replays::{keep_as_it_was, remembering};
 
 use super::{
     codec::{self, CodecError, Stored},
@@ -40,6 +40,17 @@ fn read<T: Stored>(kv: &impl Read, table: Table, key: &[u8]) -> Result<Option<T>
     }
 }
 
+/// Rows, decoded, with the ids that their keys hold. A key that holds none is passed over.
+pub(super) fn decoded<I, T: Stored>(
+    rows: &[Row],
+    id: impl Fn(&[u8]) -> Option<I>,
+) -> Result<Vec<(I, T)>, TableError> {
+    rows.iter()
+        .filter_map(|(key, value)| Some((id(key)?, value)))
+        .map(|(id, value)| Ok((id, codec::decode(value)?)))
+        .collect()
+}
+
 /// # Errors
 /// When the store can't be read or the row is damaged.
 pub fn request(kv: &impl Read, id: RequestId) -> Result<Option<StoredRequest>, TableError> {
@@ -69,10 +80,7 @@ pub fn events_of(kv: &impl Read, id: RequestId) -> Result<Vec<(EventId, Event)>,
         &id.event(u16::MAX).key(),
         usize::from(u16::MAX),
     )?;
-    rows.iter()
-        .filter_map(|(key, value)| Some((EventId::from_key(key)?, value)))
-        .map(|(id, value)| Ok((id, codec::decode(value)?)))
-        .collect()
+    decoded(&rows, EventId::from_key)
 }
 
 /// The connections that did not route a request, by ordinal.
@@ -86,10 +94,7 @@ pub fn ignored_of(kv: &impl Read, id: RequestId) -> Result<Vec<(EventId, Ignored
         &keys::ignored(id.event(u16::MAX)),
         usize::from(u16::MAX),
     )?;
-    rows.iter()
-        .filter_map(|(key, value)| Some((keys::ignored_event(key)?, value)))
-        .map(|(id, value)| Ok((id, codec::decode(value)?)))
-        .collect()
+    decoded(&rows, keys::ignored_event)
 }
 
 /// # Errors
@@ -117,10 +122,7 @@ pub fn executions_of(
 ) -> Result<Vec<(ExecutionId, Execution)>, TableError> {
     let (from, to) = keys::executions_between(event, EventId(event.0.saturating_add(1)));
     let rows = kv.scan(Table::Index, &from, &to, EXECUTIONS_MAX)?;
-    rows.iter()
-        .filter_map(|(key, value)| Some((ExecutionId::from_key(key.get(1..)?)?, value)))
-        .map(|(id, value)| Ok((id, codec::decode(value)?)))
-        .collect()
+    decoded(&rows, |key| ExecutionId::from_key(key.get(1..)?))
 }
 
 /// Runs of one attempt that are looked at; a connection has fewer rules.
@@ -184,10 +186,7 @@ pub fn attempts_of(
         &at(u16::MAX),
         usize::from(u16::MAX),
     )?;
-    rows.iter()
-        .filter_map(|(key, value)| Some((AttemptId::from_key(key)?, value)))
-        .map(|(id, value)| Ok((id, codec::decode(value)?)))
-        .collect()
+    decoded(&rows, AttemptId::from_key)
 }
 
 /// One queue of a destination from a moment on: at most `limit` events that are due by `until`, the longest due first,

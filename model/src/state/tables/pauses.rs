@@ -1,10 +1,10 @@
 //! Rows of pauses.
 
-use super::{TableError, read};
+use super::{TableError, decoded, read};
 use crate::{
     ids::ConnectionId,
     state::{
-        codec, keys,
+        keys,
         kv::{Read, Table},
     },
     traffic::Paused,
@@ -25,8 +25,5 @@ pub fn paused(kv: &impl Read, connection: ConnectionId) -> Result<Option<Paused>
 pub fn pauses(kv: &impl Read) -> Result<Vec<(ConnectionId, Paused)>, TableError> {
     let (from, to) = keys::PAUSED_ALL;
     let rows = kv.scan(Table::Index, &from, &to, usize::MAX)?;
-    rows.iter()
-        .filter_map(|(key, value)| Some((keys::paused_connection(key)?, value)))
-        .map(|(id, value)| Ok((id, codec::decode(value)?)))
-        .collect()
+    decoded(&rows, keys::paused_connection)
 }

@@ -1,6 +1,6 @@
 //! Rows of bulk operations and bookmarks.
 
-use super::{TableError, read};
+use super::{TableError, decoded, read};
 use crate::{
     ids::{AttemptId, BookmarkId, EventId, OperationId, RequestId},
     state::{
@@ -12,13 +12,17 @@ use crate::{
 };
 use bytes::Bytes;
 
-/// Lets open bulk operations keep an event as they found it. Called before it is changed for the first time.
-pub(crate) fn keep_as_it_was(kv: &mut impl Kv, id: EventId) -> Result<(), TableError> {
-    for (operation, part) in parts(kv)? {
+/// Lets parts of open bulk operations keep an event as they found it. Called before it is changed for the first time.
+pub(crate) fn keep_as_it_was(
+    kv: &mut impl Kv,
+    remembering: &[(OperationId, OperationPart)],
+    id: EventId,
+) -> Result<(), TableError> {
+    for (operation, part) in remembering {
         if !part.wants(id.0) {
             continue;
         }
-        let key = keys::as_it_was(operation, id);
+        let key = keys::as_it_was(*operation, id);
         // The first change counts: what came after it nobody has found.
         if kv.get(Table::Index, &key)?.is_none() {
             let was = kv.get(Table::Events, &id.key())?.unwrap_or_default();
@@ -69,6 +73,13 @@ pub fn parts(kv: &impl Read) -> Result<Vec<(OperationId, OperationPart)>, TableE
     of_operations(kv, keys::PARTS_ALL)
 }
 
+/// The parts that want events kept as they found them.
+pub(crate) fn remembering(kv: &impl Read) -> Result<Vec<(OperationId, OperationPart)>, TableError> {
+    let mut parts = parts(kv)?;
+    parts.retain(|(_, part)| part.remembers && !part.report.ended);
+    Ok(parts)
+}
+
 /// A bulk operation, as the control group keeps it.
 ///
 /// # Errors
@@ -91,10 +102,7 @@ fn of_operations<T: Stored>(
 ) -> Result<Vec<(OperationId, T)>, TableError> {
     // Their number is bounded where they begin.
     let rows = kv.scan(Table::Index, &from, &to, usize::MAX)?;
-    rows.iter()
-        .filter_map(|(key, value)| Some((keys::operation_id(key)?, value)))
-        .map(|(id, value)| Ok((id, codec::decode(value)?)))
-        .collect()
+    decoded(&rows, keys::operation_id)
 }
 
 /// The bulk operation that asked for an attempt.
@@ -164,8 +172,5 @@ pub fn bookmark_body(kv: &impl Read, id: BookmarkId) -> Result<Option<Bytes>, Ta
 pub fn bookmarks(kv: &impl Read) -> Result<Vec<(BookmarkId, Bookmark)>, TableError> {
     let (from, to) = keys::BOOKMARKS_ALL;
     let rows = kv.scan(Table::Index, &from, &to, usize::MAX)?;
-    rows.iter()
-        .filter_map(|(key, value)| Some((keys::bookmark_id(key)?, value)))
-        .map(|(id, value)| Ok((id, codec::decode(value)?)))
-        .collect()
+    decoded(&rows, keys::bookmark_id)
 }
