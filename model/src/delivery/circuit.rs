@@ -66,9 +66,10 @@ impl From<&RunEnd> for Sign {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
     /// As many attempts as the window holds.
+    #[default]
     Closed,
     /// None until then.
     Open { until: Monotone },
@@ -76,23 +77,13 @@ enum State {
     HalfOpen { allowed: u16 },
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Circuit {
     state: State,
     /// Failures in a row.
     failures: u32,
     /// Pauses since the last success.
     pauses: u32,
-}
-
-impl Default for Circuit {
-    fn default() -> Self {
-        Self {
-            state: State::Closed,
-            failures: 0,
-            pauses: 0,
-        }
-    }
 }
 
 impl Circuit {

@@ -260,17 +260,15 @@ impl Lane {
                 self.fresh.clear();
                 self.retries.clear();
                 self.parked.clear();
-                self.discard_ready(|_, _| true);
             }
             Input::Stop => {
                 self.stopped = true;
-                self.discard_ready(|_, _| true);
                 self.taker.leave();
             }
         }
         self.circuit.look(now.steady);
-        let is_open = self.circuit.open_until().is_some();
-        self.discard_ready(|_, since| is_open || now.steady.since_us(since) >= READY_US_MAX);
+        let may_send = !self.stopped && !self.held && self.circuit.open_until().is_none();
+        self.discard_ready(|_, since| !may_send || now.steady.since_us(since) >= READY_US_MAX);
         let parked = self.parked.len();
         self.parked.retain(|_, until| *until > now.steady);
         self.more |= self.parked.len() < parked;
@@ -302,9 +300,6 @@ impl Lane {
         self.preparing -= 1;
         self.busy.insert(event, Busy::Ready);
         self.ready.push_back((event, now));
-        if self.stopped || self.held {
-            self.discard_ready(|ready, _| ready == event);
-        }
     }
 
     /// Lets go of what is ready, by its event and since when it is.
