@@ -4,13 +4,14 @@
 use crate::{gateway::Gateway, world};
 use futures::future::join_all;
 use model::{
+    catalog::Catalog,
     ids::{ConnectionId, GroupId},
     machine::{Command, HoldEvents, ReleaseEvents, Reply, decode_reply},
-    policy::pause::{Sweep, marks},
+    policy::pause::{Sweep, marks, paused},
     state::tables::{self, TableError},
     traffic::Paused,
 };
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tracing::{debug, error};
 
 /// How often each partition's leader compares what it holds with the catalog.
@@ -29,36 +30,45 @@ const PAGES_A_TURN: usize = 100;
 /// Runs until it is aborted.
 pub(crate) async fn run(gateway: Arc<Gateway>) {
     // Looking through a large catalog is for when it has changed.
-    let (mut seen, mut any_paused) = (None, false);
+    let mut pauses = Pauses::of(&gateway.catalog());
     loop {
         tokio::time::sleep(EVERY).await;
         let catalog = gateway.catalog();
-        if seen != Some(catalog.version) {
-            let mut connections = catalog.connections.values();
-            any_paused = connections.any(|connection| connection.paused_at.is_some());
-            seen = Some(catalog.version);
+        if catalog.version != pauses.version {
+            pauses = Pauses::of(&catalog);
         }
-        let led = (1..=gateway.cluster.partitions()).map(GroupId);
-        let led = led.filter(|group| gateway.cluster.leads(*group).is_some());
-        join_all(led.map(|group| tend(&gateway, group, any_paused))).await;
+        let led = gateway.cluster.led();
+        join_all(led.map(|group| tend(&gateway, group, &pauses))).await;
+    }
+}
+
+/// What a version of the catalog pauses.
+struct Pauses {
+    version: u64,
+    paused: BTreeSet<ConnectionId>,
+}
+
+impl Pauses {
+    fn of(catalog: &Catalog) -> Self {
+        Self {
+            version: catalog.version,
+            paused: paused(catalog),
+        }
     }
 }
 
 /// Tells every partition at once, wherever it is led, so that a pause that was answered holds what comes next.
 pub(crate) async fn tell(gateway: &Gateway) {
-    let groups = (1..=gateway.cluster.partitions()).map(GroupId);
-    let telling = join_all(groups.map(|group| mark(gateway, group)));
+    let pauses = Pauses::of(&gateway.catalog());
+    let groups = gateway.cluster.data_groups();
+    let telling = join_all(groups.map(|group| mark(gateway, group, &pauses)));
     if tokio::time::timeout(TELL_WITHIN, telling).await.is_err() {
         debug!("not every partition has heard of a pause yet");
     }
 }
 
-async fn tend(gateway: &Arc<Gateway>, group: GroupId, any_paused: bool) {
-    let is_quiet = |known: &Pauses| known.is_empty() && !any_paused;
-    if pauses(gateway, group).as_ref().is_none_or(is_quiet) || !mark(gateway, group).await {
-        return;
-    }
-    let Some(known) = pauses(gateway, group) else {
+async fn tend(gateway: &Arc<Gateway>, group: GroupId, pauses: &Pauses) {
+    let Some(known) = mark(gateway, group, pauses).await else {
         return;
     };
     if let Some(sweep) = Sweep::of(&known) {
@@ -71,21 +81,21 @@ async fn tend(gateway: &Arc<Gateway>, group: GroupId, any_paused: bool) {
     }
 }
 
-/// Tells a partition what it does not know of the catalog's pauses. Answers whether it knows all now.
-async fn mark(gateway: &Gateway, group: GroupId) -> bool {
-    let Some(known) = pauses(gateway, group) else {
-        return false;
+type Known = Vec<(ConnectionId, Paused)>;
+
+/// Tells a partition what it does not know of the catalog's pauses. Answers what it knows then, once that is all.
+async fn mark(gateway: &Gateway, group: GroupId, pauses: &Pauses) -> Option<Known> {
+    let known = known(gateway, group)?;
+    let Some(told) = marks(pauses.version, &pauses.paused, &known) else {
+        return Some(known);
     };
-    let Some(told) = marks(&gateway.catalog(), &known) else {
-        return true;
-    };
-    let reply = propose(gateway, group, &Command::MarkPaused(told)).await;
-    matches!(reply, Some(Reply::Marked(true)))
+    match propose(gateway, group, &Command::MarkPaused(told)).await {
+        Some(Reply::Marked(true)) => self::known(gateway, group),
+        _ => None,
+    }
 }
 
-type Pauses = Vec<(ConnectionId, Paused)>;
-
-fn pauses(gateway: &Gateway, group: GroupId) -> Option<Pauses> {
+fn known(gateway: &Gateway, group: GroupId) -> Option<Known> {
     tables::pauses(&gateway.cluster.view(group))
         .inspect_err(|error| error!(%group, %error, "pauses not read"))
         .ok()

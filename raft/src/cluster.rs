@@ -139,6 +139,17 @@ impl Cluster {
         (0..=self.partitions()).map(GroupId)
     }
 
+    /// All data groups.
+    pub fn data_groups(&self) -> impl Iterator<Item = GroupId> + use<> {
+        (1..=self.partitions()).map(GroupId)
+    }
+
+    /// The data groups that this node may act for right now.
+    pub fn led(&self) -> impl Iterator<Item = GroupId> {
+        self.data_groups()
+            .filter(|group| self.leads(*group).is_some())
+    }
+
     /// This node's replica of a group as it is now.
     ///
     /// # Panics

@@ -11,6 +11,7 @@ use crate::{
     },
     traffic::{EventStatus, Paused, Stage, Trigger},
 };
+use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Connections that one command marks. What is beyond follows with the next.
@@ -18,33 +19,30 @@ const MARKS_MAX: usize = 1_000;
 /// Rows read at a time.
 const CHUNK: usize = 256;
 
-/// What a partition does not know yet of the catalog's pauses; none when it knows all.
+/// The connections that the catalog pauses.
 #[must_use]
-pub fn marks(catalog: &Catalog, known: &[(ConnectionId, Paused)]) -> Option<MarkPaused> {
-    let held: BTreeSet<ConnectionId> = known
-        .iter()
-        .filter(|(_, paused)| paused.holds())
-        .map(|(connection, _)| *connection)
-        .collect();
-    let is_paused = |connection: &ConnectionId| {
-        let connection = catalog.connections.get(connection);
-        // One that was deleted holds nothing back.
-        connection.is_some_and(|connection| connection.paused_at.is_some())
+pub fn paused(catalog: &Catalog) -> BTreeSet<ConnectionId> {
+    let connections = catalog.connections.values();
+    let paused = connections.filter(|connection| connection.paused_at.is_some());
+    paused.map(|connection| connection.id).collect()
+}
+
+/// What a partition does not know yet of the pauses in this version of the catalog; none when it knows all. A connection
+/// that was deleted holds nothing back.
+#[must_use]
+pub fn marks(
+    version: u64,
+    paused: &BTreeSet<ConnectionId>,
+    known: &[(ConnectionId, Paused)],
+) -> Option<MarkPaused> {
+    let held = known.iter().filter(|(_, paused)| paused.holds());
+    let held: BTreeSet<ConnectionId> = held.map(|(connection, _)| *connection).collect();
+    let of = |from: &BTreeSet<ConnectionId>, but: &BTreeSet<ConnectionId>| -> Vec<ConnectionId> {
+        from.difference(but).copied().take(MARKS_MAX).collect()
     };
-    let paused = catalog.connections.values();
-    let paused = paused.filter(|connection| connection.paused_at.is_some());
-    let pause: Vec<ConnectionId> = paused
-        .map(|connection| connection.id)
-        .filter(|connection| !held.contains(connection))
-        .take(MARKS_MAX)
-        .collect();
-    let unpause: Vec<ConnectionId> = held
-        .into_iter()
-        .filter(|connection| !is_paused(connection))
-        .take(MARKS_MAX)
-        .collect();
+    let (pause, unpause) = (of(paused, &held), of(&held, paused));
     (!pause.is_empty() || !unpause.is_empty()).then_some(MarkPaused {
-        version: catalog.version,
+        version,
         pause,
         unpause,
     })
@@ -100,11 +98,14 @@ impl Sweep {
         let mut found = Vec::new();
         let mut looked_at = 0;
         while looked_at < rows && found.len() < events && self.walk != Walk::Ended {
-            let page = self.page(kv, CHUNK.min(events - found.len()))?;
-            looked_at += page.len();
-            for event in page {
+            for (row, event) in self.page(kv, CHUNK.min(events))? {
+                looked_at += 1;
                 if self.wants(kv, event)? {
                     found.push(event);
+                    if found.len() == events {
+                        self.from = [row.as_ref(), [0].as_slice()].concat();
+                        break;
+                    }
                 }
             }
         }
@@ -115,8 +116,8 @@ impl Sweep {
         }))
     }
 
-    /// The events of the next rows. None of them: the walk goes on with what comes after these rows.
-    fn page(&mut self, kv: &impl Read, wanted: usize) -> Result<Vec<EventId>, TableError> {
+    /// The next rows' keys and events. None of them: the walk goes on with what comes after these rows.
+    fn page(&mut self, kv: &impl Read, wanted: usize) -> Result<Vec<(Bytes, EventId)>, TableError> {
         let rows = match self.walk {
             Walk::Ended => Vec::new(),
             Walk::Due => kv.scan(Table::Due, &self.from, &[u8::MAX; Due::LEN], wanted)?,
@@ -130,11 +131,15 @@ impl Sweep {
             return Ok(Vec::new());
         };
         self.from = [last, [0].as_slice()].concat();
-        let event = |(key, value): &Row| match self.walk {
-            Walk::Due => Some(Due::from_key(key)?.event),
-            Walk::Waiting | Walk::Ended => EventId::from_key(value),
+        let walk = self.walk;
+        let event = |(key, value): Row| {
+            let event = match walk {
+                Walk::Due => Due::from_key(&key)?.event,
+                Walk::Waiting | Walk::Ended => EventId::from_key(&value)?,
+            };
+            Some((key, event))
         };
-        Ok(rows.iter().filter_map(event).collect())
+        Ok(rows.into_iter().filter_map(event).collect())
     }
 
     fn wants(&self, kv: &impl Read, event: EventId) -> Result<bool, TableError> {

@@ -31,6 +31,12 @@ impl EventStatus {
         matches!(self, Self::Successful | Self::Failed | Self::Cancelled)
     }
 
+    /// Whether it waits for an attempt.
+    #[must_use]
+    pub fn waits(self) -> bool {
+        matches!(self, Self::Queued | Self::Scheduled)
+    }
+
     /// The legal transitions. A retry by hand reopens what has ended.
     #[must_use]
     pub fn may_become(self, next: Self) -> bool {

@@ -29,6 +29,12 @@ impl Paused {
     pub fn holds(&self) -> bool {
         !matches!(self.stage, Stage::Releasing { .. })
     }
+
+    /// Whether everything that waits is held, so that nothing of it stands in a queue.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.stage == Stage::Held
+    }
 }
 
 impl Stored for Paused {

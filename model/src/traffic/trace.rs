@@ -10,6 +10,8 @@ use crate::{
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+/// Bytes of an answer's body that are kept with the attempt.
+pub const ANSWER_KEPT: usize = 1024;
 /// Bytes of names and values that are kept of an answer's headers, and of our own ones beyond the usual.
 pub const HEADERS_KEPT: usize = 2048;
 

@@ -8,7 +8,7 @@ use model::{
     catalog::{Catalog, Connection, Item},
     ids::{ConnectionId, EventId, SourceId},
     machine::{Effect, EventReply, Keyed, Next, Recorded, Reply, Verdict},
-    policy::pause::{Sweep, marks},
+    policy::pause::{Sweep, marks, paused},
     state::{keys, keys::DueClass, tables},
     time::Timestamp,
     traffic::{
@@ -272,26 +272,25 @@ fn a_partition_is_told_what_it_does_not_know_and_nothing_else() {
     catalog.version = 7;
     let mut world = World::default();
     world.apply(NOW, &pause(1));
-    let known = |world: &World| tables::pauses(&world.rows).expect("readable");
+    let told = |catalog: &Catalog, world: &World| {
+        let known = tables::pauses(&world.rows).expect("readable");
+        marks(catalog.version, &paused(catalog), &known)
+    };
     catalog.insert(connection(CONNECTION.0, true));
-    assert_eq!(marks(&catalog, &known(&world)), None);
+    assert_eq!(told(&catalog, &world), None);
     catalog.insert(connection(2, true));
     catalog.insert(connection(3, false));
-    let told = marks(&catalog, &known(&world)).expect("one is new");
+    let news = told(&catalog, &world).expect("one is new");
     assert_eq!(
-        (told.version, told.pause, told.unpause),
+        (news.version, news.pause, news.unpause),
         (7, vec![ConnectionId(2)], vec![])
     );
     catalog.insert(connection(CONNECTION.0, false));
-    let told = marks(&catalog, &known(&world)).expect("two changes");
-    assert_eq!(told.unpause, [CONNECTION]);
+    let news = told(&catalog, &world).expect("two changes");
+    assert_eq!(news.unpause, [CONNECTION]);
     // One that was deleted while it was paused lets its events go.
-    let told = marks(&Catalog::default(), &known(&world)).expect("one is gone");
-    assert_eq!(told.unpause, [CONNECTION]);
+    let news = told(&Catalog::default(), &world).expect("one is gone");
+    assert_eq!(news.unpause, [CONNECTION]);
     world.apply(NOW, &unpause(8));
-    assert_eq!(
-        marks(&Catalog::default(), &known(&world)),
-        None,
-        "it releases"
-    );
+    assert_eq!(told(&Catalog::default(), &world), None, "it releases");
 }

@@ -10,7 +10,6 @@ use super::{
     reporter::Reporter,
     retry_scheduler::{Note, RetryScheduler},
     tokens::Tokens,
-    work,
 };
 use crate::{config, egress::Egress, gateway::Gateway, world};
 use actix::{
@@ -162,7 +161,7 @@ impl Dispatcher {
 
 fn due_destinations(gateway: &Gateway) -> Found {
     let mut found = Vec::new();
-    for group in work::led(gateway) {
+    for group in gateway.cluster.led() {
         match tables::destinations_due(&gateway.cluster.view(group)) {
             Ok(due) => found.push((group, due)),
             Err(error) => tracing::error!(%group, %error, "due destinations not read"),

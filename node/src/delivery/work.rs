@@ -8,7 +8,7 @@ use bytes::Bytes;
 use model::{
     catalog::{Connection, Destination},
     delivery::Floors,
-    ids::{ConnectionId, DestinationId, EventId, GroupId},
+    ids::{ConnectionId, DestinationId, EventId},
     state::{
         codec,
         keys::{Due, DueClass},
@@ -16,7 +16,7 @@ use model::{
         tables::{self, TableError},
     },
     time::Timestamp,
-    traffic::{Event, EventStatus, RequestRecord, TransformationUse, Trigger},
+    traffic::{Event, RequestRecord, TransformationUse, Trigger},
 };
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -49,7 +49,7 @@ pub(super) enum WorkError {
 }
 
 /// Which events of a connection are not attempted.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Silence {
     All,
     /// It is paused: what is retried by hand goes past that.
@@ -91,8 +91,7 @@ pub(super) fn load(gateway: &Gateway, due: Due) -> Result<Option<Work>, WorkErro
         return Ok(None);
     };
     // The row may have been read before an outcome, a cancellation, a pause or a retry by hand moved it.
-    let waits = matches!(event.status, EventStatus::Queued | EventStatus::Scheduled);
-    if event.due_at != Some(due.at) || !waits {
+    if event.due_at != Some(due.at) || !event.status.waits() {
         return Ok(None);
     }
     let catalog = gateway.catalog();
@@ -159,13 +158,17 @@ pub(super) fn fetch(
     let silent = silent_connections(gateway, destination);
     let mut due = Vec::new();
     let mut next = None;
-    for group in led(gateway) {
-        let look = Look {
-            destination,
-            wanted,
-            silent: &silent,
-        };
-        match look.at(&gateway.cluster.view(group)) {
+    for group in gateway.cluster.led() {
+        let view = gateway.cluster.view(group);
+        let found = left_in(&view, &silent).and_then(|silent| {
+            let look = Look {
+                destination,
+                wanted,
+                silent: &silent,
+            };
+            look.at(&view)
+        });
+        match found {
             Ok((found, at)) => {
                 due.extend(found);
                 next = next.into_iter().chain(at).min();
@@ -261,13 +264,20 @@ fn silent_connections(
         .collect()
 }
 
-/// The partitions that this node may deliver for right now.
-pub(super) fn led(gateway: &Gateway) -> Vec<GroupId> {
-    gateway
-        .cluster
-        .groups()
-        .filter(|group| *group != GroupId::CONTROL && gateway.cluster.leads(*group).is_some())
-        .collect()
+/// Those of them that have rows to step over in a partition: where a pause is complete, all of its events are held.
+fn left_in(
+    view: &impl Read,
+    silent: &BTreeMap<ConnectionId, Silence>,
+) -> Result<BTreeMap<ConnectionId, Silence>, TableError> {
+    let mut left = silent.clone();
+    for (id, silence) in silent {
+        if *silence == Silence::ButByHand
+            && tables::paused(view, *id)?.is_some_and(|paused| paused.is_complete())
+        {
+            left.remove(id);
+        }
+    }
+    Ok(left)
 }
 
 #[cfg(test)]
@@ -276,6 +286,7 @@ mod tests {
     use model::{
         ids::SourceId,
         state::{kv::Kv, memory::Memory},
+        traffic::EventStatus,
     };
 
     fn row(kv: &mut Memory, number: u128, connection: u128) -> Due {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use model::catalog::{Connection, Item};
 use model::ids::{ConnectionId, DestinationId, SourceId};
 use model::machine::{Command, HoldEvents, ReleaseEvents};
-use model::policy::pause::{Sweep, marks};
+use model::policy::pause::{Sweep, marks, paused};
 use model::state::tables::{self, TableError};
 use model::time::Timestamp;
 
@@ -64,7 +64,7 @@ impl World {
         let clock = self.nodes[node].clock(self.now);
         let rows = &self.nodes[node].replicas[group].rows;
         let known = tables::pauses(rows)?;
-        if let Some(told) = marks(&self.catalog, &known) {
+        if let Some(told) = marks(self.catalog.version, &paused(&self.catalog), &known) {
             return Ok(Some(Command::MarkPaused(told).envelope(clock, &[])));
         }
         if let Some(mut sweep) = Sweep::of(&known) {
