@@ -5,7 +5,9 @@ use model::{
     delivery::Statement,
     ids::{CliSessionId, ConnectionId, DestinationId, GroupId, NodeId},
 };
-use serde::{Deserialize, Serialize};
+use raft::Cluster;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::{io, time::Duration};
 
 /// Tags are on the wire: append only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +45,20 @@ impl Question {
     pub(crate) fn encode(&self) -> Bytes {
         let bytes = serde_json::to_vec(self);
         bytes.expect("a question has only keys of text").into()
+    }
+
+    /// Asks a node and reads its answer.
+    ///
+    /// # Errors
+    /// `TimedOut` when none comes within `limit`; else when the node can't be reached or has none that can be read.
+    pub(crate) async fn put<T: DeserializeOwned>(
+        &self,
+        cluster: &Cluster,
+        node: NodeId,
+        limit: Duration,
+    ) -> io::Result<T> {
+        let told = cluster.ask(node, self.encode(), limit).await?;
+        serde_json::from_slice(&told).map_err(io::Error::from)
     }
 
     /// # Errors

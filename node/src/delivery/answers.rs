@@ -1,5 +1,5 @@
-//! Answers what the actors of other nodes ask. Tokens are asked for on a delivering thread: there the clients live. Paces
-//! are answered at once, where the question arrives.
+//! Answers what the actors of other nodes ask: on a delivering thread, where the clients live. Paces alone are answered at
+//! once, where the question arrives.
 
 use super::dispatcher::Shared;
 use crate::{configure, peer::Question};
@@ -55,11 +55,8 @@ async fn answer_to(shared: &Weak<Shared>, question: Question) -> Option<Bytes> {
             credentials,
             refused,
         } => token(&shared, destination, &credentials, refused.as_deref()).await,
-        Question::Pacing {
-            group,
-            from,
-            statement,
-        } => encoded(&shared.pacing.answer(group, from, &statement)?),
+        // Answered where it arrived.
+        Question::Pacing { .. } => None,
         Question::Catalog => {
             configure::catch_up(&shared.gateway).await.ok()?;
             Some(Bytes::new())
@@ -72,8 +69,7 @@ async fn answer_to(shared: &Weak<Shared>, question: Question) -> Option<Bytes> {
             within_ms,
         } => {
             let within = Duration::from_millis(within_ms);
-            let heard = tokio::time::timeout(within, sessions.ask(session, attempt, frame));
-            encoded(&heard.await.ok()?)
+            encoded(&sessions.ask(session, attempt, frame, within).await)
         }
     }
 }

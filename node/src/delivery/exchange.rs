@@ -20,7 +20,7 @@ use model::{
     time::Timestamp,
     traffic::{
         ErrorCode, Outcome,
-        trace::{self, Timing},
+        trace::{self, ANSWER_KEPT, Timing},
     },
 };
 use rustls::AlertDescription as Alert;
@@ -31,8 +31,6 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Bytes of an answer that are kept with the attempt.
-const KEPT: usize = 1024;
 /// Bytes of an answer that are read so that its connection can be used again; a longer one loses its connection.
 const DRAINED: usize = 64 * 1024;
 
@@ -157,7 +155,7 @@ where
     while let Some(chunk) = response.next().await {
         // The status is the answer; a body that breaks off does not take it back.
         let Ok(chunk) = chunk else { break };
-        let room = KEPT - kept.len();
+        let room = ANSWER_KEPT - kept.len();
         kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
         drained += chunk.len();
         if drained > DRAINED {

@@ -22,8 +22,8 @@ use model::{
     },
     traffic::{ErrorCode, IgnoreCause, IgnoredMeta, Outcome, RequestRecord},
 };
-use std::{sync::Arc, time::Duration};
-use tokio::time::{Instant, timeout};
+use std::{io, time::Duration};
+use tokio::time::Instant;
 
 /// What another node may take to say who listens there.
 const LOOK_WITHIN: Duration = Duration::from_millis(1500);
@@ -66,7 +66,7 @@ pub(super) async fn find(
     message: &Message,
     record: &RequestRecord,
 ) -> Taker {
-    let wanted = Arc::new((message.as_record(record), message.body.clone()));
+    let wanted = Wanted { message, record };
     let mut verdict = Verdict::default();
     let here = gateway.sessions.of(connection, Instant::now());
     if let Some(id) = verdict.look(here, &wanted).await {
@@ -92,6 +92,12 @@ pub(super) async fn find(
     verdict.taker()
 }
 
+/// What somebody is wanted for.
+struct Wanted<'a> {
+    message: &'a Message,
+    record: &'a RequestRecord,
+}
+
 /// What is known once somebody was asked and none took the event.
 #[derive(Default)]
 struct Verdict {
@@ -100,16 +106,13 @@ struct Verdict {
 }
 
 impl Verdict {
-    async fn look(
-        &mut self,
-        listeners: Listeners,
-        wanted: &Arc<(RequestRecord, Bytes)>,
-    ) -> Option<CliSessionId> {
+    async fn look(&mut self, listeners: Listeners, wanted: &Wanted<'_>) -> Option<CliSessionId> {
         self.unknown |= listeners.awaited;
         match choose(listeners.open, wanted).await {
             Choice::Takes(id) => return Some(id),
             Choice::Filtered(parts) => self.filtered = Some(parts),
             Choice::Nobody => {}
+            Choice::Unknown => self.unknown = true,
         }
         None
     }
@@ -129,9 +132,10 @@ enum Choice {
     /// None takes it; the parts that the newest's filter does not match.
     Filtered(Vec<Part>),
     Nobody,
+    Unknown,
 }
 
-async fn choose(listeners: Vec<Listener>, wanted: &Arc<(RequestRecord, Bytes)>) -> Choice {
+async fn choose(listeners: Vec<Listener>, wanted: &Wanted<'_>) -> Choice {
     // Most have no filter: nothing is read for them.
     if let Some(first) = listeners.first().filter(|first| first.filter.is_none()) {
         return Choice::Takes(first.session);
@@ -139,12 +143,16 @@ async fn choose(listeners: Vec<Listener>, wanted: &Arc<(RequestRecord, Bytes)>) 
     if listeners.is_empty() {
         return Choice::Nobody;
     }
-    let wanted = wanted.clone();
+    let (record, body) = (
+        wanted.message.as_record(wanted.record),
+        wanted.message.body.clone(),
+    );
     let chosen = tokio::task::spawn_blocking(move || {
-        let document = Document::of(&wanted.0, &wanted.1);
+        let document = Document::of(&record, &body);
         filtered(&listeners, &document)
     });
-    chosen.await.unwrap_or(Choice::Nobody)
+    // Only what is certain ends an event: filters that could not be asked have not said no.
+    chosen.await.unwrap_or(Choice::Unknown)
 }
 
 fn filtered(listeners: &[Listener], document: &Document<'_>) -> Choice {
@@ -173,18 +181,7 @@ async fn listeners_at(
     connection: ConnectionId,
 ) -> Option<Listeners> {
     let question = Question::Listeners { connection };
-    let told = ask(gateway, node, &question, LOOK_WITHIN).await?;
-    serde_json::from_slice(&told).ok()
-}
-
-async fn ask(
-    gateway: &Gateway,
-    node: NodeId,
-    question: &Question,
-    limit: Duration,
-) -> Option<Bytes> {
-    let question = serde_json::to_vec(question).expect("a question is plain JSON");
-    gateway.cluster.ask(node, question.into(), limit).await.ok()
+    question.put(&gateway.cluster, node, LOOK_WITHIN).await.ok()
 }
 
 /// The attempt as a developer's machine is asked for it.
@@ -243,8 +240,11 @@ pub(super) async fn send(
         let why = format!("the event makes a frame of more than {ASKED_MAX} bytes");
         return told(ErrorCode::Cli, why);
     }
-    let heard = match node {
-        None => timeout(limit, gateway.sessions.ask(*id, asked.attempt_id, frame)).await,
+    outcome(match node {
+        None => {
+            let sessions = &gateway.sessions;
+            sessions.ask(*id, asked.attempt_id, frame, limit).await
+        }
         Some(node) => {
             let question = Question::Listen {
                 session: *id,
@@ -252,18 +252,13 @@ pub(super) async fn send(
                 frame,
                 within_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
             };
-            // Its own limit ends it; this one is for a node that hangs.
-            let answer = timeout(limit, ask(gateway, *node, &question, limit)).await;
-            answer.map(|answer| {
-                let heard = answer.and_then(|answer| serde_json::from_slice(&answer).ok());
-                heard.unwrap_or(Heard::Gone)
+            let heard = question.put(&gateway.cluster, *node, limit).await;
+            heard.unwrap_or_else(|error| match error.kind() {
+                io::ErrorKind::TimedOut => Heard::Late,
+                _ => Heard::Gone,
             })
         }
-    };
-    match heard {
-        Ok(heard) => outcome(heard),
-        Err(_) => Outcome::failed(ErrorCode::Timeout),
-    }
+    })
 }
 
 fn outcome(heard: Heard) -> Outcome {
@@ -281,6 +276,7 @@ fn outcome(heard: Heard) -> Outcome {
             ErrorCode::CliUnavailable,
             "the machine that listens has as much under way as it may",
         ),
+        Heard::Late => Outcome::failed(ErrorCode::Timeout),
     }
 }
 
@@ -298,7 +294,7 @@ mod tests {
     use model::{ids::SourceId, time::Timestamp, traffic::Origin};
     use serde_json::json;
 
-    fn wanted(body: &'static str) -> Arc<(RequestRecord, Bytes)> {
+    fn wanted(body: &'static str) -> (Message, RequestRecord) {
         let record = RequestRecord {
             source_id: SourceId(1),
             received_at: Timestamp(0),
@@ -308,7 +304,7 @@ mod tests {
             headers: vec![("content-type".into(), Bytes::from("application/json"))],
             origin: Origin::Unproven,
         };
-        Arc::new((record, Bytes::from(body)))
+        (Message::of(&record, Bytes::from(body)), record)
     }
 
     fn listener(session: u128, body: Option<serde_json::Value>) -> Listener {
@@ -324,7 +320,9 @@ mod tests {
 
     #[actix_rt::test]
     async fn the_newest_session_whose_filter_holds_takes_an_event() {
-        let wanted = wanted(r#"{"total": 5}"#);
+        let (message, record) = wanted(r#"{"total": 5}"#);
+        let (message, record) = (&message, &record);
+        let wanted = Wanted { message, record };
         let small = listener(2, Some(json!({"total": {"$lt": 5}})));
         let large = listener(1, Some(json!({"total": {"$gte": 5}})));
         let all = listener(3, None);
@@ -342,7 +340,9 @@ mod tests {
 
     #[actix_rt::test]
     async fn only_what_is_certain_ends_an_event() {
-        let wanted = wanted("{}");
+        let (message, record) = wanted("{}");
+        let (message, record) = (&message, &record);
+        let wanted = Wanted { message, record };
         let verdict = async |all: Vec<Listeners>| {
             let mut verdict = Verdict::default();
             for listeners in all {
@@ -416,5 +416,6 @@ mod tests {
             assert_eq!(outcome.error_code, Some(code));
             assert!(!outcome.response_body.is_empty(), "it says why");
         }
+        assert_eq!(outcome(Heard::Late).error_code, Some(ErrorCode::Timeout));
     }
 }

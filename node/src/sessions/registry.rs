@@ -16,7 +16,7 @@ use std::{
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
-    time::Instant,
+    time::{Instant, timeout},
 };
 
 /// Sessions that one node holds.
@@ -76,6 +76,8 @@ pub(crate) enum Heard {
     Gone,
     /// It has enough under way.
     Full,
+    /// No answer came in time.
+    Late,
 }
 
 /// A session as the node that delivers needs to know it.
@@ -160,8 +162,14 @@ impl Sessions {
         }
     }
 
-    /// Has an attempt made by a session of this node. The caller bounds the time.
-    pub(crate) async fn ask(&self, id: CliSessionId, attempt: String, frame: String) -> Heard {
+    /// Has an attempt made by a session of this node.
+    pub(crate) async fn ask(
+        &self,
+        id: CliSessionId,
+        attempt: String,
+        frame: String,
+        within: Duration,
+    ) -> Heard {
         let (answer, heard) = oneshot::channel();
         {
             let book = self.book.lock();
@@ -184,7 +192,10 @@ impl Sessions {
                 Err(mpsc::error::TrySendError::Closed(_)) => return Heard::Gone,
             }
         }
-        heard.await.unwrap_or(Heard::Gone)
+        match timeout(within, heard).await {
+            Ok(heard) => heard.unwrap_or(Heard::Gone),
+            Err(_) => Heard::Late,
+        }
     }
 
     /// Ends every line, and takes no new one: the node stops. Clients go to another node.
@@ -239,6 +250,8 @@ impl Drop for Place {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    const WITHIN: Duration = Duration::from_secs(60);
 
     const WEB: ConnectionId = ConnectionId(1);
 
@@ -308,7 +321,7 @@ mod tests {
     async fn an_attempt_hears_its_answer_or_that_nobody_is_there() {
         let sessions = Arc::new(Sessions::new());
         let id = CliSessionId(1);
-        let ask = || sessions.ask(id, "atm".into(), "frame".into());
+        let ask = || sessions.ask(id, "atm".into(), "frame".into(), WITHIN);
         assert_eq!(ask().await, Heard::Gone);
         let (place, mut orders) = open(&sessions, 1);
         let (heard, ()) = tokio::join!(ask(), async {
@@ -319,6 +332,8 @@ mod tests {
         assert_eq!(heard, Heard::Silence);
         let (heard, ()) = tokio::join!(ask(), async { drop(orders.recv().await) });
         assert_eq!(heard, Heard::Gone, "its line broke");
+        let at_once = sessions.ask(id, "atm".into(), "frame".into(), Duration::ZERO);
+        assert_eq!(at_once.await, Heard::Late);
         drop((place, orders));
         assert_eq!(ask().await, Heard::Gone);
     }
@@ -333,7 +348,7 @@ mod tests {
         for number in 0..3 {
             let (sessions, frame) = (sessions.clone(), large.clone());
             asked.push(tokio::spawn(async move {
-                sessions.ask(id, number.to_string(), frame).await
+                sessions.ask(id, number.to_string(), frame, WITHIN).await
             }));
             tokio::task::yield_now().await;
         }
@@ -341,7 +356,7 @@ mod tests {
         assert_eq!(third.await.expect("no panic"), Heard::Full);
         drop(orders.recv().await.expect("the first"));
         let (sessions, small) = (sessions.clone(), "small".to_owned());
-        let fourth = tokio::spawn(async move { sessions.ask(id, "4".into(), small).await });
+        let fourth = tokio::spawn(async move { sessions.ask(id, "4".into(), small, WITHIN).await });
         let (_second, order) = (orders.recv().await, orders.recv().await);
         let _ = order
             .expect("there is room again")

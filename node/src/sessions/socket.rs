@@ -6,6 +6,7 @@ use super::{
 };
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, MessageStream, Session};
 use bytes::Bytes;
+use model::traffic::trace::ANSWER_KEPT;
 use std::{collections::HashMap, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, oneshot},
@@ -22,8 +23,6 @@ const DEAF_MAX: Duration = Duration::from_secs(60);
 const SEND_WITHIN: Duration = Duration::from_secs(10);
 /// Attempts under way on the developer's machine.
 const PENDING_MAX: usize = 64;
-/// Bytes of an answer that are kept with the attempt.
-const KEPT: usize = 1024;
 
 /// The two halves of a socket that was just opened.
 pub(crate) struct Lines {
@@ -158,7 +157,7 @@ fn heard(told: Told) -> Heard {
     match told.status.filter(is_status) {
         Some(status) if !told.error => {
             let mut body = told.data.unwrap_or_default();
-            body.truncate(body.floor_char_boundary(KEPT));
+            body.truncate(body.floor_char_boundary(ANSWER_KEPT));
             Heard::Answered {
                 status,
                 body: Bytes::from(body),
@@ -237,11 +236,12 @@ mod tests {
             data: Some(data.to_owned()),
             ..Told::default()
         };
-        let Heard::Answered { status, body } = heard(told(Some(201), &"\u{e4}".repeat(KEPT)))
+        let Heard::Answered { status, body } =
+            heard(told(Some(201), &"\u{e4}".repeat(ANSWER_KEPT)))
         else {
             panic!("an answer");
         };
-        assert_eq!((status, body.len()), (201, KEPT));
+        assert_eq!((status, body.len()), (201, ANSWER_KEPT));
         for status in [None, Some(0), Some(99), Some(600)] {
             assert_eq!(heard(told(status, "")), Heard::Silence);
         }

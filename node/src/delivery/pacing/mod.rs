@@ -154,8 +154,7 @@ impl Pacing {
             from,
             statement,
         };
-        let told = cluster.ask(home, question.encode(), post::PATIENCE).await;
-        serde_json::from_slice(&told.ok()?).ok()
+        question.put(cluster, home, post::PATIENCE).await.ok()
     }
 }
 

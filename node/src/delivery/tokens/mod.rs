@@ -189,17 +189,13 @@ impl Tokens {
             credentials: fingerprint(credentials),
             refused: slot.held.lock().refused().map(str::to_owned),
         };
-        let told = cluster.ask(home, question.encode(), HOME_PATIENCE).await;
-        let told = told
-            .ok()
-            .and_then(|answer| serde_json::from_slice(&answer).ok());
-        match told {
-            Some(TokenAnswer {
+        match question.put(cluster, home, HOME_PATIENCE).await {
+            Ok(TokenAnswer {
                 error: Some(error), ..
             }) => Err(error),
-            Some(answer) => Token::told(answer, Instant::now())
+            Ok(answer) => Token::told(answer, Instant::now())
                 .ok_or_else(|| "the destination's home gave no token".to_owned()),
-            None => self.ask_server(destination, credentials).await,
+            Err(_) => self.ask_server(destination, credentials).await,
         }
     }
 
