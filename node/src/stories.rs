@@ -72,6 +72,27 @@ impl Stage {
     }
 }
 
+/// Asks again and again until there is something.
+///
+/// # Panics
+/// When there is nothing within the time.
+pub(crate) async fn eventually<T>(
+    within: Duration,
+    what: &str,
+    found: impl AsyncFn() -> Option<T>,
+) -> T {
+    let waiting = async {
+        loop {
+            if let Some(found) = found().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let waited = tokio::time::timeout(within, waiting).await;
+    waited.unwrap_or_else(|_| panic!("{what} never came"))
+}
+
 impl Drop for Stage {
     fn drop(&mut self) {
         // A runtime that is dropped among futures would wait for its threads, which is not allowed there.

@@ -1,7 +1,7 @@
 //! What admins are promised of holding back and sending again, told against one real node.
 
 use super::stories::{BASE, BODY, Node};
-use crate::world;
+use crate::{stories::eventually, world};
 use bytes::Bytes;
 use model::{
     ids::{ConnectionId, DestinationId, EventId, GroupId, RequestId, SourceId},
@@ -9,7 +9,7 @@ use model::{
     traffic::{Attempt, IgnoreCause, Outcome, Trigger},
 };
 use serde_json::{Value, json};
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -101,26 +101,17 @@ impl Scene {
 
     /// Waits until so many events are as the query says.
     async fn wait_for(&self, query: &str, count: u64) {
-        eventually(query, || async { self.count(query).await == count }).await;
+        let counted = async || (self.count(query).await == count).then_some(());
+        eventually(PATIENCE, query, counted).await;
     }
 
     async fn ended(&self, path: &str) -> Value {
-        eventually(path, || async {
-            !self.node.ok("GET", path, None).await["completed_at"].is_null()
-        })
-        .await;
-        self.node.ok("GET", path, None).await
+        let ended = async || {
+            let operation = self.node.ok("GET", path, None).await;
+            (!operation["completed_at"].is_null()).then_some(operation)
+        };
+        eventually(PATIENCE, path, ended).await
     }
-}
-
-async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let waiting = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let waited = tokio::time::timeout(PATIENCE, waiting).await;
-    assert!(waited.is_ok(), "{what} has not come to be");
 }
 
 #[actix_web::test]
@@ -455,6 +446,14 @@ async fn a_bookmark_keeps_a_request_and_sends_it_again() {
         "event_data_id": event.request(), "webhook_id": scene.connection,
         "label": "a paid order", "name": "paid",
     });
+    let mut stray = body.clone();
+    stray["webhook_id"] = json!(ConnectionId(77));
+    let path = format!("{BASE}/bookmarks");
+    let message = scene.node.refused("POST", &path, Some(stray), 422).await;
+    assert!(
+        message.starts_with("webhook_id: there is no connection"),
+        "{message}"
+    );
     let made = scene
         .node
         .ok("POST", "/bookmarks", Some(body.clone()))
@@ -547,15 +546,13 @@ async fn a_bookmark_that_can_not_be_names_its_field() {
     let event = scene.accept(1).await;
     let gone = RequestId::mint(world::now(), GroupId(1), 7);
     let elsewhere = RequestId::mint(world::now(), GroupId(77), 7);
-    let (mine, other) = (scene.connection, ConnectionId(77));
-    for (data, connection, field) in [
-        (event.to_string(), mine, "event_data_id: its request has"),
-        (gone.to_string(), mine, "event_data_id: "),
-        (elsewhere.to_string(), mine, "event_data_id: "),
-        ("x".into(), mine, "event_data_id: "),
-        (event.to_string(), other, "event_data_id: "),
+    for (data, field) in [
+        (event.to_string(), "event_data_id: its request has"),
+        (gone.to_string(), "event_data_id: "),
+        (elsewhere.to_string(), "event_data_id: "),
+        ("x".into(), "event_data_id: "),
     ] {
-        let body = json!({"event_data_id": data, "webhook_id": connection, "label": "l"});
+        let body = json!({"event_data_id": data, "webhook_id": scene.connection, "label": "l"});
         let path = format!("{BASE}/bookmarks");
         let message = scene.node.refused("POST", &path, Some(body), 422).await;
         assert!(message.starts_with(field), "{message}");

@@ -4,7 +4,12 @@ mod controls;
 mod transformations;
 
 use super::Delivery;
-use crate::{config::Config, gateway::Gateway, stories::Stage, world};
+use crate::{
+    config::Config,
+    gateway::Gateway,
+    stories::{Stage, eventually},
+    world,
+};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::StatusCode, web};
 use bytes::Bytes;
 use model::{
@@ -208,18 +213,8 @@ impl World {
 
     /// The event once it has ended.
     async fn ended(&self, id: EventId) -> Event {
-        let waiting = async {
-            loop {
-                let event = self.event(id);
-                if event.status.is_ended() {
-                    return event;
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, waiting)
-            .await
-            .unwrap_or_else(|_| panic!("not ended: {:?}", self.event(id)))
+        let ended = async || Some(self.event(id)).filter(|event| event.status.is_ended());
+        eventually(PATIENCE, "an event's end", ended).await
     }
 
     async fn stop(mut self) {

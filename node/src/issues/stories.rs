@@ -1,7 +1,14 @@
 //! What admins are promised of issues, told against one real node, a real receiver and the admin API.
 
 use super::Issues;
-use crate::{admin, config::Config, delivery::Delivery, gateway::Gateway, stories::Stage, world};
+use crate::{
+    admin,
+    config::Config,
+    delivery::Delivery,
+    gateway::Gateway,
+    stories::{Stage, eventually},
+    world,
+};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::StatusCode, test, web};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
@@ -209,12 +216,12 @@ impl World {
 
     /// What came to a path, once it is as much as this.
     async fn seen(&self, path: &str, count: usize) -> Vec<Seen> {
-        let found = || {
+        let found = async || {
             let seen = self.receiver.seen.lock();
             let of_path: Vec<Seen> = seen.iter().filter(|s| s.path == path).cloned().collect();
             (of_path.len() >= count).then_some(of_path)
         };
-        eventually(path, found).await
+        eventually(PATIENCE, path, found).await
     }
 
     /// The one issue that a query finds, once it is as wanted.
@@ -250,19 +257,6 @@ impl World {
 
 fn read<T: std::str::FromStr<Err: std::fmt::Debug>>(id: &Value) -> T {
     id.as_str().expect("an id").parse().expect("an id")
-}
-
-async fn eventually<T>(what: &str, found: impl Fn() -> Option<T>) -> T {
-    let waiting = async {
-        loop {
-            if let Some(found) = found() {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let waited = tokio::time::timeout(PATIENCE, waiting).await;
-    waited.unwrap_or_else(|_| panic!("{what} never came"))
 }
 
 /// Checks a Standard Webhooks signature as a receiver would, by the specification and not by our own code.
@@ -684,7 +678,8 @@ async fn a_source_that_leads_nowhere_is_told_nothing_and_makes_no_issue_of_it() 
             .get();
         (count == 1).then_some(())
     };
-    eventually("the end of the notification", given_up).await;
+    let what = "the end of the notification";
+    eventually(PATIENCE, what, async || given_up()).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(
         world.ok("GET", "/issues/count?type=request", None).await["count"],

@@ -1,6 +1,7 @@
 //! What receivers may ask for in their answers, and that it is done.
 
 use super::{CONNECTION, DESTINATION, PATIENCE, Scripted, World, connection, source};
+use crate::stories::eventually;
 use model::{
     catalog::{Destination, DisabledBy},
     policy::receiver::{CONTROL_HEADER, RATE_HEADER},
@@ -29,18 +30,16 @@ fn destination(world: &World) -> Arc<Destination> {
 }
 
 /// The destination once it is as it should be.
-async fn eventually(world: &World, is_so: impl Fn(&Destination) -> bool) -> Arc<Destination> {
-    let waiting = async {
-        loop {
-            let now = destination(world);
-            if is_so(&now) {
-                return now;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let found = tokio::time::timeout(PATIENCE, waiting).await;
-    found.unwrap_or_else(|_| panic!("not so: {:?}", destination(world)))
+/// The destination once this is so.
+async fn configured(world: &World, is_so: impl Fn(&Destination) -> bool) -> Arc<Destination> {
+    let so = async || Some(destination(world)).filter(|now| is_so(now));
+    eventually(PATIENCE, "the receiver's wish", so).await
+}
+
+/// Returns once the receiver has seen so many requests.
+async fn seen(world: &World, count: usize) {
+    let seen = async || (world.receiver.seen.lock().len() >= count).then_some(());
+    eventually(PATIENCE, "a request", seen).await;
 }
 
 #[actix_rt::test]
@@ -48,7 +47,7 @@ async fn a_receiver_that_is_gone_is_sent_nothing_until_an_admin_enables_it() {
     let world = answering(&[(410, NOTHING)]).await;
     let refused = world.ended(world.accept(b"first").await).await;
     assert_eq!((refused.status, refused.attempts), (EventStatus::Failed, 1));
-    let disabled = eventually(&world, |now| now.disabled_at.is_some()).await;
+    let disabled = configured(&world, |now| now.disabled_at.is_some()).await;
     assert_eq!(disabled.wishes.disabled_by, Some(DisabledBy::Gone));
     let waits = world.accept(b"second").await;
     // Longer than a sweep.
@@ -65,7 +64,7 @@ async fn a_receiver_may_take_an_event_and_want_no_more() {
     let world = answering(&[(200, (CONTROL_HEADER, "disable"))]).await;
     let taken = world.ended(world.accept(b"last").await).await;
     assert_eq!(taken.status, EventStatus::Successful);
-    let disabled = eventually(&world, |now| now.disabled_at.is_some()).await;
+    let disabled = configured(&world, |now| now.disabled_at.is_some()).await;
     assert_eq!(disabled.wishes.disabled_by, Some(DisabledBy::Control));
     world.stop().await;
 }
@@ -85,7 +84,7 @@ async fn a_receiver_may_give_up_one_event() {
 async fn a_rate_that_a_receiver_allows_is_kept() {
     let world = answering(&[(204, (RATE_HEADER, "120"))]).await;
     world.ended(world.accept(b"first").await).await;
-    let asked = eventually(&world, |now| now.wishes.rate_per_minute.is_some()).await;
+    let asked = configured(&world, |now| now.wishes.rate_per_minute.is_some()).await;
     assert_eq!(asked.wishes.rate_per_minute, Some(120));
     world.stop().await;
 }
@@ -94,9 +93,7 @@ async fn a_rate_that_a_receiver_allows_is_kept() {
 async fn a_receiver_that_asks_for_rest_is_left_alone_and_nothing_is_lost() {
     let world = answering(&[(429, ("retry-after", "2"))]).await;
     let first = world.accept(b"first").await;
-    while world.receiver.seen.lock().is_empty() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    seen(&world, 1).await;
     let refused_at = Instant::now();
     tokio::time::sleep(Duration::from_millis(200)).await;
     let fresh = world.accept(b"fresh").await;
@@ -131,10 +128,8 @@ async fn a_strange_retry_after_is_no_harm() {
 async fn an_absurd_retry_after_is_clamped_to_an_hour() {
     let world = answering(&[(503, ("retry-after", "1000000000"))]).await;
     let id = world.accept(b"hello").await;
-    while world.event(id).attempts == 0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    let event = world.event(id);
+    let tried = async || Some(world.event(id)).filter(|event| event.attempts > 0);
+    let event = eventually(PATIENCE, "an attempt", tried).await;
     let due_at = event.due_at.expect("another try");
     let wait_ms = due_at.since_ms(event.last_attempt_at.expect("tried"));
     assert!((3_590_000..=3_610_000).contains(&wait_ms), "{wait_ms}");
@@ -147,9 +142,7 @@ async fn a_destination_that_keeps_failing_is_not_hammered_and_its_events_wait() 
     let mut events = Vec::new();
     for failed in 1..=5 {
         events.push(world.accept(b"hello").await);
-        while world.receiver.seen.lock().len() < failed {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        seen(&world, failed).await;
     }
     // The lane knows a moment after the receiver.
     tokio::time::sleep(Duration::from_millis(100)).await;
