@@ -13,7 +13,6 @@ use model::{
         kv::Table,
         tables::{self, TableError},
     },
-    time::Timestamp,
     traffic::{
         Event,
         EventStatus::{self, Cancelled, Failed, Hold, Queued, Scheduled, Successful},
@@ -21,7 +20,6 @@ use model::{
     },
 };
 use proptest::prelude::*;
-use std::collections::BTreeMap;
 
 const OPERATION: OperationId = OperationId(1);
 const BOUNDS: Bounds = Bounds {
@@ -45,29 +43,30 @@ fn look(world: &World, keep: fn(&Event) -> bool) -> Page<EventId> {
     page.expect("readable")
 }
 
-/// One page as the partition's leader works it off. Answers what was found in it.
-fn page(
-    world: &mut World,
-    now: Timestamp,
+/// What the partition's leader finds next, and the command that works it off.
+fn next_page(
+    world: &World,
     keep: fn(&Event) -> bool,
     act: fn(EventId) -> Act,
-) -> Vec<EventId> {
+) -> (Vec<EventId>, Command<'static>) {
     let found = look(world, keep);
-    let mut command = work(
-        OPERATION,
-        part(world).report.page + 1,
-        found.next,
-        found.found.iter().copied().map(act).collect(),
-    );
+    let acts = found.found.iter().copied().map(act).collect();
+    let mut command = work(OPERATION, part(world).report.page + 1, found.next, acts);
     command.last = found.last;
-    world.apply(now, &Command::WorkPart(command));
-    found.found
+    (found.found, Command::WorkPart(command))
+}
+
+/// Works one page off. Answers what was found in it.
+fn page(world: &mut World, keep: fn(&Event) -> bool, act: fn(EventId) -> Act) -> Vec<EventId> {
+    let (found, command) = next_page(world, keep, act);
+    world.apply(NOW, &command);
+    found
 }
 
 fn all_pages(world: &mut World, keep: fn(&Event) -> bool, act: fn(EventId) -> Act) -> Vec<EventId> {
     let mut found = Vec::new();
     while !part(world).report.ended {
-        found.extend(page(world, NOW, keep, act));
+        found.extend(page(world, keep, act));
     }
     found
 }
@@ -116,21 +115,14 @@ fn a_page_that_comes_twice_changes_nothing() {
     let mut world = World::default();
     failures(&mut world, 5);
     world.apply(NOW, &open(OPERATION));
-    let found = look(&world, failed);
-    let acts = found.found.iter().copied().map(Act::Retry).collect();
-    let command = Command::WorkPart(work(OPERATION, 1, found.next, acts));
+    let (found, command) = next_page(&world, failed, Act::Retry);
     world.apply(NOW, &command);
-    for event in &found.found {
+    for event in &found {
         world.record(*event, 2, Next::GiveUp);
     }
     let again = world.changes_nothing(NOW.plus_ms(1), &command);
     assert_eq!(again, Reply::Part(Some(part(&world))));
-    assert!(
-        found
-            .found
-            .iter()
-            .all(|event| world.status(*event) == Failed)
-    );
+    assert!(found.iter().all(|event| world.status(*event) == Failed));
 }
 
 #[test]
@@ -227,7 +219,7 @@ fn a_closed_part_does_nothing_more_and_leaves_nothing_when_it_is_forgotten() {
     let mut world = World::default();
     let events = failures(&mut world, 6);
     world.apply(NOW, &open(OPERATION));
-    page(&mut world, NOW, failed, Act::Retry);
+    page(&mut world, failed, Act::Retry);
     world.apply(NOW, &retry(events[5]));
     world.apply(NOW, &close(OPERATION, false));
     let late = work(OPERATION, 2, u128::MAX, vec![Act::Retry(events[4])]);
@@ -294,14 +286,8 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
     prop::collection::vec(deed, 1..60)
 }
 
-fn events(world: &World) -> BTreeMap<EventId, Event> {
-    let ids = world.keys(Table::Events);
-    let ids = ids.iter().filter_map(|key| EventId::from_key(key));
-    ids.map(|id| (id, world.event(id))).collect()
-}
-
 fn do_deed(world: &mut World, deed: &Deed) {
-    let known: Vec<EventId> = events(world).into_keys().collect();
+    let known: Vec<EventId> = world.events().into_keys().collect();
     let pick = |n: usize| known.get(n % known.len().max(1)).copied();
     match *deed {
         Deed::Accept(n) => {
@@ -347,7 +333,7 @@ proptest! {
         for deed in &before {
             do_deed(&mut world, deed);
         }
-        let expected: Vec<EventId> = events(&world)
+        let expected: Vec<EventId> = world.events()
             .into_iter()
             .filter(|(_, event)| keep(event))
             .map(|(id, _)| id)
@@ -358,13 +344,9 @@ proptest! {
         for deed in &during {
             match deed {
                 Deed::Page if !part(&world).report.ended => {
-                    let seen = look(&world, keep);
-                    let acts = seen.found.iter().copied().map(Act::Retry).collect();
-                    let mut command = work(OPERATION, part(&world).report.page + 1, seen.next, acts);
-                    command.last = seen.last;
-                    let command = Command::WorkPart(command);
+                    let (seen, command) = next_page(&world, keep, Act::Retry);
                     world.apply(NOW, &command);
-                    found.extend(seen.found);
+                    found.extend(seen);
                     last_page = Some(command);
                 }
                 Deed::Repeat => if let Some(command) = &last_page {
@@ -381,7 +363,7 @@ proptest! {
         prop_assert!(!world.keys(Table::Index).iter().any(|key| key.starts_with(&[9, 3])));
         let operations = keys::read_u64(&world.rows, keys::META_OPERATIONS);
         prop_assert_eq!(operations.expect("readable"), 0);
-        let statuses: Vec<EventStatus> = events(&world).values().map(|event| event.status).collect();
+        let statuses: Vec<EventStatus> = world.events().values().map(|event| event.status).collect();
         let waiting = statuses.iter().filter(|status| !status.is_ended()).count();
         prop_assert_eq!(world.due().len(), waiting);
     }

@@ -3,6 +3,7 @@
 use bytes::BufMut;
 use bytes::Bytes;
 use model::{
+    catalog::Connection,
     envelope::Envelope,
     fingerprint::{Fingerprint, Scope},
     ids::{
@@ -26,6 +27,7 @@ use model::{
         Trigger,
     },
 };
+use std::collections::BTreeMap;
 
 pub(crate) const GROUP: GroupId = GroupId(1);
 pub(crate) const SOURCE: SourceId = SourceId(1);
@@ -35,6 +37,22 @@ pub(crate) const DESTINATION: DestinationId = DestinationId(9);
 pub(crate) const HOUR_MS: u64 = 3_600_000;
 /// The start of an hour.
 pub(crate) const NOW: Timestamp = Timestamp(400_000 * HOUR_MS);
+
+/// From [`SOURCE`] to [`DESTINATION`].
+pub(crate) fn connection(id: ConnectionId) -> Connection {
+    Connection {
+        id,
+        name: None,
+        description: None,
+        source_id: SOURCE,
+        destination_id: DESTINATION,
+        rules: vec![],
+        disabled_at: None,
+        paused_at: None,
+        created_at: NOW,
+        updated_at: NOW,
+    }
+}
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct World {
@@ -87,6 +105,12 @@ impl World {
         tables::event(&self.rows, id)
             .expect("readable")
             .expect("there")
+    }
+
+    pub(crate) fn events(&self) -> BTreeMap<EventId, Event> {
+        let ids = self.keys(Table::Events);
+        let ids = ids.iter().filter_map(|key| EventId::from_key(key));
+        ids.map(|id| (id, self.event(id))).collect()
     }
 
     pub(crate) fn status(&self, id: EventId) -> EventStatus {

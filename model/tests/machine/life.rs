@@ -9,10 +9,9 @@ use model::{
     ids::{EventId, RequestId, TransformationId},
     machine::{Next, Reply},
     state::{keys::DueClass, kv::Table, tables},
-    traffic::{Event, EventStatus},
+    traffic::EventStatus,
 };
 use proptest::prelude::*;
-use std::collections::BTreeMap;
 
 #[derive(Clone, Debug)]
 enum Deed {
@@ -49,12 +48,6 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
     prop::collection::vec(deed, 1..60)
 }
 
-fn events(world: &World) -> BTreeMap<EventId, Event> {
-    let ids = world.keys(Table::Events);
-    let ids = ids.iter().filter_map(|key| EventId::from_key(key));
-    ids.map(|id| (id, world.event(id))).collect()
-}
-
 /// Every event that a request ever had or ignored is in one of two places, and the request counts both.
 fn nothing_is_between_the_tables(world: &World) {
     let requests = world.keys(Table::Requests);
@@ -74,7 +67,7 @@ fn nothing_is_between_the_tables(world: &World) {
 
 fn rows_agree(world: &World) {
     nothing_is_between_the_tables(world);
-    let events = events(world);
+    let events = world.events();
     let due = world.due();
     let held = world.held();
     for (id, event) in &events {
@@ -132,7 +125,7 @@ proptest! {
         let mut moved = 0;
         let old = NOW.minus_ms(2 * HOUR_MS);
         for (step, deed) in deeds.into_iter().enumerate() {
-            let before = events(&world);
+            let before = world.events();
             let now = NOW.plus_ms(step as u64);
             let pick = |n: usize| before.keys().nth(n).copied();
             let mut forgets = false;
@@ -164,7 +157,7 @@ proptest! {
                     if let Some(request) = request {
                         let id = request.event(1 + (n % 2) as u16);
                         world.apply(now, &retry_ignored(id));
-                        prop_assert!(events(&world).contains_key(&id));
+                        prop_assert!(world.events().contains_key(&id));
                     }
                 }
                 Deed::Pause => { world.apply(now, &pause(world.index)); }
@@ -179,7 +172,7 @@ proptest! {
             }
             rows_agree(&world);
             counts_agree(&world);
-            let after = events(&world);
+            let after = world.events();
             for (id, was) in &before {
                 match after.get(id) {
                     None if ignored(&world, *id).is_some() => moved -= 1,

@@ -1,12 +1,12 @@
 //! What pausing a connection promises, told against one partition.
 
 use crate::kit::{
-    CONNECTION, DESTINATION, NOW, World, accept, accepted, cancel, fingerprint, hold, incoming,
-    pause, record, release, request, retry, routed, unpause,
+    self, CONNECTION, DESTINATION, NOW, World, accept, accepted, cancel, fingerprint, hold,
+    incoming, pause, record, release, request, retry, routed, unpause,
 };
 use model::{
     catalog::{Catalog, Connection, Item},
-    ids::{ConnectionId, EventId, SourceId},
+    ids::{ConnectionId, EventId},
     machine::{Effect, EventReply, Keyed, Next, Recorded, Reply, Verdict},
     policy::pause::{Sweep, marks, paused},
     state::{keys, keys::DueClass, tables},
@@ -253,16 +253,8 @@ fn other_connections_of_the_same_destination_have_nothing_to_step_over() {
 
 fn connection(id: u128, paused: bool) -> Item {
     Item::Connection(Connection {
-        id: ConnectionId(id),
-        name: None,
-        description: None,
-        source_id: SourceId(1),
-        destination_id: DESTINATION,
-        rules: vec![],
-        disabled_at: None,
         paused_at: paused.then_some(NOW),
-        created_at: NOW,
-        updated_at: NOW,
+        ..kit::connection(ConnectionId(id))
     })
 }
 

@@ -1,7 +1,8 @@
 //! What retrying a request promises: what failed waits anew, and what is mended gives an event.
 
 use crate::kit::{
-    CONNECTION, DESTINATION, GROUP, NOW, SOURCE, World, accept, forget, of_traffic, pause, retry,
+    self, CONNECTION, DESTINATION, GROUP, NOW, SOURCE, World, accept, forget, of_traffic, pause,
+    retry,
 };
 use crate::reshaping::{ignores, record_runs};
 use bytes::Bytes;
@@ -36,16 +37,8 @@ fn stored_record() -> RequestRecord {
 
 fn connection(id: ConnectionId, disabled: bool) -> Item {
     Item::Connection(Connection {
-        id,
-        name: None,
-        description: None,
-        source_id: SOURCE,
-        destination_id: DESTINATION,
-        rules: vec![],
         disabled_at: disabled.then_some(NOW),
-        paused_at: None,
-        created_at: NOW,
-        updated_at: NOW,
+        ..kit::connection(id)
     })
 }
 
