@@ -128,7 +128,7 @@ impl EventsOf {
         keys.iter().any(|key| match key {
             IssueKey::Delivery { .. } => failed.as_ref() == Some(key),
             IssueKey::Backpressure { destination, .. } => {
-                let waits = matches!(event.status, EventStatus::Queued | EventStatus::Scheduled);
+                let waits = event.status.waits();
                 waits && event.destination_id == *destination
             }
             IssueKey::Transformation { .. } | IssueKey::Request { .. } => false,
