@@ -6,7 +6,7 @@ use super::{
     body::{Body, Given},
     bookmark_input,
     catalog_page::{self, is_among, time_key},
-    events, freshness,
+    changes, events, freshness,
     page::PageRequest,
     query::Query,
     times, traffic_data,
@@ -205,11 +205,9 @@ async fn accept(
     let envelope = command.envelope(now, &bodies);
     let reply = gateway.cluster.propose(group, envelope).await?;
     let Reply::Accepted(_) = decode_reply(&reply)? else {
-        return Err(not_understood());
+        return Err(ApiError::not_understood());
     };
-    if let Err(error) = gateway.cluster.linearize(group).await {
-        tracing::debug!(%error, request = %id, "answering from a replica that may lag");
-    }
+    freshness::after_change(gateway, group, id).await;
     Ok(id)
 }
 
@@ -318,27 +316,19 @@ fn gone(id: &str) -> ApiError {
 
 async fn keep(gateway: &Gateway, id: BookmarkId, change: BookmarkChange) -> Result<(), ApiError> {
     let command = Command::KeepBookmark(KeepBookmark { id, change });
-    let envelope = command.envelope(world::now(), &[]);
-    let reply = gateway.cluster.propose(GroupId::CONTROL, envelope).await?;
-    match decode_reply(&reply)? {
+    match changes::propose(gateway, GroupId::CONTROL, &command).await? {
         Reply::Bookmark(BookmarkReply::Done) => Ok(()),
         Reply::Bookmark(BookmarkReply::Gone) => Err(gone(&id.to_string())),
         Reply::Bookmark(BookmarkReply::TooMany) => Err(ApiError::unprocessable(format!(
             "there are {} bookmarks, and that is as many as may be (replay.max_bookmarks); delete one",
             gateway.config.replay.max_bookmarks
         ))),
-        _ => Err(not_understood()),
+        _ => Err(ApiError::not_understood()),
     }
-}
-
-fn not_understood() -> ApiError {
-    ApiError::unavailable("the cluster does not understand this yet; are all nodes upgraded?")
 }
 
 async fn answer_changed(gateway: &Gateway, id: BookmarkId, query: &Query) -> Answer {
-    if let Err(error) = gateway.cluster.linearize(GroupId::CONTROL).await {
-        tracing::debug!(%error, bookmark = %id, "answering from a replica that may lag");
-    }
+    freshness::after_change(gateway, GroupId::CONTROL, id).await;
     answer(gateway, query, &Kept::stored(gateway, id)?)
 }
 
