@@ -121,7 +121,7 @@ pub(super) async fn start(gateway: Data<Gateway>, kind: Kind, query: Query, body
             replay.max_in_progress
         ))),
         _ => {
-            bulk::begin(&gateway.clone().into_inner(), id, **kind).await;
+            bulk::begin(&gateway.clone().into_inner(), id).await;
             answer(&gateway, **kind, id, &query).await
         }
     }
