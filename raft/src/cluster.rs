@@ -139,6 +139,18 @@ impl Cluster {
         (0..=self.partitions()).map(GroupId)
     }
 
+    /// All data groups.
+    pub fn data_groups(&self) -> impl Iterator<Item = GroupId> + use<> {
+        (1..=self.partitions()).map(GroupId)
+    }
+
+    /// The data groups that this node may act for right now. Each is asked when its turn comes, so a long walk leaves out
+    /// what was lost on the way.
+    pub fn led(&self) -> impl Iterator<Item = GroupId> {
+        self.data_groups()
+            .filter(|group| self.leads(*group).is_some())
+    }
+
     /// This node's replica of a group as it is now.
     ///
     /// # Panics

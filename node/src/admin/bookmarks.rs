@@ -213,12 +213,10 @@ async fn accept(
 
 /// Any partition, by preference one that is led here.
 fn partition(gateway: &Gateway) -> GroupId {
-    let all: Vec<GroupId> = freshness::partitions(gateway).collect();
-    let led = all.iter().copied();
-    let led: Vec<GroupId> = led
-        .filter(|group| gateway.cluster.leads(*group).is_some())
-        .collect();
-    let any = if led.is_empty() { all } else { led };
+    let mut any: Vec<GroupId> = gateway.cluster.led().collect();
+    if any.is_empty() {
+        any.extend(gateway.cluster.data_groups());
+    }
     let drawn = world::entropy() % any.len().max(1) as u128;
     any.get(drawn as usize).copied().unwrap_or(GroupId(1))
 }

@@ -76,7 +76,7 @@ async fn count(
     let gateway = gateway.clone();
     let counting = web::block(move || {
         let rows = gateway.config.replay.max_counted_rows;
-        let groups = freshness::partitions(&gateway);
+        let groups = gateway.cluster.data_groups();
         bulk::count(&gateway, kind, &selection, groups, rows)
     });
     match counting.await? {

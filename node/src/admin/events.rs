@@ -90,7 +90,7 @@ fn find(
     }
     let (groups, span) = match scope {
         Scope::All => (
-            freshness::partitions(gateway).collect(),
+            gateway.cluster.data_groups().collect(),
             Span::around(&filter.created_at),
         ),
         Scope::Of(request) => (

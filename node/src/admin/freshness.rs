@@ -24,7 +24,7 @@ pub(super) async fn wait(
 
 /// Waits for every partition.
 pub(super) async fn wait_for_partitions(gateway: &Gateway, query: &Query) -> Result<(), ApiError> {
-    wait(gateway, query, partitions(gateway)).await
+    wait(gateway, query, gateway.cluster.data_groups()).await
 }
 
 /// Waits until this node's replica has a change of `what`. A change is made already, so a replica that lags only makes its
@@ -33,10 +33,6 @@ pub(super) async fn after_change(gateway: &Gateway, group: GroupId, what: impl D
     if let Err(error) = gateway.cluster.linearize(group).await {
         tracing::debug!(%error, %what, "answering from a replica that may lag");
     }
-}
-
-pub(super) fn partitions(gateway: &Gateway) -> impl Iterator<Item = GroupId> + use<> {
-    (1..=gateway.cluster.partitions()).map(GroupId)
 }
 
 /// Whether this cluster has such a partition: ids come from outside.

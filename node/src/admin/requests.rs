@@ -84,7 +84,7 @@ pub(super) fn find(
         // Digits of an id sort as the id does.
         return asked.cut(rows, |text| Some(text.to_owned()));
     }
-    let groups = freshness::partitions(gateway);
+    let groups = gateway.cluster.data_groups();
     let views: Vec<_> = groups.map(|group| gateway.cluster.view(group)).collect();
     let span = Span::around(&filter.created_at);
     REQUESTS.page(

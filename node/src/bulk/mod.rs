@@ -34,8 +34,7 @@ pub(crate) async fn run(gateway: Arc<Gateway>) {
         else {
             continue;
         };
-        let led = (1..=gateway.cluster.partitions()).map(GroupId);
-        let led = led.filter(|group| gateway.cluster.leads(*group).is_some());
+        let led = gateway.cluster.led();
         join_all(led.map(|group| tend(&gateway, group, &operations))).await;
     }
 }
@@ -45,7 +44,7 @@ pub(crate) async fn run(gateway: Arc<Gateway>) {
 pub(crate) async fn begin(gateway: &Arc<Gateway>, id: OperationId) {
     let opening = async {
         if catches_up(gateway).await {
-            let groups = (1..=gateway.cluster.partitions()).map(GroupId);
+            let groups = gateway.cluster.data_groups();
             join_all(groups.map(|group| async move {
                 Work { gateway, group, id }.open().await;
             }))
