@@ -28,14 +28,36 @@ const PAGES_A_TURN: usize = 20;
 
 /// Runs until it is aborted.
 pub(crate) async fn run(gateway: Arc<Gateway>) {
+    let mut known = Known::default();
     loop {
         tokio::time::sleep(EVERY).await;
-        let Some(operations) = told(tables::operations(&gateway.cluster.view(GroupId::CONTROL)))
-        else {
+        let Some(operations) = known.operations(&gateway) else {
             continue;
         };
         let led = gateway.cluster.led();
-        join_all(led.map(|group| tend(&gateway, group, &operations))).await;
+        join_all(led.map(|group| tend(&gateway, group, operations))).await;
+    }
+}
+
+/// All operations, those that have ended among them, as the control group has them. They are asked for all the time and
+/// seldom change.
+#[derive(Default)]
+struct Known {
+    operations: Vec<(OperationId, Operation)>,
+    /// The control group's index right before they were read; none: nothing was read yet.
+    read_at: Option<u64>,
+}
+
+impl Known {
+    fn operations(&mut self, gateway: &Gateway) -> Option<&[(OperationId, Operation)]> {
+        // Asked before the view is taken, so the view holds at least everything up to it.
+        let index = gateway.cluster.applied_index(GroupId::CONTROL);
+        if self.read_at != Some(index) {
+            let control = gateway.cluster.view(GroupId::CONTROL);
+            self.operations = told(tables::operations(&control))?;
+            self.read_at = Some(index);
+        }
+        Some(&self.operations)
     }
 }
 
