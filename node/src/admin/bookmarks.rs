@@ -3,20 +3,20 @@
 
 use super::{
     api_error::ApiError,
-    body::{Body, Given},
+    body::Body,
     bookmark_input,
     catalog_page::{self, is_among, time_key},
     changes, events, freshness,
     page::PageRequest,
     query::Query,
-    times, traffic_data,
+    requests, times, traffic_data,
     views::Viewer,
 };
 use crate::{gateway::Gateway, world};
 use actix_web::web::{self, Data, Json, Path};
 use bytes::Bytes;
 use model::{
-    ids::{BookmarkId, ConnectionId, GroupId, RequestId},
+    ids::{BookmarkId, GroupId, RequestId},
     machine::{
         AcceptRequests, BookmarkChange, BookmarkReply, Command, Incoming, KeepBookmark, Reply,
         Verdict, decode_reply,
@@ -149,7 +149,8 @@ pub(super) async fn trigger(
     body: Body,
 ) -> Answer {
     let kept = Kept::read(&gateway, &id, &Query::default()).await?;
-    let wanted = wanted_connections(&body, kept.bookmark.connection_id)?;
+    let wanted =
+        requests::wanted_connections(&body)?.unwrap_or_else(|| vec![kept.bookmark.connection_id]);
     let catalog = freshness::catalog(&gateway, &Query::default()).await?;
     let mut record = kept.record;
     for connection in &wanted {
@@ -219,19 +220,6 @@ fn partition(gateway: &Gateway) -> GroupId {
     }
     let drawn = world::entropy() % any.len().max(1) as u128;
     any.get(drawn as usize).copied().unwrap_or(GroupId(1))
-}
-
-fn wanted_connections(body: &Body, own: ConnectionId) -> Result<Vec<ConnectionId>, ApiError> {
-    let fields = body.fields();
-    let Given::Value(list) = fields.list("webhook_ids")? else {
-        return Ok(vec![own]);
-    };
-    let ids = list.iter().map(|value| {
-        let id = value.as_str().and_then(|text| text.parse().ok());
-        let expected = || format!("expected connection ids, got {value}");
-        id.ok_or_else(|| fields.invalid("webhook_ids", expected()))
-    });
-    ids.collect()
 }
 
 /// A request as it is stored, to be copied.

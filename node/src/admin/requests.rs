@@ -192,7 +192,8 @@ fn unroutable(id: RequestId, request: &StoredRequest) -> ApiError {
     })
 }
 
-fn wanted_connections(body: &Body) -> Result<Option<Vec<ConnectionId>>, ApiError> {
+/// The connections that a body names, if it names any.
+pub(super) fn wanted_connections(body: &Body) -> Result<Option<Vec<ConnectionId>>, ApiError> {
     let fields = body.fields();
     let Some(list) = fields.list("webhook_ids")?.value() else {
         return Ok(None);
