@@ -20,6 +20,7 @@ mod retention;
 mod runtime;
 mod script;
 mod sessions;
+mod stop_signal;
 #[cfg(test)]
 mod stories;
 mod telemetry;

@@ -31,6 +31,10 @@ pub(crate) fn again(
     over: Over<'_>,
     trigger: Trigger,
 ) -> Result<Option<RouteAgain>, RerouteError> {
+    // A body may be long, and is of no use where nothing was proven.
+    if !reroute::was_proven(stored.state) {
+        return Ok(None);
+    }
     let body = match &stored.body {
         None => Bytes::new(),
         Some(at) => match gateway.cluster.payload(id.group(), at)? {

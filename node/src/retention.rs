@@ -21,10 +21,8 @@ pub(crate) async fn run(gateway: Arc<Gateway>) {
     loop {
         tokio::time::sleep(every).await;
         let used_bytes = gateway.cluster.disk_usage();
-        for group in (1..=gateway.cluster.partitions()).map(GroupId) {
-            if gateway.cluster.leads(group).is_some() {
-                advance(&gateway, group, used_bytes).await;
-            }
+        for group in gateway.cluster.led() {
+            advance(&gateway, group, used_bytes).await;
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     pausing, retention,
     script::ScriptPool,
     sessions::Sessions,
+    stop_signal::StopSignal,
     telemetry::Metrics,
     transform::Transforms,
     world,
@@ -81,7 +82,7 @@ async fn node(
     runtime: &Runtime,
     until: impl Future<Output = ()> + 'static,
 ) -> Result<(), ServeError> {
-    let mut stop = StopSignal::new()?;
+    let mut stop = StopSignal::new().map_err(ServeError::Signals)?;
     // A task of the cluster's runtime: what it spawns must live there and not on the web's threads.
     let starting = runtime.spawn(Cluster::start(cluster_config(&config), environment()));
     tokio::pin!(until);
@@ -261,27 +262,4 @@ where
             source,
         })?;
     Ok(server.run())
-}
-
-/// The signals that ask a process to end. They are caught before anything starts, so that none is lost.
-struct StopSignal {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl StopSignal {
-    fn new() -> Result<Self, ServeError> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            terminate: signal(SignalKind::terminate()).map_err(ServeError::Signals)?,
-            interrupt: signal(SignalKind::interrupt()).map_err(ServeError::Signals)?,
-        })
-    }
-
-    async fn told(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }

@@ -5,7 +5,6 @@ use crate::{
     queues::{self, Queues},
     world,
 };
-use model::ids::GroupId;
 use prometheus::{
     GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
@@ -173,10 +172,7 @@ impl Metrics {
     /// Of the partitions led here, so that the sum over all nodes counts each event once. A bounded number of labels: the
     /// destinations whose queues are not among the deepest share one.
     fn observe_queues(&self, cluster: &Cluster) {
-        let led: Vec<GroupId> = cluster
-            .groups()
-            .filter(|group| *group != GroupId::CONTROL && cluster.leads(*group).is_some())
-            .collect();
+        let led: Vec<_> = cluster.led().collect();
         self.queue_depth.reset();
         self.queue_age.reset();
         let queues = match Queues::read(cluster, &led, QUEUES_SHOWN) {

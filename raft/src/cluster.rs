@@ -144,7 +144,8 @@ impl Cluster {
         (1..=self.partitions()).map(GroupId)
     }
 
-    /// The data groups that this node may act for right now.
+    /// The data groups that this node may act for right now. Each is asked when its turn comes, so a long walk leaves out
+    /// what was lost on the way.
     pub fn led(&self) -> impl Iterator<Item = GroupId> {
         self.data_groups()
             .filter(|group| self.leads(*group).is_some())

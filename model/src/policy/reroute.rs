@@ -14,20 +14,24 @@ use crate::{
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A request as its partition keeps it, as proven as it was when it came. None: nobody ever proved where it comes from,
-/// or it was refused for what it is.
+/// Whether a request can be routed at all: somebody proved where it comes from, and it was not refused for what it is.
+#[must_use]
+pub fn was_proven(state: RequestState) -> bool {
+    match state {
+        RequestState::Accepted => true,
+        // Its signature was looked at before anybody asked for connections.
+        RequestState::Rejected(cause) => cause == RejectionCause::NoConnection,
+    }
+}
+
+/// A request as its partition keeps it, as proven as it was when it came. None: it never [was](was_proven).
 #[must_use]
 pub fn proven(
     state: RequestState,
     record: RequestRecord,
     body: Bytes,
 ) -> Option<Request<Verified>> {
-    let was_proven = match state {
-        RequestState::Accepted => true,
-        // Its signature was looked at before anybody asked for connections.
-        RequestState::Rejected(cause) => cause == RejectionCause::NoConnection,
-    };
-    was_proven.then(|| Request::received(record, body).proven())
+    was_proven(state).then(|| Request::received(record, body).proven())
 }
 
 /// What became of a request so far.

@@ -116,6 +116,11 @@ impl ApiError {
         )
     }
 
+    /// A node that applies it knows no such command, or answers with what this node does not know.
+    pub(super) fn not_understood() -> Self {
+        Self::unavailable("the cluster does not understand this yet; are all nodes upgraded?")
+    }
+
     fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error, "an admin request could not be answered");
         Self::new(

@@ -100,7 +100,7 @@ fn newest(
     asked: &PageRequest,
     ids: Option<&[AttemptId]>,
 ) -> Result<Page<String, Row>, ApiError> {
-    let groups = freshness::partitions(gateway);
+    let groups = gateway.cluster.data_groups();
     let views: Vec<_> = groups.map(|group| gateway.cluster.view(group)).collect();
     ATTEMPTS.page(&views, Span::all(), asked, |_, (key, value)| {
         let Some(id) = AttemptId::from_key(key) else {

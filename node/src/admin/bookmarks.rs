@@ -3,20 +3,20 @@
 
 use super::{
     api_error::ApiError,
-    body::{Body, Given},
+    body::Body,
     bookmark_input,
     catalog_page::{self, is_among, time_key},
-    events, freshness,
+    changes, events, freshness,
     page::PageRequest,
     query::Query,
-    times, traffic_data,
+    requests, times, traffic_data,
     views::Viewer,
 };
 use crate::{gateway::Gateway, world};
 use actix_web::web::{self, Data, Json, Path};
 use bytes::Bytes;
 use model::{
-    ids::{BookmarkId, ConnectionId, GroupId, RequestId},
+    ids::{BookmarkId, GroupId, RequestId},
     machine::{
         AcceptRequests, BookmarkChange, BookmarkReply, Command, Incoming, KeepBookmark, Reply,
         Verdict, decode_reply,
@@ -149,7 +149,8 @@ pub(super) async fn trigger(
     body: Body,
 ) -> Answer {
     let kept = Kept::read(&gateway, &id, &Query::default()).await?;
-    let wanted = wanted_connections(&body, kept.bookmark.connection_id)?;
+    let wanted =
+        requests::wanted_connections(&body)?.unwrap_or_else(|| vec![kept.bookmark.connection_id]);
     let catalog = freshness::catalog(&gateway, &Query::default()).await?;
     let mut record = kept.record;
     for connection in &wanted {
@@ -205,37 +206,20 @@ async fn accept(
     let envelope = command.envelope(now, &bodies);
     let reply = gateway.cluster.propose(group, envelope).await?;
     let Reply::Accepted(_) = decode_reply(&reply)? else {
-        return Err(not_understood());
+        return Err(ApiError::not_understood());
     };
-    if let Err(error) = gateway.cluster.linearize(group).await {
-        tracing::debug!(%error, request = %id, "answering from a replica that may lag");
-    }
+    freshness::after_change(gateway, group, id).await;
     Ok(id)
 }
 
 /// Any partition, by preference one that is led here.
 fn partition(gateway: &Gateway) -> GroupId {
-    let all: Vec<GroupId> = freshness::partitions(gateway).collect();
-    let led = all.iter().copied();
-    let led: Vec<GroupId> = led
-        .filter(|group| gateway.cluster.leads(*group).is_some())
-        .collect();
-    let any = if led.is_empty() { all } else { led };
+    let mut any: Vec<GroupId> = gateway.cluster.led().collect();
+    if any.is_empty() {
+        any.extend(gateway.cluster.data_groups());
+    }
     let drawn = world::entropy() % any.len().max(1) as u128;
     any.get(drawn as usize).copied().unwrap_or(GroupId(1))
-}
-
-fn wanted_connections(body: &Body, own: ConnectionId) -> Result<Vec<ConnectionId>, ApiError> {
-    let fields = body.fields();
-    let Given::Value(list) = fields.list("webhook_ids")? else {
-        return Ok(vec![own]);
-    };
-    let ids = list.iter().map(|value| {
-        let id = value.as_str().and_then(|text| text.parse().ok());
-        let expected = || format!("expected connection ids, got {value}");
-        id.ok_or_else(|| fields.invalid("webhook_ids", expected()))
-    });
-    ids.collect()
 }
 
 /// A request as it is stored, to be copied.
@@ -318,27 +302,19 @@ fn gone(id: &str) -> ApiError {
 
 async fn keep(gateway: &Gateway, id: BookmarkId, change: BookmarkChange) -> Result<(), ApiError> {
     let command = Command::KeepBookmark(KeepBookmark { id, change });
-    let envelope = command.envelope(world::now(), &[]);
-    let reply = gateway.cluster.propose(GroupId::CONTROL, envelope).await?;
-    match decode_reply(&reply)? {
+    match changes::propose(gateway, GroupId::CONTROL, &command).await? {
         Reply::Bookmark(BookmarkReply::Done) => Ok(()),
         Reply::Bookmark(BookmarkReply::Gone) => Err(gone(&id.to_string())),
         Reply::Bookmark(BookmarkReply::TooMany) => Err(ApiError::unprocessable(format!(
             "there are {} bookmarks, and that is as many as may be (replay.max_bookmarks); delete one",
             gateway.config.replay.max_bookmarks
         ))),
-        _ => Err(not_understood()),
+        _ => Err(ApiError::not_understood()),
     }
-}
-
-fn not_understood() -> ApiError {
-    ApiError::unavailable("the cluster does not understand this yet; are all nodes upgraded?")
 }
 
 async fn answer_changed(gateway: &Gateway, id: BookmarkId, query: &Query) -> Answer {
-    if let Err(error) = gateway.cluster.linearize(GroupId::CONTROL).await {
-        tracing::debug!(%error, bookmark = %id, "answering from a replica that may lag");
-    }
+    freshness::after_change(gateway, GroupId::CONTROL, id).await;
     answer(gateway, query, &Kept::stored(gateway, id)?)
 }
 

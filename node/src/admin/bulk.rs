@@ -5,7 +5,7 @@ use super::{
     body::Body,
     bulk_query::BulkQuery,
     catalog_page::{self, time_key},
-    freshness,
+    changes, freshness,
     page::PageRequest,
     query::{Query, Range},
     selection::Selection,
@@ -23,7 +23,7 @@ use actix_web::{
 };
 use model::{
     ids::{GroupId, OperationId},
-    machine::{CancelOperation, Command, OperationReply, PlanOperation, Reply, decode_reply},
+    machine::{CancelOperation, Command, OperationReply, PlanOperation, Reply},
     state::tables,
     time::Timestamp,
     traffic::{Operation, OperationKind, PartReport},
@@ -76,7 +76,7 @@ async fn count(
     let gateway = gateway.clone();
     let counting = web::block(move || {
         let rows = gateway.config.replay.max_counted_rows;
-        let groups = freshness::partitions(&gateway);
+        let groups = gateway.cluster.data_groups();
         bulk::count(&gateway, kind, &selection, groups, rows)
     });
     match counting.await? {
@@ -121,7 +121,7 @@ pub(super) async fn start(gateway: Data<Gateway>, kind: Kind, query: Query, body
             replay.max_in_progress
         ))),
         _ => {
-            bulk::begin(&gateway.clone().into_inner(), id, **kind).await;
+            bulk::begin(&gateway.clone().into_inner(), id).await;
             answer(&gateway, **kind, id, &query).await
         }
     }
@@ -234,21 +234,15 @@ fn gone(id: &str) -> ApiError {
 }
 
 async fn propose(gateway: &Gateway, command: &Command<'_>) -> Result<OperationReply, ApiError> {
-    let envelope = command.envelope(world::now(), &[]);
-    let reply = gateway.cluster.propose(GroupId::CONTROL, envelope).await?;
-    match decode_reply(&reply)? {
+    match changes::propose(gateway, GroupId::CONTROL, command).await? {
         Reply::Operation(reply) => Ok(reply),
-        _ => Err(ApiError::unavailable(
-            "the cluster does not understand this yet; are all nodes upgraded?",
-        )),
+        _ => Err(ApiError::not_understood()),
     }
 }
 
-/// What a change made of an operation. It is made already, so a replica that lags only makes the answer older.
+/// What a change made of an operation.
 async fn answer(gateway: &Gateway, kind: OperationKind, id: OperationId, query: &Query) -> Answer {
-    if let Err(error) = gateway.cluster.linearize(GroupId::CONTROL).await {
-        tracing::debug!(%error, operation = %id, "answering from a replica that may lag");
-    }
+    freshness::after_change(gateway, GroupId::CONTROL, id).await;
     shown(gateway, kind, id, query)
 }
 

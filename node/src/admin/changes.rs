@@ -1,4 +1,5 @@
 //! Changes of the catalog: decided from one version of it, refused by the group if another came between, then decided anew.
+//! And how a change of anything else is proposed.
 
 use super::{api_error::ApiError, freshness, query::Query};
 use crate::{
@@ -8,6 +9,8 @@ use crate::{
 };
 use model::{
     catalog::{Catalog, Item, Kind},
+    ids::GroupId,
+    machine::{Command, Reply, decode_reply},
     time::Timestamp,
 };
 use std::{collections::BTreeMap, str::FromStr, sync::Arc};
@@ -71,7 +74,18 @@ pub(super) fn known<'a, K: Ord + FromStr, T>(
         .ok_or_else(|| ApiError::not_found(what, id))
 }
 
-/// Makes one change. `decide` may be called several times, each time with a newer catalog.
+/// Proposes a command that has no bodies. What it comes to is in the reply.
+pub(super) async fn propose(
+    gateway: &Gateway,
+    group: GroupId,
+    command: &Command<'_>,
+) -> Result<Reply, ApiError> {
+    let envelope = command.envelope(world::now(), &[]);
+    let reply = gateway.cluster.propose(group, envelope).await?;
+    Ok(decode_reply(&reply)?)
+}
+
+/// Makes one change of the catalog. `decide` may be called several times, each time with a newer catalog.
 pub(super) async fn make<T>(
     gateway: &Gateway,
     decide: impl Fn(&Catalog, Timestamp) -> Result<Decision<T>, ApiError>,

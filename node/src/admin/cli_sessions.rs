@@ -31,6 +31,9 @@ use model::{
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
+/// The field of a session's filter. What is wrong with one in a header is told by the same name.
+const FILTERS_KEY: &str = "filters";
+
 /// An id for a session, after a look at what it would listen for. Nothing is kept.
 pub(super) async fn create(
     gateway: Data<Gateway>,
@@ -75,13 +78,18 @@ fn read_connections(fields: &Fields<'_>, catalog: &Catalog) -> Result<Vec<Connec
 
 /// A session's filter. None: it takes everything.
 fn read_filter(fields: &Fields<'_>) -> Result<Option<FilterRule>, ApiError> {
-    const KEY: &str = "filters";
-    let Given::Value(filters) = fields.object(KEY)? else {
-        return Ok(None);
-    };
-    let filter = rules::filter(&filters)?;
+    match fields.object(FILTERS_KEY)? {
+        Given::Value(filters) => bounded_filter(&filters),
+        Given::Absent | Given::Null => Ok(None),
+    }
+}
+
+/// The filter that stands in an object.
+fn bounded_filter(filters: &Fields<'_>) -> Result<Option<FilterRule>, ApiError> {
+    let filter = rules::filter(filters)?;
     if json!(filter).to_string().len() > FILTERS_MAX {
-        return Err(fields.invalid(KEY, format!("expected at most {FILTERS_MAX} bytes")));
+        let expected = format!("expected at most {FILTERS_MAX} bytes");
+        return Err(ApiError::invalid(FILTERS_KEY, expected));
     }
     Ok((filter != FilterRule::default()).then_some(filter))
 }
@@ -138,13 +146,7 @@ fn filters(given: &str) -> Result<Option<FilterRule>, ApiError> {
     let decoded = decoded.map_err(|_| invalid("expected filters as JSON in base64"))?;
     match serde_json::from_slice(&decoded) {
         Ok(Value::Null) => Ok(None),
-        Ok(Value::Object(map)) => {
-            let whole = json!({ "filters": map });
-            let Value::Object(whole) = whole else {
-                return Ok(None);
-            };
-            read_filter(&Fields::over(String::new(), &whole))
-        }
+        Ok(Value::Object(map)) => bounded_filter(&Fields::over(FILTERS_KEY.to_owned(), &map)),
         _ => Err(invalid("expected filters as JSON in base64")),
     }
 }

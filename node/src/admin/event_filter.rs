@@ -62,7 +62,8 @@ pub(super) fn refuse(query: &Query, unsupported: &[&str]) -> Result<(), ApiError
     }
 }
 
-fn is_among<T: PartialEq>(wanted: Option<&Vec<T>>, value: &T) -> bool {
+/// Whether a value is wanted; all are where none is named.
+pub(super) fn is_among<T: PartialEq>(wanted: Option<&Vec<T>>, value: &T) -> bool {
     wanted.is_none_or(|wanted| wanted.contains(value))
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     api_error::ApiError,
+    changes,
     event_filter::{self, EventFilter},
     freshness,
     issue_data::{self, EventsOf},
@@ -13,11 +14,11 @@ use super::{
     traffic_scan::{Span, behind},
     views::Viewer,
 };
-use crate::{gateway::Gateway, world};
+use crate::gateway::Gateway;
 use actix_web::web::{self, Data, Json, Path};
 use model::{
     ids::{EventId, RequestId},
-    machine::{CancelEvent, Command, EventReply, Reply, RetryEvent, decode_reply},
+    machine::{CancelEvent, Command, EventReply, Reply, RetryEvent},
     state::{codec, keys::Queue, kv::Table, tables},
     traffic::{Event, EventStatus, Trigger},
 };
@@ -89,7 +90,7 @@ fn find(
     }
     let (groups, span) = match scope {
         Scope::All => (
-            freshness::partitions(gateway).collect(),
+            gateway.cluster.data_groups().collect(),
             Span::around(&filter.created_at),
         ),
         Scope::Of(request) => (
@@ -157,22 +158,13 @@ pub(super) async fn raw_body(gateway: Data<Gateway>, id: Path<String>, query: Qu
 /// Makes an event due now, whatever became of it.
 pub(super) async fn retry(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
     let id = known_id(&gateway, &id)?;
-    match requeue(&gateway, id).await? {
+    let (event, trigger) = (id, Trigger::Manual);
+    let command = Command::RetryEvent(RetryEvent { event, trigger });
+    match propose(&gateway, id, &command).await? {
         EventReply::Done => answer_changed(gateway, id, query).await,
         EventReply::Gone => Err(gone(id)),
         EventReply::Refused(status) => Err(refused(id, status, "retried")),
     }
-}
-
-/// Puts an event back into its queue.
-async fn requeue(gateway: &Gateway, event: EventId) -> Result<EventReply, ApiError> {
-    let trigger = Trigger::Manual;
-    propose(
-        gateway,
-        event,
-        &Command::RetryEvent(RetryEvent { event, trigger }),
-    )
-    .await
 }
 
 pub(super) async fn cancel(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
@@ -192,26 +184,20 @@ pub(super) async fn mute(gateway: Data<Gateway>, id: Path<String>, query: Query)
     Err(ApiError::not_available("muting an event"))
 }
 
-pub(super) async fn propose(
+async fn propose(
     gateway: &Gateway,
     id: EventId,
     command: &Command<'_>,
 ) -> Result<EventReply, ApiError> {
-    let envelope = command.envelope(world::now(), &[]);
-    let reply = gateway.cluster.propose(id.group(), envelope).await?;
-    match decode_reply(&reply)? {
+    match changes::propose(gateway, id.group(), command).await? {
         Reply::Event(reply) => Ok(reply),
-        _ => Err(ApiError::unavailable(
-            "the cluster does not understand this yet; are all nodes upgraded?",
-        )),
+        _ => Err(ApiError::not_understood()),
     }
 }
 
-/// What a change made of an event. It is made already, so a replica that lags only makes the answer older.
+/// What a change made of an event.
 async fn answer_changed(gateway: Data<Gateway>, id: EventId, query: Query) -> Answer {
-    if let Err(error) = gateway.cluster.linearize(id.group()).await {
-        tracing::debug!(%error, event = %id, "answering from a replica that may lag");
-    }
+    freshness::after_change(&gateway, id.group(), id).await;
     answer(gateway, id, query).await
 }
 

@@ -99,7 +99,7 @@ fn find(
     filter: &Filter,
     asked: &PageRequest,
 ) -> Result<Page<String, Row>, ApiError> {
-    let groups = freshness::partitions(gateway);
+    let groups = gateway.cluster.data_groups();
     let views: Vec<_> = groups.map(|group| gateway.cluster.view(group)).collect();
     let (from, to) = keys::executed_between(transformation, EventId(0), EventId(u128::MAX));
     let prefix = from[..17].to_vec();

@@ -4,7 +4,7 @@ use super::{api_error::ApiError, query::Query};
 use crate::gateway::Gateway;
 use futures::future::try_join_all;
 use model::{catalog::Catalog, ids::GroupId};
-use std::sync::Arc;
+use std::{fmt::Display, sync::Arc};
 
 /// Waits until this node's replicas of `groups` hold what was acknowledged so far.
 pub(super) async fn wait(
@@ -24,11 +24,15 @@ pub(super) async fn wait(
 
 /// Waits for every partition.
 pub(super) async fn wait_for_partitions(gateway: &Gateway, query: &Query) -> Result<(), ApiError> {
-    wait(gateway, query, partitions(gateway)).await
+    wait(gateway, query, gateway.cluster.data_groups()).await
 }
 
-pub(super) fn partitions(gateway: &Gateway) -> impl Iterator<Item = GroupId> + use<> {
-    (1..=gateway.cluster.partitions()).map(GroupId)
+/// Waits until this node's replica has a change of `what`. A change is made already, so a replica that lags only makes its
+/// answer older.
+pub(super) async fn after_change(gateway: &Gateway, group: GroupId, what: impl Display) {
+    if let Err(error) = gateway.cluster.linearize(group).await {
+        tracing::debug!(%error, %what, "answering from a replica that may lag");
+    }
 }
 
 /// Whether this cluster has such a partition: ids come from outside.

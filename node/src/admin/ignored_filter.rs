@@ -2,7 +2,7 @@
 
 use super::{
     api_error::ApiError,
-    event_filter::ids,
+    event_filter::{ids, is_among},
     query::{Query, Range},
 };
 use model::{
@@ -30,14 +30,13 @@ impl IgnoredFilter {
     }
 
     pub(super) fn keeps(&self, ignored: &Ignored) -> bool {
-        let connections = self.connections.as_ref();
         let transformations = self.transformations.as_ref();
         let failed = match &ignored.meta {
             Some(IgnoredMeta::TransformationFailed(used)) => Some(used.id),
             _ => None,
         };
         (self.causes.is_empty() || self.causes.contains(&ignored.cause))
-            && connections.is_none_or(|wanted| wanted.contains(&ignored.connection_id))
+            && is_among(self.connections.as_ref(), &ignored.connection_id)
             && transformations.is_none_or(|wanted| failed.is_some_and(|id| wanted.contains(&id)))
             && self.created_at.holds_time(Some(ignored.created_at))
     }

@@ -4,7 +4,7 @@ use super::{
     api_error::ApiError,
     body::Body,
     catalog_page::{self, time_key},
-    freshness, issue_data,
+    changes, freshness, issue_data,
     issue_filter::IssueFilter,
     page::PageRequest,
     query::Query,
@@ -14,7 +14,7 @@ use crate::{gateway::Gateway, issues::bounds, world};
 use actix_web::web::{self, Data, Json, Path};
 use model::{
     ids::{GroupId, IssueId},
-    machine::{ChangeIssue, Command, IssueReply, Reply, decode_reply},
+    machine::{ChangeIssue, Command, IssueReply, Reply},
     policy::issues::{show, targets},
     state::issues,
     traffic::{Issue, IssueChange, IssueStatus, IssueTurn},
@@ -129,20 +129,12 @@ async fn change(gateway: &Gateway, id: IssueId, change: IssueChange) -> Answer {
         entropy: world::entropy(),
         bounds: bounds(gateway),
     });
-    let envelope = command.envelope(world::now(), &[]);
-    let reply = gateway.cluster.propose(GroupId::CONTROL, envelope).await?;
-    match decode_reply(&reply)? {
+    match changes::propose(gateway, GroupId::CONTROL, &command).await? {
         Reply::Issue(IssueReply::Done) => {}
         Reply::Issue(IssueReply::Gone) => return Err(gone(id)),
-        _ => {
-            return Err(ApiError::unavailable(
-                "the cluster does not understand this yet; are all nodes upgraded?",
-            ));
-        }
+        _ => return Err(ApiError::not_understood()),
     }
-    if let Err(error) = gateway.cluster.linearize(GroupId::CONTROL).await {
-        tracing::debug!(%error, issue = %id, "answering from a replica that may lag");
-    }
+    freshness::after_change(gateway, GroupId::CONTROL, id).await;
     let team = &gateway.config.cluster.name;
     Ok(Json(show(id, &stored(gateway, id)?, team)))
 }

@@ -170,7 +170,7 @@ pub(super) async fn get(gateway: Data<Gateway>, query: Query) -> Answer {
 type Rows = (Vec<(Value, Value)>, &'static str, bool);
 
 fn rows(gateway: &Gateway, asked: &Asked, now: Timestamp) -> Result<Rows, ApiError> {
-    let groups: Vec<_> = freshness::partitions(gateway).collect();
+    let groups: Vec<_> = gateway.cluster.data_groups().collect();
     let live = "live values: no history is kept";
     let dimensions = |id: Option<DestinationId>| match id.filter(|_| asked.by_destination) {
         Some(id) => json!({ "destination_id": id }),
@@ -211,7 +211,7 @@ pub(super) async fn of_destination(
     freshness::wait_for_partitions(&gateway, &query).await?;
     let now = world::now();
     let queued = web::block(move || {
-        let groups: Vec<_> = freshness::partitions(&gateway).collect();
+        let groups: Vec<_> = gateway.cluster.data_groups().collect();
         queues::queued(&gateway.cluster, &groups, id)
     })
     .await

@@ -3,7 +3,7 @@
 use super::{
     api_error::ApiError,
     body::Body,
-    events, freshness,
+    changes, events, freshness,
     page::{Page, PageRequest},
     query::Query,
     request_filter::RequestFilter,
@@ -13,11 +13,11 @@ use super::{
     traffic_scan::Span,
     views::Viewer,
 };
-use crate::{gateway::Gateway, reroute, world};
+use crate::{gateway::Gateway, reroute};
 use actix_web::web::{self, Data, Json, Path};
 use model::{
     ids::{ConnectionId, EventId, GroupId, RequestId},
-    machine::{Command, Reply, decode_reply},
+    machine::{Command, Reply},
     policy::reroute::Over,
     state::{codec, kv::Table, tables},
     traffic::{Ignored, IgnoredMeta, Origin, RequestRecord, RequestState, StoredRequest, Trigger},
@@ -84,7 +84,7 @@ pub(super) fn find(
         // Digits of an id sort as the id does.
         return asked.cut(rows, |text| Some(text.to_owned()));
     }
-    let groups = freshness::partitions(gateway);
+    let groups = gateway.cluster.data_groups();
     let views: Vec<_> = groups.map(|group| gateway.cluster.view(group)).collect();
     let span = Span::around(&filter.created_at);
     REQUESTS.page(
@@ -169,19 +169,11 @@ pub(super) async fn retry(
         again.ok_or_else(|| unroutable(id, &request))
     });
     let command = Command::RouteAgain(again.await??);
-    let envelope = command.envelope(world::now(), &[]);
-    let reply = gateway.cluster.propose(id.group(), envelope).await?;
-    let retried = match decode_reply(&reply)? {
-        Reply::Routed(retried) => retried.ok_or_else(|| gone(id))?,
-        _ => {
-            return Err(ApiError::unavailable(
-                "the cluster does not understand this yet; are all nodes upgraded?",
-            ));
-        }
+    let Reply::Routed(retried) = changes::propose(&gateway, id.group(), &command).await? else {
+        return Err(ApiError::not_understood());
     };
-    if let Err(error) = gateway.cluster.linearize(id.group()).await {
-        tracing::debug!(%error, request = %id, "answering from a replica that may lag");
-    }
+    let retried = retried.ok_or_else(|| gone(id))?;
+    freshness::after_change(&gateway, id.group(), id).await;
     let viewer = Viewer::of(&gateway, &query);
     let models = events::shown(&gateway, &viewer, &retried)?;
     let request = stored(&gateway, id)?.ok_or_else(|| gone(id))?;
@@ -200,7 +192,8 @@ fn unroutable(id: RequestId, request: &StoredRequest) -> ApiError {
     })
 }
 
-fn wanted_connections(body: &Body) -> Result<Option<Vec<ConnectionId>>, ApiError> {
+/// The connections that a body names, if it names any.
+pub(super) fn wanted_connections(body: &Body) -> Result<Option<Vec<ConnectionId>>, ApiError> {
     let fields = body.fields();
     let Some(list) = fields.list("webhook_ids")?.value() else {
         return Ok(None);

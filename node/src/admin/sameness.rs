@@ -16,7 +16,7 @@ const KEYS: [&str; 4] = ["type", "window", INCLUDED, EXCLUDED];
 /// The rule that stands in an object.
 pub(super) fn read(fields: &Fields<'_>) -> Result<DeduplicateRule, ApiError> {
     // Without the fields that a misspelt name meant, the whole request would be compared.
-    if let Some(unknown) = fields.keys().find(|key| !KEYS.contains(&key.as_str())) {
+    if let Some(unknown) = fields.other_than(&KEYS) {
         let expected = format!("expected window, {INCLUDED} or {EXCLUDED}");
         return Err(fields.invalid(unknown, expected));
     }

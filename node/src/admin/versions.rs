@@ -3,7 +3,6 @@
 use super::{
     api_error::ApiError,
     changes::{self, Decision},
-    freshness,
 };
 use crate::{gateway::Gateway, world};
 use actix_web::web::{self, Data};
@@ -67,7 +66,7 @@ async fn let_go(
 /// When the oldest event was minted that still wants an attempt, in any partition.
 fn oldest_open(gateway: &Gateway) -> Result<Option<Timestamp>, KvError> {
     let mut oldest = None;
-    for group in freshness::partitions(gateway) {
+    for group in gateway.cluster.data_groups() {
         let here = tables::oldest_open(&gateway.cluster.view(group))?;
         oldest = oldest.into_iter().chain(here).min();
     }

@@ -28,25 +28,51 @@ const PAGES_A_TURN: usize = 20;
 
 /// Runs until it is aborted.
 pub(crate) async fn run(gateway: Arc<Gateway>) {
+    let mut known = Known::default();
     loop {
         tokio::time::sleep(EVERY).await;
-        let Some(operations) = told(tables::operations(&gateway.cluster.view(GroupId::CONTROL)))
-        else {
+        let Some(operations) = known.operations(&gateway) else {
             continue;
         };
-        let led = (1..=gateway.cluster.partitions()).map(GroupId);
-        let led = led.filter(|group| gateway.cluster.leads(*group).is_some());
-        join_all(led.map(|group| tend(&gateway, group, &operations))).await;
+        let led = gateway.cluster.led();
+        join_all(led.map(|group| tend(&gateway, group, operations))).await;
+    }
+}
+
+/// All operations, those that have ended among them, as the control group has them. They are asked for all the time and
+/// seldom change.
+#[derive(Default)]
+struct Known {
+    operations: Vec<(OperationId, Operation)>,
+    /// The control group's index right before they were read; none: nothing was read yet.
+    read_at: Option<u64>,
+}
+
+impl Known {
+    fn operations(&mut self, gateway: &Gateway) -> Option<&[(OperationId, Operation)]> {
+        // Asked before the view is taken, so the view holds at least everything up to it.
+        let index = gateway.cluster.applied_index(GroupId::CONTROL);
+        if self.read_at != Some(index) {
+            let control = gateway.cluster.view(GroupId::CONTROL);
+            self.operations = told(tables::operations(&control))?;
+            self.read_at = Some(index);
+        }
+        Some(&self.operations)
     }
 }
 
 /// Opens every partition's part at once, wherever it is led, so that the set is that of the admin's call. Parts that
 /// can't be opened now are opened by their leaders.
-pub(crate) async fn begin(gateway: &Arc<Gateway>, id: OperationId, kind: OperationKind) {
-    let groups = (1..=gateway.cluster.partitions()).map(GroupId);
-    let opening = join_all(groups.map(|group| async move {
-        Work { gateway, group, id }.open(kind).await;
-    }));
+pub(crate) async fn begin(gateway: &Arc<Gateway>, id: OperationId) {
+    let opening = async {
+        if catches_up(gateway).await {
+            let groups = gateway.cluster.data_groups();
+            join_all(groups.map(|group| async move {
+                Work { gateway, group, id }.open().await;
+            }))
+            .await;
+        }
+    };
     if tokio::time::timeout(BEGIN_WITHIN, opening).await.is_err() {
         debug!(operation = %id, "not every partition has begun yet");
     }
@@ -55,13 +81,13 @@ pub(crate) async fn begin(gateway: &Arc<Gateway>, id: OperationId, kind: Operati
 async fn tend(gateway: &Arc<Gateway>, group: GroupId, operations: &[(OperationId, Operation)]) {
     // What has ended everywhere is only remembered.
     let live = operations.iter().filter(|(_, known)| !known.is_settled());
-    for (id, operation) in live {
+    for (id, _) in live {
         let work = Work {
             gateway,
             group,
             id: *id,
         };
-        work.turn(operation.kind).await;
+        work.turn().await;
     }
     forget(gateway, group, operations).await;
 }
@@ -74,8 +100,8 @@ async fn forget(gateway: &Gateway, group: GroupId, operations: &[(OperationId, O
     let is_known = |id: OperationId| operations.iter().any(|(known, _)| *known == id);
     let unknown = parts.into_iter().filter(|(id, _)| !is_known(*id));
     for (operation, _) in unknown {
-        // This node may only lag behind. A part that was forgotten too early would be opened again.
-        if gateway.cluster.linearize(GroupId::CONTROL).await.is_err() {
+        // A part that was forgotten too early would be opened again.
+        if !catches_up(gateway).await {
             return;
         }
         let control = gateway.cluster.view(GroupId::CONTROL);
@@ -87,6 +113,12 @@ async fn forget(gateway: &Gateway, group: GroupId, operations: &[(OperationId, O
     }
 }
 
+/// Whether this node now has what the control group has. Until then it may lag behind, and what it knows of an operation
+/// may be old news.
+async fn catches_up(gateway: &Gateway) -> bool {
+    gateway.cluster.linearize(GroupId::CONTROL).await.is_ok()
+}
+
 /// One operation in one partition.
 struct Work<'a> {
     gateway: &'a Arc<Gateway>,
@@ -96,26 +128,29 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// Goes on for a while, then tells the control group how far it has come.
-    async fn turn(&self, kind: OperationKind) {
+    async fn turn(&self) {
         let mut worked = None;
         for _ in 0..PAGES_A_TURN {
-            match self.step() {
-                None | Some(Step::Nothing) => return,
-                Some(Step::Report(report)) => return self.report(report).await,
-                Some(Step::Open) => {
-                    if self.open(kind).await.is_none() {
+            let Some((operation, step)) = self.step() else {
+                return;
+            };
+            match step {
+                Step::Nothing => return,
+                Step::Report(report) => return self.report(report).await,
+                Step::Open => {
+                    if !catches_up(self.gateway).await || self.open().await.is_none() {
                         return;
                     }
                 }
-                Some(Step::Close) => {
+                Step::Close => {
                     let (operation, forget) = (self.id, false);
                     let command = Command::ClosePart(ClosePart { operation, forget });
                     if self.propose(&command).await.is_none() {
                         return;
                     }
                 }
-                Some(Step::Work(part)) => {
-                    let Some(part) = self.work(part).await else {
+                Step::Work(part) => {
+                    let Some(part) = self.work(&operation, part).await else {
                         return;
                     };
                     worked = Some(part.report);
@@ -128,32 +163,30 @@ impl Work<'_> {
         }
     }
 
-    fn operation(&self) -> Option<Operation> {
-        let view = self.gateway.cluster.view(GroupId::CONTROL);
-        told(tables::operation(&view, self.id)).flatten()
+    /// The operation, and what is to be done for it here next.
+    fn step(&self) -> Option<(Operation, Step)> {
+        // In this order, as the decision demands.
+        let part = told(tables::part(
+            &self.gateway.cluster.view(self.group),
+            self.id,
+        ))?;
+        let control = self.gateway.cluster.view(GroupId::CONTROL);
+        let operation = told(tables::operation(&control, self.id))??;
+        let step = bulk::step(&operation, self.group, part);
+        Some((operation, step))
     }
 
-    fn step(&self) -> Option<Step> {
-        let view = self.gateway.cluster.view(self.group);
-        let part = told(tables::part(&view, self.id))?;
-        Some(bulk::step(&self.operation()?, self.group, part))
-    }
-
-    async fn open(&self, kind: OperationKind) -> Option<OperationPart> {
-        // What this node knows of the operation may be old news; one that has ended must not be opened again.
-        self.gateway
-            .cluster
-            .linearize(GroupId::CONTROL)
-            .await
-            .ok()?;
-        if self.step() != Some(Step::Open) {
+    /// Opens the part. Whoever calls it has made sure that this node is fresh: an operation that has ended must not be
+    /// opened again.
+    async fn open(&self) -> Option<OperationPart> {
+        let (operation, Step::Open) = self.step()? else {
             return None;
-        }
-        let (from, to) = self.selection()?.ids();
+        };
+        let (from, to) = self.selection(&operation)?.ids();
         self.propose(&Command::OpenPart(OpenPart {
             operation: self.id,
             remembers: matches!(
-                kind,
+                operation.kind,
                 OperationKind::RetryEvents | OperationKind::CancelEvents
             ),
             from,
@@ -162,16 +195,15 @@ impl Work<'_> {
         .await
     }
 
-    fn selection(&self) -> Option<Selection> {
-        let operation = self.operation()?;
+    fn selection(&self, operation: &Operation) -> Option<Selection> {
         let read = Selection::stored(operation.kind, &operation.query);
         read.inspect_err(|error| warn!(operation = %self.id, error, "query not understood here"))
             .ok()
     }
 
-    async fn work(&self, part: OperationPart) -> Option<OperationPart> {
+    async fn work(&self, operation: &Operation, part: OperationPart) -> Option<OperationPart> {
         let (gateway, group, id) = (self.gateway.clone(), self.group, self.id);
-        let (kind, selection) = (self.operation()?.kind, self.selection()?);
+        let (kind, selection) = (operation.kind, self.selection(operation)?);
         let looking = tokio::task::spawn_blocking(move || {
             page::next(&gateway, group, (id, kind), &selection, &part)
         });

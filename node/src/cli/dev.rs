@@ -4,6 +4,7 @@ use super::{
     Failed,
     dev_config::{Plan, draw_secret, secrets_of},
 };
+use crate::stop_signal::StopSignal;
 use std::{
     io::{self, BufRead, BufReader},
     path::{Path, PathBuf},
@@ -72,9 +73,7 @@ fn announce(plan: &Plan) {
 
 /// Waits until all nodes are ready, says so, and stays until it is told to stop or no node is left.
 async fn watch(plan: &Plan, nodes: &mut Nodes) -> Result<(), Failed> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failed::running)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failed::running)?;
+    let mut stop = StopSignal::new().map_err(Failed::running)?;
     let mut ticks = tokio::time::interval(POLL_EVERY);
     let client = awc::Client::builder()
         .timeout(Duration::from_secs(1))
@@ -82,8 +81,7 @@ async fn watch(plan: &Plan, nodes: &mut Nodes) -> Result<(), Failed> {
     let mut ready = false;
     loop {
         tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
+            () = stop.told() => return Ok(()),
             _ = ticks.tick() => {}
         }
         nodes.tell_ended();

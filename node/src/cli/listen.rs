@@ -6,12 +6,12 @@ mod line;
 mod setup;
 
 use super::Failed;
+use crate::stop_signal::StopSignal;
 use api::Api;
 use forward::Local;
 use line::{Line, Lost};
 use setup::Session;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// A lost line is dialled again after this …
 const REDIAL: Duration = Duration::from_secs(2);
@@ -65,14 +65,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failed> {
     let filters = filters.map_err(Failed::usage)?;
     actix::System::new().block_on(async {
         // They are caught before anything is made, so that none is lost.
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(Failed::running)?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(Failed::running)?;
-        let stop = async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        };
+        let mut signal = StopSignal::new().map_err(Failed::running)?;
+        let stop = signal.told();
         tokio::pin!(stop);
         let api = Api::new(&args.admin, &args.token);
         let local = Local::new(args.port);

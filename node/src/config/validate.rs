@@ -166,14 +166,10 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
     for (key, value) in [
         (
             "replay.max_in_progress",
-            u32::from(config.replay.max_in_progress),
+            config.replay.max_in_progress.into(),
         ),
-        ("replay.max_kept", u32::from(config.replay.max_kept)),
-        ("replay.max_bookmarks", config.replay.max_bookmarks),
-    ] {
-        demand(value > 0, &format!("{key}: expected at least 1"));
-    }
-    for (key, value) in [
+        ("replay.max_kept", config.replay.max_kept.into()),
+        ("replay.max_bookmarks", config.replay.max_bookmarks.into()),
         ("ingest.body_timeout_ms", config.ingest.body_timeout_ms),
         ("ingest.head_timeout_ms", config.ingest.head_timeout_ms),
         ("ingest.accept_timeout_ms", config.ingest.accept_timeout_ms),

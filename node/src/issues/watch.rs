@@ -80,9 +80,8 @@ fn look(
     marks: &Marks,
     sweeps: bool,
 ) -> Result<Option<ReportIssues>, TableError> {
-    let groups = gateway.cluster.groups();
-    let views: Vec<_> = groups
-        .filter(|group| *group != GroupId::CONTROL && gateway.cluster.leads(*group).is_some())
+    let led = gateway.cluster.led();
+    let views: Vec<_> = led
         .map(|group| (group, gateway.cluster.view(group)))
         .collect();
     if views.is_empty() {
