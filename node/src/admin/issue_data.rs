@@ -8,7 +8,7 @@ use crate::gateway::Gateway;
 use model::{
     ids::{EventId, GroupId, IssueId, RequestId},
     state::{issues, tables},
-    traffic::{Event, EventStatus, Failure, Issue, IssueKey, Sampled},
+    traffic::{Event, Failure, Issue, IssueKey, Sampled},
 };
 use serde_json::{Value, json};
 
@@ -142,7 +142,7 @@ mod tests {
     use model::{
         ids::{ConnectionId, DestinationId, SourceId},
         time::Timestamp,
-        traffic::{ErrorCode, Trigger},
+        traffic::{ErrorCode, EventStatus, Trigger},
     };
 
     fn event() -> Event {
