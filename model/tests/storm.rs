@@ -90,12 +90,14 @@ impl World {
             most_fetched: 0,
         };
         for number in 0..WAITING {
-            // Their tries fell due at some time of the outage.
-            let ago_ms = (number as u64 * 7919) % OUTAGE_MS;
+            // Their tries fell due at some time of the outage, at other times for each destination.
+            let ago_ms = (number as u64 * 7919 + id.0 as u64 * 104_729) % OUTAGE_MS;
             world.put(number, DueClass::Retry, Timestamp(START.wall.0 - ago_ms));
         }
         world.after(0, Happening::Wake(0));
-        world.after(0, Happening::Comes(WAITING));
+        // The first of the new events meets each lane at another moment.
+        let phase_us = id.0 as u64 * FRESH_EVERY_MS * 1000 / DESTINATIONS as u64;
+        world.after(phase_us, Happening::Comes(WAITING));
         world
     }
 
@@ -238,7 +240,7 @@ fn is_paced(sent: &[Monotone]) -> bool {
 
 #[test]
 fn after_an_hours_outage_the_pace_holds_and_new_events_are_not_starved() {
-    let mut half_lives = Vec::new();
+    let (mut longest_half_s, mut longest_s) = (0.0_f64, 0.0_f64);
     for id in 1..=DESTINATIONS {
         let mut world = World::new(DestinationId(id));
         world.run();
@@ -254,12 +256,13 @@ fn after_an_hours_outage_the_pace_holds_and_new_events_are_not_starved() {
         let took_s = world.now.since_us(START.steady) as f64 / 1e6;
         let achieved = world.sent.len() as f64 / took_s;
         assert!(achieved >= 0.9 * f64::from(RATE.limit), "{achieved:.1}/s");
-        let half = world.retried[world.retried.len() / 2].since_us(START.steady) as f64 / 1e6;
-        half_lives.push((half, took_s));
+        let half_s = world.retried[world.retried.len() / 2].since_us(START.steady) as f64 / 1e6;
+        longest_half_s = longest_half_s.max(half_s);
+        longest_s = longest_s.max(took_s);
     }
-    let (half, all) = half_lives[0];
     println!(
-        "{WAITING} waiting, {}/s borne, {}/s new: half of it gone after {half:.0} s, all after {all:.0} s",
+        "{WAITING} waiting, {}/s borne, {}/s new: half of it gone after {longest_half_s:.0} s, all after {longest_s:.0} s, \
+         where it took longest",
         RATE.limit,
         1000 / FRESH_EVERY_MS
     );
