@@ -454,8 +454,9 @@ fn a_client_that_speaks_the_known_frames_is_served_by_any_node() {
         "CLI_UNAVAILABLE"
     );
 
-    // A client that says nothing at all any more holds up nobody for long, and is closed.
-    let silent = Session::begin(&api, &web, None).dial(cluster.nodes[0].admin, "/");
+    // A client that says nothing at all any more holds up nobody for long.
+    let mut silent = Session::begin(&api, &web, None).dial(cluster.nodes[0].admin, "/");
+    silent.answers_pings = false;
     let request = post(&cluster, 0, &target, "{}");
     let body = asked(&mut socket);
     answer(&mut socket, &body, json!({"status": 200}));
@@ -464,7 +465,6 @@ fn a_client_that_speaks_the_known_frames_is_served_by_any_node() {
         attempts(&api, &delivered).len() > 1,
         "the newest was asked first"
     );
-    drop(silent);
 
     // Nobody without the token, nobody without a session.
     let plain = [
@@ -504,6 +504,12 @@ fn a_client_that_speaks_the_known_frames_is_served_by_any_node() {
     // A node that stops says goodbye, so that clients dial another one.
     assert!(cluster.nodes[2].stop().success());
     assert_eq!(socket.next(WAIT), Came::Closed);
+
+    // By now, or soon, the silent one is closed. What it was asked first is still in its line.
+    let closed = clock::eventually(WAIT, || {
+        (silent.next(Duration::from_secs(1)) == Came::Closed).then_some(())
+    });
+    assert!(closed.is_some(), "the silent one is still served");
 }
 
 #[test]
