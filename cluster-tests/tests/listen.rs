@@ -3,7 +3,7 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use cluster_tests::{
-    admin::{self, Admin, id_of},
+    admin::{Admin, id_of},
     clock,
     endpoint::{Endpoint, Reply},
     process::{Cluster, Options, TOKEN},
@@ -99,18 +99,6 @@ fn admin(cluster: &Cluster, node: usize) -> Admin {
     cluster.nodes[node].admin()
 }
 
-/// Posts to a node; the id of the request.
-fn post(cluster: &Cluster, node: usize, target: &str, body: &str) -> String {
-    let to = cluster.nodes[node].ingest;
-    let headers = [("content-type", "application/json"), ("x-mine", "kept")];
-    let posted = clock::eventually(WAIT, || {
-        let (status, answer) = admin::call(to, "POST", target, &headers, body.as_bytes()).ok()?;
-        (status == 200).then_some(answer)
-    });
-    let answer: Value = serde_json::from_slice(&posted.expect("accepted")).expect("JSON");
-    answer["request_id"].as_str().expect("an id").to_owned()
-}
-
 /// A request's event once it is what is awaited.
 fn event(admin: &Admin, request: &str, awaited: impl Fn(&Value) -> bool) -> Value {
     let mut seen = Value::Null;
@@ -184,7 +172,7 @@ fn events_of_every_node_reach_a_developer_whose_answers_are_their_outcomes() {
 
     let target = format!("/{source}/deep?q=1");
     let requests: Vec<_> = (0..30)
-        .map(|n| post(&cluster, n % 3, &target, &format!("{{\"n\":{n}}}")))
+        .map(|n| cluster.nodes[n % 3].post(&target, format!("{{\"n\":{n}}}")))
         .collect();
     let mut nodes = BTreeSet::new();
     for request in &requests {
@@ -221,7 +209,7 @@ fn events_of_every_node_reach_a_developer_whose_answers_are_their_outcomes() {
     listener.says("202  POST /hooks/deep?q=1", requests.len());
 
     // Its refusal is the outcome too.
-    let refused = post(&cluster, 2, &format!("/{source}"), "{\"bad\":1}");
+    let refused = cluster.nodes[2].post(&format!("/{source}"), "{\"bad\":1}");
     let tried = event(&api, &refused, |event| {
         event["attempts"].as_u64() >= Some(2)
     });
@@ -234,7 +222,7 @@ fn events_of_every_node_reach_a_developer_whose_answers_are_their_outcomes() {
 
     // Killed: what comes meanwhile waits for it, and says why.
     listener.signal(Signal::SIGKILL);
-    let waiting = post(&cluster, 1, &format!("/{source}"), "{\"while\":\"away\"}");
+    let waiting = cluster.nodes[1].post(&format!("/{source}"), "{\"while\":\"away\"}");
     let tried = event(&api, &waiting, |event| {
         event["attempts"].as_u64() >= Some(1)
     });
@@ -265,13 +253,13 @@ fn events_of_every_node_reach_a_developer_whose_answers_are_their_outcomes() {
     cluster.nodes[0].start();
     cluster.nodes[0].wait_ready(WAIT);
     listener.says("listening", 2);
-    let again = post(&cluster, 2, &format!("/{source}"), "{\"n\":99}");
+    let again = cluster.nodes[2].post(&format!("/{source}"), "{\"n\":99}");
     event(&api, &again, successful);
 
     // Nothing answers behind it: that is told apart from nobody listening.
     let mut deaf = Listener::start(at, 1, &[]);
     deaf.says("listening", 1);
-    let unheard = post(&cluster, 0, &format!("/{source}"), "{\"n\":100}");
+    let unheard = cluster.nodes[0].post(&format!("/{source}"), "{\"n\":100}");
     let tried = event(&api, &unheard, |event| event["error_code"] == "CLI");
     assert_eq!(tried["response_status"], Value::Null);
     deaf.says("---  POST /hooks", 1);
@@ -286,7 +274,7 @@ fn events_of_every_node_reach_a_developer_whose_answers_are_their_outcomes() {
     );
     // The killed one is awaited for a minute, and anybody for a while after a node's start.
     let cause = clock::eventually(Duration::from_secs(90), || {
-        let request = post(&cluster, 0, &format!("/{source}"), "{\"n\":101}");
+        let request = cluster.nodes[0].post(&format!("/{source}"), "{\"n\":101}");
         thread::sleep(Duration::from_secs(2));
         let ignored = api
             .get(&format!("/requests/{request}/ignored_events"))
@@ -399,7 +387,7 @@ fn a_client_that_speaks_the_known_frames_is_served_by_any_node() {
     socket.ping();
     assert_eq!(socket.next(WAIT), Came::Pong);
     for node in 0..3 {
-        let request = post(&cluster, node, &target, "{\"a\":\"\u{e4}\"}");
+        let request = cluster.nodes[node].post(&target, "{\"a\":\"\u{e4}\"}");
         let body = asked(&mut socket);
         assert_eq!(body["webhook_id"], json!(web));
         assert_eq!(body["cli_path"], "/hooks?x=1");
@@ -424,7 +412,7 @@ fn a_client_that_speaks_the_known_frames_is_served_by_any_node() {
     }
 
     // What nothing answered is tried again.
-    let request = post(&cluster, 0, &target, "{}");
+    let request = cluster.nodes[0].post(&target, "{}");
     let body = asked(&mut socket);
     answer(&mut socket, &body, json!({"error": true}));
     let body = asked(&mut socket);
@@ -433,7 +421,7 @@ fn a_client_that_speaks_the_known_frames_is_served_by_any_node() {
     assert_eq!(attempts(&api, &delivered)[0]["error_code"], "CLI");
 
     // The line breaks in the middle of an attempt, and the same session comes back through another node.
-    let request = post(&cluster, 1, &target, "{}");
+    let request = cluster.nodes[1].post(&target, "{}");
     let lost = asked(&mut socket);
     drop(socket);
     let mut socket = session.dial(
@@ -452,7 +440,7 @@ fn a_client_that_speaks_the_known_frames_is_served_by_any_node() {
     // A client that says nothing at all any more holds up nobody for long.
     let mut silent = Session::begin(&api, &web, None).dial(cluster.nodes[0].admin, "/");
     silent.answers_pings = false;
-    let request = post(&cluster, 0, &target, "{}");
+    let request = cluster.nodes[0].post(&target, "{}");
     let body = asked(&mut socket);
     answer(&mut socket, &body, json!({"status": 200}));
     let delivered = event(&api, &request, successful);
@@ -531,7 +519,7 @@ fn each_session_takes_what_its_filters_match() {
     for round in 0..6 {
         for (place, kind) in ["a", "b"].into_iter().enumerate() {
             let body = format!("{{\"kind\":\"{kind}\"}}");
-            let request = post(&cluster, round % 3, &format!("/{source}"), &body);
+            let request = cluster.nodes[round % 3].post(&format!("/{source}"), &body);
             let asked = asked(&mut sockets[place]);
             assert_eq!(asked["request"]["data_string"], json!(body));
             answer(&mut sockets[place], &asked, json!({"status": 200}));
@@ -539,7 +527,7 @@ fn each_session_takes_what_its_filters_match() {
         }
     }
     // None wants it: it is ignored, and says so.
-    let request = post(&cluster, 0, &format!("/{source}"), "{\"kind\":\"c\"}");
+    let request = cluster.nodes[0].post(&format!("/{source}"), "{\"kind\":\"c\"}");
     assert_eq!(ignored(&api, &request), "FILTERED");
     for socket in &mut sockets {
         assert_eq!(socket.next(Duration::from_secs(1)), Came::Nothing);
@@ -558,7 +546,7 @@ fn each_session_takes_what_its_filters_match() {
     listener.says("listening", 1);
     let requests = ["a", "c"].map(|kind| {
         let body = format!("{{\"kind\":\"{kind}\"}}");
-        post(&cluster, 2, &format!("/{source}"), &body)
+        cluster.nodes[2].post(&format!("/{source}"), body)
     });
     event(&api, &requests[1], successful);
     assert_eq!(ignored(&api, &requests[0]), "FILTERED");
@@ -577,7 +565,7 @@ fn nobodys_server_accepts_everything_and_keeps_it_visible() {
     let made = made.expect("a connection");
     let source = id_of(&made["source"]).expect("an id");
     assert_eq!(made["destination"]["type"], "MOCK_API");
-    let request = post(&cluster, 0, &format!("/{source}/deep?q=1"), "{\"n\":1}");
+    let request = cluster.nodes[0].post(&format!("/{source}/deep?q=1"), "{\"n\":1}");
     let delivered = event(&api, &request, successful);
     let attempts = attempts(&api, &delivered);
     let [attempt] = attempts.as_slice() else {
