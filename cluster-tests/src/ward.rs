@@ -4,7 +4,7 @@
 use crate::{
     receiver::{Answer, Delivery},
     scene::Scene,
-    sender::{Outcome, Post},
+    sender::Post,
 };
 use serde_json::json;
 use std::{
@@ -103,9 +103,7 @@ impl Ward {
             .map(|number| format!("/destination-{number}"))
             .filter(|path| !is_sick(path))
             .collect();
-        let acked = posts
-            .iter()
-            .filter(|post| matches!(post.outcome, Outcome::Acked { .. }));
+        let acked = posts.iter().filter(|post| post.is_acked());
         let mut latencies: Vec<f64> = acked
             .flat_map(|post| {
                 let arrived = &arrived;

@@ -9,7 +9,7 @@ use cluster_tests::{
     process::{Cluster, Options},
     receiver::{Answer, Receiver},
     scene::Scene,
-    sender::{Outcome, Post},
+    sender::Post,
 };
 use serde_json::{Value, json};
 use std::{
@@ -66,18 +66,7 @@ fn wait_for(scene: &mut Scene, status: &str, count: usize) {
 }
 
 fn acked(posts: &[Post]) -> usize {
-    let acked = posts
-        .iter()
-        .filter(|post| matches!(post.outcome, Outcome::Acked { .. }));
-    acked.count()
-}
-
-fn kill_leader(scene: &mut Scene) -> usize {
-    let victim = clock::eventually(WAIT, || scene.cluster.leader_of_most());
-    let victim = victim.expect("somebody leads");
-    scene.faults.fire(Fault::LeaderKilled);
-    scene.cluster.nodes[victim].kill();
-    victim
+    posts.iter().filter(|post| post.is_acked()).count()
 }
 
 #[test]
@@ -138,7 +127,7 @@ fn a_window_of_what_a_destination_failed_is_sent_once_more_by_one_call() {
         (seen["completed_count"].as_u64()? > 0).then_some(seen)
     });
     let halfway = halfway.expect("it makes progress");
-    let victim = kill_leader(&mut scene);
+    let victim = scene.kill_leader();
     assert_eq!(halfway["in_progress"], true, "{halfway}");
     let mut operation = Value::Null;
     clock::eventually(WAIT, || {
@@ -240,7 +229,7 @@ fn what_a_paused_connection_holds_outlives_its_leader_and_comes_through_once() {
     assert!(held > 80, "{held} held");
     wait_for(&mut scene, "HOLD", held);
 
-    let victim = kill_leader(&mut scene);
+    let victim = scene.kill_leader();
     posts.extend(scene.send(40, 6).finish_after(Duration::from_secs(3)));
     scene.start(victim);
     scene.faults.healed();
