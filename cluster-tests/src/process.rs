@@ -12,6 +12,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use serde_json::Value;
 use std::{
     collections::BTreeMap,
     fs::{self, File},
@@ -28,6 +29,7 @@ pub const TOKEN: &str = "token-of-the-cluster-tests";
 const SECRET: &str = "a-secret-of-the-cluster-tests-0123456789abcdef";
 /// How much of each node's log a failed test shows.
 const LOG_LINES_SHOWN: usize = 60;
+const ACCEPTS_WITHIN: Duration = Duration::from_secs(30);
 const STOPS_WITHIN: Duration = Duration::from_secs(20);
 
 /// What the nodes of one cluster have in common.
@@ -114,6 +116,22 @@ impl Node {
     #[must_use]
     pub fn admin(&self) -> Admin {
         Admin::new(self.admin, TOKEN)
+    }
+
+    /// Posts until it is accepted; the id of the request.
+    ///
+    /// # Panics
+    /// When it is not accepted in time.
+    #[must_use]
+    pub fn post(&self, target: &str, body: impl AsRef<[u8]>) -> String {
+        let (to, body) = (self.ingest, body.as_ref());
+        let headers = [("content-type", "application/json"), ("x-mine", "kept")];
+        let posted = clock::eventually(ACCEPTS_WITHIN, || {
+            let (status, answer) = admin::call(to, "POST", target, &headers, body).ok()?;
+            (status == 200).then_some(answer)
+        });
+        let answer: Value = serde_json::from_slice(&posted.expect("accepted")).expect("JSON");
+        answer["request_id"].as_str().expect("an id").to_owned()
     }
 
     #[must_use]
@@ -423,7 +441,7 @@ impl Cluster {
 
     /// Which process a node of the cluster's status is: the one whose peer address it names.
     #[must_use]
-    pub fn number_of(&self, node: &serde_json::Value) -> Option<usize> {
+    pub fn number_of(&self, node: &Value) -> Option<usize> {
         let text = node.to_string();
         self.nodes
             .iter()

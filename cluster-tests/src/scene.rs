@@ -4,7 +4,7 @@ use crate::{
     admin::AttemptView,
     checker::{self, Records, Verdict},
     clock,
-    faults::Faults,
+    faults::{Fault, Faults},
     network::Network,
     process::{Cluster, Node, Options},
     receiver::Receiver,
@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
 
 pub const SECRET: &str = "It's a Secret to Everybody";
+
+/// An election, on a machine that does much else.
+const LEADS_WITHIN: Duration = Duration::from_secs(10);
 
 pub struct Scene {
     // Fields drop in this order: the nodes end before their network does.
@@ -238,6 +241,18 @@ impl Scene {
             "the new node votes in every group: {last}"
         );
         newcomer
+    }
+
+    /// Kills the node that leads most; its number.
+    ///
+    /// # Panics
+    /// When nobody leads.
+    pub fn kill_leader(&mut self) -> usize {
+        let victim = clock::eventually(LEADS_WITHIN, || self.cluster.leader_of_most());
+        let victim = victim.expect("somebody leads");
+        self.faults.fire(Fault::LeaderKilled);
+        self.cluster.nodes[victim].kill();
+        victim
     }
 
     /// Starts a node and waits until it is ready.

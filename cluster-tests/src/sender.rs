@@ -47,6 +47,14 @@ pub struct Post {
     pub outcome: Outcome,
 }
 
+impl Post {
+    /// Whether it was promised to the sender.
+    #[must_use]
+    pub fn is_acked(&self) -> bool {
+        matches!(self.outcome, Outcome::Acked { .. })
+    }
+}
+
 /// What to send, where, and how fast.
 #[derive(Clone, Debug)]
 pub struct Plan {

@@ -4,7 +4,7 @@
 use crate::{
     receiver::{Answer, Delivery},
     scene::Scene,
-    sender::{Outcome, Post},
+    sender::Post,
 };
 use serde_json::json;
 use std::{
@@ -17,21 +17,22 @@ pub const DESTINATIONS: usize = 20;
 const HANGS: &str = "/destination-17";
 const FAILS: &str = "/destination-18";
 const SLOWS: &str = "/destination-19";
+const SICK: [&str; 3] = [HANGS, FAILS, SLOWS];
+/// How long a node waits for an answer of each destination.
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// The receiver answers no hanging request within the time of a test.
 const NEVER: Duration = Duration::from_secs(600);
 /// Each request to the third takes so much longer than the one before.
 const SLOWER_BY: Duration = Duration::from_millis(50);
 
-/// Whether a delivery went to one of the three.
-#[must_use]
-pub fn is_sick(delivery: &Delivery) -> bool {
-    [HANGS, FAILS, SLOWS].contains(&delivery.path.as_str())
+fn is_sick(path: &str) -> bool {
+    SICK.contains(&path)
 }
 
 /// Requests to the three, in the order in which they were named above.
 #[must_use]
 pub fn asked(deliveries: &[Delivery]) -> [usize; 3] {
-    [HANGS, FAILS, SLOWS].map(|path| deliveries.iter().filter(|d| d.path == path).count())
+    SICK.map(|path| deliveries.iter().filter(|d| d.path == path).count())
 }
 
 pub struct Ward {
@@ -48,22 +49,23 @@ impl Ward {
         let admin = scene.cluster.nodes[0].admin();
         for number in 0..DESTINATIONS {
             let id = scene.connect_to(&format!("destination-{number}"), &rules);
-            let config = json!({"config": {"timeout_ms": 5000}});
+            let config = json!({"config": {"timeout_ms": TIMEOUT.as_millis() as u64}});
             let path = format!("/destinations/{id}");
             admin.insist("PUT", &path, &config).expect("a timeout");
         }
         Self { scene }
     }
 
-    /// From now on three of them are sick.
+    /// From now on three of them are sick. The receiver records an answer before it gives it: one that comes too late for
+    /// any node is a refusal, so that nothing counts as taken which was not.
     pub fn fall_ill(&self) {
         let slow = AtomicU64::new(0);
         self.scene
             .receiver
             .answer_with(move |delivery| match delivery.path.as_str() {
                 HANGS => Answer {
+                    status: 503,
                     after: NEVER,
-                    ..Answer::OK
                 },
                 FAILS => Answer {
                     status: 500,
@@ -73,8 +75,8 @@ impl Ward {
                     let before = slow.fetch_add(1, Ordering::Relaxed);
                     let after = SLOWER_BY.saturating_mul(u32::try_from(before).unwrap_or(u32::MAX));
                     Answer {
+                        status: if after < TIMEOUT { 200 } else { 503 },
                         after: after.min(NEVER),
-                        ..Answer::OK
                     }
                 }
                 _ => Answer::OK,
@@ -92,18 +94,16 @@ impl Ward {
     pub fn latencies_ms(&self, posts: &[Post]) -> Vec<f64> {
         let mut arrived: HashMap<(String, String), u64> = HashMap::new();
         for delivery in self.scene.receiver.deliveries() {
-            if !is_sick(&delivery) {
+            if !is_sick(&delivery.path) {
                 let first = arrived.entry((delivery.key, delivery.path));
                 first.or_insert(delivery.at);
             }
         }
         let healthy: Vec<String> = (0..DESTINATIONS)
             .map(|number| format!("/destination-{number}"))
-            .filter(|path| ![HANGS, FAILS, SLOWS].contains(&path.as_str()))
+            .filter(|path| !is_sick(path))
             .collect();
-        let acked = posts
-            .iter()
-            .filter(|post| matches!(post.outcome, Outcome::Acked { .. }));
+        let acked = posts.iter().filter(|post| post.is_acked());
         let mut latencies: Vec<f64> = acked
             .flat_map(|post| {
                 let arrived = &arrived;

@@ -21,6 +21,8 @@ pub struct WebSocket {
     received: Vec<u8>,
     /// What the server has said of its handshake.
     pub head: String,
+    /// Without it a client is as silent as one whose machine sleeps.
+    pub answers_pings: bool,
 }
 
 /// What came.
@@ -91,6 +93,7 @@ impl WebSocket {
             stream,
             received,
             head,
+            answers_pings: true,
         })
     }
 
@@ -132,7 +135,7 @@ impl WebSocket {
         self.stream.write_all(&frame).expect("the line stands");
     }
 
-    /// The next thing but pings, which are answered.
+    /// The next thing but pings.
     ///
     /// # Panics
     /// When what came is no JSON.
@@ -144,7 +147,8 @@ impl WebSocket {
                     let text = serde_json::from_slice(&payload);
                     return Came::Json(text.expect("frames are JSON"));
                 }
-                Some((PING, payload)) => self.frame(PONG, &payload),
+                Some((PING, payload)) if self.answers_pings => self.frame(PONG, &payload),
+                Some((PING, _)) => {}
                 Some((PONG, _)) => return Came::Pong,
                 Some((CLOSE, _)) => return Came::Closed,
                 Some((opcode, _)) => panic!("a frame of the kind {opcode} came"),

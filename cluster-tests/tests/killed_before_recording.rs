@@ -5,7 +5,6 @@ use cluster_tests::{
     clock,
     receiver::{Answer, partition_of},
     scene::Scene,
-    sender::Outcome,
 };
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, process::Command, sync::Arc, time::Duration};
@@ -47,10 +46,7 @@ fn an_event_whose_outcome_died_with_its_node_is_delivered_once_more_under_its_id
     });
     let sender = scene.send(POSTS as u64, 4);
     let posts = sender.finish_after(Duration::from_secs(1));
-    let acked = posts
-        .iter()
-        .filter(|post| matches!(post.outcome, Outcome::Acked { .. }))
-        .count();
+    let acked = posts.iter().filter(|post| post.is_acked()).count();
     assert!(acked > 0, "nothing was acknowledged");
     let again = clock::eventually(AGAIN_WITHIN, || {
         let victim = victim.lock().clone()?;

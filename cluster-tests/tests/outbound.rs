@@ -3,7 +3,7 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use cluster_tests::{
-    admin::{self, Admin, id_of},
+    admin::{Admin, id_of},
     clock,
     endpoint::{Asked, Authority, Endpoint, Reply},
     process::{Cluster, Options, resident_bytes},
@@ -69,14 +69,7 @@ impl World {
     /// Posts to a node; the id of the request.
     fn post(&self, node: usize, target: &str, body: &[u8]) -> String {
         let path = format!("/{}{target}", self.source);
-        let headers = [("content-type", "application/json"), ("x-mine", "kept")];
-        let posted = clock::eventually(WAIT, || {
-            let to = self.cluster.nodes[node].ingest;
-            let (status, answer) = admin::call(to, "POST", &path, &headers, body).ok()?;
-            (status == 200).then_some(answer)
-        });
-        let answer: Value = serde_json::from_slice(&posted.expect("accepted")).expect("JSON");
-        answer["request_id"].as_str().expect("an id").to_owned()
+        self.cluster.nodes[node].post(&path, body)
     }
 
     /// The attempts of a request's event once there are so many, the first one first.

@@ -7,7 +7,6 @@ use cluster_tests::{
     pace::{self, Promise},
     receiver::Answer,
     scene::Scene,
-    sender::Outcome,
     wall_clock::WallClock,
 };
 use serde_json::{Value, json};
@@ -47,18 +46,13 @@ fn fill(scene: &Scene, events: u64) {
     let per_second = 400;
     let time = Duration::from_millis(events * 1000 / per_second);
     let posts = scene.send(per_second, 24).finish_after(time);
-    let acked = posts
-        .iter()
-        .filter(|post| matches!(post.outcome, Outcome::Acked { .. }));
+    let acked = posts.iter().filter(|post| post.is_acked());
     println!("{} events more", acked.count());
 }
 
 /// Kills the node that leads most and brings it back.
 fn kill_a_leader(scene: &mut Scene) {
-    let victim = clock::eventually(Duration::from_secs(10), || scene.cluster.leader_of_most());
-    let victim = victim.expect("somebody leads");
-    scene.faults.fire(Fault::LeaderKilled);
-    scene.cluster.nodes[victim].kill();
+    let victim = scene.kill_leader();
     thread::sleep(Duration::from_secs(2));
     scene.start(victim);
     thread::sleep(SETTLES);

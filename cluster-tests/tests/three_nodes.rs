@@ -4,7 +4,7 @@ use cluster_tests::{
     checker, clock,
     process::{Cluster, Options},
     scene::{self, Scene},
-    sender::Outcome,
+    sender::{Outcome, Post},
 };
 use serde_json::json;
 use std::{collections::BTreeSet, time::Duration};
@@ -64,12 +64,7 @@ fn three_nodes_form_a_cluster_that_takes_and_delivers_at_each_and_is_read_from_a
     let posts = scene.send(50, 6).finish_after(Duration::from_secs(3));
     let reached: BTreeSet<_> = posts.iter().map(|post| post.to).collect();
     assert_eq!(reached.len(), 3, "every node was posted to");
-    assert!(
-        posts
-            .iter()
-            .all(|post| matches!(post.outcome, Outcome::Acked { .. })),
-        "{posts:?}"
-    );
+    assert!(posts.iter().all(Post::is_acked), "{posts:?}");
 
     scene.settle(&posts, Duration::from_secs(30));
     let verdict = scene.judge(&posts);
