@@ -12,9 +12,10 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use parking_lot::Mutex;
 use serde_json::Value;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     net::{IpAddr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
@@ -66,8 +67,10 @@ pub struct Cluster {
 }
 
 /// Ports below the range that the kernel gives to outgoing connections: a node that is down for a moment must find its
-/// own still free.
+/// own still free. Each is given once: nobody listens there yet when the next one is drawn.
 fn free_port(address: IpAddr) -> u16 {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock();
     let free = |port: &u16| {
         address
             .is_loopback()
@@ -76,7 +79,7 @@ fn free_port(address: IpAddr) -> u16 {
     };
     (0..1000)
         .map(|_| fastrand::u16(10_000..30_000))
-        .find(free)
+        .find(|port| free(port) && given.insert(*port))
         .expect("one of a thousand ports is free")
 }
 

@@ -7,7 +7,26 @@ use cluster_tests::{
     sender::{Outcome, Post},
 };
 use serde_json::json;
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, net::TcpListener, time::Duration};
+
+#[test]
+fn a_node_whose_port_is_taken_says_which() {
+    let mut cluster = Cluster::form(1, Options::default());
+    let node = &mut cluster.nodes[0];
+    for address in [node.ingest, node.admin] {
+        node.stop();
+        let taken = TcpListener::bind(address).expect("its own place");
+        node.start();
+        let status = node.exit_within(Duration::from_secs(20));
+        assert!(status.is_some_and(|status| !status.success()));
+        let log = node.log();
+        assert!(log.contains(&format!("listening on {address}")), "{log}");
+        assert!(!log.contains("panicked"), "{log}");
+        drop(taken);
+        node.start();
+        node.wait_ready(Duration::from_secs(60));
+    }
+}
 
 #[test]
 fn a_change_that_was_acknowledged_is_in_force_at_every_node() {

@@ -22,13 +22,23 @@ use crate::{
 use actix::{Actor, Arbiter};
 use actix_web::{App, HttpServer, dev::Server, web};
 use raft::{Cluster, Environment, StartError};
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
-use tokio::runtime::{Builder, Runtime};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    net::TcpSocket,
+    runtime::{Builder, Runtime},
+};
 use tracing::{info, warn};
 
 /// Threads for consensus where the machine has more cores than it needs.
 const CLUSTER_THREADS_MAX: usize = 4;
 const WORKERS_MAX: usize = 64;
+/// Connections that wait to be accepted; further ones are not answered.
+const BACKLOG: u32 = 1024;
 /// What blocking calls of the consensus side may still take when all else has ended.
 const LAST_GRACE: Duration = Duration::from_secs(2);
 
@@ -91,6 +101,9 @@ async fn node(
         () = stop.told() => return Ok(()),
         () = &mut until => return Ok(()),
     };
+    // Before anything acts: a node that can't be reached must not deliver.
+    let ingest_listener = listen("ingest", config.ingest.listen)?;
+    let admin_listener = listen("admin", config.admin.listen)?;
     let gateway = Arc::new(Gateway {
         metrics: Metrics::new(Some(cluster.clone()))?,
         catalog: CatalogCache::default(),
@@ -109,8 +122,8 @@ async fn node(
     let issues = Issues::start(&gateway);
     let ingest_arbiter = Arbiter::new();
     let door = door(&gateway, &ingest_arbiter);
-    let admin = serve_admin(&gateway)?;
-    let ingest = serve_ingest(&gateway, door)?;
+    let admin = serve_admin(&gateway, admin_listener)?;
+    let ingest = serve_ingest(&gateway, door, ingest_listener)?;
     info!(
         node = cluster.node_id(),
         ingest = %gateway.config.ingest.listen,
@@ -199,7 +212,30 @@ fn door(gateway: &Arc<Gateway>, arbiter: &Arbiter) -> web::Data<Door> {
     web::Data::new(Door::new(gateway.clone(), actor))
 }
 
-fn serve_ingest(gateway: &Gateway, door: web::Data<Door>) -> Result<Server, ServeError> {
+/// Takes an address. Connections wait there until somebody serves them.
+fn listen(side: &'static str, address: SocketAddr) -> Result<TcpListener, ServeError> {
+    let listening = || {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        // A node that was restarted finds connections of its former self still closing.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)?.into_std()
+    };
+    listening().map_err(|source| ServeError::Listen {
+        side,
+        address,
+        source,
+    })
+}
+
+fn serve_ingest(
+    gateway: &Gateway,
+    door: web::Data<Door>,
+    listener: TcpListener,
+) -> Result<Server, ServeError> {
     let config = &gateway.config.ingest;
     let server = HttpServer::new(move || {
         App::new()
@@ -210,15 +246,10 @@ fn serve_ingest(gateway: &Gateway, door: web::Data<Door>) -> Result<Server, Serv
     .max_connections(config.max_connections)
     .client_request_timeout(Duration::from_millis(config.head_timeout_ms))
     .keep_alive(Duration::from_millis(config.keep_alive_ms));
-    run(
-        server,
-        "ingest",
-        config.listen,
-        gateway.config.shutdown_grace(),
-    )
+    run(server, listener, gateway.config.shutdown_grace())
 }
 
-fn serve_admin(gateway: &Arc<Gateway>) -> Result<Server, ServeError> {
+fn serve_admin(gateway: &Arc<Gateway>, listener: TcpListener) -> Result<Server, ServeError> {
     let data = web::Data::from(gateway.clone());
     let server = HttpServer::new(move || {
         App::new()
@@ -227,18 +258,12 @@ fn serve_admin(gateway: &Arc<Gateway>) -> Result<Server, ServeError> {
     })
     .workers(1)
     .client_request_timeout(Duration::from_millis(gateway.config.ingest.head_timeout_ms));
-    run(
-        server,
-        "admin",
-        gateway.config.admin.listen,
-        gateway.config.shutdown_grace(),
-    )
+    run(server, listener, gateway.config.shutdown_grace())
 }
 
 fn run<F, I, S, B>(
     server: HttpServer<F, I, S, B>,
-    side: &'static str,
-    address: SocketAddr,
+    listener: TcpListener,
     grace: Duration,
 ) -> Result<Server, ServeError>
 where
@@ -255,11 +280,7 @@ where
     let server = server
         .disable_signals()
         .shutdown_timeout(grace.as_secs().max(1))
-        .bind(address)
-        .map_err(|source| ServeError::Listen {
-            side,
-            address,
-            source,
-        })?;
+        .listen(listener)
+        .map_err(ServeError::Serve)?;
     Ok(server.run())
 }
