@@ -1,9 +1,9 @@
 # `make verify` reads, `make fix` writes.
 
-# One target directory outside the checkout: RocksDB's C++ is built once for run, test and CI.
+# One target directory outside the checkout, and beside it RocksDB's C++, built once a machine (scripts/rocksdb.sh).
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/tidegate/target
-# Cargo's features are unified over the whole workspace, so always build all of it: a part alone would
-# give RocksDB's build script other dependencies and build the C++ again.
+# Cargo's features are unified over what is built, so always build all of the workspace: a part alone would compile the
+# dependencies again with other features.
 CARGO_BUILD := cargo build --locked --workspace
 TIDEGATE := $(CARGO_TARGET_DIR)/debug/tidegate
 

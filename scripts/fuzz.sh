@@ -12,7 +12,7 @@ targets=("$@")
 main=${CARGO_TARGET_DIR:-target}
 folder=$(realpath -m "$main-fuzz")
 mkdir -p "$folder"/corpus/{examine,public_key,filter,transform}
-WRITE_CORPUS="$folder/corpus/examine" cargo test --locked --quiet --workspace --features storage/failpoints,raft/chaos \
+WRITE_CORPUS="$folder/corpus/examine" cargo test --locked --quiet --workspace \
   --test signature corpus:: >/dev/null
 cp model/src/policy/signature/registry/keys/*.pem model/fuzz/corpus/public_key/* "$folder/corpus/public_key/"
 for target in filter transform; do

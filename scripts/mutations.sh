@@ -9,7 +9,7 @@ trap 'rm -rf "$log" "$(dirname "$mutant")"' EXIT
 catches=0
 
 suite() { # nextest filter, further arguments
-  cargo nextest run --locked --workspace --features storage/failpoints,raft/chaos --no-fail-fast -E "$1" "${@:2}" >"$log" 2>&1
+  cargo nextest run --locked --workspace --no-fail-fast -E "$1" "${@:2}" >"$log" 2>&1
 }
 
 planted() { # feature, nextest filter

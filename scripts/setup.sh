@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Installs what building and testing need and this machine lacks. Does nothing where all is there.
+# Installs what building and testing need and this machine lacks, and builds RocksDB once. Does nothing where all is there.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 missing=()
-command -v cc >/dev/null || missing+=(build-essential)
+command -v c++ >/dev/null || missing+=(build-essential)
+command -v python3 >/dev/null || missing+=(python3)
 command -v curl >/dev/null || missing+=(curl)
 # RocksDB's bindings are made by bindgen, which loads libclang. libclang-cpp, which other packages bring, is not it.
 compgen -G '/usr/lib/llvm-*/lib/libclang.so*' >/dev/null || missing+=(libclang-dev)
@@ -21,3 +23,4 @@ command -v cargo >/dev/null || {
   echo "cargo is missing: install Rust with rustup, then try again" >&2
   exit 1
 }
+scripts/rocksdb.sh

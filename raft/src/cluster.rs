@@ -248,8 +248,8 @@ impl Cluster {
         self.inner.store.disk_usage().unwrap_or(0)
     }
 
-    /// Drops all traffic to and from these nodes: a partition, for tests.
-    #[cfg(feature = "chaos")]
+    /// Drops all traffic to and from these nodes: a partition, for tests. Release builds don't have it.
+    #[cfg(debug_assertions)]
     pub fn block_peers(&self, nodes: BTreeSet<u64>) {
         *self.inner.peers.dialler.blocked.write() = nodes;
     }

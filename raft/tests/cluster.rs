@@ -377,7 +377,6 @@ async fn a_leader_that_lost_its_majority_may_not_send() {
 }
 
 /// Both sides stay up and believe what they believed; only their words no longer arrive.
-#[cfg(feature = "chaos")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cut_off_owner_gives_up_before_its_successor_starts_and_there_is_one_history() {
     let dirs = directories(3);

@@ -105,12 +105,12 @@ impl Committer {
         let outcome = outcome
             .and_then(|()| self.sync(&ops))
             .inspect_err(|error| self.engine.give_up(error));
-        fail::fail_point!("committer::after_sync_before_callbacks");
+        failpoint!("committer::after_sync_before_callbacks");
         answer(ops, &outcome);
     }
 
     fn write(&mut self, ops: &[Op]) -> Result<(), Error> {
-        fail::fail_point!("committer::before_write", |_| Err(Error::Closed));
+        failpoint!("committer::before_write", |_| Err(Error::Closed));
         let mut batch = WriteBatch::default();
         for op in ops {
             let group = &op.group;
@@ -214,7 +214,7 @@ impl Committer {
     }
 
     fn sync(&mut self, ops: &[Op]) -> Result<(), Error> {
-        fail::fail_point!("committer::after_write_before_sync", |_| Err(Error::Closed));
+        failpoint!("committer::after_write_before_sync", |_| Err(Error::Closed));
         if !ops.iter().any(|op| op.change.needs_sync()) {
             return Ok(());
         }

@@ -105,7 +105,7 @@ impl Engine {
     }
 
     fn sync_wal(&self) -> Result<(), Error> {
-        fail::fail_point!("engine::sync", |_| Err(Error::File {
+        failpoint!("engine::sync", |_| Err(Error::File {
             doing: "syncing the write-ahead log",
             path: self.db.path().to_path_buf(),
             source: std::io::Error::other("a failpoint"),

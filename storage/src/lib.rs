@@ -1,6 +1,15 @@
 //! The node's memory: the shared Raft log, the payloads, the state and its snapshots, in one RocksDB with one
 //! write-ahead log. `docs/storage-layout.md` describes what lies on disk.
 
+/// A named point at which a test stops, delays or fails the store. Builds with debug assertions have them, release builds
+/// don't: what is built for running is what is tested, and nothing is compiled twice.
+macro_rules! failpoint {
+    ($($point:tt)*) => {
+        #[cfg(debug_assertions)]
+        fail::fail_point!($($point)*);
+    };
+}
+
 mod columns;
 mod committer;
 mod engine;

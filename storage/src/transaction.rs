@@ -66,7 +66,7 @@ impl WriteTxn {
             let mut ahead = WriteBatch::default();
             ahead.put_cf(engine.column(Column::Meta), key, &applied);
             engine.write(ahead)?;
-            fail::fail_point!("transaction::between", |_| Err(Error::Closed));
+            failpoint!("transaction::between", |_| Err(Error::Closed));
         }
         for erased in &self.erased {
             erase(engine, &mut batch, erased)?;
@@ -80,7 +80,7 @@ impl WriteTxn {
         }
         batch.put_cf(engine.column(Column::Meta), key, &applied);
         drop(applied);
-        fail::fail_point!("transaction::before_write", |_| Err(Error::Closed));
+        failpoint!("transaction::before_write", |_| Err(Error::Closed));
         engine.write(batch)
     }
 

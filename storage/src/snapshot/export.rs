@@ -53,7 +53,7 @@ impl GroupStore {
             }
             finished(&rows)?;
         }
-        fail::fail_point!("snapshot::export_before_payloads", |_| Err(Error::Closed));
+        failpoint!("snapshot::export_before_payloads", |_| Err(Error::Closed));
         if let Some(last) = last_index(&applied) {
             self.export_payloads(&snapshot, &mut writer, floor, last)?;
         }

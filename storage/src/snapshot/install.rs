@@ -43,7 +43,7 @@ impl GroupStore {
         );
         engine.write(marker)?;
         engine.sync()?;
-        fail::fail_point!("snapshot::after_marker", |_| Err(Error::Closed));
+        failpoint!("snapshot::after_marker", |_| Err(Error::Closed));
         replace(engine, group, &dir, &manifest)?;
         self.group.set_installing(false);
         Ok(())
@@ -91,7 +91,7 @@ fn replace(engine: &Engine, group: GroupId, dir: &Path, manifest: &Manifest) -> 
             }
             Ok(())
         })?;
-        fail::fail_point!("snapshot::after_chunk", |_| Err(Error::Closed));
+        failpoint!("snapshot::after_chunk", |_| Err(Error::Closed));
     }
     let meta = engine.column(Column::Meta);
     if manifest.applied.is_empty() {
@@ -106,6 +106,6 @@ fn replace(engine: &Engine, group: GroupId, dir: &Path, manifest: &Manifest) -> 
     );
     batch.delete_cf(meta, meta_key(group, Tag::Installing));
     engine.write(batch)?;
-    fail::fail_point!("snapshot::before_last_sync", |_| Err(Error::Closed));
+    failpoint!("snapshot::before_last_sync", |_| Err(Error::Closed));
     engine.sync()
 }

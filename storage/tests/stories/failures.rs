@@ -1,5 +1,4 @@
-//! What happens when a step fails or the process ends in the middle. Needs `--features failpoints`.
-#![cfg(feature = "failpoints")]
+//! What happens when a step fails or the process ends in the middle.
 
 use crate::{
     kit::{Disk, GROUP, append, options, row, rows, wait},
