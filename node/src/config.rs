@@ -321,9 +321,17 @@ impl Config {
         }
     }
 
-    /// The admin API as other nodes may name it to an operator.
+    /// The admin API as other nodes may name it to an operator. A listener on all addresses is at none of its own name: then
+    /// the name is the one by which the other nodes reach this one.
     pub(crate) fn admin_url(&self) -> String {
-        format!("http://{}", self.admin.listen)
+        let listen = self.admin.listen;
+        let peer = self.advertise();
+        match peer.rsplit_once(':') {
+            Some((host, _)) if listen.ip().is_unspecified() => {
+                format!("http://{host}:{}", listen.port())
+            }
+            _ => format!("http://{listen}"),
+        }
     }
 }
 

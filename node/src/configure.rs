@@ -3,9 +3,9 @@
 use crate::{gateway::Gateway, peer::Question};
 use futures::future;
 use model::{
-    catalog::{Item, Kind},
+    catalog::{Catalog, Item, Kind, Ties},
     ids::{GroupId, NodeId},
-    machine::{Change, Command, CommandError, Configure, Refusal, Reply, decode_reply},
+    machine::{Change, Command, CommandError, ConfigureTied, Refusal, Reply, decode_reply},
     state::codec,
     time::Timestamp,
 };
@@ -29,15 +29,15 @@ pub(crate) enum ConfigureError {
 }
 
 /// What was decided from one version of the catalog.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Decided<'a> {
-    pub(crate) seen_version: u64,
+    pub(crate) from: &'a Catalog,
     pub(crate) put: &'a [Item],
     pub(crate) delete: &'a [(Kind, u128)],
     pub(crate) at: Timestamp,
 }
 
-/// Writes it. False: another change came between, and it is to be decided anew.
+/// Writes it. False: something that it was decided from has changed, and it is to be decided anew.
 pub(crate) async fn propose(
     gateway: &Gateway,
     decided: Decided<'_>,
@@ -46,8 +46,11 @@ pub(crate) async fn propose(
     let puts = encoded.iter().map(|item| Change::Put(item));
     let deletes = decided.delete.iter();
     let deletes = deletes.map(|&(kind, id)| Change::Delete(kind, id));
-    let command = Command::Configure(Configure {
-        seen_version: decided.seen_version,
+    let ties = Ties::of(decided.from, decided.put, decided.delete);
+    let command = Command::ConfigureTied(ConfigureTied {
+        seen_version: decided.from.version,
+        checked: ties.checked.into_iter().collect(),
+        marked: ties.marked.into_iter().collect(),
         changes: puts.chain(deletes).collect(),
     });
     let envelope = command.envelope(decided.at, &[]);

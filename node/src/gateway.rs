@@ -17,6 +17,8 @@ pub(crate) struct Gateway {
     pub(crate) transforms: Transforms,
     /// Who listens here with the command line.
     pub(crate) sessions: Arc<Sessions>,
+    /// Whose turn it is to change what others are changing too.
+    pub(crate) contended: tokio::sync::Mutex<()>,
 }
 
 impl Gateway {

@@ -111,6 +111,7 @@ async fn node(
         scripts: ScriptPool::of(&config).map_err(ServeError::Scripts)?,
         transforms: Transforms::default(),
         sessions: Arc::new(Sessions::new()),
+        contended: tokio::sync::Mutex::default(),
         config,
     });
     let chores = [

@@ -45,6 +45,7 @@ impl Stage {
             scripts: ScriptPool::of(&config).expect("threads"),
             transforms: Transforms::default(),
             sessions: Arc::new(Sessions::new()),
+            contended: tokio::sync::Mutex::default(),
             config,
         });
         Self {

@@ -11,6 +11,7 @@ mod issue_trigger;
 mod notifications;
 mod outbound;
 mod source;
+mod ties;
 mod transformation;
 mod verification;
 
@@ -26,6 +27,7 @@ pub use issue_trigger::{
 pub use notifications::{Notifications, Topic};
 pub use outbound::{ClientAuth, ClientCredentials, DestinationAuth, KeyPlace, Outbound, Tls};
 pub use source::{CustomResponse, ResponseKind, Source};
+pub use ties::Ties;
 pub use transformation::{Program, Transformation, TransformationVersion, VersionMark};
 pub use verification::{HandshakeKind, Handshaken, LiveSecret, Secret, Verification};
 

@@ -2,10 +2,10 @@
 
 use super::{
     AcceptRequests, Accepted, AdvanceRetention, BookmarkReply, CancelEvent, CancelOperation,
-    ChangeIssue, ClosePart, Configure, EventReply, HoldEvents, IssueReply, KeepBookmark,
-    MarkPaused, OpenPart, OperationReply, PlanOperation, RecordAttempts, RecordNotifications,
-    RecordRuns, Recorded, Refusal, ReleaseEvents, ReportIssues, ReportPart, RetireNode, RetryEvent,
-    RetryIgnored, RouteAgain, WorkPart,
+    ChangeIssue, ClosePart, Configure, ConfigureTied, EventReply, HoldEvents, IssueReply,
+    KeepBookmark, MarkPaused, OpenPart, OperationReply, PlanOperation, RecordAttempts,
+    RecordNotifications, RecordRuns, Recorded, Refusal, ReleaseEvents, ReportIssues, ReportPart,
+    RetireNode, RetryEvent, RetryIgnored, RouteAgain, WorkPart,
 };
 use crate::{
     envelope::Envelope, ids::EventId, state::codec, time::Timestamp, traffic::OperationPart,
@@ -23,6 +23,7 @@ pub enum Command<'a> {
     AcceptRequests(AcceptRequests<'a>),
     /// How attempts were told before they told of themselves. Nobody proposes it any more.
     RecordAttempts(RecordAttempts),
+    /// How the catalog was changed before changes told what they were decided from. Nobody proposes it any more.
     #[serde(borrow)]
     Configure(Configure<'a>),
     RetryEvent(RetryEvent),
@@ -45,6 +46,8 @@ pub enum Command<'a> {
     WorkPart(WorkPart),
     ClosePart(ClosePart),
     KeepBookmark(KeepBookmark),
+    #[serde(borrow)]
+    ConfigureTied(ConfigureTied<'a>),
 }
 
 /// What a proposer gets back.

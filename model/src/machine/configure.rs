@@ -1,8 +1,10 @@
-//! Changes the catalog: create, replace or delete one thing, all of a command's changes or none.
+//! Changes the catalog: create, replace or delete one thing, all of a command's changes or none. A change conflicts with
+//! what it was decided from and with nothing else.
 
 use super::Effect;
 use crate::{
     catalog::{Item, Kind},
+    fingerprint::Fingerprint,
     state::{
         codec::{self, Stored},
         keys,
@@ -12,10 +14,26 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
+/// Keys that are remembered. Beyond that all are forgotten, and what was decided before that is decided anew.
+const TIES_MAX: u64 = 20_000;
+
+/// How changes were told before they told what they were decided from: they conflict with every other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Configure<'a> {
     /// The catalog version that the proposer decided from. Another version: refused, and the proposer decides anew.
     pub seen_version: u64,
+    #[serde(borrow)]
+    pub changes: Vec<Change<'a>>,
+}
+
+/// A change with what it was decided from: see [`Ties`](crate::catalog::Ties).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConfigureTied<'a> {
+    /// The catalog version that the proposer decided from.
+    pub seen_version: u64,
+    /// One of these marked at a later version: refused, and the proposer decides anew.
+    pub checked: Vec<Fingerprint>,
+    pub marked: Vec<Fingerprint>,
     #[serde(borrow)]
     pub changes: Vec<Change<'a>>,
 }
@@ -45,9 +63,70 @@ pub(super) fn apply(
     if version != command.seen_version {
         return Ok(Err(Refusal::Stale { version }));
     }
-    let Some(changes) = read(&command.changes) else {
-        return Ok(Err(Refusal::Malformed));
-    };
+    let written = write(kv, version, &command.changes, effects);
+    if written.is_ok() {
+        // It does not say what it was decided from, so it stands against all.
+        forget_ties(kv, version + 1);
+    }
+    Ok(written)
+}
+
+pub(super) fn apply_tied(
+    kv: &mut impl Kv,
+    command: &ConfigureTied<'_>,
+    effects: &mut Vec<Effect>,
+) -> Result<Result<u64, Refusal>, TableError> {
+    let version = keys::read_u64(kv, keys::META_CATALOG_VERSION)?;
+    let stale = Ok(Err(Refusal::Stale { version }));
+    let forgotten = keys::read_u64(kv, keys::META_TIES_FROM)?;
+    if command.seen_version > version || command.seen_version < forgotten {
+        return stale;
+    }
+    for tie in &command.checked {
+        if keys::number(kv, Table::Index, &keys::tie(*tie))? > command.seen_version {
+            return stale;
+        }
+    }
+    let written = write(kv, version, &command.changes, effects);
+    if let Ok(version) = written {
+        mark(kv, version, &command.marked)?;
+    }
+    Ok(written)
+}
+
+/// Remembers the version at which each key was last marked.
+fn mark(kv: &mut impl Kv, version: u64, marked: &[Fingerprint]) -> Result<(), TableError> {
+    let mut count = keys::read_u64(kv, keys::META_TIES)?;
+    for tie in marked {
+        let key = keys::tie(*tie);
+        if kv.get(Table::Index, &key)?.is_none() {
+            count += 1;
+        }
+        kv.put(Table::Index, &key, &version.to_be_bytes());
+    }
+    if count > TIES_MAX {
+        forget_ties(kv, version);
+    } else {
+        keys::write_u64(kv, keys::META_TIES, count);
+    }
+    Ok(())
+}
+
+/// From here on, only what is decided from `version` or a later one is taken.
+fn forget_ties(kv: &mut impl Kv, version: u64) {
+    let (first, last) = keys::TIES_ALL;
+    kv.delete_range(Table::Index, &first, &last);
+    keys::write_u64(kv, keys::META_TIES, 0);
+    keys::write_u64(kv, keys::META_TIES_FROM, version);
+}
+
+fn write(
+    kv: &mut impl Kv,
+    version: u64,
+    changes: &[Change<'_>],
+    effects: &mut Vec<Effect>,
+) -> Result<u64, Refusal> {
+    let changes = read(changes).ok_or(Refusal::Malformed)?;
     for (key, value) in changes {
         match value {
             Some(value) => kv.put(Table::Catalog, &key, value),
@@ -57,7 +136,7 @@ pub(super) fn apply(
     let version = version + 1;
     keys::write_u64(kv, keys::META_CATALOG_VERSION, version);
     effects.push(Effect::CatalogChanged { version });
-    Ok(Ok(version))
+    Ok(version)
 }
 
 type Write<'a> = (Vec<u8>, Option<&'a [u8]>);

@@ -34,7 +34,7 @@ pub use advance_retention::AdvanceRetention;
 pub use cancel_event::CancelEvent;
 pub use change_issue::{ChangeIssue, IssueReply};
 pub use command::{Command, CommandError, Reply, decode_reply};
-pub use configure::{Change, Configure, Refusal, item};
+pub use configure::{Change, Configure, ConfigureTied, Refusal, item};
 pub use hold_events::HoldEvents;
 pub use issue_rows::IssueBounds;
 pub use keep_bookmark::{BookmarkChange, BookmarkReply, KeepBookmark};
@@ -150,6 +150,9 @@ pub fn apply(kv: &mut impl Kv, entry: Entry<'_>) -> Result<Applied, TableError> 
         }
         Ok(Command::Configure(command)) => {
             Reply::Configured(configure::apply(kv, &command, &mut effects)?)
+        }
+        Ok(Command::ConfigureTied(command)) => {
+            Reply::Configured(configure::apply_tied(kv, &command, &mut effects)?)
         }
         Ok(Command::RetryEvent(command)) => {
             Reply::Event(retry_event::apply(kv, &context, command, &mut effects)?)

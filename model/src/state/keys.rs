@@ -36,6 +36,7 @@
 //! | Index | 11, 5, type u8 | u64 big-endian: issues of the type that may not make room; type 0: all issues |
 //! | Index | 11, 6 | u64 big-endian: notifications that wait |
 //! | Index | 12, notification 16 | `Notification` |
+//! | Index | 13, fingerprint 16 | u64 big-endian: the catalog's version at which a tie was last marked (control group) |
 //! | Counts | 1, source 16 | u64 big-endian: rejected requests kept |
 //! | Counts | 2, hour u32 | u64 big-endian: log index of the last accepted request minted in that hour |
 //! | Counts | 3, destination 16, queue 1 | u64 big-endian: events in that queue of it; none: no events |
@@ -77,6 +78,11 @@ pub const META_OPERATIONS: &[u8] = b"operations";
 /// How many bookmarks there are.
 pub const META_BOOKMARKS: &[u8] = b"bookmarks";
 
+/// How many ties of the catalog are kept.
+pub const META_TIES: &[u8] = b"ties";
+/// Changes that were decided from an older version of the catalog are refused: what tied them is forgotten.
+pub const META_TIES_FROM: &[u8] = b"ties_from";
+
 const DEDUP_SEEN: u8 = 1;
 const DEDUP_EXPIRY: u8 = 2;
 const INDEX_REJECTED: u8 = 1;
@@ -86,6 +92,7 @@ const INDEX_WAITING: u8 = 4;
 const INDEX_EXECUTION: u8 = 5;
 const INDEX_EXECUTED: u8 = 6;
 const INDEX_PAUSE: u8 = 8;
+const INDEX_TIE: u8 = 13;
 const PAUSE_MARK: u8 = 1;
 const PAUSE_HELD: u8 = 2;
 // 9 is in `replay`, 10 to 12 are in `issues`.
@@ -479,6 +486,17 @@ pub fn queued_for(key: &[u8]) -> Option<DestinationId> {
 
 /// All counts of queues, whatever the destination: `[from, to)`.
 pub const QUEUED_ALL: ([u8; 1], [u8; 1]) = ([COUNT_QUEUED], [COUNT_QUEUED + 1]);
+
+/// Where the control group keeps at which version a tie of the catalog was last marked.
+#[must_use]
+pub fn tie(tie: Fingerprint) -> [u8; 17] {
+    let mut key = [INDEX_TIE; 17];
+    key[1..].copy_from_slice(&tie.key());
+    key
+}
+
+/// All ties: `[from, to)`.
+pub const TIES_ALL: ([u8; 1], [u8; 1]) = ([INDEX_TIE], [INDEX_TIE + 1]);
 
 /// Reads a counter of the Meta table; zero when it was never written.
 ///

@@ -3,7 +3,7 @@
 use bytes::BufMut;
 use bytes::Bytes;
 use model::{
-    catalog::Connection,
+    catalog::{Catalog, Connection, Item, Kind, Ties},
     envelope::Envelope,
     fingerprint::{Fingerprint, Scope},
     ids::{
@@ -11,12 +11,12 @@ use model::{
     },
     machine::{
         self, AcceptRequests, Act, AdvanceRetention, Applied, AttemptReport, CancelEvent, Change,
-        ClosePart, Command, Configure, Entry, HoldEvents, Incoming, Keyed, KeyedEvent, MarkPaused,
-        Next, Once, OpenPart, Planned, RecordRuns, ReleaseEvents, Reply, RetryEvent, Unrouted,
-        Verdict, WorkPart, decode_reply,
+        ClosePart, Command, Configure, ConfigureTied, Entry, HoldEvents, Incoming, Keyed,
+        KeyedEvent, MarkPaused, Next, Once, OpenPart, Planned, RecordRuns, ReleaseEvents, Reply,
+        RetryEvent, Unrouted, Verdict, WorkPart, decode_reply,
     },
     state::{
-        keys::{Due, Held},
+        keys::{self, Due, Held},
         kv::{Read, Table},
         memory::Memory,
         tables,
@@ -61,6 +61,18 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// How often the catalog changed.
+    pub(crate) fn version(&self) -> u64 {
+        keys::read_u64(&self.rows, keys::META_CATALOG_VERSION).expect("memory can be read")
+    }
+
+    /// What is remembered of changes of the catalog.
+    pub(crate) fn ties(&self) -> usize {
+        let (from, to) = keys::TIES_ALL;
+        let rows = self.rows.scan(Table::Index, &from, &to, usize::MAX);
+        rows.expect("memory can be read").len()
+    }
+
     pub(crate) fn entry(&mut self, at: Timestamp, head: &[u8], bodies: &[Bytes]) -> Applied {
         self.index += 1;
         let entry = Entry {
@@ -320,6 +332,25 @@ pub(crate) fn configure(seen_version: u64, changes: Vec<Change<'_>>) -> Command<
     Command::Configure(Configure {
         seen_version,
         changes,
+    })
+}
+
+/// Writes and deletes what was decided from a catalog, as a node proposes it.
+pub(crate) fn configure_from<'a>(
+    seen_version: u64,
+    catalog: &Catalog,
+    put: &[Item],
+    encoded: &'a [Vec<u8>],
+    delete: &[(Kind, u128)],
+) -> Command<'a> {
+    let ties = Ties::of(catalog, put, delete);
+    let puts = encoded.iter().map(|item| Change::Put(item));
+    let deletes = delete.iter().map(|&(kind, id)| Change::Delete(kind, id));
+    Command::ConfigureTied(ConfigureTied {
+        seen_version,
+        checked: ties.checked.into_iter().collect(),
+        marked: ties.marked.into_iter().collect(),
+        changes: puts.chain(deletes).collect(),
     })
 }
 

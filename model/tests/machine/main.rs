@@ -16,4 +16,5 @@ mod operations;
 mod pausing;
 mod rerouting;
 mod reshaping;
+mod side_by_side;
 mod turns;

@@ -2,7 +2,8 @@
 
 use super::{
     api_error::ApiError,
-    event_filter, events, freshness,
+    event_filter, events,
+    freshness::{self, Reached},
     page::{Page, PageRequest},
     query::Query,
     times, traffic_data,
@@ -36,6 +37,7 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
     let ids: Option<Vec<AttemptId>> = event_filter::ids(&query, "id");
     let events: Option<Vec<EventId>> = event_filter::ids(&query, "event_id");
+    query.refuse_rest()?;
     if events
         .as_ref()
         .is_some_and(|events| events.len() > MAX_EVENTS)
@@ -43,20 +45,20 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
         let expected = format!("expected at most {MAX_EVENTS} ids");
         return Err(ApiError::invalid("event_id", expected));
     }
-    match &events {
-        None => freshness::wait_for_partitions(&gateway, &query).await?,
+    let reached = match &events {
+        None => freshness::reach_partitions(&gateway, &query).await?,
         Some(events) => {
             let mut groups: Vec<_> = events.iter().map(|event| event.group()).collect();
             groups.sort_unstable();
             groups.dedup();
             groups.retain(|&group| freshness::is_partition(&gateway, group));
-            freshness::wait(&gateway, &query, groups).await?;
+            freshness::reach(&gateway, &query, groups).await?
         }
-    }
+    };
     let answer = web::block(move || {
         let page = match &events {
-            Some(events) => of_events(&gateway, &asked, events, ids.as_deref())?,
-            None => newest(&gateway, &asked, ids.as_deref())?,
+            Some(events) => of_events(&gateway, &asked, (events, &reached), ids.as_deref())?,
+            None => newest(&gateway, &asked, &reached, ids.as_deref())?,
         };
         let viewer = Viewer::of(&gateway, &query);
         let models = page.rows.iter().map(|(_, (id, attempt))| {
@@ -66,7 +68,8 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
             Ok(model)
         });
         let models = models.collect::<Result<Vec<_>, ApiError>>()?;
-        Ok::<_, ApiError>(asked.envelope(&models, page.next, page.prev))
+        let envelope = asked.envelope(&models, page.next, page.prev);
+        Ok::<_, ApiError>(reached.name_gaps(envelope))
     });
     Ok(Json(answer.await??))
 }
@@ -74,7 +77,7 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
 fn of_events(
     gateway: &Gateway,
     asked: &PageRequest,
-    events: &[EventId],
+    (events, reached): (&[EventId], &Reached),
     ids: Option<&[AttemptId]>,
 ) -> Result<Page<String, Row>, ApiError> {
     let mut rows = Vec::new();
@@ -82,7 +85,7 @@ fn of_events(
     events.sort_unstable();
     events.dedup();
     for event in events {
-        if !freshness::is_partition(gateway, event.group()) {
+        if !reached.has(event.group()) {
             continue;
         }
         let found = tables::attempts_of(&gateway.cluster.view(event.group()), event)?;
@@ -98,10 +101,10 @@ fn of_events(
 fn newest(
     gateway: &Gateway,
     asked: &PageRequest,
+    reached: &Reached,
     ids: Option<&[AttemptId]>,
 ) -> Result<Page<String, Row>, ApiError> {
-    let groups = gateway.cluster.data_groups();
-    let views: Vec<_> = groups.map(|group| gateway.cluster.view(group)).collect();
+    let views = reached.views(gateway);
     ATTEMPTS.page(&views, Span::all(), asked, |_, (key, value)| {
         let Some(id) = AttemptId::from_key(key) else {
             return Ok(None);

@@ -10,6 +10,7 @@ use actix_web::{
 };
 use futures::future::{FutureExt, LocalBoxFuture};
 use serde_json::{Map, Value};
+use std::{cell::RefCell, collections::BTreeSet};
 
 /// The largest body that the admin API reads.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -28,19 +29,30 @@ pub(super) enum Given<T> {
     Value(T),
 }
 
-/// The fields of an object and where it stands in the body.
+/// The fields of an object and where it stands in the body. It remembers which were asked for, so that the rest can be
+/// refused instead of being lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fields<'a> {
     at: String,
     map: &'a Map<String, Value>,
+    asked_for: RefCell<BTreeSet<String>>,
 }
+
+/// What every thing is shown with. Clients send what they were shown, so it is taken and changes nothing.
+pub(super) const SHOWN: [&str; 8] = [
+    "archived_at",
+    "created_at",
+    "disabled_at",
+    "full_name",
+    "id",
+    "paused_at",
+    "team_id",
+    "updated_at",
+];
 
 impl Body {
     pub(super) fn fields(&self) -> Fields<'_> {
-        Fields {
-            at: String::new(),
-            map: &self.0,
-        }
+        Fields::over(String::new(), &self.0)
     }
 
     fn parse(content_type: Option<&str>, bytes: &[u8]) -> Result<Self, ApiError> {
@@ -169,10 +181,25 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn value(&self, key: &str) -> Given<&'a Value> {
-        match self.map.get(key) {
-            None => Given::Absent,
-            Some(Value::Null) => Given::Null,
-            Some(value) => Given::Value(value),
+        let Some((name, value)) = self.map.get_key_value(key) else {
+            return Given::Absent;
+        };
+        self.asked_for.borrow_mut().insert(name.clone());
+        match value {
+            Value::Null => Given::Null,
+            value => Given::Value(value),
+        }
+    }
+
+    /// Refuses a field that nobody has asked for so far and that is in none of the lists of what is only shown.
+    pub(super) fn refuse_rest(&self, shown: &[&[&str]]) -> Result<(), ApiError> {
+        let asked_for = self.asked_for.borrow();
+        let is_shown = |name: &&str| shown.iter().any(|shown| shown.contains(name));
+        let known = |name: &&str| asked_for.contains(*name) || is_shown(name);
+        let mut names = self.map.keys().map(String::as_str);
+        match names.find(|name| !known(name)) {
+            None => Ok(()),
+            Some(name) => Err(self.invalid(name, "there is no such field here")),
         }
     }
 
@@ -230,19 +257,22 @@ impl<'a> Fields<'a> {
     pub(super) fn object(&self, key: &str) -> Result<Given<Self>, ApiError> {
         let at = self.path(key);
         self.read(key, "an object", |value| {
-            let map = value.as_object()?;
-            Some(Self { at, map })
+            Some(Self::over(at, value.as_object()?))
         })
     }
 
     pub(super) fn over(at: String, map: &'a Map<String, Value>) -> Self {
-        Self { at, map }
+        Self {
+            at,
+            map,
+            asked_for: RefCell::default(),
+        }
     }
 
     /// The object at a place of a list.
     pub(super) fn item(at: String, value: &'a Value) -> Result<Self, ApiError> {
         match value.as_object() {
-            Some(map) => Ok(Self { at, map }),
+            Some(map) => Ok(Self::over(at, map)),
             None => Err(ApiError::invalid(&at, "expected an object")),
         }
     }
@@ -299,6 +329,24 @@ mod tests {
         assert_eq!(Given::Absent.or_kept(Some(1)), Some(1));
         assert_eq!(Given::Null.or_kept(Some(1)), None);
         assert_eq!(Given::Value(2).or_kept(Some(1)), Some(2));
+    }
+
+    #[test]
+    fn what_nobody_asked_for_is_refused_and_what_is_only_shown_is_taken() {
+        let body = Body::of(json!({"name": "a", "id": "src_1", "config": {"pace": 1}}));
+        let fields = body.fields();
+        assert_eq!(fields.text("name", 9), Ok(Given::Value("a")));
+        let config = fields.object("config").expect("an object").value();
+        assert_eq!(fields.refuse_rest(&[&SHOWN]), Ok(()));
+        let error = config
+            .expect("given")
+            .refuse_rest(&[&SHOWN])
+            .expect_err("lost");
+        assert_eq!(error.message(), "config.pace: there is no such field here");
+        assert!(
+            fields.refuse_rest(&[]).is_err(),
+            "the id is shown and not asked for"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{
     api_error::ApiError,
-    body::{Fields, Given},
+    body::{Fields, Given, SHOWN},
     names,
 };
 use model::{
@@ -11,6 +11,7 @@ use model::{
     traffic::{Bookmark, RequestRecord},
 };
 
+const SHOWN_BOOKMARK: [&str; 2] = ["alias", "last_used_at"];
 const MAX_LABEL: usize = 255;
 
 /// What a body says. Of what it leaves out a kept bookmark has its own.
@@ -44,6 +45,8 @@ pub(super) fn read(fields: &Fields<'_>, kept: Option<&Bookmark>) -> Result<Wante
         Given::Absent => kept.map(|kept| kept.label.clone()),
         Given::Null | Given::Value(_) => None,
     };
+    let name = names::name(fields)?.or_kept(kept.and_then(|kept| kept.name.clone()));
+    fields.refuse_rest(&[&SHOWN, &SHOWN_BOOKMARK])?;
     Ok(Wanted {
         request,
         connection: connection
@@ -51,7 +54,7 @@ pub(super) fn read(fields: &Fields<'_>, kept: Option<&Bookmark>) -> Result<Wante
         label: label.ok_or_else(|| {
             fields.invalid("label", format!("expected 1 to {MAX_LABEL} characters"))
         })?,
-        name: names::name(fields)?.or_kept(kept.and_then(|kept| kept.name.clone())),
+        name,
     })
 }
 

@@ -35,8 +35,9 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
     let texts = |name| -> Vec<String> { query.all(name).into_iter().map(str::to_owned).collect() };
     let (ids, names, connections) = (texts("id"), texts("name"), texts("webhook_id"));
-    let (requests, labels) = (texts("event_data_id"), texts("label"));
+    let (requests, labels) = (texts("event_data_id"), query.texts("label"));
     let last_used_at = query.times("last_used_at")?;
+    query.refuse_rest()?;
     freshness::wait(&gateway, &query, [GroupId::CONTROL]).await?;
     let view = gateway.cluster.view(GroupId::CONTROL);
     let known = web::block(move || tables::bookmarks(&view)).await??;

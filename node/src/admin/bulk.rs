@@ -199,7 +199,9 @@ impl Filter {
         let asked = query
             .has("query")
             .then(|| BulkQuery::of_parameters(kind, raw));
-        Ok(Self {
+        // The whole of it is read above, out of the raw text.
+        query.fields("query").for_each(drop);
+        let filter = Self {
             kind,
             ids: query.all("id").into_iter().map(str::to_owned).collect(),
             in_progress: query.flag("in_progress")?,
@@ -208,7 +210,9 @@ impl Filter {
             created_at: query.times("created_at")?,
             cancelled_at: query.times("cancelled_at")?,
             completed_at: query.times("completed_at")?,
-        })
+        };
+        query.refuse_rest()?;
+        Ok(filter)
     }
 
     fn keeps(&self, id: OperationId, operation: &Operation) -> bool {

@@ -17,16 +17,28 @@ type Key = (String, String);
 pub(super) struct CatalogFilter {
     ids: Vec<String>,
     names: Vec<String>,
+    /// Whether it must have a name, or must not.
+    is_named: Option<bool>,
     leaves_disabled_out: bool,
     disabled_at: Range,
 }
 
 impl CatalogFilter {
     pub(super) fn read(query: &Query) -> Result<Self, ApiError> {
-        let texts = |name| query.all(name).into_iter().map(str::to_owned).collect();
+        let names = query.all("name").into_iter().map(str::to_owned).collect();
+        Self::with_names(query, names)
+    }
+
+    /// The same for things whose name is free text: a comma is part of it.
+    pub(super) fn read_free(query: &Query) -> Result<Self, ApiError> {
+        Self::with_names(query, query.texts("name"))
+    }
+
+    fn with_names(query: &Query, names: Vec<String>) -> Result<Self, ApiError> {
         Ok(Self {
-            ids: texts("id"),
-            names: texts("name"),
+            ids: query.all("id").into_iter().map(str::to_owned).collect(),
+            names,
+            is_named: query.any("name")?,
             // Asked for as "the disabled too": true means all, as does no answer.
             leaves_disabled_out: query.flag("disabled")? == Some(false),
             disabled_at: query.times("disabled_at")?,
@@ -36,6 +48,7 @@ impl CatalogFilter {
     pub(super) fn keeps(&self, id: &str, name: Option<&str>, disabled: Option<Timestamp>) -> bool {
         is_among(&self.ids, id)
             && (self.names.is_empty() || name.is_some_and(|name| is_among(&self.names, name)))
+            && self.is_named.is_none_or(|wanted| name.is_some() == wanted)
             && !(self.leaves_disabled_out && disabled.is_some())
             && self.disabled_at.holds_time(disabled)
     }
@@ -105,6 +118,17 @@ mod tests {
         assert_eq!(keeps("disabled=true"), (true, true));
         assert_eq!(keeps(""), (true, true));
         assert_eq!(keeps("disabled_at[any]=true"), (false, true));
+    }
+
+    #[test]
+    fn a_free_name_keeps_its_commas_and_presence_can_be_asked_for() {
+        let query = Query::parse("name=late,again");
+        let free = CatalogFilter::read_free(&query).expect("a good query");
+        assert!(free.keeps("a", Some("late,again"), None) && !free.keeps("a", Some("late"), None));
+        let several = CatalogFilter::read(&query).expect("a good query");
+        assert!(several.keeps("a", Some("late"), None) && several.keeps("a", Some("again"), None));
+        let named = CatalogFilter::read(&Query::parse("name[any]=false")).expect("a good query");
+        assert!(named.keeps("a", None, None) && !named.keeps("a", Some("late"), None));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Changes of the catalog: decided from one version of it, refused by the group if another came between, then decided anew.
-//! And how a change of anything else is proposed.
+//! Changes of the catalog: decided from one version of it, refused by the group if what they were decided from has changed
+//! since, then decided anew. And how a change of anything else is proposed.
 
 use super::{api_error::ApiError, freshness, query::Query};
 use crate::{
@@ -13,10 +13,11 @@ use model::{
     machine::{Command, Reply, decode_reply},
     time::Timestamp,
 };
-use std::{collections::BTreeMap, str::FromStr, sync::Arc};
+use std::{collections::BTreeMap, str::FromStr, sync::Arc, time::Duration};
+use tokio::time::Instant;
 
-/// How often a change is decided anew when others keep coming between.
-const MAX_TRIES: usize = 16;
+/// How long a change is decided anew when others keep changing the same.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What is to be written, and what is answered once it is.
 #[derive(Debug)]
@@ -92,7 +93,9 @@ pub(super) async fn make<T>(
 ) -> Result<T, ApiError> {
     // A change is always decided from the newest catalog, whatever the reader's consistency.
     let newest = Query::default();
-    for _ in 0..MAX_TRIES {
+    let give_up = Instant::now() + PATIENCE;
+    let mut turn = None;
+    while Instant::now() < give_up {
         let catalog = freshness::catalog(gateway, &newest).await?;
         let now = world::now();
         let decision = decide(&catalog, now)?;
@@ -100,17 +103,24 @@ pub(super) async fn make<T>(
             return Ok(decision.answer);
         }
         let decided = Decided {
-            seen_version: catalog.version,
+            from: &catalog,
             put: &decision.put,
             delete: &decision.delete,
             at: now,
         };
         if configure::propose(gateway, decided).await? {
+            drop(turn);
             configure::make_known(gateway).await;
             return Ok(decision.answer);
         }
+        // Others change the same. Those of this node take turns, in the order in which they came, so that only the first
+        // of each node is left to be disturbed.
+        if turn.is_none() {
+            let waited = tokio::time::timeout_at(give_up, gateway.contended.lock()).await;
+            turn = waited.ok();
+        }
     }
     Err(ApiError::unavailable(
-        "the catalog changes too fast; nothing was changed, try again",
+        "others keep changing the same things; nothing was changed, try again",
     ))
 }

@@ -2,7 +2,7 @@
 
 use super::{
     api_error::ApiError,
-    body::{Fields, Given},
+    body::{Fields, Given, SHOWN},
     destination_input, names, rules, source_input,
     transform_rule::{Rulebook, Stored},
     transformation_input,
@@ -13,6 +13,9 @@ use model::{
     time::Timestamp,
 };
 use std::sync::Arc;
+
+/// Both ends may come by id beside an inline object, which says more.
+const SHOWN_CONNECTION: [&str; 2] = ["destination_id", "source_id"];
 
 /// Ids and keys for what may have to be made; drawn by the caller.
 #[derive(Clone, Debug)]
@@ -117,6 +120,7 @@ pub(super) fn read(
         destination,
     };
     check_name(catalog, &connected)?;
+    fields.refuse_rest(&[&SHOWN, &SHOWN_CONNECTION])?;
     let unchanged = kept.is_some_and(|kept| {
         let updated_at = kept.updated_at;
         Connection {

@@ -55,6 +55,7 @@ async fn find(gateway: &Gateway, query: &Query) -> Result<Vec<Connected>, ApiErr
     let (sources, destinations) = (texts("source_id"), texts("destination_id"));
     let paused_at = query.times("paused_at")?;
     let full_name = query.one("full_name");
+    query.refuse_rest()?;
     let catalog = freshness::catalog(gateway, query).await?;
     let found = catalog.connections.values().filter(|connection| {
         let id = connection.id.to_string();

@@ -2,7 +2,7 @@
 
 use super::{
     api_error::ApiError,
-    body::{Fields, Given},
+    body::{Fields, Given, SHOWN},
     destination_auth, destination_kind, destination_signing, destination_tls, names,
 };
 use awc::http::Uri;
@@ -15,6 +15,15 @@ use model::{
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
 use url::{Host, Url};
+
+/// What a configuration is shown with beside what it is made of.
+const SHOWN_CONFIG: [&str; 4] = [
+    "client_certificate_expires_at",
+    "ed25519_signature",
+    "header_names",
+    "signing_secrets",
+];
+const SHOWN_DESTINATION: [&str; 2] = ["allowed_rate_per_minute", "disabled_by"];
 
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 const TIMEOUT_MIN_MS: u64 = 1_000;
@@ -45,7 +54,7 @@ pub(super) fn read(
     let (rate_limit, rate_limit_period) = read_pace(&config, kept)?;
     let signing = destination_signing::read(&config, kept, &fresh.key)?;
     let outbound = read_outbound(&config, kept, fresh, now)?;
-    Ok(Destination {
+    let destination = Destination {
         id: kept.map_or(fresh.id, |kept| kept.id),
         name: names::required(fields, kept.map(|kept| kept.name.as_str()))?,
         description: names::description(fields, kept.and_then(|k| k.description.clone()))?,
@@ -74,7 +83,10 @@ pub(super) fn read(
         disabled_at: kept.and_then(|kept| kept.disabled_at),
         created_at: kept.map_or(now, |kept| kept.created_at),
         updated_at: now,
-    })
+    };
+    config.refuse_rest(&[&SHOWN_CONFIG])?;
+    fields.refuse_rest(&[&SHOWN, &SHOWN_DESTINATION])?;
+    Ok(destination)
 }
 
 /// Destinations are few beside events, and changes of them rarer: a walk finds a name.

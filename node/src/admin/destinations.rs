@@ -54,6 +54,7 @@ async fn find(gateway: &Gateway, query: &Query) -> Result<Vec<Arc<Destination>>,
         .into_iter()
         .map(str::to_ascii_uppercase)
         .collect();
+    query.refuse_rest()?;
     let catalog = freshness::catalog(gateway, query).await?;
     let found = catalog.destinations.values().filter(|destination| {
         filter.keeps(

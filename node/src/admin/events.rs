@@ -4,7 +4,7 @@ use super::{
     api_error::ApiError,
     changes,
     event_filter::{self, EventFilter},
-    freshness,
+    freshness::{self, Reached},
     issue_data::{self, EventsOf},
     page::{Page, PageRequest},
     query::Query,
@@ -54,13 +54,16 @@ async fn list_in(gateway: Data<Gateway>, query: Query, scope: Scope) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
     let filter = EventFilter::read(&query)?;
     let of_issues = EventsOf::read(&gateway, &query).await?;
-    match scope {
-        Scope::All => freshness::wait_for_partitions(&gateway, &query).await?,
-        Scope::Of(request) => freshness::wait(&gateway, &query, [request.group()]).await?,
-    }
+    // Nothing that can be searched for takes long enough to stop on the way.
+    let _ = query.flag("progressive")?;
+    query.refuse_rest()?;
+    let reached = match scope {
+        Scope::All => freshness::reach_partitions(&gateway, &query).await?,
+        Scope::Of(request) => freshness::reach(&gateway, &query, [request.group()]).await?,
+    };
     let answer = web::block(move || {
         let viewer = Viewer::of(&gateway, &query);
-        let page = find(&gateway, (&filter, &of_issues), &asked, scope)?;
+        let page = find(&gateway, (&filter, &of_issues), &asked, (scope, &reached))?;
         let with_data = query.one("include") == Some("data");
         let models = page.rows.iter().map(|(_, (id, event))| {
             let mut model = show(&viewer, *id, event);
@@ -72,7 +75,8 @@ async fn list_in(gateway: Data<Gateway>, query: Query, scope: Scope) -> Answer {
             Ok(model)
         });
         let models = models.collect::<Result<Vec<_>, ApiError>>()?;
-        Ok::<_, ApiError>(asked.envelope(&models, page.next, page.prev))
+        let envelope = asked.envelope(&models, page.next, page.prev);
+        Ok::<_, ApiError>(reached.name_gaps(envelope))
     });
     Ok(Json(answer.await??))
 }
@@ -83,28 +87,24 @@ fn find(
     gateway: &Gateway,
     (filter, of_issues): (&EventFilter, &EventsOf),
     asked: &PageRequest,
-    scope: Scope,
+    (scope, reached): (Scope, &Reached),
 ) -> Result<Page<String, Row>, ApiError> {
     if let (Some(ids), Scope::All) = (&filter.ids, scope) {
-        return find_ids(gateway, (filter, of_issues), asked, ids);
+        let ids: Vec<_> = ids
+            .iter()
+            .copied()
+            .filter(|id| reached.has(id.group()))
+            .collect();
+        return find_ids(gateway, (filter, of_issues), asked, &ids);
     }
-    let (groups, span) = match scope {
-        Scope::All => (
-            gateway.cluster.data_groups().collect(),
-            Span::around(&filter.created_at),
-        ),
-        Scope::Of(request) => (
-            vec![request.group()],
-            Span {
-                from: request.event(0).key().to_vec(),
-                to: behind(&request.event(u16::MAX).key()),
-            },
-        ),
+    let span = match scope {
+        Scope::All => Span::around(&filter.created_at),
+        Scope::Of(request) => Span {
+            from: request.event(0).key().to_vec(),
+            to: behind(&request.event(u16::MAX).key()),
+        },
     };
-    let views: Vec<_> = groups
-        .into_iter()
-        .map(|group| gateway.cluster.view(group))
-        .collect();
+    let views = reached.views(gateway);
     EVENTS.page(&views, span, asked, |view, (key, value)| {
         let Some(id) = EventId::from_key(key) else {
             return Ok(None);

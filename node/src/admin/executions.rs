@@ -78,29 +78,29 @@ impl Filter {
 pub(super) async fn list(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
     let filter = Filter::read(&query, issue_data::keys_of(&gateway, &query).await?)?;
+    query.refuse_rest()?;
     let catalog = freshness::catalog(&gateway, &query).await?;
     let id = transformations::known(&catalog, &id)?.id;
-    freshness::wait_for_partitions(&gateway, &query).await?;
+    let reached = freshness::reach_partitions(&gateway, &query).await?;
     let answer = web::block(move || {
-        let page = find(&gateway, id, &filter, &asked)?;
+        let page = find(&reached.views(&gateway), id, &filter, &asked)?;
         let viewer = Viewer::of(&gateway, &query);
         let rows = page.rows.iter();
         let models: Vec<_> = rows
             .map(|(_, (id, execution))| show(&gateway, &viewer, *id, execution))
             .collect::<Result<_, _>>()?;
-        Ok::<_, ApiError>(asked.envelope(&models, page.next, page.prev))
+        let envelope = asked.envelope(&models, page.next, page.prev);
+        Ok::<_, ApiError>(reached.name_gaps(envelope))
     });
     Ok(Json(answer.await??))
 }
 
 fn find(
-    gateway: &Gateway,
+    views: &[storage::ReadView],
     transformation: TransformationId,
     filter: &Filter,
     asked: &PageRequest,
 ) -> Result<Page<String, Row>, ApiError> {
-    let groups = gateway.cluster.data_groups();
-    let views: Vec<_> = groups.map(|group| gateway.cluster.view(group)).collect();
     let (from, to) = keys::executed_between(transformation, EventId(0), EventId(u128::MAX));
     let prefix = from[..17].to_vec();
     // A retry comes long after its request, so only the end of a range of times says something about ids.
@@ -111,7 +111,7 @@ fn find(
             .concat()
             .min([to.as_slice(), &[u8::MAX; 9]].concat()),
     };
-    EXECUTED.page(&views, span, asked, |view, (key, _)| {
+    EXECUTED.page(views, span, asked, |view, (key, _)| {
         let Some((_, id)) = keys::execution_of(key) else {
             return Ok(None);
         };

@@ -2,9 +2,14 @@
 
 use super::{api_error::ApiError, query::Query};
 use crate::gateway::Gateway;
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 use model::{catalog::Catalog, ids::GroupId};
-use std::{fmt::Display, sync::Arc};
+use serde_json::{Value, json};
+use std::{fmt::Display, sync::Arc, time::Duration};
+use storage::ReadView;
+
+/// So long a list waits for the leader of a partition before it answers without it.
+const PART_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Waits until this node's replicas of `groups` hold what was acknowledged so far.
 pub(super) async fn wait(
@@ -20,6 +25,76 @@ pub(super) async fn wait(
         .map(|group| gateway.cluster.linearize(group));
     try_join_all(waiting).await?;
     Ok(())
+}
+
+/// The partitions that a list can answer for.
+pub(super) struct Reached {
+    groups: Vec<GroupId>,
+    missing: Vec<GroupId>,
+}
+
+impl Reached {
+    pub(super) fn has(&self, group: GroupId) -> bool {
+        self.groups.contains(&group)
+    }
+
+    pub(super) fn views(&self, gateway: &Gateway) -> Vec<ReadView> {
+        let groups = self.groups.iter();
+        groups.map(|group| gateway.cluster.view(*group)).collect()
+    }
+
+    /// Names what the answer lacks. A whole answer looks as it always did.
+    pub(super) fn name_gaps(&self, mut answer: Value) -> Value {
+        if !self.missing.is_empty() {
+            let missing = self.missing.iter().map(|group| {
+                json!({
+                    "partition": group.0,
+                    "message": "no leader with a majority answered in time; what it holds is left out",
+                })
+            });
+            answer["missing"] = missing.collect();
+        }
+        answer
+    }
+}
+
+/// Waits for every partition, and goes on without those that have no leader: they cost a list their part and not the whole.
+pub(super) async fn reach_partitions(
+    gateway: &Gateway,
+    query: &Query,
+) -> Result<Reached, ApiError> {
+    reach(gateway, query, gateway.cluster.data_groups()).await
+}
+
+/// The same for some of them.
+pub(super) async fn reach(
+    gateway: &Gateway,
+    query: &Query,
+    groups: impl IntoIterator<Item = GroupId>,
+) -> Result<Reached, ApiError> {
+    let is_local = query.one("consistency") == Some("local");
+    let asked = groups.into_iter().map(|group| async move {
+        let waited = async {
+            is_local
+                || tokio::time::timeout(PART_PATIENCE, gateway.cluster.linearize(group))
+                    .await
+                    .is_ok_and(|fresh| fresh.is_ok())
+        };
+        (group, waited.await)
+    });
+    let (there, gone): (Vec<_>, Vec<_>) = join_all(asked)
+        .await
+        .into_iter()
+        .partition(|(_, is_fresh)| *is_fresh);
+    let groups = |found: Vec<(GroupId, bool)>| found.into_iter().map(|(group, _)| group).collect();
+    let reached = Reached {
+        groups: groups(there),
+        missing: groups(gone),
+    };
+    if reached.groups.is_empty() && !reached.missing.is_empty() {
+        return Err(raft::Unavailable.into());
+    }
+    Ok(reached)
 }
 
 /// Waits for every partition.

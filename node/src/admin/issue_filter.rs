@@ -49,7 +49,7 @@ impl IssueFilter {
             triggers: ids(query, "issue_trigger_id"),
             types: types(query)?,
             statuses: query.choices("status")?,
-            wants_merged: query.has("merged_with"),
+            wants_merged: !query.all("merged_with").is_empty(),
             keys: keys(query)?,
             created_at: query.times("created_at")?,
             first_seen_at: query.times("first_seen_at")?,

@@ -2,7 +2,7 @@
 
 use super::{
     api_error::ApiError,
-    body::{Fields, Given},
+    body::{Fields, Given, SHOWN},
     destination_input::checked_url,
     times,
 };
@@ -53,13 +53,15 @@ pub(super) fn read(
     let watched = read_watched(fields, kept)?;
     let channels = read_channels(fields, kept.map(|kept| &kept.channels), fresh)?;
     let disabled_at = read_disabled(fields, kept)?;
+    let name = read_name(fields)?.or_kept(kept.and_then(|kept| kept.name.clone()));
+    fields.refuse_rest(&[&SHOWN, &["deleted_at"]])?;
     let goes_on = kept.filter(|kept| {
         let enabled = kept.disabled_at.is_some() && disabled_at.is_none();
         kept.watched == watched && !enabled
     });
     Ok(IssueTrigger {
         id: kept.map_or(fresh.id, |kept| kept.id),
-        name: read_name(fields)?.or_kept(kept.and_then(|kept| kept.name.clone())),
+        name,
         watched,
         channels,
         // A change holds for what is seen from now on.
@@ -141,7 +143,11 @@ fn read_watched(fields: &Fields<'_>, kept: Option<&IssueTrigger>) -> Result<Watc
     match fields.object("configs")? {
         Given::Absent => Ok(before),
         Given::Null => Ok(Watched::default_of(issue_type)),
-        Given::Value(configs) => read_configs(&configs, before),
+        Given::Value(configs) => {
+            let watched = read_configs(&configs, before)?;
+            configs.refuse_rest(&[])?;
+            Ok(watched)
+        }
     }
 }
 

@@ -26,8 +26,9 @@ type Answer = Result<Json<Value>, ApiError>;
 
 pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
-    let filter = CatalogFilter::read(&query)?;
+    let filter = CatalogFilter::read_free(&query)?;
     let types = issue_filter::types(&query)?;
+    query.refuse_rest()?;
     let catalog = freshness::catalog(&gateway, &query).await?;
     let rows = catalog.issue_triggers.values().filter(|trigger| {
         filter.keeps(

@@ -38,6 +38,7 @@ type Answer = Result<Json<Value>, ApiError>;
 pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
     let filter = IssueFilter::read(&query)?;
+    query.refuse_rest()?;
     freshness::wait(&gateway, &query, [GroupId::CONTROL]).await?;
     let answer = web::block(move || {
         let rows = find(&gateway, &filter)?.into_iter().map(|(id, issue)| {
@@ -60,6 +61,7 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
 
 pub(super) async fn count(gateway: Data<Gateway>, query: Query) -> Answer {
     let filter = IssueFilter::read(&query)?;
+    query.refuse_rest()?;
     freshness::wait(&gateway, &query, [GroupId::CONTROL]).await?;
     let found = web::block(move || find(&gateway, &filter)).await??;
     Ok(Json(catalog_page::count(found.len())))

@@ -5,11 +5,16 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use model::time::Timestamp;
 use serde::de::{DeserializeOwned, IntoDeserializer, value};
 use std::{
+    cell::Cell,
     convert::Infallible,
     future::{Ready, ready},
 };
 
-/// The parameters of a request in their order. What nobody asks for is ignored.
+/// What every answer knows, wherever it is read.
+const EVERYWHERE: [&str; 2] = ["consistency", "include"];
+
+/// The parameters of a request in their order. Each remembers whether it was asked for, so that a list can refuse what it
+/// has no use for instead of passing it over.
 #[derive(Debug, Default)]
 pub(super) struct Query {
     parameters: Vec<Parameter>,
@@ -21,6 +26,22 @@ struct Parameter {
     /// What stood in brackets; empty for `name[]`, `name[0]` and plain names.
     inner: String,
     value: String,
+    asked_for: Cell<bool>,
+}
+
+impl Parameter {
+    fn asked(&self) -> &Self {
+        self.asked_for.set(true);
+        self
+    }
+
+    /// As it was spelled, but for an array's brackets.
+    fn field(&self) -> String {
+        match self.inner.as_str() {
+            "" => self.name.clone(),
+            inner => format!("{}[{inner}]", self.name),
+        }
+    }
 }
 
 /// How a value must relate to the one that was given.
@@ -55,6 +76,7 @@ impl Query {
                     name: name.to_owned(),
                     inner: if is_index { "" } else { inner }.to_owned(),
                     value: value.into_owned(),
+                    asked_for: Cell::new(false),
                 }
             })
             .collect();
@@ -65,7 +87,7 @@ impl Query {
         self.parameters
             .iter()
             .filter(move |p| p.name == name && p.inner.is_empty())
-            .map(|p| p.value.as_str())
+            .map(|p| p.asked().value.as_str())
     }
 
     /// The value of `name[inner]`; an empty one is none.
@@ -73,7 +95,7 @@ impl Query {
         let found = self.parameters.iter();
         found
             .filter(|p| p.name == name && p.inner == inner)
-            .map(|p| p.value.as_str())
+            .map(|p| p.asked().value.as_str())
             .find(|value| !value.is_empty())
     }
 
@@ -84,6 +106,40 @@ impl Query {
     /// The first value of a parameter; an empty one is none.
     pub(super) fn one<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         self.plain(name).find(|value| !value.is_empty())
+    }
+
+    /// Refuses a parameter that nobody has asked for so far: it would be taken without effect, and show or change more than
+    /// was meant.
+    pub(super) fn refuse_rest(&self) -> Result<(), ApiError> {
+        let rest = self.parameters.iter();
+        let mut rest =
+            rest.filter(|p| !p.asked_for.get() && !EVERYWHERE.contains(&p.name.as_str()));
+        match rest.next() {
+            None => Ok(()),
+            Some(parameter) => Err(ApiError::invalid(
+                &parameter.field(),
+                "there is no such parameter here",
+            )),
+        }
+    }
+
+    /// All values of a parameter as they are, commas and all.
+    pub(super) fn texts(&self, name: &str) -> Vec<String> {
+        let values = self.plain(name).filter(|value| !value.is_empty());
+        values.map(str::to_owned).collect()
+    }
+
+    /// What `name[any]=` asks of a text: whether it is there at all.
+    pub(super) fn any(&self, name: &str) -> Result<Option<bool>, ApiError> {
+        match self.inner(name, "any") {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(other) => Err(ApiError::invalid(
+                &format!("{name}[any]"),
+                format!("expected true or false, got {other:?}"),
+            )),
+        }
     }
 
     /// All values of a parameter, whatever the spelling: `a=1&a=2`, `a[]=1`, `a[0]=1`, and `a=1,2` as the command line sends it.
@@ -97,7 +153,7 @@ impl Query {
     /// The fields of an object with their values: `name[field]=value`, each as often as it is given, lists in every spelling.
     pub(super) fn fields<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         let of_it = self.parameters.iter().filter(move |p| p.name == name);
-        of_it.filter(|p| !p.value.is_empty()).map(|p| {
+        of_it.filter(|p| !p.asked().value.is_empty()).map(|p| {
             (
                 p.inner.split(']').next().unwrap_or_default(),
                 p.value.as_str(),
@@ -151,14 +207,11 @@ impl Query {
     ) -> Result<Range, ApiError> {
         let mut limits = Vec::new();
         for parameter in self.parameters.iter().filter(|p| p.name == name) {
-            let value = parameter.value.as_str();
+            let value = parameter.asked().value.as_str();
             if value.is_empty() {
                 continue;
             }
-            let field = match parameter.inner.as_str() {
-                "" => name.to_owned(),
-                inner => format!("{name}[{inner}]"),
-            };
+            let field = parameter.field();
             let relation = match parameter.inner.as_str() {
                 "" => Relation::Equal,
                 "gt" => Relation::Above,
@@ -167,7 +220,8 @@ impl Query {
                 "le" | "lt" => Relation::Below,
                 "lte" => Relation::AtMost,
                 "any" => {
-                    limits.push((Relation::Present(value == "true"), 0));
+                    let present = self.any(name)?.unwrap_or_default();
+                    limits.push((Relation::Present(present), 0));
                     continue;
                 }
                 _ => {
@@ -253,6 +307,26 @@ mod tests {
         ] {
             assert_eq!(Query::parse(raw).all("status"), ["A", "B"], "{raw}");
         }
+    }
+
+    #[test]
+    fn what_nobody_asked_for_is_refused_by_its_name() {
+        let query = Query::parse("name=a&name[gt]=b&colour=red&include=data&consistency=local");
+        assert_eq!(query.one("name"), Some("a"));
+        let error = query.refuse_rest().expect_err("an operator without effect");
+        assert_eq!(error.message(), "name[gt]: there is no such parameter here");
+        assert_eq!(query.inner("name", "gt"), Some("b"));
+        let error = query.refuse_rest().expect_err("an unknown parameter");
+        assert_eq!(error.message(), "colour: there is no such parameter here");
+        assert_eq!(query.one("colour"), Some("red"));
+        assert_eq!(query.refuse_rest(), Ok(()));
+    }
+
+    #[test]
+    fn a_text_keeps_its_commas() {
+        let query = Query::parse("label=one,%20two&label[]=three&id=a,b");
+        assert_eq!(query.texts("label"), ["one, two", "three"]);
+        assert_eq!(query.all("id"), ["a", "b"]);
     }
 
     #[test]

@@ -73,6 +73,7 @@ impl Asked {
         if let Some(text) = &granularity {
             bucket_ms(text)?;
         }
+        query.refuse_rest()?;
         Ok(Self {
             destination,
             measures,

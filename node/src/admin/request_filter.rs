@@ -14,7 +14,14 @@ use model::{
     traffic::{RejectionCause, RequestRecord, RequestState, StoredRequest},
 };
 
-const UNSUPPORTED: [&str; 5] = ["search_term", "headers", "body", "parsed_query", "path"];
+const UNSUPPORTED: [&str; 6] = [
+    "search_term",
+    "headers",
+    "body",
+    "parsed_query",
+    "path",
+    "cli_events_count",
+];
 
 #[derive(Debug)]
 pub(super) struct RequestFilter {

@@ -3,7 +3,8 @@
 use super::{
     api_error::ApiError,
     body::Body,
-    changes, events, freshness,
+    changes, event_filter, events,
+    freshness::{self, Reached},
     page::{Page, PageRequest},
     query::Query,
     request_filter::RequestFilter,
@@ -24,7 +25,7 @@ use model::{
 };
 use serde_json::{Value, json};
 
-const ORDERS: &[&str] = &["created_at", "ingested_at"];
+const ORDERS: &[&str] = &["created_at"];
 const IGNORED_ORDERS: &[&str] = &["created_at"];
 
 const REQUESTS: Kind = Kind {
@@ -39,9 +40,11 @@ pub(super) type Row = (RequestId, StoredRequest);
 pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
     let filter = RequestFilter::read(&query)?;
-    freshness::wait_for_partitions(&gateway, &query).await?;
+    let _ = query.flag("progressive")?;
+    query.refuse_rest()?;
+    let reached = freshness::reach_partitions(&gateway, &query).await?;
     let answer = web::block(move || {
-        let page = find(&gateway, &filter, &asked)?;
+        let page = find(&gateway, &filter, &asked, &reached)?;
         let viewer = Viewer::of(&gateway, &query);
         let with_data = query.one("include") == Some("data");
         let models = page.rows.iter().map(|(_, (id, request))| {
@@ -53,7 +56,8 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
             Ok(model)
         });
         let models = models.collect::<Result<Vec<_>, ApiError>>()?;
-        Ok::<_, ApiError>(asked.envelope(&models, page.next, page.prev))
+        let envelope = asked.envelope(&models, page.next, page.prev);
+        Ok::<_, ApiError>(reached.name_gaps(envelope))
     });
     Ok(Json(answer.await??))
 }
@@ -62,6 +66,7 @@ pub(super) fn find(
     gateway: &Gateway,
     filter: &RequestFilter,
     asked: &PageRequest,
+    reached: &Reached,
 ) -> Result<Page<String, Row>, ApiError> {
     let keep = |id: RequestId, request: StoredRequest| -> Result<Option<Row>, ApiError> {
         let record = traffic_data::record(&request)?;
@@ -74,7 +79,7 @@ pub(super) fn find(
         ids.sort_unstable();
         ids.dedup();
         let mut rows = Vec::new();
-        for id in ids {
+        for id in ids.into_iter().filter(|id| reached.has(id.group())) {
             if let Some(request) = stored(gateway, id)?
                 && let Some(row) = keep(id, request)?
             {
@@ -84,8 +89,7 @@ pub(super) fn find(
         // Digits of an id sort as the id does.
         return asked.cut(rows, |text| Some(text.to_owned()));
     }
-    let groups = gateway.cluster.data_groups();
-    let views: Vec<_> = groups.map(|group| gateway.cluster.view(group)).collect();
+    let views = reached.views(gateway);
     let span = Span::around(&filter.created_at);
     REQUESTS.page(
         &views,
@@ -133,12 +137,15 @@ pub(super) async fn ignored_events(
     query: Query,
 ) -> Answer {
     let asked = PageRequest::read(&query, IGNORED_ORDERS)?;
+    let wanted: Option<Vec<EventId>> = event_filter::ids(&query, "id");
+    query.refuse_rest()?;
     let id = known(&gateway, &id, &query).await?;
     let answer = web::block(move || {
         stored(&gateway, id)?.ok_or_else(|| gone(id))?;
         let rows = tables::ignored_of(&gateway.cluster.view(id.group()), id)?;
         let rows = rows
             .into_iter()
+            .filter(|(id, _)| event_filter::is_among(wanted.as_ref(), id))
             .map(|(id, row)| (id.to_string(), (id, row)));
         let page = asked.cut(rows.collect(), |text| Some(text.to_owned()))?;
         let viewer = Viewer::of(&gateway, &query);

@@ -39,6 +39,7 @@ pub(super) fn read(
         let at = format!("{}[{place}]", fields.path("rules"));
         let fields = Fields::item(at, value)?;
         let rule = rule(&fields, book)?;
+        fields.refuse_rest(&[])?;
         let is_second = rules
             .iter()
             .any(|other| std::mem::discriminant(other) == std::mem::discriminant(&rule));

@@ -121,10 +121,10 @@ async fn subjects(
     let query = Query::parse(&query);
     let asked = PageRequest::read(&query, ORDERS)?;
     let filter = RequestFilter::read(&query)?;
-    freshness::wait_for_partitions(gateway, &query).await?;
+    let reached = freshness::reach_partitions(gateway, &query).await?;
     let gateway = gateway.clone();
     let found = web::block(move || {
-        let page = requests::find(&gateway, &filter, &asked)?;
+        let page = requests::find(&gateway, &filter, &asked, &reached)?;
         let rows = page.rows.iter().rev();
         rows.map(|(_, (id, stored))| subject(&gateway, *id, stored))
             .collect::<Result<Vec<_>, ApiError>>()

@@ -30,7 +30,7 @@ enum Filter {
 impl Selection {
     pub(super) fn read(kind: OperationKind, raw: &str) -> Result<Self, ApiError> {
         let query = Query::parse(raw);
-        Ok(Self(match kind {
+        let filter = match kind {
             OperationKind::RetryEvents | OperationKind::CancelEvents => {
                 Filter::Events(Box::new(EventFilter::read(&query)?), of_issues(&query)?)
             }
@@ -38,7 +38,10 @@ impl Selection {
                 Filter::Requests(Box::new(RequestFilter::read(&query)?))
             }
             OperationKind::RetryIgnored => Filter::Ignored(IgnoredFilter::read(&query)?),
-        }))
+        };
+        // What is passed over would widen the operation to things that nobody meant.
+        query.refuse_rest()?;
+        Ok(Self(filter))
     }
 
     /// Reads the query of an operation that was planned. The error says in words what this node does not understand.

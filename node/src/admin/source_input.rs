@@ -2,7 +2,7 @@
 
 use super::{
     api_error::ApiError,
-    body::{Fields, Given},
+    body::{Fields, Given, SHOWN},
     names, sameness, source_auth,
 };
 use model::{
@@ -10,6 +10,10 @@ use model::{
     ids::SourceId,
     time::Timestamp,
 };
+
+/// What a configuration is shown with beside what it is made of.
+const SHOWN_CONFIG: [&str; 2] = ["handshake", "secrets"];
+const SHOWN_SOURCE: [&str; 3] = ["authenticated", "url", "verification"];
 
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 const MAX_RESPONSE: usize = 1000;
@@ -32,7 +36,7 @@ pub(super) fn read(
         Given::Null => None,
         Given::Value(response) => Some(read_response(&response)?),
     };
-    Ok(Source {
+    let source = Source {
         id: kept.map_or(fresh, |kept| kept.id),
         name: names::required(fields, kept.map(|kept| kept.name.as_str()))?,
         description: names::description(fields, kept.and_then(|k| k.description.clone()))?,
@@ -50,7 +54,10 @@ pub(super) fn read(
         disabled_at: kept.and_then(|kept| kept.disabled_at),
         created_at: kept.map_or(now, |kept| kept.created_at),
         updated_at: now,
-    })
+    };
+    config.refuse_rest(&[&SHOWN_CONFIG])?;
+    fields.refuse_rest(&[&SHOWN, &SHOWN_SOURCE])?;
+    Ok(source)
 }
 
 /// Refuses a name that another source has.

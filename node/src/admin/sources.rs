@@ -52,6 +52,7 @@ async fn find(gateway: &Gateway, query: &Query) -> Result<Vec<Arc<Source>>, ApiE
         .into_iter()
         .map(str::to_ascii_uppercase)
         .collect();
+    query.refuse_rest()?;
     let catalog = freshness::catalog(gateway, query).await?;
     let found = catalog.sources.values().filter(|source| {
         filter.keeps(

@@ -2,7 +2,7 @@
 
 use super::{
     api_error::ApiError,
-    body::{Fields, Given},
+    body::{Fields, Given, SHOWN},
     names,
 };
 use model::{
@@ -15,6 +15,15 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Environment variables and secrets together.
+/// What a transformation and a version of it are shown with beside what they do.
+const SHOWN_TRANSFORMATION: [&str; 6] = [
+    "encrypted_env",
+    "is_current",
+    "iv",
+    "restored_from",
+    "transformation_id",
+    "version",
+];
 const MAX_VARIABLES: usize = 50;
 const MAX_NAME_BYTES: usize = 128;
 const MAX_VALUE_BYTES: usize = 4096;
@@ -58,6 +67,7 @@ pub(super) fn read(
         },
     };
     wanted.check(fields)?;
+    fields.refuse_rest(&[&SHOWN, &SHOWN_TRANSFORMATION])?;
     let current = kept.filter(|(_, version)| wanted.is(version));
     if let Some((known, version)) = current {
         return Ok(renamed(known, version, name, fresh.now));

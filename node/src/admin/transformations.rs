@@ -59,6 +59,7 @@ pub(super) async fn count(gateway: Data<Gateway>, query: Query) -> Answer {
 
 async fn find(gateway: &Gateway, query: &Query) -> Result<Vec<Arc<Transformation>>, ApiError> {
     let filter = CatalogFilter::read(query)?;
+    query.refuse_rest()?;
     let catalog = freshness::catalog(gateway, query).await?;
     let found = catalog.transformations.values();
     let found = found.filter(|one| filter.keeps(&one.id.to_string(), Some(&one.name), None));
@@ -76,6 +77,7 @@ pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, query: Query) 
 /// The versions that are kept, the newest first.
 pub(super) async fn versions(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
     let asked = PageRequest::read(&query, VERSION_ORDERS)?;
+    query.refuse_rest()?;
     let catalog = freshness::catalog(&gateway, &query).await?;
     let transformation = known(&catalog, &id)?;
     let viewer = Viewer::of(&gateway, &query);

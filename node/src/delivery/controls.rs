@@ -78,7 +78,7 @@ async fn store(gateway: Arc<Gateway>, id: DestinationId, asked: Asked) {
             .disabled_by
             .filter(|_| asked.disable.is_some());
         let decided = Decided {
-            seen_version: catalog.version,
+            from: &catalog,
             put: &[Item::Destination(changed)],
             delete: &[],
             at: now,
