@@ -16,8 +16,11 @@ use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeMap,
     io::{Read, Write},
-    net::TcpListener,
-    sync::Arc,
+    net::{SocketAddr, TcpListener},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -623,7 +626,7 @@ fn the_clusters_own_listeners_and_the_environments_proxies_are_never_reached() {
 fn a_gigabyte_for_an_answer_leaves_a_nodes_memory_as_it_was() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
-    let answered = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let answered = Arc::new(AtomicUsize::new(0));
     let counter = answered.clone();
     thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
@@ -632,7 +635,7 @@ fn a_gigabyte_for_an_answer_leaves_a_nodes_memory_as_it_was() {
                 let _ = stream.read(&mut [0; 4096]);
                 let head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 1073741824\r\n\r\n";
                 let _ = stream.write_all(head);
-                counter.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                counter.fetch_add(1, Ordering::SeqCst);
                 let part = vec![0; 1 << 20];
                 while stream.write_all(&part).is_ok() {}
             });
@@ -649,9 +652,64 @@ fn a_gigabyte_for_an_answer_leaves_a_nodes_memory_as_it_was() {
         assert_eq!(attempt["response_status"], 200, "{attempt}");
     }
     let grown = resident_bytes(pid).saturating_sub(before);
-    assert!(answered.load(std::sync::atomic::Ordering::SeqCst) > 40);
+    assert!(answered.load(Ordering::SeqCst) > 40);
     assert!(
         grown < 32 << 20,
         "{grown} bytes more after forty gigabytes were offered"
+    );
+}
+
+// ---- answers
+
+/// A receiver that gives an interim answer to `/a`, and the answer once `/b` has come, or a second has passed; `/b` is
+/// refused.
+fn answers_late() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let b_is_there = Arc::new(AtomicBool::new(false));
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let b_is_there = b_is_there.clone();
+            thread::spawn(move || {
+                let mut piece = [0; 16 * 1024];
+                // A request of these tests comes in one piece.
+                while let Ok(length @ 1..) = stream.read(&mut piece) {
+                    let answer = if piece[..length].starts_with(b"POST /b ") {
+                        b_is_there.store(true, Ordering::SeqCst);
+                        "HTTP/1.1 500 No\r\nContent-Length: 4\r\n\r\nof B"
+                    } else {
+                        let interim = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n";
+                        let _ = stream.write_all(interim);
+                        clock::eventually(Duration::from_secs(1), || {
+                            b_is_there.load(Ordering::SeqCst).then_some(())
+                        });
+                        "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nof A"
+                    };
+                    let _ = stream.write_all(answer.as_bytes());
+                }
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn an_interim_answer_is_no_events_outcome_and_lends_its_connection_to_none() {
+    let world = World::form(1, &json!({"url": format!("http://{}", answers_late())}));
+    let a = world.post(0, "/a", b"{}");
+    let b = world.post(0, "/b", b"{}");
+    let (a, b) = (
+        world.attempts(&a, 1).remove(0),
+        world.attempts(&b, 1).remove(0),
+    );
+    assert_eq!(a["status"], "SUCCESSFUL", "{a}");
+    assert_eq!(
+        (&a["response_status"], &a["body"]),
+        (&json!(200), &json!("of A"))
+    );
+    assert_eq!(b["status"], "FAILED", "{b}");
+    assert_eq!(
+        (&b["response_status"], &b["body"]),
+        (&json!(500), &json!("of B"))
     );
 }

@@ -38,7 +38,8 @@ impl Sign {
                 ms: ms.min(REST_MAX_MS),
             },
             (Some(429), None) => Self::Rest { ms: REST_MS },
-            (Some(500..=599), _) => Self::Sick,
+            // Beyond what HTTP has, as a server's failure: RFC 9110, section 15.
+            (Some(500..), _) => Self::Sick,
             (Some(_), _) => Self::Healthy,
             (None, _) => match outcome.error_code {
                 Some(
@@ -180,6 +181,7 @@ mod tests {
             (answered(404, None), Sign::Healthy),
             (answered(500, None), Sign::Sick),
             (answered(503, None), Sign::Sick),
+            (answered(999, None), Sign::Sick),
             (answered(503, Some(7000)), Sign::Rest { ms: 7000 }),
             (answered(429, None), Sign::Rest { ms: REST_MS }),
             (

@@ -3,13 +3,13 @@
 use super::request::Outgoing;
 use crate::{
     egress::{
-        self,
+        self, Client,
         marks::{Marks, Watched},
     },
     world,
 };
 use awc::{
-    Client, ClientResponse,
+    ClientResponse,
     error::{ConnectError, SendRequestError},
     http::{Method, Uri, header::HttpDate},
 };
@@ -112,13 +112,13 @@ fn in_ms(time: Duration) -> u32 {
 }
 
 fn request(client: &Client, outgoing: &Outgoing) -> Result<awc::ClientRequest, ErrorCode> {
-    let (Ok(uri), Ok(method)) = (
+    let (Ok(_), Ok(method)) = (
         outgoing.url.parse::<Uri>(),
         Method::from_bytes(outgoing.method.as_bytes()),
     ) else {
         return Err(ErrorCode::InvalidUrl);
     };
-    let mut request = client.request(method, uri).no_decompress();
+    let mut request = client.request(method, &outgoing.url).no_decompress();
     for (name, value) in &outgoing.headers {
         request = request.append_header((name.as_str(), value.as_ref()));
     }
@@ -207,9 +207,19 @@ fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }
 
+/// What came is no answer.
+fn is_broken(error: &io::Error) -> bool {
+    error
+        .get_ref()
+        .is_some_and(|error| error.is::<egress::Broken>())
+}
+
 fn classify_io(error: &io::Error) -> ErrorCode {
     if let Some(tls) = tls_error(error) {
         return classify_tls(tls);
+    }
+    if is_broken(error) {
+        return ErrorCode::ProtocolError;
     }
     match error.kind() {
         io::ErrorKind::ConnectionRefused => ErrorCode::ConnectionRefused,

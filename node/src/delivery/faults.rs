@@ -5,10 +5,9 @@ use super::{
     request::{Kept, Outgoing},
 };
 use crate::egress::{
-    self, Egress, Resolve,
+    self, Client, Egress, Resolve,
     sink::{Authority, Sink},
 };
-use awc::Client;
 use bytes::Bytes;
 use futures::future::FutureExt;
 use model::{

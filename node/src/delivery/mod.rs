@@ -21,11 +21,12 @@ mod sending;
 #[cfg(test)]
 mod stories;
 mod tokens;
+#[cfg(test)]
+mod ways;
 mod work;
 
-use crate::gateway::Gateway;
+use crate::{egress::Client, gateway::Gateway};
 use actix::{Actor, Addr};
-use awc::Client;
 use bytes::Bytes;
 use dispatcher::{Dispatcher, Leave, Stop};
 use model::{

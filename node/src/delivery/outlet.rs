@@ -1,7 +1,6 @@
 //! A destination's own way out. No other destination sends over its connections, and they close when its actor goes.
 
-use crate::egress::{Egress, tls::Unusable};
-use awc::Client;
+use crate::egress::{Client, Egress, tls::Unusable};
 use model::{catalog::Destination, time::Timestamp};
 use std::{cell::RefCell, sync::Arc};
 

@@ -10,7 +10,7 @@ use super::{
     request::{self, Kept, Launch, Outgoing},
     work::Work,
 };
-use crate::world;
+use crate::{egress::Client, world};
 use bytes::Bytes;
 use model::{
     catalog::{Destination, DestinationAuth, DestinationKind, Secret},
@@ -42,7 +42,7 @@ pub(super) enum Sent {
 
 /// Who is at the other end.
 enum End {
-    Server(awc::Client),
+    Server(Client),
     Developer(Taker),
     Nobody,
 }

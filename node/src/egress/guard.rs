@@ -1,12 +1,16 @@
 //! The guard: resolves once, vets every address, and connects to a vetted one or to none.
 
-use super::{Egress, marks};
-use actix_rt::net::TcpStream;
+use super::{Egress, answer::Line, marks, wire::Wire};
 use actix_service::Service;
-use actix_tls::connect::{ConnectError, ConnectInfo, Connection, tcp::TcpConnector};
+use actix_tls::connect::{
+    ConnectError, ConnectInfo, Connection, rustls_0_23::TlsConnector, tcp::TcpConnector,
+};
 use awc::http::Uri;
 use futures::future::LocalBoxFuture;
-use std::{fmt, io, net::SocketAddr, sync::Arc};
+use rustls::ClientConfig;
+use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
+
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 16;
@@ -15,7 +19,11 @@ const ADDRESSES_MAX: usize = 16;
 pub(crate) const REFUSED: io::ErrorKind = io::ErrorKind::PermissionDenied;
 
 #[derive(Clone)]
-pub(super) struct Guard(pub(super) Arc<Egress>);
+pub(super) struct Guard {
+    pub(super) egress: Arc<Egress>,
+    /// None: its connections are not secured.
+    pub(super) tls: Option<Arc<ClientConfig>>,
+}
 
 /// Why nothing was connected to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,18 +61,17 @@ impl Guard {
     async fn connect(
         self,
         info: ConnectInfo<Uri>,
-    ) -> Result<Connection<Uri, TcpStream>, ConnectError> {
+    ) -> Result<Connection<Uri, Line<Wire>>, ConnectError> {
         let (host, port) = (info.hostname().to_owned(), info.port());
-        let plainly = info.request().scheme_str() != Some("https");
         let asked = marks::started();
-        let found = (self.0.resolver)(bare(&host).to_owned(), port)
+        let found = (self.egress.resolver)(bare(&host).to_owned(), port)
             .await
             .map_err(|error| ConnectError::Resolver(Box::new(error)))?;
         marks::resolved(asked);
         if found.is_empty() {
             return Err(ConnectError::NoRecords);
         }
-        if let Err(refusal) = self.vet(&found, plainly).await {
+        if let Err(refusal) = self.vet(&found).await {
             tracing::warn!(host, port, %refusal, "connection refused by the guard");
             return Err(refusal.into());
         }
@@ -78,12 +85,27 @@ impl Guard {
         if !vetted.contains(&peer) {
             return Err(Refusal::OtherPeer.into());
         }
-        Ok(connected)
+        let (wire, uri) = match self.tls {
+            None => {
+                let (stream, uri) = connected.into_parts();
+                (Wire::Plain(stream), uri)
+            }
+            Some(tls) => {
+                let handshake = TlsConnector::service(tls).call(connected);
+                let secured = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake)
+                    .await
+                    .unwrap_or_else(|late| Err(late.into()))
+                    .map_err(ConnectError::Io)?;
+                let (stream, uri) = secured.into_parts();
+                (Wire::Secured(Box::new(stream)), uri)
+            }
+        };
+        Ok(Connection::new(uri, Line::new(wire)))
     }
 
     /// One forbidden address among good ones is how a name is pointed inside: it refuses them all.
-    async fn vet(&self, found: &[SocketAddr], plainly: bool) -> Result<(), Refusal> {
-        let egress = &*self.0;
+    async fn vet(&self, found: &[SocketAddr]) -> Result<(), Refusal> {
+        let egress = &*self.egress;
         egress.own.refresh(&egress.resolver).await;
         for address in found {
             let ip = address.ip();
@@ -96,7 +118,7 @@ impl Guard {
             if egress.own.holds(*address) {
                 return Err(Refusal::OwnListener);
             }
-            if plainly && !egress.reach.may_speak_plainly(ip) {
+            if self.tls.is_none() && !egress.reach.may_speak_plainly(ip) {
                 return Err(Refusal::Plain);
             }
         }
@@ -110,7 +132,7 @@ pub(super) fn bare(host: &str) -> &str {
 }
 
 impl Service<ConnectInfo<Uri>> for Guard {
-    type Response = Connection<Uri, TcpStream>;
+    type Response = Connection<Uri, Line<Wire>>;
     type Error = ConnectError;
     type Future = LocalBoxFuture<'static, Result<Self::Response, ConnectError>>;
 

@@ -1,6 +1,7 @@
 //! The only way out of this node: whatever it asks over HTTP, a delivery, a token or a sender's key, goes through a
 //! client that is made here.
 
+mod answer;
 mod client;
 mod guard;
 pub(crate) mod marks;
@@ -11,13 +12,15 @@ pub(crate) mod sink;
 #[cfg(test)]
 mod stories;
 pub(crate) mod tls;
+mod wire;
 
+pub(crate) use answer::Broken;
+pub(crate) use client::{Client, to_this_machine};
 pub(crate) use guard::REFUSED;
 #[cfg(test)]
 pub(crate) use resolve::Resolve;
 
 use crate::gateway::Gateway;
-use awc::Client;
 use model::{catalog::Tls, policy::egress::Reach};
 use own::Own;
 use rustls::ClientConfig;
@@ -79,12 +82,12 @@ impl Egress {
         } else {
             Arc::new(tls::of(tls)?)
         };
-        Ok(client::guarded(self.clone(), tls))
+        Ok(Client::guarded(self, &tls))
     }
 
     /// A client for hosts of the public web.
     pub(crate) fn plain_client(self: &Arc<Self>) -> Client {
-        client::guarded(self.clone(), self.plain.clone())
+        Client::guarded(self, &self.plain)
     }
 }
 

@@ -21,8 +21,8 @@ use std::{
 pub(crate) trait Line: Read + Write + Send {}
 impl<T: Read + Write + Send> Line for T {}
 
-/// Gets each request's head and does with the connection what it likes. An error ends the connection.
-type Behaviour = Arc<dyn Fn(&mut dyn Line, &str) -> io::Result<()> + Send + Sync>;
+/// Does with a connection what it likes. When it is done, or by an error, the connection ends.
+type Service = Arc<dyn Fn(&mut dyn Line, &Counts) -> io::Result<()> + Send + Sync>;
 
 #[derive(Default)]
 struct Counts {
@@ -50,22 +50,45 @@ impl Sink {
         Self::start_at(Ipv4Addr::LOCALHOST.into(), tls, behaviour)
     }
 
+    /// One that reads for itself, too. When it is done, the connection ends.
+    pub(crate) fn start_raw(
+        tls: Option<ServerConfig>,
+        behaviour: impl Fn(&mut dyn Line) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        let address = Ipv4Addr::LOCALHOST.into();
+        Self::serve_at(address, tls, move |line, _| behaviour(line))
+    }
+
     pub(crate) fn start_at(
         address: IpAddr,
         tls: Option<ServerConfig>,
         behaviour: impl Fn(&mut dyn Line, &str) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
+        Self::serve_at(address, tls, move |line, counts| {
+            while let Some(head) = read_request(line)? {
+                counts.requests.fetch_add(1, Ordering::SeqCst);
+                behaviour(line, &head)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn serve_at(
+        address: IpAddr,
+        tls: Option<ServerConfig>,
+        service: impl Fn(&mut dyn Line, &Counts) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind((address, 0)).expect("a port");
         let address = listener.local_addr().expect("an address");
         let counts = Arc::new(Counts::default());
-        let (shared, behaviour): (_, Behaviour) = (counts.clone(), Arc::new(behaviour));
+        let (shared, service): (_, Service) = (counts.clone(), Arc::new(service));
         let tls = tls.map(Arc::new);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (counts, behaviour, tls) = (shared.clone(), behaviour.clone(), tls.clone());
+                let (counts, service, tls) = (shared.clone(), service.clone(), tls.clone());
                 counts.connections.fetch_add(1, Ordering::SeqCst);
                 thread::spawn(move || {
-                    let _ = serve(stream, tls, &behaviour, &counts);
+                    let _ = serve(stream, tls, &service, &counts);
                     counts.closed.fetch_add(1, Ordering::SeqCst);
                 });
             }
@@ -100,7 +123,7 @@ impl Sink {
 fn serve(
     stream: TcpStream,
     tls: Option<Arc<ServerConfig>>,
-    behaviour: &Behaviour,
+    service: &Service,
     counts: &Counts,
 ) -> io::Result<()> {
     // A story that fails must not leave threads behind.
@@ -112,11 +135,7 @@ fn serve(
             Box::new(StreamOwned::new(session, stream))
         }
     };
-    while let Some(head) = read_request(line.as_mut())? {
-        counts.requests.fetch_add(1, Ordering::SeqCst);
-        behaviour(line.as_mut(), &head)?;
-    }
-    Ok(())
+    service(line.as_mut(), counts)
 }
 
 /// Reads a request with its body. None: the other side has closed.

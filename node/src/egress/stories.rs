@@ -1,10 +1,10 @@
 //! Every way into a private network that is known, tried through the real client, with a resolver that lies.
 
 use super::{
-    Egress, closed, loopback, resolve,
+    Client, Egress, closed, loopback, resolve,
     sink::{Authority, Sink},
 };
-use awc::{Client, error::SendRequestError};
+use awc::error::SendRequestError;
 use futures::future::FutureExt;
 use model::{
     catalog::Tls,

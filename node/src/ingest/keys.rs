@@ -2,11 +2,12 @@
 //! they are needed. A sender's request can make this node fetch, but only from where its scheme allows and at a bounded
 //! rate.
 
-use crate::{egress::Egress, error::Refused, world};
-use awc::{
-    Client,
-    http::{StatusCode, header},
+use crate::{
+    egress::{Client, Egress},
+    error::Refused,
+    world,
 };
+use awc::http::{StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use model::{

@@ -2,8 +2,12 @@
 //! whoever leads next goes on, under the same ids.
 
 use super::inlet::{self, Put};
-use crate::{delivery, egress::Egress, gateway::Gateway, world};
-use awc::Client;
+use crate::{
+    delivery,
+    egress::{Client, Egress},
+    gateway::Gateway,
+    world,
+};
 use bytes::Bytes;
 use model::{
     catalog::Channels,

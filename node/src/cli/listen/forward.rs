@@ -1,6 +1,9 @@
 //! What listens on this machine, and one request to it.
 
-use crate::sessions::frames::{Asked, Told};
+use crate::{
+    egress,
+    sessions::frames::{Asked, Told},
+};
 use futures::StreamExt;
 use std::{
     fmt,
@@ -42,11 +45,7 @@ impl fmt::Display for Done {
 
 impl Local {
     pub(super) fn new(port: u16) -> Self {
-        let client = awc::Client::builder()
-            .disable_timeout()
-            .disable_redirects()
-            .no_default_headers()
-            .finish();
+        let client = egress::to_this_machine();
         Self { client, port }
     }
 

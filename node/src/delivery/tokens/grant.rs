@@ -1,9 +1,7 @@
 //! Asks a token's URL for one: OAuth2's client credentials grant, through the guarded client.
 
-use awc::{
-    Client,
-    http::{StatusCode, header},
-};
+use crate::egress::Client;
+use awc::http::{StatusCode, header};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::BytesMut;
 use futures::StreamExt;
