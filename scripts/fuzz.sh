@@ -7,15 +7,15 @@ cd "$(dirname "$0")/.."
 seconds=${1:-10}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(examine public_key filter transform)
+[ ${#targets[@]} -gt 0 ] || targets=(examine public_key filter transform tree)
 
 main=${CARGO_TARGET_DIR:-target}
 folder=$(realpath -m "$main-fuzz")
-mkdir -p "$folder"/corpus/{examine,public_key,filter,transform}
+mkdir -p "$folder"/corpus/{examine,public_key,filter,transform,tree}
 WRITE_CORPUS="$folder/corpus/examine" cargo test --locked --quiet --workspace \
   --test signature corpus:: >/dev/null
 cp model/src/policy/signature/registry/keys/*.pem model/fuzz/corpus/public_key/* "$folder/corpus/public_key/"
-for target in filter transform; do
+for target in filter transform tree; do
   cp "model/fuzz/corpus/$target/"* "$folder/corpus/$target/"
 done
 

@@ -10,3 +10,4 @@ pub mod policy;
 pub mod state;
 pub mod time;
 pub mod traffic;
+pub mod tree;

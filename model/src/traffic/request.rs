@@ -3,7 +3,7 @@
 use crate::{
     envelope::PayloadRef,
     ids::SourceId,
-    policy::signature::Diagnosis,
+    policy::{document::Parsed, signature::Diagnosis},
     state::codec::{self, CodecError, Stored},
     time::Timestamp,
 };
@@ -24,6 +24,8 @@ pub struct Request<Trust> {
     pub record: RequestRecord,
     /// The raw bytes as received.
     pub body: Bytes,
+    /// What the body was read as, while it is looked at.
+    pub(crate) parsed: Parsed,
     trust: PhantomData<Trust>,
 }
 
@@ -33,6 +35,7 @@ impl Request<Unverified> {
         Self {
             record,
             body,
+            parsed: Parsed::default(),
             trust: PhantomData,
         }
     }
@@ -42,6 +45,7 @@ impl Request<Unverified> {
         Request {
             record: self.record,
             body: self.body,
+            parsed: self.parsed,
             trust: PhantomData,
         }
     }

@@ -6,5 +6,6 @@ mod errors;
 mod kit;
 mod laws;
 mod parts;
+mod rooms;
 mod routing;
 mod semantics;

@@ -2,6 +2,7 @@
 
 mod corpus;
 mod generic;
+mod multipart;
 mod table;
 mod tampered;
 mod vector;

@@ -156,8 +156,8 @@ impl Node {
 }
 
 pub(super) struct Answer {
-    status: StatusCode,
-    body: Bytes,
+    pub(super) status: StatusCode,
+    pub(super) body: Bytes,
     allow: Option<String>,
     content_type: Option<String>,
 }

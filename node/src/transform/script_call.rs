@@ -2,7 +2,10 @@
 
 use crate::script::{self, Payload, Reshaped};
 use bytes::Bytes;
-use model::policy::transform::{self, Format, Message, check_header_name, check_header_value};
+use model::{
+    policy::transform::{self, Format, Message, check_header_name, check_header_value},
+    tree::{self, Tree},
+};
 use serde_json::{Map, Value};
 
 /// The request that a script's handler is called with.
@@ -18,7 +21,7 @@ pub(super) fn request(message: &Message) -> script::Request {
         body: match transform::as_json(message) {
             Some(json) => Payload::Json(json),
             None if message.body.is_empty() => Payload::Empty,
-            None => Payload::Text(message.body.clone()),
+            None => Payload::Text(transform::as_text(message)),
         },
     }
 }
@@ -64,6 +67,7 @@ pub(super) fn message(
     message
         .headers
         .retain(|(name, _)| name != "content-encoding");
+    message.say_utf8();
     message.body = match made.body {
         Payload::Empty => Bytes::new(),
         Payload::Text(text) => text,
@@ -105,7 +109,7 @@ fn headers(before: &Message, made: Vec<(String, String)>) -> Result<Vec<(String,
 fn is_same(given: &Payload, made: &Payload) -> bool {
     match (given, made) {
         (Payload::Json(given), Payload::Json(made)) => {
-            let read = |json: &Bytes| serde_json::from_slice::<Value>(json).ok();
+            let read = |json: &Bytes| tree::read(json).ok();
             given == made
                 || read(given)
                     .zip(read(made))
@@ -120,22 +124,28 @@ fn is_same(given: &Payload, made: &Payload) -> bool {
 }
 
 /// Whether two values are the same to JavaScript, which knows one kind of numbers and moves keys that look like them.
-fn looks_alike(one: &Value, other: &Value) -> bool {
+fn looks_alike(one: &Tree, other: &Tree) -> bool {
     match (one, other) {
-        (Value::Number(one), Value::Number(other)) => {
-            one == other || one.as_f64() == other.as_f64()
+        (Tree::Number(one), Tree::Number(other)) => {
+            one == other || double(one.as_str()) == double(other.as_str())
         }
-        (Value::Array(one), Value::Array(other)) => {
+        // What is infinite to it is written as null.
+        (Tree::Number(one), Tree::Null) => double(one.as_str()).is_some_and(f64::is_infinite),
+        (Tree::List(one), Tree::List(other)) => {
             one.len() == other.len() && one.iter().zip(other).all(|(a, b)| looks_alike(a, b))
         }
-        (Value::Object(one), Value::Object(other)) => {
-            one.len() == other.len()
+        (Tree::Object(one), Tree::Object(other)) => {
+            one.counting().count() == other.counting().count()
                 && one
-                    .iter()
-                    .all(|(key, a)| other.get(key).is_some_and(|b| looks_alike(a, b)))
+                    .counting()
+                    .all(|(key, a)| other.get_text(key).is_some_and(|b| looks_alike(a, b)))
         }
         (one, other) => one == other,
     }
+}
+
+fn double(digits: &str) -> Option<f64> {
+    digits.parse().ok()
 }
 
 #[cfg(test)]
@@ -175,8 +185,8 @@ mod tests {
             body: match &given.body {
                 // As JSON.stringify would write it.
                 Payload::Json(json) => {
-                    let value: Value = serde_json::from_slice(json).expect("JSON");
-                    Payload::Json(value.to_string().into())
+                    let tree = tree::read(json).expect("JSON");
+                    Payload::Json(tree::write(&tree, usize::MAX).expect("fits").into())
                 }
                 other => other.clone(),
             },
@@ -191,6 +201,12 @@ mod tests {
             ("application/x-www-form-urlencoded", "a=%41&b=1&b=2"),
             ("text/xml", "<a><b>1</b></a>"),
             ("text/plain", "hello"),
+            ("text/plain; charset=latin1", "\u{feff}hello é"),
+            ("application/json; charset=latin1", "[\"Ã©\\ud83d\", 1e400]"),
+            (
+                "multipart/form-data; boundary=X",
+                "--X\r\nContent-Disposition: form-data; name=a; filename=b\r\n\r\n1\r\n--X--",
+            ),
             ("application/json", ""),
             ("application/json", "{"),
         ] {
@@ -212,6 +228,11 @@ mod tests {
         };
         assert!(alike(r#"{"b":1.0,"2":[12.30]}"#, r#"{"2":[12.3],"b":1}"#));
         assert!(!alike("1", "\"1\""));
+        assert!(alike(
+            r#"{"a":1e400,"b":"\ud83d\u00e9","a":-1e999}"#,
+            r#"{"a":null,"b":"\ud83dé"}"#
+        ));
+        assert!(!alike("[1e308]", "[null]"));
         assert!(!alike(r#"{"a":1}"#, r#"{"a":1,"b":2}"#));
         assert!(!alike("[1,2]", "[2,1]"));
     }

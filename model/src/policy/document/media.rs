@@ -9,6 +9,7 @@ pub(super) enum Form {
     /// May hold JSON nevertheless: some senders (AWS SNS among them) name it so.
     PlainText,
     UrlEncoded,
+    Multipart,
     Xml,
 }
 
@@ -26,6 +27,7 @@ pub(super) fn form_of(record: &RequestRecord) -> Option<Form> {
         "" => Some(Form::Json),
         "text/plain" => Some(Form::PlainText),
         "application/x-www-form-urlencoded" => Some(Form::UrlEncoded),
+        "multipart/form-data" => Some(Form::Multipart),
         _ if subtype == "json" || subtype.ends_with("+json") => Some(Form::Json),
         _ if subtype == "xml" || subtype.ends_with("+xml") => Some(Form::Xml),
         _ => None,

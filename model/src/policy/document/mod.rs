@@ -1,21 +1,22 @@
 //! A request seen by structure: the four parts that rules speak of, each read at most once and only when asked for.
 
-mod form;
-mod json;
+pub(crate) mod form;
 mod media;
-mod xml;
+pub(crate) mod multipart;
+mod parsed;
+pub(crate) mod xml;
 
-use crate::traffic::RequestRecord;
+pub use parsed::Parsed;
+pub(crate) use parsed::is_multipart;
+
+use crate::{
+    traffic::{Request, RequestRecord},
+    tree::{Gathered, Members, Tree, VALUES_MAX},
+};
 use media::Form;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{fmt, sync::OnceLock};
-
-/// Containers within containers that a body's structure may have; a deeper body has none.
-pub const DEPTH_MAX: usize = 64;
-/// Values that a body's structure may have; a larger one has none. It bounds the memory that a small body can ask for:
-/// each value takes some dozens of bytes, however short its text is.
-pub const VALUES_MAX: usize = 200_000;
 
 /// What rules may look at. Stored: append only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -48,8 +49,8 @@ impl fmt::Display for Part {
     }
 }
 
-/// The parts of a request that was not received but made, by a transformation. What is beyond [`DEPTH_MAX`] and
-/// [`VALUES_MAX`] is as if it were not there.
+/// The parts of a request that was not received but made. What is beyond the bounds of a [`Tree`] is as if it were not
+/// there.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Parts {
     /// None: the body has no structure.
@@ -69,23 +70,48 @@ pub struct Parts {
 #[derive(Debug, Default)]
 pub struct Document<'a> {
     received: Option<(&'a RequestRecord, &'a [u8])>,
-    body: OnceLock<Option<Value>>,
-    headers: OnceLock<Value>,
-    query: OnceLock<Value>,
-    path: OnceLock<Value>,
+    body: Body<'a>,
+    headers: OnceLock<Tree>,
+    query: OnceLock<Tree>,
+    path: OnceLock<Tree>,
+}
+
+#[derive(Debug)]
+enum Body<'a> {
+    /// It was not received; none where it has no structure.
+    Made(Option<Tree>),
+    Own(Parsed),
+    /// Others look into it too.
+    Shared(&'a Parsed),
+}
+
+impl Default for Body<'_> {
+    fn default() -> Self {
+        Self::Own(Parsed::default())
+    }
 }
 
 impl<'a> Document<'a> {
     /// A request as it was received. Its body has a structure when it is
     /// - JSON, by its content type (`json`, `+json`), or without one, or as `text/plain` when it is an object or a list;
-    /// - a form (`application/x-www-form-urlencoded`);
+    /// - a form (`application/x-www-form-urlencoded`, `multipart/form-data`);
     /// - XML (`xml`, `+xml`);
     ///
-    /// and is well-formed, not compressed, and within [`DEPTH_MAX`] and [`VALUES_MAX`].
+    /// and is well-formed, not compressed, and within the bounds of a [`Tree`].
     #[must_use]
     pub fn of(record: &'a RequestRecord, body: &'a [u8]) -> Self {
         Self {
             received: Some((record, body)),
+            ..Self::default()
+        }
+    }
+
+    /// A request as it was received, its body read for all who ask.
+    #[must_use]
+    pub fn of_request<Trust>(request: &'a Request<Trust>) -> Self {
+        Self {
+            received: Some((&request.record, &request.body)),
+            body: Body::Shared(&request.parsed),
             ..Self::default()
         }
     }
@@ -95,103 +121,76 @@ impl<'a> Document<'a> {
         self.received
     }
 
-    /// The received body where it is JSON by its headers, for whoever needs more than its structure keeps: it rounds
-    /// long numbers.
-    pub(crate) fn json_text(&self) -> Option<&'a [u8]> {
-        let (record, body) = self.received?;
-        let is_json = matches!(media::form_of(record)?, Form::Json | Form::PlainText);
-        is_json.then(|| json::without_mark(body))
-    }
-
     /// The value of a part; none where the body has no structure.
     #[must_use]
-    pub fn part(&self, part: Part) -> Option<&Value> {
+    pub fn part(&self, part: Part) -> Option<&Tree> {
         match part {
-            Part::Body => self.body.get_or_init(|| self.read_body()).as_ref(),
+            Part::Body => self.body(),
             Part::Headers => Some(self.headers.get_or_init(|| self.read_headers())),
             Part::Query => Some(self.query.get_or_init(|| self.read_query())),
             Part::Path => Some(self.path.get_or_init(|| self.read_path())),
         }
     }
 
-    /// Takes the parts out, for whoever changes them.
-    #[must_use]
-    pub fn into_parts(mut self) -> Parts {
-        for part in Part::ALL {
-            let _ = self.part(part);
-        }
-        let object = |value: Option<Value>| match value {
-            Some(Value::Object(map)) => map,
-            _ => Map::new(),
+    fn body(&self) -> Option<&Tree> {
+        let parsed = match &self.body {
+            Body::Made(made) => return made.as_ref(),
+            Body::Own(parsed) => parsed,
+            Body::Shared(parsed) => parsed,
         };
-        Parts {
-            body: self.body.take().flatten(),
-            headers: object(self.headers.take()),
-            query: object(self.query.take()),
-            path: match self.path.take() {
-                Some(Value::String(path)) => path,
-                _ => String::new(),
-            },
-        }
-    }
-
-    fn read_body(&self) -> Option<Value> {
         let (record, body) = self.received?;
         match media::form_of(record)? {
-            Form::Json => json::read(body),
+            Form::Json => parsed.json(record, body),
             // A scalar is more likely a text that happens to look like one.
-            Form::PlainText => {
-                json::read(body).filter(|value| value.is_object() || value.is_array())
-            }
-            Form::UrlEncoded => form::read(body),
-            Form::Xml => xml::read(body),
+            Form::PlainText => parsed.json(record, body).filter(|tree| !tree.is_scalar()),
+            Form::UrlEncoded | Form::Multipart => parsed.form(record, body),
+            Form::Xml => parsed.xml(record, body),
         }
     }
 
-    fn read_headers(&self) -> Value {
-        let mut read: Map<String, Value> = Map::new();
+    fn read_headers(&self) -> Tree {
+        let mut read: Vec<(String, String)> = Vec::new();
         for (name, value) in self.received.iter().flat_map(|(record, _)| &record.headers) {
             let value = String::from_utf8_lossy(value);
-            match read.get_mut(name) {
-                Some(Value::String(known)) => {
+            match read.iter_mut().find(|(known, _)| known == name) {
+                Some((_, known)) => {
                     known.push_str(", ");
                     known.push_str(&value);
                 }
-                _ => {
-                    read.insert(name.clone(), value.into());
-                }
+                None => read.push((name.clone(), value.into_owned())),
             }
         }
-        Value::Object(read)
+        let read = read.into_iter();
+        Tree::object(read.map(|(name, value)| (name.into(), Tree::text(value))))
     }
 
-    fn read_query(&self) -> Value {
+    fn read_query(&self) -> Tree {
         let query = self.received.map_or("", |(record, _)| &record.query);
-        Value::Object(form::fields(query.as_bytes(), VALUES_MAX).unwrap_or_default())
+        Tree::Object(form::fields(None, query.as_bytes(), VALUES_MAX).unwrap_or_default())
     }
 
-    fn read_path(&self) -> Value {
-        let path = self.received.map_or("", |(record, _)| &record.path);
-        Value::from(path)
+    fn read_path(&self) -> Tree {
+        Tree::text(self.received.map_or("", |(record, _)| &record.path))
     }
 }
 
 impl From<Parts> for Document<'_> {
     fn from(parts: Parts) -> Self {
-        let headers = parts
-            .headers
-            .into_iter()
-            .map(|(name, value)| (name.to_ascii_lowercase(), value));
-        let bounded = |map: Map<String, Value>| match Value::Object(map) {
-            object if json::is_within_bounds(&object) => object,
-            _ => Value::Object(Map::new()),
+        let bounded = |tree: Tree| match tree.is_within_bounds() {
+            true => tree,
+            false => Tree::Object(Members::default()),
         };
+        let mut headers = Gathered::default();
+        for (name, value) in &parts.headers {
+            headers.add(name.to_ascii_lowercase(), Tree::of(value));
+        }
+        let body = parts.body.as_ref().map(Tree::of);
         Self {
             received: None,
-            body: OnceLock::from(parts.body.filter(json::is_within_bounds)),
-            headers: OnceLock::from(bounded(headers.collect())),
-            query: OnceLock::from(bounded(parts.query)),
-            path: OnceLock::from(Value::String(parts.path)),
+            body: Body::Made(body.filter(Tree::is_within_bounds)),
+            headers: OnceLock::from(bounded(Tree::Object(headers.into()))),
+            query: OnceLock::from(bounded(Tree::of(&Value::Object(parts.query)))),
+            path: OnceLock::from(Tree::text(parts.path)),
         }
     }
 }
@@ -199,7 +198,12 @@ impl From<Parts> for Document<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ids::SourceId, time::Timestamp, traffic::Origin};
+    use crate::{
+        ids::SourceId,
+        time::Timestamp,
+        traffic::Origin,
+        tree::{self, DEPTH_MAX},
+    };
     use bytes::Bytes;
     use serde_json::json;
 
@@ -219,17 +223,25 @@ mod tests {
     }
 
     fn body(content_type: &'static str, body: &str) -> Option<Value> {
-        let record = record(&[("content-type", content_type)]);
-        Document::of(&record, body.as_bytes())
-            .part(Part::Body)
-            .cloned()
+        read(&[("content-type", content_type)], body.as_bytes())
+    }
+
+    /// A body by these headers, as other readers have it.
+    fn read(headers: &[(&str, &'static str)], body: &[u8]) -> Option<Value> {
+        let record = record(headers);
+        shown(Document::of(&record, body).part(Part::Body))
+    }
+
+    fn shown(tree: Option<&Tree>) -> Option<Value> {
+        let json = tree::write(tree?, usize::MAX).expect("fits");
+        Some(serde_json::from_slice(&json).expect("JSON"))
     }
 
     #[test]
     fn headers_query_and_path_are_always_there() {
         let record = record(&[("x-a", "1"), ("x-b", "é"), ("x-a", "2")]);
         let document = Document::of(&record, b"");
-        let part = |part| document.part(part).cloned();
+        let part = |part| shown(document.part(part));
         assert_eq!(
             part(Part::Headers),
             Some(json!({"x-a": "1, 2", "x-b": "é"}))
@@ -264,9 +276,13 @@ mod tests {
             body(form, "a=1&a=2&b=%C3%A9"),
             Some(json!({"a": ["1", "2"], "b": "é"}))
         );
+        let form = "multipart/form-data; boundary=X";
+        let part = "--X\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--X--";
+        assert_eq!(body(form, part), Some(json!({"a": "1"})));
         for other in [
             "application/octet-stream",
             "multipart/form-data",
+            "multipart/mixed; boundary=X",
             "text/html",
             "image/json2",
         ] {
@@ -276,22 +292,20 @@ mod tests {
 
     #[test]
     fn without_a_content_type_json_is_tried() {
-        let record = record(&[]);
-        let read = |body: &[u8]| Document::of(&record, body).part(Part::Body).cloned();
-        assert_eq!(read(b"[1]"), Some(json!([1])));
-        assert_eq!(read(b"7"), Some(json!(7)));
-        assert_eq!(read(b"a=1"), None);
+        assert_eq!(read(&[], b"[1]"), Some(json!([1])));
+        assert_eq!(read(&[], b"7"), Some(json!(7)));
+        assert_eq!(read(&[], b"a=1"), None);
         assert_eq!(body("text/plain", "7"), None);
     }
 
     #[test]
     fn a_compressed_body_has_no_structure() {
         let of = |encoding| {
-            let record = record(&[
+            let headers = [
                 ("content-type", "application/json"),
                 ("content-encoding", encoding),
-            ]);
-            Document::of(&record, b"{}").part(Part::Body).cloned()
+            ];
+            read(&headers, b"{}")
         };
         for encoding in ["gzip", "deflate", "br", "identity, gzip"] {
             assert_eq!(of(encoding), None, "{encoding}");
@@ -300,22 +314,60 @@ mod tests {
     }
 
     #[test]
-    fn what_a_transformation_made_is_a_document_too() {
-        let record = record(&[("X-Mixed", "1"), ("content-type", "application/json")]);
-        let mut parts = Document::of(&record, br#"{"a":1}"#).into_parts();
-        assert_eq!(parts.body, Some(json!({"a": 1})));
-        assert_eq!(parts.path, "/orders/7");
-        parts.body = Some(json!(["b"]));
-        parts.query = Map::new();
+    fn what_was_made_is_a_document_too() {
+        let parts = Parts {
+            body: Some(json!(["b"])),
+            headers: Map::from_iter([("X-Mixed".to_owned(), json!("1"))]),
+            path: "/a".into(),
+            ..Parts::default()
+        };
         let document = Document::from(parts);
-        assert_eq!(document.part(Part::Body), Some(&json!(["b"])));
-        assert_eq!(document.part(Part::Query), Some(&json!({})));
-        let headers = document.part(Part::Headers).expect("headers");
-        assert_eq!(headers["x-mixed"], "1");
+        let part = |part| shown(document.part(part));
+        assert_eq!(part(Part::Body), Some(json!(["b"])));
+        assert_eq!(part(Part::Query), Some(json!({})));
+        assert_eq!(part(Part::Headers), Some(json!({"x-mixed": "1"})));
+        assert_eq!(part(Part::Path), Some(json!("/a")));
     }
 
     #[test]
-    fn what_a_transformation_made_has_the_same_bounds() {
+    fn a_body_is_read_in_its_charset_and_without_its_mark() {
+        let paid = Some(json!({"name": "Zwölf"}));
+        let latin = "application/json; charset=ISO-8859-1";
+        assert_eq!(
+            read(&[("content-type", latin)], b"{\"name\":\"Zw\xf6lf\"}"),
+            paid
+        );
+        let wide: Vec<u8> = "\u{feff}{\"name\":\"Zwölf\"}"
+            .encode_utf16()
+            .flat_map(u16::to_be_bytes)
+            .collect();
+        for kind in [
+            "application/json; charset=utf-16",
+            "application/json",
+            "text/plain",
+        ] {
+            assert_eq!(read(&[("content-type", kind)], &wide), paid, "{kind}");
+        }
+        assert_eq!(
+            body("application/json", "\u{feff}{\"name\":\"Zwölf\"}"),
+            paid
+        );
+    }
+
+    #[test]
+    fn a_request_is_read_once_for_all() {
+        let request = Request::received(record(&[]), Bytes::from_static(b"[1]"));
+        let (one, other) = (
+            Document::of_request(&request),
+            Document::of_request(&request),
+        );
+        let at = |document: &Document<'_>| document.part(Part::Body).map(std::ptr::from_ref);
+        assert!(at(&one).is_some());
+        assert_eq!(at(&one), at(&other));
+    }
+
+    #[test]
+    fn what_was_made_has_the_same_bounds() {
         let deep = |depth| (0..depth).fold(json!(1), |inner, _| json!([inner]));
         let body = |value| {
             let parts = Parts {

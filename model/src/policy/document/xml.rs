@@ -6,24 +6,29 @@
 //! - Attributes have an `@` before their names; the text of an element that is an object is `#text`.
 //! - Elements of one name within another are a list. All values are strings.
 //! - Text is trimmed, CDATA too; comments, instructions and the document type are skipped.
-//! - Character references and the five predefined entities are resolved. Any other entity, an encoding other than UTF-8,
-//!   and whatever is not well-formed leave the body without structure: nothing is ever expanded or fetched.
+//! - Character references and the five predefined entities are resolved. Any other entity and whatever is not well-formed
+//!   leave the body without structure: nothing is ever expanded or fetched.
+//! - Its characters are told by a byte order mark, the content type or its own declaration, in this order (RFC 7303).
 
-use super::{DEPTH_MAX, VALUES_MAX};
+use crate::tree::{DEPTH_MAX, Gathered, Tree, VALUES_MAX, charset};
 use quick_xml::{
     Reader, XmlVersion,
     escape::resolve_xml_entity,
-    events::{BytesDecl, BytesRef, BytesStart, Event},
+    events::{BytesRef, BytesStart, Event},
 };
-use serde_json::{Map, Value};
 
 const TEXT: &str = "#text";
+/// Bytes that a declaration is looked for in.
+const DECLARATION_MAX: usize = 256;
 
 /// The document; none when it is not XML or beyond the bounds.
-pub(super) fn read(body: &[u8]) -> Option<Value> {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let mut reader = Reader::from_str(std::str::from_utf8(body).ok()?);
-    let mut tree = Tree {
+pub(crate) fn read(content_type: Option<&str>, body: &[u8]) -> Option<Tree> {
+    let named = content_type.and_then(|kind| charset::parameter(kind, "charset"));
+    let charset = named.or_else(|| declared(body));
+    let kind = charset.map(|charset| format!("text/xml; charset=\"{charset}\""));
+    let text = charset::decoded(body, kind.as_deref());
+    let mut reader = Reader::from_str(std::str::from_utf8(&text).ok()?);
+    let mut tree = Growing {
         open: Vec::new(),
         root: None,
         left: VALUES_MAX,
@@ -39,8 +44,7 @@ pub(super) fn read(body: &[u8]) -> Option<Value> {
             Event::Text(text) => tree.text(&text.xml10_content())?,
             Event::CData(text) => tree.text(&text.xml10_content())?,
             Event::GeneralRef(entity) => tree.text(&resolve(&entity)?)?,
-            Event::Decl(declaration) => is_utf8(&declaration).then_some(())?,
-            Event::Comment(_) | Event::PI(_) | Event::DocType(_) => {}
+            Event::Decl(_) | Event::Comment(_) | Event::PI(_) | Event::DocType(_) => {}
             Event::Eof => return tree.finish(),
         }
     }
@@ -50,33 +54,34 @@ pub(super) fn read(body: &[u8]) -> Option<Value> {
 struct Element {
     name: String,
     text: String,
-    fields: Map<String, Value>,
+    fields: Gathered,
 }
 
-struct Tree {
+struct Growing {
     open: Vec<Element>,
-    root: Option<(String, Value)>,
+    root: Option<(String, Tree)>,
     /// Values that may still come.
     left: usize,
 }
 
-impl Tree {
+impl Growing {
     fn open(&mut self, start: &BytesStart<'_>) -> Option<()> {
         // The object around the root counts too.
         if self.open.len() + 1 >= DEPTH_MAX || self.open.is_empty() && self.root.is_some() {
             return None;
         }
         self.count()?;
-        let mut fields = Map::new();
+        let mut fields = Gathered::default();
         // The reader's own search for doubles takes quadratic time.
         for attribute in start.attributes().with_checks(false) {
             self.count()?;
             let attribute = attribute.ok()?;
             let name = format!("@{}", attribute.key.as_ref());
             let value = attribute.normalized_value(XmlVersion::Implicit1_0).ok()?;
-            if fields.insert(name, value.into_owned().into()).is_some() {
+            if fields.has(&name) {
                 return None;
             }
+            fields.add(name, Tree::text(value.into_owned()));
         }
         self.open.push(Element {
             name: start.name().as_ref().to_owned(),
@@ -104,25 +109,19 @@ impl Tree {
         } = self.open.pop()?;
         let text = text.trim();
         let value = if fields.is_empty() {
-            text.into()
+            Tree::text(text)
         } else {
             if !text.is_empty() {
                 self.count()?;
-                fields.insert(TEXT.to_owned(), text.into());
+                fields.add(TEXT, Tree::text(text));
             }
-            Value::Object(fields)
+            Tree::Object(fields.into())
         };
         let Some(parent) = self.open.last_mut() else {
             self.root = Some((name, value));
             return Some(());
         };
-        match parent.fields.get_mut(&name) {
-            None => {
-                parent.fields.insert(name, value);
-            }
-            Some(Value::Array(values)) => values.push(value),
-            Some(known) => *known = Value::Array(vec![known.take(), value]),
-        }
+        parent.fields.add(name, value);
         Some(())
     }
 
@@ -131,13 +130,13 @@ impl Tree {
         Some(())
     }
 
-    fn finish(self) -> Option<Value> {
+    fn finish(self) -> Option<Tree> {
         // The reader does not mind an end without its end tags.
         if !self.open.is_empty() {
             return None;
         }
         let (name, value) = self.root?;
-        Some(Value::Object(Map::from_iter([(name, value)])))
+        Some(Tree::object([(name.into(), value)]))
     }
 }
 
@@ -148,14 +147,21 @@ fn resolve(entity: &BytesRef<'_>) -> Option<String> {
     }
 }
 
-fn is_utf8(declaration: &BytesDecl<'_>) -> bool {
-    match declaration.encoding() {
-        None => true,
-        Some(Err(_)) => false,
-        Some(Ok(encoding)) => ["utf-8", "utf8", "us-ascii", "ascii"]
-            .iter()
-            .any(|known| encoding.eq_ignore_ascii_case(known)),
-    }
+/// The encoding that a declaration names. Whoever can read that far has it in ASCII.
+fn declared(body: &[u8]) -> Option<String> {
+    let end = body
+        .windows(2)
+        .take(DECLARATION_MAX)
+        .position(|two| two == b"?>")?;
+    let declaration = std::str::from_utf8(&body[..end]).ok()?;
+    let (_, rest) = declaration.strip_prefix("<?xml")?.split_once("encoding")?;
+    let quoted = rest.trim_start().strip_prefix('=')?.trim_start();
+    let quote = quoted
+        .chars()
+        .next()
+        .filter(|quote| matches!(quote, '"' | '\''))?;
+    let (name, _) = quoted[1..].split_once(quote)?;
+    Some(name.to_owned())
 }
 
 #[cfg(test)]
@@ -181,20 +187,48 @@ mod tests {
             "raw": "<b>",
             "#text": "about",
         }});
-        assert_eq!(read(text.as_bytes()), Some(expected));
+        assert_eq!(read(None, text.as_bytes()), Some(Tree::of(&expected)));
     }
 
     #[test]
     fn only_predefined_entities_are_resolved() {
         let entities = "&lt;&gt;&amp;&quot;&apos;&#65;&#x42;";
         assert_eq!(
-            read(format!("<a>{entities}</a>").as_bytes()),
-            Some(json!({"a": "<>&\"'AB"}))
+            read(None, format!("<a>{entities}</a>").as_bytes()),
+            Some(Tree::of(&json!({"a": "<>&\"'AB"})))
         );
         let bomb = r#"<!DOCTYPE a [<!ENTITY b "c"><!ENTITY x SYSTEM "file:///etc/passwd">]>"#;
         for body in ["<a>&b;</a>", "<a>&x;</a>", r#"<a b="&b;"/>"#, "<a>&#0;</a>"] {
-            assert_eq!(read(format!("{bomb}{body}").as_bytes()), None, "{body}");
+            assert_eq!(
+                read(None, format!("{bomb}{body}").as_bytes()),
+                None,
+                "{body}"
+            );
         }
+    }
+
+    #[test]
+    fn characters_are_as_the_type_or_the_declaration_says() {
+        let expected = Some(Tree::of(&json!({"a": "Zwölf"})));
+        let latin = b"<a>Zw\xf6lf</a>";
+        assert_eq!(read(Some("text/xml; charset=iso-8859-1"), latin), expected);
+        assert_eq!(read(None, latin), None);
+        let declared = [
+            &b"<?xml version='1.0' encoding = \"ISO-8859-1\" ?>"[..],
+            latin,
+        ]
+        .concat();
+        assert_eq!(read(Some("application/xml"), &declared), expected);
+        let wide: Vec<u8> = "\u{feff}<?xml version='1.0' encoding='utf-16'?><a>Zwölf</a>"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        assert_eq!(read(None, &wide), expected);
+        let told = "<?xml version='1.0' encoding='iso-8859-1'?><a>Zwölf</a>";
+        assert_eq!(
+            read(Some("text/xml; charset=utf-8"), told.as_bytes()),
+            expected
+        );
     }
 
     #[test]
@@ -214,27 +248,27 @@ mod tests {
             "<?xml version='1.0' encoding='utf-16'?><a/>",
             "{}",
         ] {
-            assert_eq!(read(text.as_bytes()), None, "{text}");
+            assert_eq!(read(None, text.as_bytes()), None, "{text}");
         }
     }
 
     #[test]
     fn depth_and_values_are_bounded() {
         let nested = |depth: usize| "<a>".repeat(depth) + &"</a>".repeat(depth);
-        assert!(read(nested(DEPTH_MAX - 1).as_bytes()).is_some());
-        assert!(read(nested(DEPTH_MAX).as_bytes()).is_none());
+        assert!(read(None, nested(DEPTH_MAX - 1).as_bytes()).is_some());
+        assert!(read(None, nested(DEPTH_MAX).as_bytes()).is_none());
         let list = |values: usize| format!("<a>{}</a>", "<b/>".repeat(values));
-        assert!(read(list(VALUES_MAX - 1).as_bytes()).is_some());
-        assert!(read(list(VALUES_MAX).as_bytes()).is_none());
+        assert!(read(None, list(VALUES_MAX - 1).as_bytes()).is_some());
+        assert!(read(None, list(VALUES_MAX).as_bytes()).is_none());
         let attributes: String = (0..50_000).map(|n| format!(" a{n}=''")).collect();
-        assert!(read(format!("<a{attributes}/>").as_bytes()).is_some());
+        assert!(read(None, format!("<a{attributes}/>").as_bytes()).is_some());
     }
 
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text in "[<>/a&;=\"' !?\\[\\]-]{0,40}", bytes: Vec<u8>) {
-            let _ = read(text.as_bytes());
-            let _ = read(&bytes);
+            let _ = read(None, text.as_bytes());
+            let _ = read(None, &bytes);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Values that a request has at named places.
 
-mod json;
+mod canonical;
 mod picker;
 
 pub use picker::Picker;

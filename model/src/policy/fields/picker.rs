@@ -1,14 +1,14 @@
 //! One request, read at the fields that a configuration names. The body is taken apart only if one of them asks for it.
 
-use super::json;
+use super::canonical;
 use crate::{
     catalog::Field,
-    policy::document::{Document, Part},
+    policy::document::{Document, Part, form},
     traffic::RequestRecord,
+    tree::Tree,
 };
 use bytes::Bytes;
-use serde_json::value::RawValue;
-use std::{borrow::Cow, cell::OnceCell};
+use std::borrow::Cow;
 
 /// Headers that each send has anew, on whatever way it comes (RFC 9110 sections 7.6 and 6.6, W3C Trace Context).
 const PER_SEND: [&str; 17] = [
@@ -33,35 +33,13 @@ const PER_SEND: [&str; 17] = [
 
 pub struct Picker<'a> {
     document: &'a Document<'a>,
-    body: OnceCell<Body<'a>>,
-}
-
-enum Body<'a> {
-    Json(&'a RawValue),
-    /// A form or XML, by structure.
-    Made(Box<RawValue>),
-    /// It has no fields.
-    Opaque,
-}
-
-impl Body<'_> {
-    fn root(&self) -> Option<&RawValue> {
-        match self {
-            Self::Json(root) => Some(root),
-            Self::Made(root) => Some(root),
-            Self::Opaque => None,
-        }
-    }
 }
 
 impl<'a> Picker<'a> {
     /// Reads what was received. Of a request that a transformation made it sees nothing.
     #[must_use]
     pub fn new(document: &'a Document<'a>) -> Self {
-        Self {
-            document,
-            body: OnceCell::new(),
-        }
+        Self { document }
     }
 
     #[must_use]
@@ -96,25 +74,17 @@ impl<'a> Picker<'a> {
             .map(|(_, value)| value)
     }
 
-    fn query<'n>(&self, name: &'n str) -> impl Iterator<Item = Cow<'a, str>> + use<'a, 'n> {
-        let pairs = form_urlencoded::parse(self.raw_query());
+    /// The values of a parameter, as bytes: those that are no text are told apart too.
+    fn query<'n>(&self, name: &'n str) -> impl Iterator<Item = Vec<u8>> + use<'a, 'n> {
+        let pairs = form::pairs(self.raw_query());
         pairs
-            .filter(move |(n, _)| n == name)
+            .filter(move |(n, _)| n == name.as_bytes())
             .map(|(_, value)| value)
     }
 
-    fn body(&self) -> &Body<'a> {
-        self.body.get_or_init(|| self.read_body())
-    }
-
-    fn read_body(&self) -> Body<'a> {
-        if let Some(text) = self.document.json_text() {
-            // What the structure of a text does not count as JSON is none here either.
-            return json::parse(text).map_or(Body::Opaque, Body::Json);
-        }
-        let made = self.document.part(Part::Body);
-        let made = made.and_then(|value| serde_json::value::to_raw_value(value).ok());
-        made.map_or(Body::Opaque, Body::Made)
+    /// The body by structure, if it has one.
+    fn body(&self) -> Option<&'a Tree> {
+        self.document.part(Part::Body)
     }
 
     /// What stands at a field, written so that equal values are written alike and others are not. None: nothing, or
@@ -127,17 +97,9 @@ impl<'a> Picker<'a> {
             (Part::Body, []) => present(self.raw_body()),
             (Part::Query, []) => present(self.raw_query()),
             (Part::Headers, []) => present(&self.headers_but(&[])),
-            (Part::Query, [name, ..]) => List::of(self.query(name).map(text_bytes)).some(),
+            (Part::Query, [name, ..]) => List::of(self.query(name)).some(),
             (Part::Headers, [name, ..]) => List::of(self.header(name)).some(),
-            (Part::Body, _) => {
-                let value = json::find(self.body().root()?, steps)?;
-                if json::is_null(value) {
-                    return None;
-                }
-                let mut out = Vec::new();
-                json::canonical(value, &[], &mut out);
-                Some(out)
-            }
+            (Part::Body, _) => canonical::value(self.body()?, steps),
         }
     }
 
@@ -147,14 +109,14 @@ impl<'a> Picker<'a> {
         let steps = field.steps();
         match (field.part(), steps) {
             (Part::Path, _) => Some(self.path().to_owned()),
-            (Part::Query, [name, ..]) => self.query(name).next().map(Cow::into_owned),
+            (Part::Query, [name, ..]) => String::from_utf8(self.query(name).next()?).ok(),
             (Part::Headers, [name, ..]) => {
                 String::from_utf8(self.header(name).next()?.to_vec()).ok()
             }
             (Part::Query | Part::Headers, []) => None,
             (Part::Body, _) => {
-                let value = json::find(self.body().root()?, steps)?;
-                json::scalar(value).map(Cow::into_owned)
+                let found = canonical::find(self.body()?, steps)?;
+                canonical::scalar(found).map(str::to_owned)
             }
         }
     }
@@ -169,13 +131,9 @@ impl<'a> Picker<'a> {
         if without.iter().any(|steps| steps.is_empty()) {
             return Cow::default();
         }
-        match self.body().root() {
+        match self.body() {
             None => self.raw_body().into(),
-            Some(root) => {
-                let mut out = Vec::new();
-                json::canonical(root, &without, &mut out);
-                out.into()
-            }
+            Some(tree) => canonical::all_but(tree, &without),
         }
     }
 
@@ -189,10 +147,10 @@ impl<'a> Picker<'a> {
         if without.iter().any(|steps| steps.is_empty()) {
             return Cow::default();
         }
-        let kept = form_urlencoded::parse(self.raw_query())
+        let kept = form::pairs(self.raw_query())
             .filter(|(name, _)| !is_named(&without, name))
             .flat_map(|(name, value)| [name, value]);
-        List::of(kept.map(text_bytes)).0.into()
+        List::of(kept).0.into()
     }
 
     /// The headers without those at these fields and those that each send has anew.
@@ -204,7 +162,7 @@ impl<'a> Picker<'a> {
         }
         let mut kept: Vec<_> = self
             .headers()
-            .filter(|(name, _)| !is_per_send(name) && !is_named(&without, name))
+            .filter(|(name, _)| !is_per_send(name) && !is_named(&without, name.as_bytes()))
             .collect();
         // Stable: values of one name stay in their order.
         kept.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -220,18 +178,14 @@ fn steps_of(fields: &[Field], part: Part) -> Vec<&[String]> {
     of_part.map(Field::steps).collect()
 }
 
-fn is_named(without: &[&[String]], name: &str) -> bool {
+fn is_named(without: &[&[String]], name: &[u8]) -> bool {
     without
         .iter()
-        .any(|steps| matches!(steps, [step] if step == name))
+        .any(|steps| matches!(steps, [step] if step.as_bytes() == name))
 }
 
 fn is_per_send(name: &str) -> bool {
     PER_SEND.contains(&name) || name.starts_with("x-forwarded-")
-}
-
-fn text_bytes(text: Cow<'_, str>) -> Vec<u8> {
-    text.into_owned().into_bytes()
 }
 
 fn present(bytes: &[u8]) -> Option<Vec<u8>> {

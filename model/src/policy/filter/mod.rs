@@ -5,6 +5,7 @@
 
 mod needs;
 mod node;
+mod number;
 mod pattern;
 mod read;
 mod reference;
@@ -12,7 +13,7 @@ mod scalar;
 mod walk;
 
 pub use needs::{Key, Need, Place};
-pub use scalar::Number;
+pub(crate) use number::Number;
 pub use walk::Steps;
 
 use super::document::{Document, Part};

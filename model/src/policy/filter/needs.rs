@@ -2,10 +2,12 @@
 
 use super::{
     node::{Choice, Node, Object, Operand, Scalars, Test},
-    scalar::{self, Number},
+    number::Number,
 };
-use crate::policy::document::Part;
-use serde_json::Value;
+use crate::{
+    policy::document::Part,
+    tree::{Text, Tree},
+};
 
 /// Where a value stands: a part and the keys that lead to it, through arrays wherever there are some.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -14,24 +16,26 @@ pub struct Place {
     pub keys: Vec<String>,
 }
 
-/// A scalar in a form that loosely equal ones share. Some that share it are not equal: `"1"` and `"1.0"`.
+/// A scalar in a form that loosely equal ones share. Some that share it are not equal: `"1"` and `"1.0"`, and numbers that
+/// have one double next to them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Key {
     Null,
-    Number(Number),
-    Text(String),
+    /// The bits of that double.
+    Number(u64),
+    Text(Text),
 }
 
 impl Key {
     /// None for lists and objects.
     #[must_use]
-    pub fn of(value: &Value) -> Option<Self> {
+    pub fn of(value: &Tree) -> Option<Self> {
         if let Some(number) = Number::of(value) {
-            return Some(Self::Number(number));
+            return Some(Self::Number(number.nearest_bits()));
         }
         match value {
-            Value::Null => Some(Self::Null),
-            Value::String(text) => Some(Self::Text(text.clone())),
+            Tree::Null => Some(Self::Null),
+            Tree::Text(text) => Some(Self::Text(text.clone())),
             _ => None,
         }
     }
@@ -91,7 +95,7 @@ fn of_object(at: &mut Place, object: &Object) -> Option<Need> {
 
 fn of_test(at: &mut Place, test: &Test) -> Option<Need> {
     match test {
-        Test::Equal(Operand::Given(value)) if scalar::is_scalar(value) => {
+        Test::Equal(Operand::Given(value)) if value.is_scalar() => {
             Some(Need::Value(at.clone(), Key::of(value)?))
         }
         Test::In(Choice::Among(scalars)) => {
@@ -109,19 +113,18 @@ fn of_test(at: &mut Place, test: &Test) -> Option<Need> {
 
 fn keys_of(scalars: &Scalars) -> Vec<Key> {
     let single = [
-        (scalars.null, Value::Null),
-        (scalars.yes, Value::Bool(true)),
-        (scalars.no, Value::Bool(false)),
+        (scalars.null, Tree::Null),
+        (scalars.yes, Tree::Bool(true)),
+        (scalars.no, Tree::Bool(false)),
     ];
     let single = single
         .into_iter()
         .filter(|(is_there, _)| *is_there)
         .filter_map(|(_, value)| Key::of(&value));
-    let numbers = scalars.numbers.iter().map(|number| Key::Number(*number));
-    let texts = scalars.texts.iter().map(|text| {
-        let number = Number::read(text).map(Key::Number);
-        number.unwrap_or_else(|| Key::Text(text.clone()))
-    });
+    let numbers = scalars.numbers.iter().chain(&scalars.rounded);
+    let numbers = numbers.map(|number| Key::Number(number.nearest_bits()));
+    let texts = scalars.texts.iter().cloned();
+    let texts = texts.filter_map(|text| Key::of(&Tree::Text(text)));
     let mut keys: Vec<Key> = single.chain(numbers).chain(texts).collect();
     // Sets have no order of their own, and two of their members may share a key.
     keys.sort_unstable_by_key(|key| format!("{key:?}"));

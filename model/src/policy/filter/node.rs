@@ -1,15 +1,15 @@
 //! A filter as it is asked: its syntax checked, its expressions compiled.
 
-use super::{pattern::Pattern, reference::Reference, scalar::Number};
+use super::{number::Number, pattern::Pattern, reference::Reference};
+use crate::tree::{Text, Tree};
 use ipnet::IpNet;
-use serde_json::Value;
 use std::collections::HashSet;
 
 /// What is asked of one value.
 #[derive(Clone, Debug)]
 pub(super) enum Node {
     /// A scalar.
-    Literal(Value),
+    Literal(Tree),
     /// Each is met by some element.
     List(Vec<Node>),
     Object(Object),
@@ -53,7 +53,7 @@ pub(super) enum Relation {
 /// What an operator compares with.
 #[derive(Clone, Debug)]
 pub(super) enum Operand {
-    Given(Value),
+    Given(Tree),
     At(Reference),
 }
 
@@ -62,7 +62,7 @@ pub(super) enum Operand {
 pub(super) enum Choice {
     Among(Scalars),
     /// A part of a string, or an element of a list.
-    Text(String),
+    Text(Text),
     At(Reference),
 }
 
@@ -73,7 +73,9 @@ pub(super) struct Scalars {
     pub(super) yes: bool,
     pub(super) no: bool,
     pub(super) numbers: HashSet<Number>,
-    pub(super) texts: HashSet<String>,
+    /// Numbers of which only the double next to them is known.
+    pub(super) rounded: Vec<Number>,
+    pub(super) texts: HashSet<Text>,
 }
 
 impl Node {
@@ -103,33 +105,40 @@ impl Object {
 }
 
 impl Scalars {
-    pub(super) fn of(values: &[Value]) -> Self {
+    pub(super) fn of(values: impl Iterator<Item = Tree>) -> Self {
         let mut scalars = Self::default();
         for value in values {
             match value {
-                Value::Null => scalars.null = true,
-                Value::Bool(true) => scalars.yes = true,
-                Value::Bool(false) => scalars.no = true,
-                Value::Number(_) => scalars.numbers.extend(Number::of(value)),
-                Value::String(text) => {
-                    scalars.texts.insert(text.clone());
+                Tree::Null => scalars.null = true,
+                Tree::Bool(true) => scalars.yes = true,
+                Tree::Bool(false) => scalars.no = true,
+                Tree::Number(digits) => {
+                    let number = Number::written(&digits);
+                    match number.is_rounded() {
+                        true => scalars.rounded.push(number),
+                        false => _ = scalars.numbers.insert(number),
+                    }
                 }
-                Value::Array(_) | Value::Object(_) => {}
+                Tree::Text(text) => {
+                    scalars.texts.insert(text);
+                }
+                Tree::List(_) | Tree::Object(_) => {}
             }
         }
         scalars
     }
 
-    pub(super) fn holds(&self, value: &Value) -> bool {
+    pub(super) fn holds(&self, value: &Tree) -> bool {
         match value {
-            Value::Null => self.null,
-            Value::Bool(true) => self.yes,
-            Value::Bool(false) => self.no,
-            Value::Number(_) => {
-                Number::of(value).is_some_and(|number| self.numbers.contains(&number))
+            Tree::Null => self.null,
+            Tree::Bool(true) => self.yes,
+            Tree::Bool(false) => self.no,
+            Tree::Number(digits) => {
+                let number = Number::written(digits);
+                self.numbers.contains(&number) || self.rounded.iter().any(|known| known.is(&number))
             }
-            Value::String(text) => self.texts.contains(text),
-            Value::Array(_) | Value::Object(_) => false,
+            Tree::Text(text) => self.texts.contains(text),
+            Tree::List(_) | Tree::Object(_) => false,
         }
     }
 }

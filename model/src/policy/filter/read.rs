@@ -6,9 +6,8 @@ use super::{
     node::{Choice, Node, Object, Operand, Relation, Scalars, Test},
     pattern::Pattern,
     reference::Reference,
-    scalar,
 };
-use crate::{catalog::FilterRule, policy::document::Part};
+use crate::{catalog::FilterRule, policy::document::Part, tree::Tree};
 use ipnet::IpNet;
 use serde_json::{Map, Value};
 use std::{fmt, net::IpAddr};
@@ -96,7 +95,7 @@ impl Reader {
         match value {
             Value::Array(items) => Ok(Node::List(self.nodes(items, at, depth)?)),
             Value::Object(map) => Ok(Node::Object(self.object(map, at, depth)?)),
-            scalar => Ok(Node::Literal(scalar.clone())),
+            scalar => Ok(Node::Literal(Tree::of(scalar))),
         }
     }
 
@@ -221,7 +220,7 @@ impl Reader {
         }
         check(value).map_err(|what| at.expected(what))?;
         self.count_within(value, at)?;
-        Ok(Some(Operand::Given(value.clone())))
+        Ok(Some(Operand::Given(Tree::of(value))))
     }
 
     fn choice(&mut self, value: &Value, at: &At<'_>) -> Result<Option<Choice>, FilterError> {
@@ -229,16 +228,16 @@ impl Reader {
             return Ok(reference(target, at)?.map(Choice::At));
         }
         match value {
-            Value::String(text) => Ok(Some(Choice::Text(text.clone()))),
+            Value::String(text) => Ok(Some(Choice::Text(text.as_str().into()))),
             Value::Array(items) => {
                 for (place, item) in items.iter().enumerate() {
                     let at = At::Place(at, place);
                     self.count(&at)?;
-                    if !scalar::is_scalar(item) {
+                    if item.is_array() || item.is_object() {
                         return Err(at.expected("a string, a number, true, false or null"));
                     }
                 }
-                Ok(Some(Choice::Among(Scalars::of(items))))
+                Ok(Some(Choice::Among(Scalars::of(items.iter().map(Tree::of)))))
             }
             _ => Err(at.expected("a list, or a string")),
         }

@@ -1,7 +1,7 @@
 //! Where a `$ref` points: `a.b`, `items[0].sku`, `[$index].b`, `$.a["b c"]`.
 
 use super::DEPTH_MAX;
-use serde_json::Value;
+use crate::tree::Tree;
 
 /// A path from the root of the part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,12 +44,12 @@ impl Reference {
     }
 
     /// The value there, given the places of the enclosing arrays' elements, outermost first.
-    pub(super) fn find<'d>(&self, root: &'d Value, indexes: &[usize]) -> Option<&'d Value> {
+    pub(super) fn find<'d>(&self, root: &'d Tree, indexes: &[usize]) -> Option<&'d Tree> {
         let mut indexes = indexes.iter();
         self.0.iter().try_fold(root, |value, step| match step {
-            Step::Key(key) => value.as_object()?.get(key),
-            Step::Place(place) => value.as_array()?.get(*place),
-            Step::Index => value.as_array()?.get(*indexes.next()?),
+            Step::Key(key) => value.key(key),
+            Step::Place(place) => value.index(*place),
+            Step::Index => value.index(*indexes.next()?),
         })
     }
 }
@@ -94,9 +94,10 @@ mod tests {
     #[test]
     fn paths_lead_to_values() {
         let root = json!({"a": {"b": 1, "c d": 2, "$e": 3}, "list": [{"x": [4, 5]}, 6], "$f": 7});
+        let tree = Tree::of(&root);
         let find = |path: &str, indexes: &[usize]| {
             let reference = Reference::read(path).unwrap_or_else(|| panic!("{path}"));
-            reference.find(&root, indexes).cloned()
+            reference.find(&tree, indexes).cloned()
         };
         for (path, value) in [
             ("a.b", json!(1)),
@@ -110,17 +111,20 @@ mod tests {
             ("$f", json!(7)),
             ("$", root.clone()),
         ] {
-            assert_eq!(find(path, &[]), Some(value), "{path}");
+            assert_eq!(find(path, &[]), Some(Tree::of(&value)), "{path}");
         }
-        assert_eq!(find("list[$index].x[$index]", &[0, 1]), Some(json!(5)));
+        assert_eq!(
+            find("list[$index].x[$index]", &[0, 1]),
+            Some(Tree::of(&json!(5)))
+        );
         for missing in ["b", "a.b.c", "list[9]", "list.x", "a[0]", "list[$index]"] {
             assert_eq!(find(missing, &[]), None, "{missing}");
         }
-        let array = json!([{"b": 1}]);
+        let array = Tree::of(&json!([{"b": 1}]));
         let first = Reference::read("[$index].b").expect("a path");
-        assert_eq!(first.find(&array, &[0]), Some(&json!(1)));
+        assert_eq!(first.find(&array, &[0]), Some(&Tree::of(&json!(1))));
         let first = Reference::read("$[0]").expect("a path");
-        assert_eq!(first.find(&array, &[]), Some(&json!({"b": 1})));
+        assert_eq!(first.find(&array, &[]), Some(&Tree::of(&json!({"b": 1}))));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::{
     reference::Reference,
     scalar,
 };
-use serde_json::{Map, Value};
+use crate::tree::{Members, Text, Tree};
 use std::net::IpAddr;
 
 /// What the filters of one request may cost together. Each has some steps of its own, so that a costly one never makes
@@ -32,7 +32,7 @@ impl Steps {
 }
 
 /// What a reference to nowhere points to.
-static NULL: Value = Value::Null;
+static NULL: Tree = Tree::Null;
 
 /// The steps are used up: whether the filter holds was not found out.
 pub(super) struct Exhausted;
@@ -54,7 +54,7 @@ impl<'s> Walk<'s> {
     }
 
     /// Whether a part matches. One that is not there is like a key that is not, and what takes too many steps does not match.
-    pub(super) fn holds(&mut self, node: &Node, part: Option<&Value>) -> bool {
+    pub(super) fn holds(&mut self, node: &Node, part: Option<&Tree>) -> bool {
         let Some(root) = part else {
             return holds_for_absent(node);
         };
@@ -85,7 +85,7 @@ fn holds_for_absent(node: &Node) -> bool {
 /// A walk within one part.
 struct Asking<'w, 's, 'd> {
     walk: &'w mut Walk<'s>,
-    root: &'d Value,
+    root: &'d Tree,
     /// The places of the enclosing arrays' elements, outermost first.
     indexes: Vec<usize>,
 }
@@ -99,11 +99,11 @@ impl<'d> Asking<'_, '_, 'd> {
         self.walk.spend((bytes / Steps::BYTES) as u64)
     }
 
-    fn holds(&mut self, node: &Node, value: &'d Value) -> Asked {
+    fn holds(&mut self, node: &Node, value: &'d Tree) -> Asked {
         self.spend()?;
         match (node, value) {
             (Node::Object(object), value) if object.takes_whole() => self.all(&object.tests, value),
-            (Node::List(wanted), Value::Array(elements)) => {
+            (Node::List(wanted), Tree::List(elements)) => {
                 for node in wanted {
                     if !self.some_element(node, elements)? {
                         return Ok(false);
@@ -112,14 +112,14 @@ impl<'d> Asking<'_, '_, 'd> {
                 Ok(true)
             }
             (Node::List(_), _) => Ok(false),
-            (node, Value::Array(elements)) => self.some_element(node, elements),
+            (node, Tree::List(elements)) => self.some_element(node, elements),
             (Node::Literal(wanted), value) => self.equal_scalars(value, wanted),
-            (Node::Object(object), Value::Object(map)) => self.object(object, map, value),
+            (Node::Object(object), Tree::Object(map)) => self.object(object, map, value),
             (Node::Object(_), _) => Ok(false),
         }
     }
 
-    fn some_element(&mut self, node: &Node, elements: &'d [Value]) -> Asked {
+    fn some_element(&mut self, node: &Node, elements: &'d [Tree]) -> Asked {
         for (place, element) in elements.iter().enumerate() {
             self.indexes.push(place);
             let holds = self.holds(node, element)?;
@@ -131,7 +131,7 @@ impl<'d> Asking<'_, '_, 'd> {
         Ok(false)
     }
 
-    fn object(&mut self, object: &Object, map: &'d Map<String, Value>, whole: &'d Value) -> Asked {
+    fn object(&mut self, object: &Object, map: &'d Members, whole: &'d Tree) -> Asked {
         for (key, node) in &object.fields {
             let holds = match map.get(key) {
                 Some(value) => self.holds(node, value)?,
@@ -144,7 +144,7 @@ impl<'d> Asking<'_, '_, 'd> {
         self.all(&object.tests, whole)
     }
 
-    fn all(&mut self, tests: &[Test], value: &'d Value) -> Asked {
+    fn all(&mut self, tests: &[Test], value: &'d Tree) -> Asked {
         for test in tests {
             if !self.test(test, value)? {
                 return Ok(false);
@@ -153,14 +153,14 @@ impl<'d> Asking<'_, '_, 'd> {
         Ok(true)
     }
 
-    fn test(&mut self, test: &Test, value: &'d Value) -> Asked {
+    fn test(&mut self, test: &Test, value: &'d Tree) -> Asked {
         self.spend()?;
         match test {
             Test::Equal(operand) => self.equal(value, self.operand(operand)),
             Test::NotEqual(operand) => Ok(!self.equal(value, self.operand(operand))?),
             Test::Order(relation, operand) => {
                 let operand = self.operand(operand);
-                self.spend_on_text(shared_bytes(value, operand))?;
+                self.spend_on_text(looked_at(value, operand))?;
                 Ok(scalar::order(value, operand).is_some_and(|order| relation.allows(order)))
             }
             Test::In(choice) => Ok(self.among(choice, value)? == Some(true)),
@@ -216,7 +216,7 @@ impl<'d> Asking<'_, '_, 'd> {
         }
     }
 
-    fn operand<'v>(&self, operand: &'v Operand) -> &'v Value
+    fn operand<'v>(&self, operand: &'v Operand) -> &'v Tree
     where
         'd: 'v,
     {
@@ -227,28 +227,28 @@ impl<'d> Asking<'_, '_, 'd> {
     }
 
     /// The value that a reference points to; null where there is none.
-    fn find(&self, reference: &Reference) -> &'d Value {
+    fn find(&self, reference: &Reference) -> &'d Tree {
         reference.find(self.root, &self.indexes).unwrap_or(&NULL)
     }
 
     /// Loosely between scalars, exactly between all else.
-    fn equal(&mut self, one: &Value, other: &Value) -> Asked {
-        if scalar::is_scalar(one) && scalar::is_scalar(other) {
+    fn equal(&mut self, one: &Tree, other: &Tree) -> Asked {
+        if one.is_scalar() && other.is_scalar() {
             return self.equal_scalars(one, other);
         }
         self.identical(one, other)
     }
 
-    fn equal_scalars(&mut self, one: &Value, other: &Value) -> Asked {
-        self.spend_on_text(shared_bytes(one, other))?;
+    fn equal_scalars(&mut self, one: &Tree, other: &Tree) -> Asked {
+        self.spend_on_text(looked_at(one, other))?;
         Ok(scalar::loosely_equal(one, other))
     }
 
     /// The same all the way down; the order of an object's keys does not count.
-    fn identical(&mut self, one: &Value, other: &Value) -> Asked {
+    fn identical(&mut self, one: &Tree, other: &Tree) -> Asked {
         self.spend()?;
         match (one, other) {
-            (Value::Array(one), Value::Array(other)) => {
+            (Tree::List(one), Tree::List(other)) => {
                 if one.len() != other.len() {
                     return Ok(false);
                 }
@@ -259,12 +259,13 @@ impl<'d> Asking<'_, '_, 'd> {
                 }
                 Ok(true)
             }
-            (Value::Object(one), Value::Object(other)) => {
-                if one.len() != other.len() {
+            (Tree::Object(one), Tree::Object(other)) => {
+                self.walk.spend((one.len() + other.len()) as u64 / 16)?;
+                if one.counting().count() != other.counting().count() {
                     return Ok(false);
                 }
-                for (key, one) in one {
-                    let Some(other) = other.get(key) else {
+                for (key, one) in one.counting() {
+                    let Some(other) = other.get_text(key) else {
                         return Ok(false);
                     };
                     if !self.identical(one, other)? {
@@ -274,17 +275,17 @@ impl<'d> Asking<'_, '_, 'd> {
                 Ok(true)
             }
             (one, other) => {
-                self.spend_on_text(shared_bytes(one, other))?;
+                self.spend_on_text(looked_at(one, other))?;
                 Ok(scalar::strictly_equal(one, other))
             }
         }
     }
 
     /// Whether a value meets another one of the event, taken as a filter without operators.
-    fn same(&mut self, value: &Value, wanted: &Value) -> Asked {
+    fn same(&mut self, value: &Tree, wanted: &Tree) -> Asked {
         self.spend()?;
         match (wanted, value) {
-            (Value::Array(wanted), Value::Array(elements)) => {
+            (Tree::List(wanted), Tree::List(elements)) => {
                 for wanted in wanted {
                     if !self.some_same(elements, wanted)? {
                         return Ok(false);
@@ -292,11 +293,12 @@ impl<'d> Asking<'_, '_, 'd> {
                 }
                 Ok(true)
             }
-            (Value::Array(_), _) => Ok(false),
-            (wanted, Value::Array(elements)) => self.some_same(elements, wanted),
-            (Value::Object(wanted), Value::Object(map)) => {
-                for (key, wanted) in wanted {
-                    let Some(value) = map.get(key) else {
+            (Tree::List(_), _) => Ok(false),
+            (wanted, Tree::List(elements)) => self.some_same(elements, wanted),
+            (Tree::Object(wanted), Tree::Object(map)) => {
+                self.walk.spend(wanted.len() as u64 / 16)?;
+                for (key, wanted) in wanted.counting() {
+                    let Some(value) = map.get_text(key) else {
                         return Ok(false);
                     };
                     if !self.same(value, wanted)? {
@@ -305,12 +307,12 @@ impl<'d> Asking<'_, '_, 'd> {
                 }
                 Ok(true)
             }
-            (Value::Object(_), _) | (_, Value::Object(_)) => Ok(false),
+            (Tree::Object(_), _) | (_, Tree::Object(_)) => Ok(false),
             (wanted, value) => self.equal_scalars(value, wanted),
         }
     }
 
-    fn some_same(&mut self, elements: &[Value], wanted: &Value) -> Asked {
+    fn some_same(&mut self, elements: &[Tree], wanted: &Tree) -> Asked {
         for element in elements {
             if self.same(element, wanted)? {
                 return Ok(true);
@@ -320,41 +322,45 @@ impl<'d> Asking<'_, '_, 'd> {
     }
 
     /// Whether a value, or an element of it, is among the choice; none where the types don't fit.
-    fn among(&mut self, choice: &Choice, value: &Value) -> Result<Option<bool>, Exhausted> {
+    fn among(&mut self, choice: &Choice, value: &Tree) -> Result<Option<bool>, Exhausted> {
         match choice {
             Choice::Among(scalars) => match value {
-                Value::Object(_) => Ok(None),
-                Value::Array(elements) => {
+                Tree::Object(_) => Ok(None),
+                Tree::List(elements) => {
                     for element in elements {
-                        self.spend()?;
+                        self.walk
+                            .spend(1 + (bytes_of(element) / Steps::BYTES) as u64)?;
                         if scalars.holds(element) {
                             return Ok(Some(true));
                         }
                     }
                     Ok(Some(false))
                 }
-                scalar => Ok(Some(scalars.holds(scalar))),
+                scalar => {
+                    self.spend_on_text(bytes_of(scalar))?;
+                    Ok(Some(scalars.holds(scalar)))
+                }
             },
             Choice::Text(text) => self.in_text(text, value),
             Choice::At(reference) => match self.find(reference) {
-                Value::String(text) => self.in_text(text, value),
-                Value::Array(items) => self.in_list(items, value),
+                Tree::Text(text) => self.in_text(text, value),
+                Tree::List(items) => self.in_list(items, value),
                 _ => Ok(None),
             },
         }
     }
 
     /// Whether a string has the text in it, or a list has it as an element.
-    fn in_text(&mut self, text: &str, value: &Value) -> Result<Option<bool>, Exhausted> {
+    fn in_text(&mut self, text: &Text, value: &Tree) -> Result<Option<bool>, Exhausted> {
         match value {
-            Value::String(value) => {
-                self.spend_on_text(value.len())?;
+            Tree::Text(value) => {
+                self.spend_on_text(value.bytes().len())?;
                 Ok(Some(value.contains(text)))
             }
-            Value::Array(elements) => {
+            Tree::List(elements) => {
                 for element in elements {
                     self.spend()?;
-                    if element.as_str() == Some(text) {
+                    if matches!(element, Tree::Text(element) if element == text) {
                         return Ok(Some(true));
                     }
                 }
@@ -364,16 +370,16 @@ impl<'d> Asking<'_, '_, 'd> {
         }
     }
 
-    fn in_list(&mut self, items: &[Value], value: &Value) -> Result<Option<bool>, Exhausted> {
+    fn in_list(&mut self, items: &[Tree], value: &Tree) -> Result<Option<bool>, Exhausted> {
         let elements = match value {
-            Value::Object(_) => return Ok(None),
-            Value::Array(elements) => elements.as_slice(),
+            Tree::Object(_) => return Ok(None),
+            Tree::List(elements) => elements.as_slice(),
             scalar => std::slice::from_ref(scalar),
         };
         for element in elements {
             for item in items {
                 self.walk
-                    .spend(1 + (shared_bytes(element, item) / Steps::BYTES) as u64)?;
+                    .spend(1 + (looked_at(element, item) / Steps::BYTES) as u64)?;
                 if scalar::strictly_equal(element, item) {
                     return Ok(Some(true));
                 }
@@ -385,24 +391,24 @@ impl<'d> Asking<'_, '_, 'd> {
     fn some_text(
         &mut self,
         operand: &Operand,
-        value: &Value,
-        fits: fn(&str, &str) -> bool,
+        value: &Tree,
+        fits: fn(&[u8], &[u8]) -> bool,
     ) -> Asked {
-        let Value::String(value) = value else {
+        let Tree::Text(value) = value else {
             return Ok(false);
         };
         let texts = match self.operand(operand) {
-            Value::Array(texts) => texts.as_slice(),
+            Tree::List(texts) => texts.as_slice(),
             text => std::slice::from_ref(text),
         };
         for text in texts {
             // A list that was referred to may hold anything.
-            let Value::String(text) = text else {
+            let Tree::Text(text) = text else {
                 return Ok(false);
             };
             self.walk
-                .spend(1 + (text.len().min(value.len()) / Steps::BYTES) as u64)?;
-            if fits(value, text) {
+                .spend(1 + (text.bytes().len().min(value.bytes().len()) / Steps::BYTES) as u64)?;
+            if fits(value.bytes(), text.bytes()) {
                 return Ok(true);
             }
         }
@@ -410,8 +416,19 @@ impl<'d> Asking<'_, '_, 'd> {
     }
 }
 
-/// Bytes that a comparison of two texts may have to look at.
-fn shared_bytes(one: &Value, other: &Value) -> usize {
-    let bytes = |value: &Value| value.as_str().map_or(0, str::len);
-    bytes(one).min(bytes(other))
+/// Bytes that a comparison may have to look at.
+fn looked_at(one: &Tree, other: &Tree) -> usize {
+    match (one, other) {
+        (Tree::Text(one), Tree::Text(other)) => one.bytes().len().min(other.bytes().len()),
+        // A text is read as a number then, and so is a number.
+        (one, other) => bytes_of(one) + bytes_of(other),
+    }
+}
+
+fn bytes_of(tree: &Tree) -> usize {
+    match tree {
+        Tree::Text(text) => text.bytes().len(),
+        Tree::Number(digits) => digits.as_str().len(),
+        _ => 0,
+    }
 }

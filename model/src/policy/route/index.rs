@@ -8,7 +8,7 @@ use crate::policy::{
     document::{Document, Part},
     filter::{Key, Need, Number, Place},
 };
-use serde_json::{Map, Value};
+use crate::tree::{Members, Text, Tree};
 use std::collections::HashMap;
 
 /// Values that one connection stands under at most; one that would need more is asked always.
@@ -33,8 +33,9 @@ struct Branch {
 #[derive(Debug, Default)]
 struct Values {
     null: Option<usize>,
-    numbers: HashMap<Number, usize>,
-    texts: HashMap<String, usize>,
+    /// By the bits of the double next to each.
+    numbers: HashMap<u64, usize>,
+    texts: HashMap<Text, usize>,
 }
 
 /// How many connections need a value at a place: what asking by it would cost.
@@ -105,20 +106,20 @@ impl Index {
 }
 
 impl Branch {
-    fn walk(&self, value: &Value, found: &mut Vec<usize>) {
+    fn walk(&self, value: &Tree, found: &mut Vec<usize>) {
         match value {
             // Filters look through arrays.
-            Value::Array(elements) => elements.iter().for_each(|value| self.walk(value, found)),
-            Value::Object(map) => self.walk_fields(map, found),
+            Tree::List(elements) => elements.iter().for_each(|value| self.walk(value, found)),
+            Tree::Object(map) => self.walk_fields(map, found),
             scalar => found.extend(self.values.list_of(scalar)),
         }
     }
 
-    fn walk_fields(&self, map: &Map<String, Value>, found: &mut Vec<usize>) {
+    fn walk_fields(&self, map: &Members, found: &mut Vec<usize>) {
         // The shorter of both is gone through.
         if map.len() < self.fields.len() {
-            for (key, value) in map {
-                if let Some(branch) = self.fields.get(key) {
+            for (key, value) in map.iter() {
+                if let Some(branch) = self.fields.get(key.as_str()) {
                     branch.walk(value, found);
                 }
             }
@@ -133,14 +134,14 @@ impl Branch {
 }
 
 impl Values {
-    fn list_of(&self, scalar: &Value) -> Option<usize> {
-        if let Some(number) = Number::of(scalar) {
-            return self.numbers.get(&number).copied();
-        }
+    fn list_of(&self, scalar: &Tree) -> Option<usize> {
         match scalar {
-            Value::Null => self.null,
-            Value::String(text) => self.texts.get(text).copied(),
-            _ => None,
+            Tree::Null => self.null,
+            scalar => match (Number::of(scalar), scalar) {
+                (Some(number), _) => self.numbers.get(&number.nearest_bits()).copied(),
+                (None, Tree::Text(text)) => self.texts.get(text).copied(),
+                _ => None,
+            },
         }
     }
 }

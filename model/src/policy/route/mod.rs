@@ -43,7 +43,7 @@ pub fn plan(catalog: &Catalog, request: &Request<Verified>, now: Timestamp, kept
             placement: Placement::Any,
         };
     };
-    let document = Document::of(&request.record, &request.body);
+    let document = Document::of_request(request);
     let verdict = router.plan(&document, now, kept.ignored_per_request);
     let fingerprints = Fingerprints::new(&document);
     let Some(needs) = catalog.needs_of(source) else {
@@ -76,7 +76,7 @@ pub fn over(
     let Some(router) = catalog.router(request.record.source_id) else {
         return Default::default();
     };
-    let document = Document::of(&request.record, &request.body);
+    let document = Document::of_request(request);
     let Verdict::Routed {
         mut events,
         mut ignored,

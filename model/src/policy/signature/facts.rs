@@ -1,9 +1,13 @@
 //! What a scheme may look at: the request as received, the URL that the sender was told, and the time.
 
 use super::diagnosis::Diagnosis;
-use crate::{time::Timestamp, traffic::RequestRecord};
-use serde_json::value::RawValue;
-use std::{borrow::Cow, collections::HashMap};
+use crate::{
+    policy::document::{Parsed, is_multipart},
+    time::Timestamp,
+    traffic::RequestRecord,
+    tree::{self, Tree},
+};
+use std::borrow::Cow;
 
 /// A request before its scheme.
 #[derive(Clone, Copy, Debug)]
@@ -11,6 +15,8 @@ pub struct Facts<'a> {
     pub record: &'a RequestRecord,
     /// The raw bytes as received.
     pub body: &'a [u8],
+    /// What that body was read as.
+    pub parsed: &'a Parsed,
     /// Scheme, host, path and query as the sender was told them.
     pub url: &'a str,
     pub now: Timestamp,
@@ -68,23 +74,44 @@ impl<'a> Facts<'a> {
         form_urlencoded::parse(self.body)
     }
 
+    /// The one value of a field of a form, whichever way that is encoded.
     pub fn form_field(&self, name: &str) -> Result<String, Diagnosis> {
-        one(self.form(), name, "form field")?
-            .ok_or_else(|| Diagnosis::missing(format!("form field {name}")))
+        let missing = || Diagnosis::missing(format!("form field {name}"));
+        let form = self.parsed.form(self.record, self.body);
+        let form = form.ok_or_else(|| Diagnosis::malformed("body"))?;
+        match form.key(name).ok_or_else(missing)? {
+            Tree::Text(text) => Ok(text.as_str().to_owned()),
+            Tree::List(_) => Err(Diagnosis::Repeated(format!("form field {name}"))),
+            _ => Err(Diagnosis::malformed(format!("form field {name}"))),
+        }
     }
 
-    /// Whether the body says that it is a form.
+    /// Whether the body says that it is a form whose text is nothing but its fields. One of parts may hold files, which no
+    /// scheme that signs the fields covers.
     #[must_use]
     pub fn is_form(&self) -> bool {
         matches!(self.header_if_any("content-type"), Ok(Some(kind))
             if kind.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded"))
     }
 
+    /// Whether the body says that it has fields, be it with files beside them.
+    #[must_use]
+    pub fn has_fields(&self) -> bool {
+        self.is_form()
+            || matches!(self.header_if_any("content-type"), Ok(Some(kind)) if is_multipart(kind))
+    }
+
     /// The text of a value in the JSON body, by the names of its objects joined with dots: a string decoded, a number
     /// or a boolean as it stands there. None when it is missing or null.
     #[must_use]
     pub fn json(&self, path: &str) -> Option<String> {
-        json_text(std::str::from_utf8(self.body).ok()?, path)
+        text_at(self.tree()?, path).map(str::to_owned)
+    }
+
+    /// The body as JSON, whatever its content type says; read once.
+    #[must_use]
+    pub fn tree(&self) -> Option<&'a Tree> {
+        self.parsed.json(self.record, self.body)
     }
 
     pub fn json_required(&self, path: &str) -> Result<String, Diagnosis> {
@@ -94,8 +121,12 @@ impl<'a> Facts<'a> {
 
     /// The same facts over another body, to find out what changed.
     #[must_use]
-    pub(super) fn with_body<'b>(&'b self, body: &'b [u8]) -> Facts<'b> {
-        Facts { body, ..*self }
+    pub(super) fn with_body<'b>(&'b self, body: &'b [u8], parsed: &'b Parsed) -> Facts<'b> {
+        Facts {
+            body,
+            parsed,
+            ..*self
+        }
     }
 }
 
@@ -112,19 +143,21 @@ fn one<'a>(
     Ok(first)
 }
 
-/// The text of a value inside a JSON text. Numbers keep their spelling: `10.00` is signed as `10.00`.
+/// The text of a value, by the names of the objects around it joined with dots. Numbers keep their spelling: `10.00` is
+/// signed as `10.00`.
+#[must_use]
+pub(super) fn text_at<'t>(tree: &'t Tree, path: &str) -> Option<&'t str> {
+    match path.split('.').try_fold(tree, Tree::key)? {
+        Tree::Null => None,
+        found => found.as_text(),
+    }
+}
+
+/// The same inside a JSON text that is no body.
 #[must_use]
 pub(super) fn json_text(json: &str, path: &str) -> Option<String> {
-    let mut at: &str = json;
-    for name in path.split('.') {
-        let object: HashMap<String, &RawValue> = serde_json::from_str(at).ok()?;
-        at = object.get(name)?.get();
-    }
-    match at.as_bytes().first()? {
-        b'"' => serde_json::from_str(at).ok(),
-        b'n' | b'{' | b'[' => None,
-        _ => Some(at.to_owned()),
-    }
+    let tree = tree::read(json.as_bytes()).ok()?;
+    text_at(&tree, path).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -156,6 +189,7 @@ pub(super) mod tests {
         Facts {
             record,
             body,
+            parsed: Box::leak(Box::default()),
             url: "https://events.example.com/src",
             now: Timestamp(1_700_000_000_000),
         }
@@ -176,12 +210,21 @@ pub(super) mod tests {
 
     #[test]
     fn json_values_keep_their_spelling() {
-        let json = r#"{"a":{"b":10.00,"c":"x\u00e9","d":null,"e":true,"f":{}}}"#;
-        assert_eq!(json_text(json, "a.b").as_deref(), Some("10.00"));
-        assert_eq!(json_text(json, "a.c").as_deref(), Some("xé"));
-        assert_eq!(json_text(json, "a.e").as_deref(), Some("true"));
+        let body =
+            br#"{"a":{"b":10.00,"c":"x\u00e9","d":null,"e":true,"f":{},"g":1e400,"h":"\ud83d"}}"#;
+        let record = record("POST", &[]);
+        let facts = facts(&record, body);
+        for (path, text) in [
+            ("a.b", "10.00"),
+            ("a.c", "xé"),
+            ("a.e", "true"),
+            ("a.g", "1e400"),
+            ("a.h", "\u{fffd}"),
+        ] {
+            assert_eq!(facts.json(path).as_deref(), Some(text), "{path}");
+        }
         for missing in ["a.d", "a.f", "a.z", "a.b.c", "", "z"] {
-            assert_eq!(json_text(json, missing), None, "{missing}");
+            assert_eq!(facts.json(missing), None, "{missing}");
         }
     }
 }

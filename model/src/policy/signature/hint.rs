@@ -8,6 +8,7 @@ use super::{
     encoding::KeyForm,
     signed::Message,
 };
+use crate::policy::document::Parsed;
 use std::borrow::Cow;
 
 /// Bodies beyond this are not looked at again: a flood of forgeries must stay cheap.
@@ -31,8 +32,14 @@ pub(super) fn why(
                 return Diagnosis::SecretForm(words.to_owned());
             }
         }
-        for (body, words) in bodies(context.facts.body) {
-            let facts = context.facts.with_body(&body);
+        // White space changes no field.
+        let bodies = match message.covers_body() {
+            true => bodies(context.facts.body),
+            false => Vec::new(),
+        };
+        for (body, words) in bodies {
+            let parsed = Parsed::default();
+            let facts = context.facts.with_body(&body, &parsed);
             let changed = Context {
                 facts: &facts,
                 ..*context

@@ -91,6 +91,7 @@ pub fn examine(
     let facts = Facts {
         record: &request.record,
         body: &request.body,
+        parsed: &request.parsed,
         url,
         now,
     };
@@ -178,6 +179,7 @@ pub fn is_handshake(
     let facts = Facts {
         record: &request.record,
         body: &request.body,
+        parsed: &request.parsed,
         url,
         now,
     };

@@ -304,7 +304,7 @@ impl When {
             Self::QueryField(name) => facts.query().any(|(known, _)| known == name),
             Self::Configured(name) => context.auth.field(name).is_some(),
             Self::ConfiguredAs(name, value) => context.auth.field(name) == Some(value),
-            Self::Form => facts.is_form(),
+            Self::Form => facts.has_fields(),
             Self::Json(path) => facts.json(path).is_some(),
         }
     }

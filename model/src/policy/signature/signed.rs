@@ -227,6 +227,11 @@ impl Message<'_> {
         Ok(message)
     }
 
+    /// Whether the raw body is part of it, or what it is a digest of.
+    pub(super) fn covers_body(&self) -> bool {
+        self.template.contains("{body")
+    }
+
     /// The same message over another body.
     pub(super) fn with<'n>(&'n self, context: &'n Context<'n>) -> Message<'n> {
         Message {

@@ -93,7 +93,7 @@ impl Give {
             Self::Template(template) => {
                 let seen_from = |path: &BodyPath| &place[..target.lists_shared_with(path)];
                 let text = render(template, work, Target::Text, &seen_from)?;
-                (Tree::Text(text), false)
+                (Tree::text(text), false)
             }
             Self::From(address) => {
                 let shared = match address {

@@ -1,6 +1,6 @@
 //! What a transformation is given and what it gives back: a request without its method's meaning or its origin.
 
-use crate::{policy::egress, traffic::RequestRecord};
+use crate::{policy::egress, traffic::RequestRecord, tree::charset};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -77,6 +77,14 @@ impl Message {
         // Only later places can have gone.
         let place = place.unwrap_or(self.headers.len());
         self.headers.insert(place, (name.to_owned(), value));
+    }
+
+    /// Says of a body that was written anew what its characters are, where it said something else.
+    pub fn say_utf8(&mut self) {
+        let kind = self.header("content-type");
+        if let Some(kind) = kind.as_deref().and_then(charset::as_utf8) {
+            self.set_header("content-type", &kind);
+        }
     }
 
     pub(super) fn remove_header(&mut self, name: &str) {

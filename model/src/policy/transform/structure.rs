@@ -1,19 +1,20 @@
 //! What a body is by its content type, and its tree.
 
-use super::{Halt, Message, form, tree, tree::Tree};
-use crate::{
-    ids::SourceId,
-    policy::document::{Document, Part},
-    time::Timestamp,
-    traffic::{Origin, RequestRecord},
+use super::{
+    Halt, Message, form,
+    tree::{self, Tree, charset},
 };
+use crate::policy::document::{multipart, xml};
 use bytes::Bytes;
-use serde_json::value::RawValue;
+use serde::de::IgnoredAny;
+use std::borrow::Cow;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Structure {
     Json,
     Form,
+    /// A form of parts, with files perhaps.
+    Multipart,
     Xml,
     /// Another type or none: JSON where it reads as JSON, else a text.
     Other,
@@ -28,6 +29,7 @@ impl Structure {
             .to_ascii_lowercase();
         match essence.as_str() {
             "application/x-www-form-urlencoded" => Self::Form,
+            "multipart/form-data" => Self::Multipart,
             "application/xml" | "text/xml" => Self::Xml,
             "application/json" | "text/json" => Self::Json,
             other if other.ends_with("+json") => Self::Json,
@@ -52,7 +54,7 @@ pub fn format_of(message: &Message) -> Format {
     match Structure::of(message.header("content-type").as_deref()) {
         Structure::Json => Format::Json,
         Structure::Form => Format::Form,
-        Structure::Xml | Structure::Other => Format::Other,
+        Structure::Multipart | Structure::Xml | Structure::Other => Format::Other,
     }
 }
 
@@ -65,16 +67,17 @@ pub fn form_of(json: &[u8]) -> Result<Vec<u8>, String> {
     form::write(&tree).map_err(|halt| halt.0)
 }
 
-/// The body of a message as JSON, where it has a structure: JSON as it stands there, forms and XML written as JSON.
+/// The body of a message as JSON, where it has a structure: JSON as it stands there, forms and XML written as JSON, the
+/// files of a form described.
 #[must_use]
 pub fn as_json(message: &Message) -> Option<Bytes> {
     if message.body.is_empty() || is_compressed(message).is_some() {
         return None;
     }
     match Structure::of(message.header("content-type").as_deref()) {
-        Structure::Json => raw_json(&message.body),
+        Structure::Json => raw_json(message),
         Structure::Other => {
-            raw_json(&message.body).filter(|json| json.starts_with(b"{") || json.starts_with(b"["))
+            raw_json(message).filter(|json| json.starts_with(b"{") || json.starts_with(b"["))
         }
         structure => {
             let tree = read(message, structure).ok()?;
@@ -83,11 +86,37 @@ pub fn as_json(message: &Message) -> Option<Bytes> {
     }
 }
 
-/// The body if it is one JSON value, without what stands around it.
-fn raw_json(body: &Bytes) -> Option<Bytes> {
-    let text = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let value: &RawValue = serde_json::from_slice(text).ok()?;
-    Some(body.slice_ref(value.get().as_bytes()))
+/// The body if it is one JSON value, as UTF-8 and without what stands around it.
+fn raw_json(message: &Message) -> Option<Bytes> {
+    let json = owned(message, decoded(message));
+    let json = match String::from_utf8_lossy(&json) {
+        Cow::Borrowed(_) => json,
+        // A string that is no text is one with replacements to a script.
+        Cow::Owned(text) => text.into(),
+    };
+    serde_json::from_slice::<IgnoredAny>(&json).ok()?;
+    Some(json.slice_ref(json.trim_ascii()))
+}
+
+/// The body of a message as text, in UTF-8 where a charset tells how it is written.
+#[must_use]
+pub fn as_text(message: &Message) -> Bytes {
+    match is_compressed(message) {
+        Some(_) => message.body.clone(),
+        None => owned(message, decoded(message)),
+    }
+}
+
+fn owned(message: &Message, body: Cow<'_, [u8]>) -> Bytes {
+    match body {
+        Cow::Borrowed(body) => message.body.slice_ref(body),
+        Cow::Owned(body) => body.into(),
+    }
+}
+
+/// The body in UTF-8, where a charset tells how.
+fn decoded(message: &Message) -> Cow<'_, [u8]> {
+    charset::decoded(&message.body, message.header("content-type").as_deref())
 }
 
 fn is_compressed(message: &Message) -> Option<String> {
@@ -106,42 +135,44 @@ pub(super) fn read(message: &Message, structure: Structure) -> Result<Tree, Halt
     if body.is_empty() {
         return Ok(Tree::Null);
     }
+    let content_type = message.header("content-type");
+    let content_type = content_type.as_deref();
     match structure {
         Structure::Json => {
-            tree::read(body).map_err(|error| Halt::new(format!("the body: {error}")))
+            tree::read(&decoded(message)).map_err(|error| Halt::new(format!("the body: {error}")))
         }
-        Structure::Form => form::read(body),
-        Structure::Xml => xml(message),
+        Structure::Form => form::read(content_type, body),
+        Structure::Multipart => multipart::read(content_type.unwrap_or_default(), body)
+            .ok_or_else(|| Halt::new("the body is not a form of parts that has a structure")),
+        Structure::Xml => xml::read(content_type, body)
+            .ok_or_else(|| Halt::new("the body is not XML that has a structure")),
         // A scalar is more likely a text that happens to look like one.
-        Structure::Other => match tree::read(body) {
+        Structure::Other => match tree::read(&decoded(message)) {
             Ok(tree @ (Tree::Object(_) | Tree::List(_))) => Ok(tree),
-            _ => text(body),
+            _ => text(&decoded(message)),
         },
     }
 }
 
-/// XML as rules see it by structure.
-fn xml(message: &Message) -> Result<Tree, Halt> {
-    let nobody = RequestRecord {
-        source_id: SourceId(0),
-        received_at: Timestamp(0),
-        method: String::new(),
-        path: String::new(),
-        query: String::new(),
-        headers: Vec::new(),
-        origin: Origin::Unproven,
-    };
-    let record = message.as_record(&nobody);
-    let document = Document::of(&record, &message.body);
-    let value = document.part(Part::Body);
-    value
-        .map(Tree::of)
-        .ok_or_else(|| Halt::new("the body is not XML that has a structure"))
+/// Where a file of a form still stands in what a body became; its content can't be written from there.
+pub(super) fn file_in(tree: &Tree) -> Option<&str> {
+    fn within<'t>(name: &'t str, tree: &'t Tree) -> Option<&'t str> {
+        match tree {
+            file if multipart::is_file(file) => Some(name),
+            Tree::List(items) => items.iter().find_map(|item| within(name, item)),
+            Tree::Object(members) => {
+                let mut members = members.iter();
+                members.find_map(|(name, value)| within(name.as_str(), value))
+            }
+            _ => None,
+        }
+    }
+    within("body", tree)
 }
 
 fn text(body: &[u8]) -> Result<Tree, Halt> {
     match std::str::from_utf8(body) {
-        Ok(text) => Ok(Tree::Text(text.to_owned())),
+        Ok(text) => Ok(Tree::text(text)),
         Err(_) => Err(Halt::new("the body is neither JSON nor a text")),
     }
 }
@@ -168,6 +199,11 @@ mod tests {
                 "application/x-www-form-urlencoded",
                 "a=1&b",
                 Some(r#"{"a":"1","b":""}"#),
+            ),
+            (
+                "multipart/form-data; boundary=X",
+                "--X\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--X--",
+                Some(r#"{"a":"1"}"#),
             ),
             ("text/xml", "<a>1</a>", Some(r#"{"a":"1"}"#)),
             ("text/xml", "<a>", None),

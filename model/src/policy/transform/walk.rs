@@ -4,7 +4,7 @@ use super::{
     Halt,
     address::{BodyPath, Segment},
     budget::Budget,
-    tree::Tree,
+    tree::{Members, Tree},
 };
 use std::borrow::Cow;
 
@@ -81,7 +81,7 @@ fn key_of<'t>(tree: &'t Tree, key: &str, budget: &mut Budget) -> Result<Option<&
     Ok(tree.key(key))
 }
 
-/// Fields that a look at a key may have to pass.
+/// Members that a look at a key may have to pass.
 fn width(tree: &Tree) -> usize {
     match tree {
         Tree::Object(fields) => fields.len(),
@@ -144,10 +144,7 @@ pub(super) fn find_mut<'t>(
     };
     budget.look(1 + width(tree) / 16)?;
     let (below, place) = match (first, tree, place.split_first()) {
-        (Segment::Key(key), Tree::Object(fields), _) => {
-            let field = fields.iter_mut().find(|(known, _)| known == key);
-            (field.map(|(_, value)| value), place)
-        }
+        (Segment::Key(key), Tree::Object(fields), _) => (fields.get_mut(key), place),
         (Segment::Index(index), Tree::List(items), _) => (items.get_mut(*index), place),
         (Segment::Each, Tree::List(items), Some((number, others))) => {
             (items.get_mut(*number), others)
@@ -214,17 +211,12 @@ pub(super) fn put(
         let index = match segment {
             Segment::Key(key) => {
                 if *here == Tree::Null {
-                    *here = Tree::Object(Vec::new());
+                    *here = Tree::Object(Members::default());
                 }
                 let Tree::Object(fields) = here else {
                     return Err(refused(here, "an object"));
                 };
-                let known = fields.iter().position(|(known, _)| known == key);
-                if known.is_none() {
-                    fields.push((key.clone(), Tree::Null));
-                }
-                let at = known.unwrap_or(fields.len() - 1);
-                here = &mut fields[at].1;
+                here = fields.slot(key);
                 continue;
             }
             Segment::Index(index) => *index,
@@ -264,10 +256,7 @@ pub(super) fn take(
     };
     budget.look(1 + width(parent) / 16)?;
     Ok(match (last, parent) {
-        (Segment::Key(key), Tree::Object(fields)) => {
-            let at = fields.iter().position(|(known, _)| known == key);
-            at.map(|at| fields.remove(at).1)
-        }
+        (Segment::Key(key), Tree::Object(fields)) => fields.take(key),
         (Segment::Index(index), Tree::List(items)) if *index < items.len() => {
             Some(items.remove(*index))
         }
@@ -329,7 +318,7 @@ mod tests {
                 &mut tree,
                 &path(at),
                 &[],
-                Tree::Number("7".into()),
+                Tree::Number(7.into()),
                 &mut budget(),
             )
             .expect(at);

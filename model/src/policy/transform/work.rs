@@ -94,7 +94,7 @@ impl<'a> Work<'a> {
         address: &Address,
         place: &[usize],
     ) -> Result<Option<Cow<'_, Tree>>, Halt> {
-        let text = |text: String| Some(Cow::Owned(Tree::Text(text)));
+        let text = |text: String| Some(Cow::Owned(Tree::text(text)));
         Ok(match address {
             Address::Body(path) => {
                 self.load()?;
@@ -108,7 +108,7 @@ impl<'a> Work<'a> {
                     0 => None,
                     1 => values.pop().and_then(text),
                     _ => {
-                        let values = values.into_iter().map(Tree::Text);
+                        let values = values.into_iter().map(Tree::text);
                         Some(Cow::Owned(Tree::List(values.collect())))
                     }
                 }
@@ -136,7 +136,10 @@ impl<'a> Work<'a> {
         if !self.changed {
             // Only another form of the same body was asked for, if anything.
             let converts = match (self.given, self.declared) {
-                (Structure::Form | Structure::Xml, Some(Structure::Json)) => true,
+                (
+                    Structure::Form | Structure::Multipart | Structure::Xml,
+                    Some(Structure::Json),
+                ) => true,
                 (given, Some(Structure::Form)) => given != Structure::Form,
                 _ => false,
             };
@@ -148,13 +151,22 @@ impl<'a> Work<'a> {
         // Whatever it was encoded with is gone.
         self.message.remove_header("content-encoding");
         let tree = self.tree.take().unwrap_or(Tree::Null);
+        if self.given == Structure::Multipart
+            && let Some(name) = structure::file_in(&tree)
+        {
+            return Err(Halt::new(format!(
+                "the form's file {name} can't be written anew: drop it, or pick what is to be sent"
+            )));
+        }
         let max = self.limits.output_bytes_max;
         let too_long = || Halt::new(format!("the body would have more than {max} bytes"));
         self.message.body = match (wanted, tree) {
             (Structure::Json, tree) => Bytes::from(tree::write(&tree, max).ok_or_else(too_long)?),
             (Structure::Form, tree) => Bytes::from(form::write(&tree)?),
-            (Structure::Xml | Structure::Other, Tree::Text(text)) => Bytes::from(text),
-            (Structure::Xml | Structure::Other, tree) => {
+            (Structure::Multipart | Structure::Xml | Structure::Other, Tree::Text(text)) => {
+                Bytes::copy_from_slice(text.bytes())
+            }
+            (Structure::Multipart | Structure::Xml | Structure::Other, tree) => {
                 return Err(Halt::new(format!(
                     "the body is {} and can only be written as JSON or as a form",
                     tree.kind()
@@ -164,6 +176,7 @@ impl<'a> Work<'a> {
         if self.declared.is_none() && self.given != Structure::Json {
             self.message.set_header("content-type", "application/json");
         }
+        self.message.say_utf8();
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 //! binding, section 3).
 
 use super::super::{Context, diagnosis::Diagnosis, layout::Place, shared::Token, signed::Checked};
-use serde_json::{Map, Value};
+use crate::tree::Tree;
 
 const REQUIRED: [&str; 4] = ["specversion", "id", "source", "type"];
 
@@ -28,10 +28,12 @@ pub(in super::super) fn check(context: &Context<'_>) -> Checked {
         .unwrap_or_default()
         .to_ascii_lowercase();
     if kind.starts_with("application/cloudevents-batch") {
-        let batch: Vec<Map<String, Value>> = read(facts.body)?;
+        let Some(Tree::List(batch)) = facts.tree() else {
+            return Err(malformed().into());
+        };
         batch.iter().try_for_each(check_event)?;
     } else if kind.starts_with("application/cloudevents") {
-        check_event(&read(facts.body)?)?;
+        check_event(facts.tree().ok_or_else(malformed)?)?;
     } else {
         for name in REQUIRED {
             facts.header(&format!("ce-{name}"))?;
@@ -40,17 +42,17 @@ pub(in super::super) fn check(context: &Context<'_>) -> Checked {
     Ok(place)
 }
 
-fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Diagnosis> {
-    serde_json::from_slice(body).map_err(|_| Diagnosis::malformed("body"))
+fn malformed() -> Diagnosis {
+    Diagnosis::malformed("body")
 }
 
-fn check_event(event: &Map<String, Value>) -> Result<(), Diagnosis> {
+fn check_event(event: &Tree) -> Result<(), Diagnosis> {
+    if !matches!(event, Tree::Object(_)) {
+        return Err(malformed());
+    }
     for name in REQUIRED {
-        let given = event
-            .get(name)
-            .and_then(Value::as_str)
-            .is_some_and(|text| !text.is_empty());
-        if !given {
+        let given = event.key(name).and_then(Tree::as_str);
+        if given.is_none_or(str::is_empty) {
             return Err(Diagnosis::missing(format!("JSON field {name}")));
         }
     }

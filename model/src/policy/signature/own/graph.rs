@@ -2,22 +2,21 @@
 //! made with.
 
 use super::super::{Context, diagnosis::Diagnosis, shared, signed::Checked};
-use serde_json::Value;
+use crate::tree::Tree;
 
 pub(in super::super) const WORDS: &str =
     "the secret itself as clientState in every element of value[]; the body is not covered";
 
 pub(in super::super) fn check(context: &Context<'_>) -> Checked {
-    let body: Value =
-        serde_json::from_slice(context.facts.body).map_err(|_| Diagnosis::malformed("body"))?;
-    let elements = body
-        .get("value")
-        .and_then(Value::as_array)
-        .filter(|list| !list.is_empty());
-    let elements = elements.ok_or_else(|| Diagnosis::missing("JSON field value"))?;
+    let body = context.facts.tree();
+    let body = body.ok_or_else(|| Diagnosis::malformed("body"))?;
+    let elements = match body.key("value") {
+        Some(Tree::List(elements)) if !elements.is_empty() => elements,
+        _ => return Err(Diagnosis::missing("JSON field value").into()),
+    };
     let mut place = None;
     for element in elements {
-        let state = element.get("clientState").and_then(Value::as_str);
+        let state = element.key("clientState").and_then(Tree::as_str);
         let state = state.ok_or_else(|| Diagnosis::missing("JSON field clientState"))?;
         place = shared::same(context, state.as_bytes(), |secret| {
             Some(secret.as_bytes().to_vec())

@@ -5,6 +5,7 @@ pub(super) mod adyen;
 pub(super) mod braintree;
 pub(super) mod cloudevents;
 pub(super) mod contentful;
+pub(super) mod dropbox_sign;
 pub(super) mod ebay;
 pub(super) mod graph;
 pub(super) mod hubspot;

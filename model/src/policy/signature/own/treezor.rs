@@ -8,28 +8,24 @@ use super::super::{
     encoding::Encoding,
     signed::{Checked, try_secrets},
 };
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use crate::tree::{Text, Tree};
 use std::fmt::Write;
 
 pub(in super::super) const WORDS: &str = "HMAC-SHA256 of the JSON field object_payload as PHP writes it, base64 in JSON \
     field object_payload_signature; nothing else is covered";
 
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow)]
-    object_payload: &'a RawValue,
-    object_payload_signature: String,
-}
-
 pub(in super::super) fn check(context: &Context<'_>) -> Checked {
-    let envelope: Envelope<'_> = serde_json::from_slice(context.facts.body)
-        .map_err(|_| Diagnosis::missing("JSON field object_payload or its signature"))?;
-    let claimed = Encoding::Base64.decode(&envelope.object_payload_signature);
+    let missing = || Diagnosis::missing("JSON field object_payload or its signature");
+    let envelope = context.facts.tree().ok_or_else(missing)?;
+    let payload = envelope.key("object_payload").ok_or_else(missing)?;
+    let signature = envelope
+        .key("object_payload_signature")
+        .and_then(Tree::as_str);
+    let claimed = Encoding::Base64.decode(signature.ok_or_else(missing)?);
     let malformed = || Diagnosis::malformed("JSON field object_payload_signature");
     let claimed = [claimed.ok_or_else(malformed)?];
-    let message = as_php(envelope.object_payload.get());
-    let message = message.ok_or_else(|| Diagnosis::malformed("JSON field object_payload"))?;
+    let mut message = String::new();
+    write(payload, &mut message);
     try_secrets(context, &claimed, |secret| {
         Ok(Digest::Sha256.hmac(secret.as_bytes()).map(|mut sum| {
             sum.update(message.as_bytes());
@@ -40,43 +36,42 @@ pub(in super::super) fn check(context: &Context<'_>) -> Checked {
     .ok_or_else(|| Diagnosis::Mismatch.into())
 }
 
-/// Rewrites valid JSON text. Numbers and the order of keys stay as they are.
-fn as_php(json: &str) -> Option<String> {
-    let mut out = String::with_capacity(json.len() * 2);
-    let mut rest = json;
-    while let Some(first) = rest.chars().next() {
-        if first == '"' {
-            let end = string_end(rest)?;
-            let text: String = serde_json::from_str(&rest[..end]).ok()?;
-            write_string(&text, &mut out);
-            rest = &rest[end..];
-        } else {
-            if !first.is_ascii_whitespace() {
-                out.push(first);
+/// Writes a value as PHP does. Numbers and the order of keys stay as they are.
+fn write(tree: &Tree, out: &mut String) {
+    match tree {
+        Tree::Null => out.push_str("null"),
+        Tree::Text(text) => write_string(text, out),
+        Tree::List(items) => {
+            out.push('[');
+            for (place, item) in items.iter().enumerate() {
+                comma(place, out);
+                write(item, out);
             }
-            rest = &rest[first.len_utf8()..];
+            out.push(']');
         }
+        Tree::Object(members) => {
+            out.push('{');
+            for (place, (name, value)) in members.iter().enumerate() {
+                comma(place, out);
+                write_string(name, out);
+                out.push(':');
+                write(value, out);
+            }
+            out.push('}');
+        }
+        scalar => out.push_str(scalar.as_text().unwrap_or_default()),
     }
-    Some(out)
 }
 
-/// Where the string that the text begins with ends.
-fn string_end(text: &str) -> Option<usize> {
-    let mut escaped = false;
-    for (at, byte) in text.bytes().enumerate().skip(1) {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => return Some(at + 1),
-            _ => {}
-        }
+fn comma(place: usize, out: &mut String) {
+    if place > 0 {
+        out.push(',');
     }
-    None
 }
 
-fn write_string(text: &str, out: &mut String) {
+fn write_string(text: &Text, out: &mut String) {
     out.push('"');
-    for unit in text.encode_utf16() {
+    for unit in text.as_str().encode_utf16() {
         match unit {
             0x22 => out.push_str("\\\""),
             0x5c => out.push_str("\\\\"),
@@ -102,6 +97,9 @@ mod tests {
     fn text_is_written_as_php_writes_it() {
         let json = r#"{ "b" : "a/b", "a": [ 1.50, "é\u00e9😀" , "\n\"" ], "e": [] }"#;
         let php = r#"{"b":"a\/b","a":[1.50,"\u00e9\u00e9\ud83d\ude00","\n\""],"e":[]}"#;
-        assert_eq!(as_php(json).as_deref(), Some(php));
+        let tree = crate::tree::read(json.as_bytes()).expect("JSON");
+        let mut written = String::new();
+        write(&tree, &mut written);
+        assert_eq!(written, php);
     }
 }

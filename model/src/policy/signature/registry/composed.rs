@@ -6,7 +6,7 @@ use super::super::{
     encoding::{Encoding, KeyForm},
     handshake::{Asked, Guard, Handshake, Reply, Shape},
     layout::Place,
-    own::{adyen, braintree, contentful, hubspot, plivo, treezor, twilio},
+    own::{adyen, braintree, contentful, dropbox_sign, hubspot, plivo, treezor, twilio},
     provider::{Check, Checks, Field, Provider, When},
     signed::{Proof, Requirement, Signed},
     stamp::{Stamp, StampPlace, Unit},
@@ -100,13 +100,9 @@ pub(super) static ROWS: &[Provider] = &[
         Checks::One(Check::Own(contentful::check, contentful::WORDS)),
         "https://www.contentful.com/developers/docs/extensibility/app-framework/request-verification/",
     ),
-    Provider::signed(
+    Provider::new(
         "DROPBOX_SIGN",
-        Signed {
-            at: Place::Json("event.event_hash"),
-            message: "{json:event.event_time}{json:event.event_type}",
-            ..Signed::body("", Sha256)
-        },
+        Checks::One(Check::Own(dropbox_sign::check, dropbox_sign::WORDS)),
         "https://developers.hellosign.com/docs/events/overview/",
     )
     .accepted_with("text/plain", "Hello API Event Received"),

@@ -77,7 +77,7 @@ impl Convert {
             Type::Text => match value {
                 Tree::Text(_) => return Ok(None),
                 Tree::Null => None,
-                other => other.as_text().map(|text| Tree::Text(text.to_owned())),
+                other => other.as_text().map(Tree::text),
             },
             Type::Number | Type::Integer => {
                 let found = number(value, self.to == Type::Integer);
@@ -92,8 +92,8 @@ impl Convert {
             },
             Type::Json => match value {
                 Tree::Text(text) => {
-                    budget.look(text.len() / 4)?;
-                    tree::read(text.as_bytes()).ok()
+                    budget.look(text.bytes().len() / 4)?;
+                    tree::read(text.bytes()).ok()
                 }
                 _ => return Ok(None),
             },
@@ -104,7 +104,7 @@ impl Convert {
                 budget.make_text(measure.bytes)?;
                 let bytes_max = measure.bytes.saturating_mul(6);
                 let json = tree::write(value, bytes_max);
-                json.map(|json| Tree::Text(String::from_utf8_lossy(&json).into_owned()))
+                json.map(|json| Tree::text(String::from_utf8_lossy(&json).into_owned()))
             }
         };
         match found.or_else(|| self.otherwise.clone()) {
@@ -125,9 +125,9 @@ impl Convert {
 /// Digits stay as they were written; only what JSON does not allow around them goes.
 fn number(value: &Tree, is_integer: bool) -> Option<Tree> {
     let text = match value {
-        Tree::Number(text) => text.as_str(),
-        Tree::Text(text) if text.len() <= DIGITS_MAX => text.trim(),
-        Tree::Bool(value) => return Some(Tree::Number(u8::from(*value).to_string())),
+        Tree::Number(digits) => digits.as_str(),
+        Tree::Text(text) if text.as_str().len() <= DIGITS_MAX => text.as_str().trim(),
+        Tree::Bool(value) => return Some(Tree::Number(u64::from(*value).into())),
         _ => return None,
     };
     let (sign, digits) = match text.strip_prefix('-') {

@@ -4,7 +4,7 @@ use super::{Fault, Fields, Halt, Work};
 use crate::policy::transform::{
     address::BodyPath,
     budget::Budget,
-    tree::{self, Tree},
+    tree::{Members, Text, Tree},
     walk,
 };
 
@@ -50,8 +50,9 @@ impl Flatten {
                     return Ok(false);
                 }
                 let mut flat = Vec::new();
-                self.collect("", std::mem::take(fields), &mut flat, budget)?;
-                *fields = tree::each_once(flat);
+                let fields_before = std::mem::take(fields).into_list();
+                self.collect("", fields_before, &mut flat, budget)?;
+                *fields = Members::each_once(flat);
                 Ok(true)
             })
         })
@@ -68,8 +69,8 @@ impl Flatten {
     fn collect(
         &self,
         prefix: &str,
-        fields: Vec<(String, Tree)>,
-        flat: &mut Vec<(String, Tree)>,
+        fields: Vec<(Text, Tree)>,
+        flat: &mut Vec<(Text, Tree)>,
         budget: &mut Budget,
     ) -> Result<(), Halt> {
         budget.look(fields.len())?;
@@ -77,17 +78,20 @@ impl Flatten {
             let name = match prefix {
                 "" => name,
                 prefix => {
+                    let name = name.as_str();
                     budget.make_text(prefix.len() + self.separator.len() + name.len())?;
-                    [prefix, &self.separator, &name].concat()
+                    [prefix, &self.separator, name].concat().into()
                 }
             };
             match value {
                 value if !self.is_nested(&value) => flat.push((name, value)),
-                Tree::Object(inner) => self.collect(&name, inner, flat, budget)?,
+                Tree::Object(inner) => {
+                    self.collect(name.as_str(), inner.into_list(), flat, budget)?;
+                }
                 Tree::List(items) => {
                     let items = items.into_iter().enumerate();
-                    let inner = items.map(|(number, item)| (number.to_string(), item));
-                    self.collect(&name, inner.collect(), flat, budget)?;
+                    let inner = items.map(|(number, item)| (number.to_string().into(), item));
+                    self.collect(name.as_str(), inner.collect(), flat, budget)?;
                 }
                 scalar => flat.push((name, scalar)),
             }

@@ -1,7 +1,10 @@
 //! Makes a list of a single value, and a single value of a list.
 
 use super::{Fault, Fields, Halt, Work};
-use crate::policy::transform::{address::BodyPath, budget, tree::Tree, walk};
+use crate::{
+    policy::transform::{address::BodyPath, budget, walk},
+    tree::Tree,
+};
 
 /// A field becomes a list of itself, unless it is a list.
 #[derive(Clone, Debug, PartialEq)]

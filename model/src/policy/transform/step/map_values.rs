@@ -1,7 +1,10 @@
 //! Replaces known values of a field by others.
 
 use super::{Fault, Fields, Halt, Work};
-use crate::policy::transform::{address::BodyPath, tree::Tree, walk};
+use crate::{
+    policy::transform::{address::BodyPath, walk},
+    tree::Tree,
+};
 use serde_json::Value;
 use std::collections::HashMap;
 

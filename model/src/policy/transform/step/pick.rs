@@ -4,7 +4,7 @@ use super::{FIELDS_MAX, Fault, Fields, Halt, Work};
 use crate::policy::transform::{
     address::{BodyPath, Segment},
     budget::Budget,
-    tree::Tree,
+    tree::{Members, Tree},
 };
 
 #[derive(Clone, Debug, PartialEq)]
@@ -25,7 +25,7 @@ impl Pick {
         work.change(|tree, budget| {
             let kept = keep(tree, &wanted, budget)?;
             if !kept.any {
-                *tree = Tree::Object(Vec::new());
+                *tree = Tree::Object(Members::default());
             }
             Ok(kept.dropped || !kept.any)
         })
@@ -69,10 +69,10 @@ fn keep(tree: &mut Tree, wanted: &[&[Segment]], budget: &mut Budget) -> Result<K
         stays
     };
     match tree {
-        Tree::Object(fields) => fields.retain_mut(|(name, value)| {
+        Tree::Object(fields) => fields.list_mut().retain_mut(|(name, value)| {
             let below = behind(
                 wanted,
-                |first| matches!(first, Segment::Key(key) if key == name),
+                |first| matches!(first, Segment::Key(key) if name == key.as_str()),
             );
             visit(value, &below)
         }),

@@ -35,20 +35,17 @@ impl Rename {
                     return Ok(false);
                 };
                 budget.look(fields.len())?;
-                let Some(at) = fields.iter().position(|(name, _)| *name == self.from) else {
-                    return Ok(false);
-                };
-                if self.to == self.from {
+                if self.to == self.from || fields.get(&self.from).is_none() {
                     return Ok(false);
                 }
                 budget.make_text(self.to.len())?;
-                fields[at].0.clone_from(&self.to);
-                let mut place = 0;
-                // A field that had the name already gives way.
-                fields.retain(|(name, _)| {
-                    place += 1;
-                    *name != self.to || place == at + 1
-                });
+                // A field that had the name already gives way, and one that came twice comes once.
+                fields.take(&self.to);
+                fields.slot(&self.from);
+                let renamed = fields.list_mut().iter_mut();
+                for (name, _) in renamed.filter(|(name, _)| *name == *self.from) {
+                    *name = self.to.as_str().into();
+                }
                 Ok(true)
             })
         })

@@ -1,10 +1,11 @@
-//! Writes a tree as JSON, up to a bound.
+//! Writes a tree as JSON, up to a bound. What was read is spelled as it was, but for the white space around it.
 
-use super::Tree;
+use super::{Text, Tree};
 use std::io::{self, Write};
 
 /// The tree as compact JSON; none when that takes more than `bytes_max`.
-pub(in super::super) fn write(tree: &Tree, bytes_max: usize) -> Option<Vec<u8>> {
+#[must_use]
+pub fn write(tree: &Tree, bytes_max: usize) -> Option<Vec<u8>> {
     let mut out = Bounded {
         bytes: Vec::new(),
         bytes_max,
@@ -37,7 +38,7 @@ fn value(tree: &Tree, out: &mut Bounded) -> io::Result<()> {
         Tree::Null => out.write_all(b"null"),
         Tree::Bool(true) => out.write_all(b"true"),
         Tree::Bool(false) => out.write_all(b"false"),
-        Tree::Number(text) => out.write_all(text.as_bytes()),
+        Tree::Number(digits) => out.write_all(digits.as_str().as_bytes()),
         Tree::Text(text) => string(text, out),
         Tree::List(items) => {
             out.write_all(b"[")?;
@@ -67,8 +68,13 @@ fn comma(place: usize, out: &mut Bounded) -> io::Result<()> {
     }
 }
 
-fn string(text: &str, out: &mut Bounded) -> io::Result<()> {
-    serde_json::to_writer(out, text).map_err(Into::into)
+fn string(text: &Text, out: &mut Bounded) -> io::Result<()> {
+    let Some(raw) = text.raw() else {
+        return serde_json::to_writer(out, text.as_str()).map_err(Into::into);
+    };
+    out.write_all(b"\"")?;
+    out.write_all(raw)?;
+    out.write_all(b"\"")
 }
 
 #[cfg(test)]
@@ -77,10 +83,7 @@ mod tests {
 
     #[test]
     fn a_text_can_not_break_out_of_its_quotes() {
-        let tree = Tree::Object(vec![(
-            "a\"b".into(),
-            Tree::Text("\",\"x\":1\n\u{0}".into()),
-        )]);
+        let tree = Tree::object([("a\"b".into(), Tree::text("\",\"x\":1\n\u{0}"))]);
         let written = write(&tree, usize::MAX).expect("fits");
         assert_eq!(
             String::from_utf8_lossy(&written),
@@ -90,7 +93,7 @@ mod tests {
 
     #[test]
     fn nothing_is_written_beyond_the_bound() {
-        let tree = Tree::List(vec![Tree::Text("abc".into()), Tree::Null]);
+        let tree = Tree::List(vec![Tree::text("abc"), Tree::Null]);
         let whole = write(&tree, usize::MAX).expect("fits");
         assert_eq!(write(&tree, whole.len()), Some(whole.clone()));
         for bound in 0..whole.len() {
