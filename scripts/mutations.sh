@@ -50,5 +50,7 @@ processes() { # nextest filter
 planted storage/bug-ack-before-sync "package(storage)"
 planted storage/bug-applied-ahead "package(storage)"
 planted raft/bug-skip-fence "package(raft)"
+planted model/bug-own-clock "package(model) & binary(machine)"
+planted storage/bug-export-from-floor "package(storage)"
 planted_in_processes raft/bug-skip-fence "binary(partition)"
 echo "$catches runs with a planted bug, each caught"

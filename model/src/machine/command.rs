@@ -2,7 +2,7 @@
 
 use super::{
     AcceptRequests, Accepted, AdvanceRetention, BookmarkReply, CancelEvent, CancelOperation,
-    ChangeIssue, ClosePart, Configure, EventReply, HoldEvents, IssueReply, KeepBookmark,
+    ChangeIssue, ClosePart, Configure, EventReply, HoldEvents, IssueReply, KeepBookmark, LetGo,
     MarkPaused, OpenPart, OperationReply, PlanOperation, RecordAttempts, RecordNotifications,
     RecordRuns, Recorded, Refusal, ReleaseEvents, ReportIssues, ReportPart, RetireNode, RetryEvent,
     RetryIgnored, RouteAgain, WorkPart,
@@ -27,6 +27,7 @@ pub enum Command<'a> {
     Configure(Configure<'a>),
     RetryEvent(RetryEvent),
     CancelEvent(CancelEvent),
+    /// How retention went before it went by the group's time. Nobody proposes it any more.
     AdvanceRetention(AdvanceRetention),
     RetireNode(RetireNode),
     RecordRuns(RecordRuns),
@@ -45,6 +46,7 @@ pub enum Command<'a> {
     WorkPart(WorkPart),
     ClosePart(ClosePart),
     KeepBookmark(KeepBookmark),
+    LetGo(LetGo),
 }
 
 /// What a proposer gets back.
