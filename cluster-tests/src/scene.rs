@@ -1,14 +1,14 @@
 //! The usual scene of a test: a cluster, a receiver, and one signed source connected to it.
 
 use crate::{
-    admin::AttemptView,
+    admin::{self, AttemptView},
     checker::{self, Records, Verdict},
     clock,
     faults::{Fault, Faults},
     network::Network,
     process::{Cluster, Node, Options},
     receiver::Receiver,
-    sender::{Outcome, Plan, Post, Sender},
+    sender::{self, Outcome, Plan, Post, Sender},
     wall_clock::WallClock,
 };
 use serde_json::{Value, json};
@@ -16,6 +16,7 @@ use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
 
 pub const SECRET: &str = "It's a Secret to Everybody";
 
+const ACCEPTED_WITHIN: Duration = Duration::from_secs(30);
 /// An election, on a machine that does much else.
 const LEADS_WITHIN: Duration = Duration::from_secs(10);
 
@@ -190,6 +191,29 @@ impl Scene {
                 .find_map(|admin| admin.attempts(event).map_err(|error| last = error).ok())
         });
         found.unwrap_or_else(|| panic!("no node tells the attempts of {event}: {last}"))
+    }
+
+    /// Posts a signed body to a node until it is accepted; the id of its request.
+    ///
+    /// # Panics
+    /// When it is not accepted in time.
+    #[must_use]
+    pub fn post(&self, node: usize, body: &[u8]) -> String {
+        let posted = clock::eventually(ACCEPTED_WITHIN, || self.try_post(node, body));
+        posted.expect("the node takes it")
+    }
+
+    /// Posts a signed body to a node once; the id of its request, if it was accepted.
+    #[must_use]
+    pub fn try_post(&self, node: usize, body: &[u8]) -> Option<String> {
+        let signature = sender::github_signature(SECRET, body);
+        let headers = [("x-hub-signature-256", signature.as_str())];
+        let to = self.cluster.nodes[node].ingest;
+        let path = format!("/{}", self.source);
+        let (status, answer) = admin::call(to, "POST", &path, &headers, body).ok()?;
+        let answer: Value = serde_json::from_slice(&answer).ok()?;
+        let id = answer["request_id"].as_str().map(ToOwned::to_owned);
+        id.filter(|_| status == 200)
     }
 
     /// Waits until all running nodes have applied the same of every group.

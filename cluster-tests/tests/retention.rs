@@ -1,32 +1,16 @@
 //! Retention fires in a running cluster: what is older than its bound goes on every node, what is not delivered stays.
 
-use cluster_tests::{
-    admin::Admin,
-    clock,
-    receiver::Answer,
-    scene::{SECRET, Scene},
-    sender,
-    wall_clock::WallClock,
-};
+use cluster_tests::{admin::Admin, clock, receiver::Answer, scene::Scene, wall_clock::WallClock};
 use serde_json::{Value, json};
-use std::{slice, time::Duration};
+use std::{slice, thread, time::Duration};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const WAIT: Duration = Duration::from_secs(30);
+/// What may go is asked for twice, a minute apart, and then it is an hour a minute.
+const STEP: Duration = Duration::from_secs(61);
 
-/// Posts a signed body; the id of its request.
-fn post(scene: &Scene, node: usize, body: &[u8]) -> String {
-    let signature = sender::github_signature(SECRET, body);
-    let headers = [("x-hub-signature-256", signature.as_str())];
-    let to = scene.cluster.nodes[node].ingest;
-    let path = format!("/{}", scene.source);
-    let answer = clock::eventually(WAIT, || {
-        let (status, body) = cluster_tests::admin::call(to, "POST", &path, &headers, body).ok()?;
-        (status == 200).then_some(body)
-    });
-    let answer: Value = serde_json::from_slice(&answer.expect("the node takes it")).expect("JSON");
-    answer["request_id"].as_str().expect("an id").to_owned()
-}
+/// Between two looks a node has looked, too.
+const LOOKS: Duration = Duration::from_millis(700);
 
 /// Whether a node still has the request, its body and its event.
 fn has(admin: &Admin, request: &str) -> Result<[bool; 3], String> {
@@ -55,6 +39,23 @@ fn must_be(scene: &Scene, request: &str, there: bool, why: &str) {
     }
 }
 
+/// Lets the wall clocks go on from here, a minute at a time, until all nodes have let these requests go.
+fn must_go(scene: &Scene, wall_clock: &WallClock, from: Duration, requests: &[String], why: &str) {
+    let admin = scene.cluster.nodes[0].admin();
+    let mut ahead = from;
+    let gone = clock::eventually(WAIT, || {
+        ahead += STEP;
+        wall_clock.set_ahead(ahead);
+        thread::sleep(LOOKS);
+        let is_gone = |request: &String| has(&admin, request) == Ok([false; 3]);
+        requests.iter().all(is_gone).then_some(())
+    });
+    assert!(gone.is_some(), "{requests:?} {why}");
+    for request in requests {
+        must_be(scene, request, false, why);
+    }
+}
+
 #[test]
 fn what_is_old_goes_on_every_node_and_what_is_not_delivered_stays_until_it_ends() {
     let Some(wall_clock) = WallClock::here() else {
@@ -72,7 +73,7 @@ fn what_is_old_goes_on_every_node_and_what_is_not_delivered_stays_until_it_ends(
         json!([{"type": "retry", "strategy": "linear", "count": 50, "interval": 3_600_000}]);
     let scene = Scene::set_by(slice::from_ref(&wall_clock), 3, &settings, &rules);
     let delivered: Vec<String> = (0..6)
-        .map(|number| post(&scene, number % 3, format!("delivered {number}").as_bytes()))
+        .map(|number| scene.post(number % 3, format!("delivered {number}").as_bytes()))
         .collect();
     clock::eventually(WAIT, || {
         (scene.receiver.delivered_requests().len() == delivered.len()).then_some(())
@@ -88,15 +89,9 @@ fn what_is_old_goes_on_every_node_and_what_is_not_delivered_stays_until_it_ends(
         status: 500,
         after: Duration::ZERO,
     });
-    let open = post(&scene, 0, b"not delivered for long");
-    for request in &delivered {
-        must_be(
-            &scene,
-            request,
-            false,
-            "is older than two hours and must be gone",
-        );
-    }
+    let open = scene.post(0, b"not delivered for long");
+    let why = "are older than two hours and must go";
+    must_go(&scene, &wall_clock, 3 * HOUR, &delivered, why);
 
     // Long after its bound, what was never delivered is still tried.
     let before = scene.receiver.count();
@@ -115,5 +110,11 @@ fn what_is_old_goes_on_every_node_and_what_is_not_delivered_stays_until_it_ends(
             .then_some(())
     })
     .expect("it is delivered in the end");
-    must_be(&scene, &open, false, "has ended and must be gone");
+    must_go(
+        &scene,
+        &wall_clock,
+        11 * HOUR,
+        &[open],
+        "has ended and must go",
+    );
 }

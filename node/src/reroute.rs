@@ -12,6 +12,7 @@ use model::{
     },
     traffic::{StoredRequest, Trigger},
 };
+use raft::Body;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RerouteError {
@@ -19,11 +20,13 @@ pub(crate) enum RerouteError {
     State(#[from] TableError),
     #[error("reading a request to be retried")]
     Record(#[from] CodecError),
-    #[error("reading the body of a request to be retried")]
-    Payload(#[from] storage::Error),
+    #[error(
+        "this node lacks the body of a request to be retried, and no node that answers has it; try again"
+    )]
+    Away,
 }
 
-/// What retrying a request comes to. None: its origin was never proven, or its body is gone.
+/// What retrying a request comes to, for a thread that may wait. None: its origin was never proven, or its body is gone.
 pub(crate) fn again(
     gateway: &Gateway,
     id: RequestId,
@@ -37,9 +40,10 @@ pub(crate) fn again(
     }
     let body = match &stored.body {
         None => Bytes::new(),
-        Some(at) => match gateway.cluster.payload(id.group(), at)? {
-            None => return Ok(None),
-            Some(body) => body,
+        Some(at) => match gateway.cluster.body_blocking(id.group(), *at) {
+            Body::Here(body) => body,
+            Body::Away { .. } => return Err(RerouteError::Away),
+            Body::Lost => return Ok(None),
         },
     };
     let record = codec::decode(&stored.record)?;

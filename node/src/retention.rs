@@ -1,18 +1,18 @@
-//! Lets old data go: every now and then, each partition led here moves its horizon.
+//! Lets old data go: every now and then, each partition led here lets its oldest hour go, if it may.
 
 use crate::{gateway::Gateway, world};
 use model::{
     ids::{GroupId, RequestId},
-    machine::{AdvanceRetention, Command, Reply, decode_reply},
-    policy::retention::{self, Bounds, Seen},
+    machine::{Command, LetGo, Reply, decode_reply},
+    policy::retention::{self, Bounds, Clocks, Seen},
     state::{
         keys,
         kv::{KvError, Read, Table},
-        tables,
+        tables::{self, TableError},
     },
     time::Timestamp,
 };
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tracing::{debug, info, warn};
 
 /// Runs until it is aborted.
@@ -40,7 +40,7 @@ async fn advance(gateway: &Arc<Gateway>, group: GroupId, used_bytes: u64) {
             return;
         }
     };
-    let envelope = Command::AdvanceRetention(command).envelope(world::now(), &[]);
+    let envelope = Command::LetGo(command).envelope(world::now(), &[]);
     match gateway
         .cluster
         .propose(group, envelope)
@@ -48,52 +48,78 @@ async fn advance(gateway: &Arc<Gateway>, group: GroupId, used_bytes: u64) {
         .as_deref()
         .map(decode_reply)
     {
-        Ok(Ok(Reply::Retention(advanced))) => {
-            info!(%group, before = command.before.0, advanced, "retention moved its horizon");
+        // What may go is asked for twice, and a group that was quiet learns the time by this.
+        Ok(Ok(Reply::Retention(false))) => debug!(%group, ?command, "retention asked for an hour"),
+        Ok(Ok(Reply::Retention(true))) => {
+            info!(%group, hour = command.hour, min_age_ms = command.min_age_ms, "retention let an hour go");
         }
         // Whatever happened, the next round looks again.
         other => warn!(%group, ?other, "retention not advanced"),
     }
 }
 
-fn decide(
-    gateway: &Gateway,
-    group: GroupId,
-    used_bytes: u64,
-) -> Result<Option<AdvanceRetention>, KvError> {
+fn decide(gateway: &Gateway, group: GroupId, used_bytes: u64) -> Result<Option<LetGo>, TableError> {
     // Asked before the view is taken, so the view holds at least everything up to it.
     let seen_index = gateway.cluster.applied_index(group);
-    let view = gateway.cluster.view(group);
+    // One moment for all reads: an event that goes from queue to queue must not be missed in both.
+    gateway.cluster.pinned(group, |view| {
+        decide_by(gateway, group, seen_index, used_bytes, view)
+    })
+}
+
+fn decide_by(
+    gateway: &Gateway,
+    group: GroupId,
+    seen_index: u64,
+    used_bytes: u64,
+    view: &impl Read,
+) -> Result<Option<LetGo>, TableError> {
     let bounds = Bounds {
         max_age_hours: gateway.config.retention.max_age_hours,
         max_bytes: gateway.config.retention.max_bytes,
     };
+    let time = |key| Ok::<_, KvError>(Timestamp(keys::read_u64(view, key)?));
+    let stamped = world::now();
     let mut seen = Seen {
-        now: world::now(),
-        retained_from: Timestamp(keys::read_u64(&view, keys::META_RETAINED_FROM)?),
-        oldest_kept: oldest_kept(&view)?,
-        oldest_open: None,
+        clocks: Clocks {
+            // A group that is quiet has the time of its last entry; the one that is proposed brings it on.
+            now: time(keys::META_NOW)?.max(stamped),
+            stamped,
+        },
+        asked: Clocks {
+            now: time(keys::META_LET_GO_AT)?,
+            stamped: time(keys::META_LET_GO_STAMP)?,
+        },
+        filings: tables::filings(view)?,
+        open_hours: BTreeSet::new(),
         used_bytes,
     };
+    if keys::read_u64(view, keys::META_BODIES_FILED)? == 0 {
+        // An earlier version's rows: whatever is proposed first files them. Nobody has looked for open events yet.
+        let first = oldest_kept(view)?;
+        return Ok(first.map(|hour| LetGo {
+            hour,
+            seen_index: 0,
+            min_age_ms: bounds.max_age_ms(),
+        }));
+    }
     // Looking for open events reads all of them, so only when there is something to let go.
-    if retention::horizon(&seen, bounds).is_none() {
+    if retention::next(&seen, bounds).is_none() {
         return Ok(None);
     }
-    seen.oldest_open = tables::oldest_open(&view)?;
-    let horizon = retention::horizon(&seen, bounds);
-    debug!(?seen, ?horizon, "looked for what may go");
-    Ok(horizon.map(|before| AdvanceRetention { before, seen_index }))
+    seen.open_hours = tables::open_hours(view)?;
+    let going = retention::next(&seen, bounds);
+    debug!(%group, clocks = ?seen.clocks, open_hours = ?seen.open_hours, ?going, "looked for what may go");
+    Ok(going.map(|going| LetGo {
+        hour: going.hour,
+        seen_index,
+        min_age_ms: going.min_age_ms,
+    }))
 }
 
-fn oldest_kept(view: &impl Read) -> Result<Option<Timestamp>, KvError> {
-    let rows = view.scan(
-        Table::Requests,
-        &RequestId(0).key(),
-        &RequestId(u128::MAX).key(),
-        1,
-    )?;
-    Ok(rows
-        .first()
-        .and_then(|(key, _)| RequestId::from_key(key))
-        .map(RequestId::minted_at))
+fn oldest_kept(view: &impl Read) -> Result<Option<u32>, KvError> {
+    let (from, to) = (RequestId(0).key(), RequestId(u128::MAX).key());
+    let rows = view.scan(Table::Requests, &from, &to, 1)?;
+    let first = rows.first().and_then(|(key, _)| RequestId::from_key(key));
+    Ok(first.map(|id| id.minted_at().bucket()))
 }

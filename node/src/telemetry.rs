@@ -69,6 +69,10 @@ pub(crate) struct Metrics {
     queue_depth: IntGaugeVec,
     queue_age: GaugeVec,
     ready: IntGauge,
+    bodies_missing: IntGauge,
+    bodies_fetched: IntCounter,
+    bodies_damaged: IntCounter,
+    bodies_lost: IntCounter,
     nodes: IntGaugeVec,
     leads: IntGaugeVec,
     term: IntGaugeVec,
@@ -148,6 +152,20 @@ impl Metrics {
                 "destination",
             )?,
             ready: make.gauge("ready", "Whether every group has a leader")?,
+            bodies_missing: make.gauge(
+                "bodies_missing",
+                "Bodies that this node lacks and can't have from any node that answers",
+            )?,
+            bodies_fetched: make.counter(
+                "bodies_fetched_total",
+                "Bodies that this node lacked and fetched from another",
+            )?,
+            bodies_damaged: make
+                .counter("bodies_damaged_total", "Bodies found damaged on this disk")?,
+            bodies_lost: make.counter(
+                "bodies_lost_total",
+                "Bodies that no member of their group had",
+            )?,
             nodes: make.gauges("nodes", "Nodes of the cluster as seen from here", "state")?,
             leads: make.gauges("group_leads", "Whether this node leads the group", "group")?,
             term: make.gauges("group_term", "The group's term", "group")?,
@@ -197,6 +215,15 @@ impl Metrics {
 
     fn observe(&self, status: &Status, ready: bool) {
         self.ready.set(i64::from(ready));
+        let bodies = &status.bodies;
+        self.bodies_missing.set(whole(bodies.missing as u64));
+        for (counter, total) in [
+            (&self.bodies_fetched, bodies.fetched),
+            (&self.bodies_damaged, bodies.damaged),
+            (&self.bodies_lost, bodies.lost),
+        ] {
+            counter.inc_by(total.saturating_sub(counter.get()));
+        }
         let up = status.nodes.iter().filter(|node| node.up).count();
         self.nodes.with_label_values(&["up"]).set(whole(up as u64));
         let down = status.nodes.len() - up;

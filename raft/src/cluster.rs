@@ -2,6 +2,7 @@
 
 use crate::{
     Clock, Entropy,
+    bodies::Bodies,
     config::{Config, Environment},
     error::StartError,
     formation,
@@ -20,7 +21,7 @@ use std::{
     sync::{Arc, OnceLock},
     time::Duration,
 };
-use storage::{ReadView, Store};
+use storage::{PinnedView, ReadView, Store};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -64,6 +65,9 @@ pub(crate) struct Inner {
     pub(crate) draining: std::sync::atomic::AtomicBool,
     /// Who answers what other nodes ask of this one's actors.
     pub(crate) answering: RwLock<Option<Answering>>,
+    pub(crate) bodies: Bodies,
+    /// The threads that carry Raft.
+    pub(crate) runtime: tokio::runtime::Handle,
     effects: Mutex<Option<mpsc::Receiver<(GroupId, Effect)>>>,
     effect_sender: mpsc::Sender<(GroupId, Effect)>,
     pub(crate) tasks: Mutex<JoinSet<()>>,
@@ -114,6 +118,8 @@ impl Cluster {
             progress: watch::channel("starting".to_owned()).0,
             draining: false.into(),
             answering: RwLock::default(),
+            bodies: Bodies::default(),
+            runtime: tokio::runtime::Handle::current(),
             effects: Mutex::new(Some(effects)),
             effect_sender,
             tasks: Mutex::default(),
@@ -160,7 +166,15 @@ impl Cluster {
         self.inner.store.group(group).view()
     }
 
-    /// A body that a state row refers to.
+    /// Lets `read` see one moment of this node's replica of a group.
+    ///
+    /// # Panics
+    /// When the cluster has no such group.
+    pub fn pinned<T>(&self, group: GroupId, read: impl FnOnce(&PinnedView<'_>) -> T) -> T {
+        self.inner.store.group(group).pinned(read)
+    }
+
+    /// A body that a state row refers to, if it is on this node's disk. [`Self::body`] finds it elsewhere, too.
     ///
     /// # Errors
     /// When the disk can't be read or the body is damaged.

@@ -245,6 +245,7 @@ impl Inner {
                 vote,
                 meta,
             } => self.snapshot_end(of(group)?, &name, vote, meta).await?,
+            Call::Body(id, at) => self.give_body(of(id)?.id, at).await?,
             Call::Welcome | Call::Join(_) | Call::Invite(_) | Call::Ask(_) => {
                 Answer::Failed("answered elsewhere".into())
             }

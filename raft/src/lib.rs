@@ -1,6 +1,7 @@
 //! Agreement: openraft's groups over the one store, the peer network, and `Cluster`, the handle that everyone else sees.
 
 mod ask;
+mod bodies;
 mod change;
 mod cluster;
 mod codec;
@@ -20,6 +21,7 @@ mod state_machine;
 mod status;
 mod types;
 
+pub use bodies::{BodiesStatus, Body};
 pub use cluster::{Answering, Cluster, Leadership};
 pub use config::{Config, Environment};
 pub use error::{ChangeError, ProposeError, StartError, Unavailable};

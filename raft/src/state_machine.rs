@@ -111,12 +111,20 @@ impl StateMachine {
             responder.send(reply);
         }
         for effect in &batch.effects {
-            if let Effect::RetentionAdvanced { before_bucket } = effect {
+            if let Effect::RetentionAdvanced {
+                before_bucket,
+                gone,
+                referred,
+            } = effect
+            {
+                let going = storage::LetGo {
+                    before: *before_bucket,
+                    gone: gone.clone(),
+                    referred: referred.clone(),
+                };
                 // The decision must be on disk before what it lets go is gone: dropping files bypasses the log.
                 self.group.sync().map_err(failed)?;
-                self.group
-                    .drop_payload_before(*before_bucket)
-                    .map_err(failed)?;
+                self.group.let_payload_go(&going).map_err(failed)?;
             }
         }
         self.sink.send(std::mem::take(&mut batch.effects));

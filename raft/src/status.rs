@@ -1,6 +1,6 @@
 //! What this node knows of the cluster, for people and programs that look.
 
-use crate::{cluster::Cluster, group::Group};
+use crate::{bodies::BodiesStatus, cluster::Cluster, group::Group};
 use openraft::async_runtime::watch::WatchReceiver;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::atomic::Ordering};
@@ -14,6 +14,9 @@ pub struct Status {
     pub groups: Vec<GroupStatus>,
     /// Bytes that this node's store takes.
     pub disk_bytes: u64,
+    /// What the asked node has lacked of the bodies that its rows refer to.
+    #[serde(default)]
+    pub bodies: BodiesStatus,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -75,6 +78,7 @@ impl Cluster {
             nodes,
             groups,
             disk_bytes: self.disk_usage(),
+            bodies: inner.bodies.status(),
         }
     }
 }

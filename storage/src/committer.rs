@@ -146,13 +146,16 @@ impl Committer {
         }
         self.engine.write(batch)?;
         for op in ops {
-            if let Change::Append { rows, epoch } = &op.change
-                && let Some(last) = rows.last()
-            {
-                op.group
-                    .log
-                    .lock()
-                    .wrote(*epoch, last.index + 1, self.options.tail_cache_bytes);
+            match &op.change {
+                Change::Append { rows, epoch } => {
+                    if let Some(last) = rows.last() {
+                        let keep_bytes = self.options.tail_cache_bytes;
+                        let mut log = op.group.log.lock();
+                        log.wrote(*epoch, last.index + 1, keep_bytes);
+                    }
+                }
+                Change::Purge { upto, .. } => op.group.log.lock().purged_on_disk(*upto),
+                Change::Truncate { .. } | Change::Vote { .. } => {}
             }
         }
         self.counters.batches.fetch_add(1, Ordering::Relaxed);

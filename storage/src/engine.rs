@@ -86,6 +86,11 @@ impl Engine {
         self.db.raw_iterator_cf_opt(self.column(column), options)
     }
 
+    /// An iterator that is told everything by its options.
+    pub(crate) fn iterate_with(&self, column: Column, options: ReadOptions) -> DBRawIterator<'_> {
+        self.db.raw_iterator_cf_opt(self.column(column), options)
+    }
+
     /// Writes a batch. Readable on return, durable with the next sync.
     pub(crate) fn write(&self, batch: WriteBatch) -> Result<(), Error> {
         self.alive()?;

@@ -36,6 +36,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the disk gave back something else than was written: asking it again changes nothing.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged { .. } => true,
+            Self::Engine { source, .. } => source.kind() == rocksdb::ErrorKind::Corruption,
+            _ => false,
+        }
+    }
+
     pub(crate) fn engine(doing: &'static str) -> impl FnOnce(rocksdb::Error) -> Self {
         move |source| Self::Engine { doing, source }
     }

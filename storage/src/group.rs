@@ -1,11 +1,11 @@
 //! What is known in memory about one group's log: its bounds and its newest rows.
 
-use crate::rows::LogRow;
+use crate::rows::{self, LogRow};
 use bytes::Bytes;
 use model::ids::GroupId;
 use parking_lot::Mutex;
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -48,6 +48,9 @@ pub(crate) struct Log {
     tail_bytes: usize,
     /// Rows below this index are written, so they may leave the tail.
     written: u64,
+    /// The buckets that bodies of its rows lie in, and the last row of each. Proposers' clocks differ, so they come in any
+    /// order. A row that was cut off may still count: it will be passed.
+    needed: BTreeMap<u32, u64>,
     /// Counts truncations. A write that was queued before one says nothing about the rows that came after it.
     epoch: u64,
 }
@@ -62,10 +65,15 @@ pub(crate) struct Gap {
 
 impl Log {
     /// A log as it was found on disk.
-    pub(crate) fn found(purged: Option<(u64, Bytes)>, first: u64, next: u64) -> Self {
+    pub(crate) fn found(
+        purged: Option<(u64, Bytes)>,
+        (first, next): (u64, u64),
+        needed: BTreeMap<u32, u64>,
+    ) -> Self {
         Self {
             purged,
             next,
+            needed,
             start: first,
             written: next,
             ..Self::default()
@@ -105,6 +113,9 @@ impl Log {
             }
         }
         for row in rows {
+            if let Some(bucket) = rows::bucket_of(&row.command) {
+                self.needed.insert(bucket, row.index);
+            }
             self.tail_bytes += row.weight();
             self.tail.push_back(row.clone());
         }
@@ -168,6 +179,16 @@ impl Log {
         }
         self.written = self.written.max(index + 1).min(self.next);
         self.purged = Some((index, last_purged));
+    }
+
+    /// The buckets that its rows need to be read back in full.
+    pub(crate) fn needed(&self) -> impl Iterator<Item = u32> + '_ {
+        self.needed.keys().copied()
+    }
+
+    /// The rows up to and including `index` are gone from the disk too.
+    pub(crate) fn purged_on_disk(&mut self, index: u64) {
+        self.needed.retain(|_, last| *last > index);
     }
 
     fn drop_front(&mut self) {

@@ -30,6 +30,7 @@ mod watermark;
 pub use error::{Error, OpenError};
 pub use log::LogBounds;
 pub use options::{OnFatal, Options};
+pub use payload::LetGo;
 pub use queue::Done;
 pub use rows::LogRow;
 pub use snapshot::{Chunk, Manifest};

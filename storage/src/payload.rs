@@ -1,7 +1,7 @@
-//! The bodies that entries carried: read by reference, dropped by the hour.
+//! The bodies that entries carried: read by reference, mended from a peer's copy, dropped by the hour.
 
 use crate::{
-    columns::{Column, Tag, group_range, log_key, meta_key, payload_bucket},
+    columns::{Column, Tag, meta_key, payload_bucket, payload_key},
     engine::{Engine, finished},
     error::Error,
     rows,
@@ -10,9 +10,42 @@ use crate::{
 use bytes::Bytes;
 use model::{envelope::PayloadRef, ids::GroupId};
 use rocksdb::WriteBatch;
+use std::collections::BTreeSet;
+
+/// Which bodies go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LetGo {
+    /// All buckets before this one, but for those that are referred to.
+    pub before: u32,
+    /// Later ones, but for those that are referred to.
+    pub gone: BTreeSet<u32>,
+    /// Buckets that rows of the state refer to.
+    pub referred: BTreeSet<u32>,
+}
+
+impl LetGo {
+    /// The buckets that go, as ranges `[from, to)`. What is in `needed` stays too.
+    fn ranges(&self, before: u32, needed: impl Iterator<Item = u32>) -> Vec<(u32, u32)> {
+        let kept: BTreeSet<u32> = needed.chain(self.referred.iter().copied()).collect();
+        let mut ranges = Vec::new();
+        let mut from = 0;
+        for &bucket in kept.range(..before) {
+            ranges.push((from, bucket));
+            from = bucket + 1;
+        }
+        ranges.push((from, before));
+        let later = self
+            .gone
+            .range(before..)
+            .filter(|gone| !kept.contains(gone));
+        ranges.extend(later.map(|&gone| (gone, gone.saturating_add(1))));
+        ranges.retain(|(from, to)| from < to);
+        ranges
+    }
+}
 
 impl GroupStore {
-    /// One body, or nothing when retention has dropped it.
+    /// One body, or nothing when it is not here.
     ///
     /// # Errors
     /// When the disk can't be read or the body is damaged.
@@ -38,37 +71,77 @@ impl GroupStore {
             .flatten()
     }
 
-    /// Drops the bodies of all hours before `bucket`. Only by a replicated decision, and then on every node.
-    /// Bodies that the log still needs for its own rows stay until the next call behind their purge.
+    /// A body with its checksum, for a node that lacks it.
+    ///
+    /// # Errors
+    /// When the disk can't be read, the body is damaged here too, or a snapshot is about to bring it.
+    pub fn sealed_payload(&self, at: &PayloadRef) -> Result<Option<Bytes>, Error> {
+        self.readable()?;
+        let body = self.payload(at)?;
+        Ok(body.map(|body| rows::sealed(self.group.id, at, &body)))
+    }
+
+    /// Keeps a body that another node had, and gives it back. None: it is not the one that belongs there. Not synced:
+    /// what a crash takes is asked for again.
     ///
     /// # Errors
     /// When the store can't be written.
-    pub fn drop_payload_before(&self, bucket: u32) -> Result<(), Error> {
+    pub fn mend_payload(&self, at: &PayloadRef, sealed: &Bytes) -> Result<Option<Bytes>, Error> {
+        let group = self.group.id;
+        let Some(body) = rows::unsealed(group, at, sealed) else {
+            return Ok(None);
+        };
+        let engine = &self.store.engine;
+        let mut batch = WriteBatch::default();
+        let key = payload_key(group, at);
+        batch.put_cf(engine.column(Column::Payload), key, sealed);
+        engine.write(batch)?;
+        Ok(Some(body))
+    }
+
+    /// Drops bodies that no row refers to. Only by a replicated decision, and then on every node. Bodies that the log
+    /// still needs for its own rows stay until a later call behind their purge.
+    ///
+    /// # Errors
+    /// When the store can't be written.
+    pub fn let_payload_go(&self, going: &LetGo) -> Result<(), Error> {
         let group = self.group.id;
         let engine = &self.store.engine;
-        let before = floor(engine, group)?;
-        let bucket = bucket.max(before);
-        let needed = needed_by_log(engine, group, self.group.log.lock().first())?;
-        let to = payload_bucket(group, needed.map_or(bucket, |needed| needed.min(bucket)));
-        let from = payload_bucket(group, 0);
+        let before = going.before.max(floor(engine, group)?);
+        let bounds = |(from, to)| (payload_bucket(group, from), payload_bucket(group, to));
         let mut batch = WriteBatch::default();
         batch.put_cf(
             engine.column(Column::Meta),
             meta_key(group, Tag::PayloadFloor),
-            bucket.to_be_bytes(),
+            before.to_be_bytes(),
         );
-        if is_empty(engine, &from, &to)? {
-            return engine.write(batch);
+        let mut dropped = false;
+        {
+            // What is appended from now on is written behind this batch: it can't fall to it, whatever its bucket.
+            let log = self.group.log.lock();
+            for (from, to) in going.ranges(before, log.needed()).into_iter().map(bounds) {
+                if !is_empty(engine, &from, &to)? {
+                    batch.delete_range_cf(engine.column(Column::Payload), from, to);
+                    dropped = true;
+                }
+            }
+            engine.write(batch)?;
         }
-        batch.delete_range_cf(engine.column(Column::Payload), from, to);
-        engine.write(batch)?;
+        if !dropped {
+            return Ok(());
+        }
         // Files are dropped outside the write-ahead log, so what decides it must be durable first.
         engine.sync()?;
-        engine.delete_files(Column::Payload, &from, &to)
+        // They go with all that is in them: what was appended meanwhile counts too.
+        let log = self.group.log.lock();
+        for (from, to) in going.ranges(before, log.needed()).into_iter().map(bounds) {
+            engine.delete_files(Column::Payload, &from, &to)?;
+        }
+        Ok(())
     }
 }
 
-/// Bodies of hours before this one are gone by decision.
+/// The latest hour that retention has reached. Bodies of earlier ones are here only where something refers to them.
 pub(crate) fn floor(engine: &Engine, group: GroupId) -> Result<u32, Error> {
     let value = engine.get(Column::Meta, &meta_key(group, Tag::PayloadFloor))?;
     Ok(value
@@ -76,27 +149,40 @@ pub(crate) fn floor(engine: &Engine, group: GroupId) -> Result<u32, Error> {
         .map_or(0, u32::from_be_bytes))
 }
 
-/// The hour of the oldest row in the log that has bodies elsewhere. Time never runs backwards along a log, so no
-/// later row needs an earlier hour.
-fn needed_by_log(engine: &Engine, group: GroupId, first: u64) -> Result<Option<u32>, Error> {
-    let (_, end) = group_range(group);
-    let mut rows = engine.iterate(Column::Log, &log_key(group, first), &end);
-    rows.seek_to_first();
-    while let Some((key, value)) = rows.item() {
-        let index = crate::columns::log_index(key).unwrap_or(first);
-        let stored = rows::stored(group, index, value)?;
-        if stored.is_split() {
-            return Ok(stored.bodies(group)?.first().map(|at| at.bucket));
-        }
-        rows.next();
-    }
-    finished(&rows)?;
-    Ok(None)
-}
-
 fn is_empty(engine: &Engine, from: &[u8], to: &[u8]) -> Result<bool, Error> {
     let mut rows = engine.iterate(Column::Payload, from, to);
     rows.seek_to_first();
-    finished(&rows)?;
-    Ok(!rows.valid())
+    // A body that can't be read is none the less there.
+    Ok(!rows.valid() && finished(&rows).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn going(before: u32, gone: &[u32], referred: &[u32]) -> LetGo {
+        LetGo {
+            before,
+            gone: gone.iter().copied().collect(),
+            referred: referred.iter().copied().collect(),
+        }
+    }
+
+    #[test]
+    fn what_is_referred_to_or_needed_lies_between_the_ranges_that_go() {
+        let ranges = |going: LetGo, needed: &[u32]| {
+            let needed = needed.iter().copied();
+            going.ranges(going.before, needed)
+        };
+        assert_eq!(ranges(going(9, &[], &[]), &[]), [(0, 9)]);
+        assert_eq!(
+            ranges(going(9, &[], &[0, 4, 5, 20]), &[8]),
+            [(1, 4), (6, 8)]
+        );
+        assert_eq!(
+            ranges(going(9, &[3, 9, 12, 30], &[12]), &[]),
+            [(0, 9), (9, 10), (30, 31)]
+        );
+        assert_eq!(ranges(going(0, &[], &[]), &[]), []);
+    }
 }

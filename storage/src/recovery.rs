@@ -121,9 +121,10 @@ fn load(engine: &Engine, group: GroupId) -> Result<(Log, Mark), Error> {
         Some((index, _)) => index + 1,
         None => first_row(engine, group)?.unwrap_or(0),
     };
-    let next = check_log(engine, group, first)?;
+    let (next, needed) = check_log(engine, group, first)?;
     let rank = read_vote(engine, group)?.map_or((0, 0), |(rank, _)| rank);
-    Ok((Log::found(purged, first, next), Mark { next, rank }))
+    let log = Log::found(purged, (first, next), needed);
+    Ok((log, Mark { next, rank }))
 }
 
 /// The index of the first row of a log, if it has any.
@@ -136,12 +137,18 @@ fn first_row(engine: &Engine, group: GroupId) -> Result<Option<u64>, Error> {
     Ok(index)
 }
 
-/// Walks the log from `first`: every index must be there, every checksum must hold. Returns where it ends.
-fn check_log(engine: &Engine, group: GroupId, first: u64) -> Result<u64, Error> {
+/// Walks the log from `first`: every index must be there, every checksum must hold. Returns where it ends, and the
+/// buckets that its bodies lie in with the last row of each.
+fn check_log(
+    engine: &Engine,
+    group: GroupId,
+    first: u64,
+) -> Result<(u64, BTreeMap<u32, u64>), Error> {
     let (_, end) = group_range(group);
     let mut rows = engine.iterate(Column::Log, &log_key(group, first), &end);
     rows.seek_to_first();
     let mut next = first;
+    let mut needed = BTreeMap::new();
     while let Some((key, value)) = rows.item() {
         if log_index(key) != Some(next) {
             return Err(Error::Damaged {
@@ -150,7 +157,9 @@ fn check_log(engine: &Engine, group: GroupId, first: u64) -> Result<u64, Error> 
                 detail: format!("index {next} is missing"),
             });
         }
-        rows::stored(group, next, value)?;
+        if let Some(bucket) = rows::stored(group, next, value)?.bucket() {
+            needed.insert(bucket, next);
+        }
         next += 1;
         rows.next();
     }
@@ -160,7 +169,7 @@ fn check_log(engine: &Engine, group: GroupId, first: u64) -> Result<u64, Error> 
             rows::stored(group, index, &value)?.join(engine, group)?;
         }
     }
-    Ok(next)
+    Ok((next, needed))
 }
 
 /// Term and node of a vote, and raft's own bytes of it.

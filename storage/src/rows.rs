@@ -96,6 +96,13 @@ fn references(envelope: &Envelope, index: u64) -> impl Iterator<Item = PayloadRe
         })
 }
 
+/// The bucket of a command's bodies, from the envelope's first bytes; none when it has no bodies.
+pub(crate) fn bucket_of(command: &[u8]) -> Option<u32> {
+    let at = u64::from_be_bytes(command.get(1..9)?.try_into().ok()?);
+    let count = u16::from_be_bytes(command.get(13..15)?.try_into().ok()?);
+    (count > 0).then(|| model::time::Timestamp(at).bucket())
+}
+
 /// Reads a row of the log column.
 pub(crate) fn stored(group: GroupId, index: u64, value: &[u8]) -> Result<Stored, Error> {
     let damaged = |detail: &str| Error::Damaged {
@@ -181,8 +188,9 @@ impl Stored {
         })
     }
 
-    pub(crate) fn is_split(&self) -> bool {
-        self.split
+    /// The bucket of its bodies; none when it holds all that it has.
+    pub(crate) fn bucket(&self) -> Option<u32> {
+        self.split.then(|| bucket_of(&self.part)).flatten()
     }
 }
 
@@ -223,6 +231,20 @@ fn seal(key: &[u8], value: &mut Vec<u8>) {
 fn unseal<'a>(key: &[u8], sealed: &'a [u8]) -> Option<&'a [u8]> {
     let (value, crc) = sealed.split_at_checked(sealed.len().checked_sub(CRC)?)?;
     (crc == checksum(key, value).to_be_bytes()).then_some(value)
+}
+
+/// A body with the checksum that it carries under its key.
+pub(crate) fn sealed(group: GroupId, at: &PayloadRef, body: &[u8]) -> Bytes {
+    let mut value = Vec::with_capacity(body.len() + CRC);
+    value.extend_from_slice(body);
+    seal(&payload_key(group, at), &mut value);
+    value.into()
+}
+
+/// The body of a sealed row, if it is the one that belongs there.
+pub(crate) fn unsealed(group: GroupId, at: &PayloadRef, sealed: &Bytes) -> Option<Bytes> {
+    let body = unseal(&payload_key(group, at), sealed)?;
+    (body.len() == at.len as usize).then(|| sealed.slice_ref(body))
 }
 
 /// Whether a sealed row carries the checksum of its key and value.

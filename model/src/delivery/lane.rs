@@ -32,6 +32,8 @@ pub enum Input {
     Prepared(EventId),
     /// An attempt was not made; its event is left alone for a moment and may then be fetched again.
     NotMade(EventId),
+    /// An attempt can't be made before so many milliseconds have passed; its event is left alone for so long.
+    Waits(EventId, u64),
     /// This node leads the partition no more.
     Lost(GroupId),
     /// The destination takes deliveries at this pace.
@@ -241,9 +243,10 @@ impl Lane {
             }
             Input::Prepared(event) => self.prepared(event, now.steady),
             Input::Recorded(event) => self.done_with(event),
-            Input::NotMade(event) => {
-                self.done_with(event);
-                self.parked.insert(event, now.steady.plus_ms(PARKED_MS));
+            Input::NotMade(event) => self.park(event, now.steady.plus_ms(PARKED_MS)),
+            Input::Waits(event, for_ms) => {
+                let for_ms = for_ms.max(PARKED_MS);
+                self.park(event, now.steady.plus_ms(for_ms));
             }
             Input::Lost(group) => {
                 self.fresh.retain(|due| due.event.group() != group);
@@ -272,6 +275,11 @@ impl Lane {
         let parked = self.parked.len();
         self.parked.retain(|_, until| *until > now.steady);
         self.more |= self.parked.len() < parked;
+    }
+
+    fn park(&mut self, event: EventId, until: Monotone) {
+        self.done_with(event);
+        self.parked.insert(event, until);
     }
 
     fn done_with(&mut self, event: EventId) {

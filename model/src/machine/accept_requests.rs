@@ -1,7 +1,7 @@
 //! Accepts a batch of requests: each with its events, its ignored events and its due rows, in one commit. What is a
 //! duplicate of what is decided here, where all requests of a kind come one after the other.
 
-use super::{Context, Effect, Once, event_rows, seen, tallies::Tallies};
+use super::{Context, Effect, Once, event_rows, filed, seen, tallies::Tallies};
 use crate::{
     envelope::PayloadRef,
     fingerprint::Fingerprint,
@@ -19,7 +19,7 @@ use crate::{
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AcceptRequests<'a> {
@@ -146,9 +146,11 @@ pub(super) fn apply(
 ) -> Result<Vec<Accepted>, TableError> {
     let mut tally = Tally::default();
     let mut replies = Vec::with_capacity(command.requests.len());
+    filed::begin(kv)?;
     for request in &command.requests {
         replies.push(accept(kv, context, request, &mut tally, effects)?);
     }
+    filed::add(kv, context, &tally.hours)?;
     seen::expire(kv, context, tally.fingerprints)?;
     tally.troubles.write(kv, context.index)?;
     Ok(replies)
@@ -162,6 +164,8 @@ struct Tally {
     fingerprints: usize,
     /// Requests that were rejected.
     troubles: Tallies,
+    /// The hours that requests were minted in which are kept now and were not.
+    hours: BTreeSet<u32>,
 }
 
 fn accept(
@@ -174,6 +178,7 @@ fn accept(
     if kv.get(Table::Requests, &request.id.key())?.is_some() {
         return Ok(Accepted::Again);
     }
+    tally.hours.insert(request.id.minted_at().bucket());
     let (state, plan) = match &request.verdict {
         Verdict::Rejected { cause, .. } => {
             let (source, now) = (request.source, context.now);
@@ -301,12 +306,6 @@ fn plan(
     }
     let more = u16::try_from(keyed.more_ignored).unwrap_or(u16::MAX);
     plan.ignored = plan.ignored.saturating_add(more);
-    if plan.events > 0 {
-        // Retention asks for this: a node with a slow clock may mint into an hour that is about to go.
-        let hour = request.id.minted_at().bucket();
-        let index = context.index.to_be_bytes();
-        kv.put(Table::Counts, &keys::accepted_at(hour), &index);
-    }
     Ok(plan)
 }
 

@@ -3,7 +3,7 @@
 use super::{
     AcceptRequests, Accepted, AdvanceRetention, BookmarkReply, CancelEvent, CancelOperation,
     ChangeIssue, ClosePart, Configure, ConfigureTied, EventReply, HoldEvents, IssueReply,
-    KeepBookmark, MarkPaused, OpenPart, OperationReply, PlanOperation, RecordAttempts,
+    KeepBookmark, LetGo, MarkPaused, OpenPart, OperationReply, PlanOperation, RecordAttempts,
     RecordNotifications, RecordRuns, Recorded, Refusal, ReleaseEvents, ReportIssues, ReportPart,
     RetireNode, RetryEvent, RetryIgnored, RouteAgain, WorkPart,
 };
@@ -28,6 +28,7 @@ pub enum Command<'a> {
     Configure(Configure<'a>),
     RetryEvent(RetryEvent),
     CancelEvent(CancelEvent),
+    /// How retention went before it went by the group's time. Nobody proposes it any more.
     AdvanceRetention(AdvanceRetention),
     RetireNode(RetireNode),
     RecordRuns(RecordRuns),
@@ -46,6 +47,7 @@ pub enum Command<'a> {
     WorkPart(WorkPart),
     ClosePart(ClosePart),
     KeepBookmark(KeepBookmark),
+    LetGo(LetGo),
     #[serde(borrow)]
     ConfigureTied(ConfigureTied<'a>),
 }

@@ -6,10 +6,13 @@ mod cancel_event;
 mod change_issue;
 mod command;
 mod configure;
+mod dropped;
 mod event_rows;
+mod filed;
 mod hold_events;
 mod issue_rows;
 mod keep_bookmark;
+mod let_go;
 mod mark_paused;
 mod plan_operation;
 mod queued;
@@ -38,6 +41,7 @@ pub use configure::{Change, Configure, ConfigureTied, Refusal, item};
 pub use hold_events::HoldEvents;
 pub use issue_rows::IssueBounds;
 pub use keep_bookmark::{BookmarkChange, BookmarkReply, KeepBookmark};
+pub use let_go::LetGo;
 pub use mark_paused::MarkPaused;
 pub use plan_operation::{CancelOperation, OperationReply, PlanOperation, ReportPart};
 pub use record_attempts::{AttemptReport, FirstReport, Next, RecordAttempts, Recorded};
@@ -65,6 +69,7 @@ use crate::{
 };
 use bytes::Bytes;
 use queued::Counted;
+use std::collections::BTreeSet;
 
 /// A committed command at its place in a group's log.
 #[derive(Clone, Copy, Debug)]
@@ -95,9 +100,14 @@ pub enum Effect {
     CatalogChanged {
         version: u64,
     },
-    /// Payload buckets before this one may be dropped. Meant for every node.
+    /// Rows went, and with them the bodies that only they referred to. Meant for every node.
     RetentionAdvanced {
+        /// Buckets before this one go unless they are referred to.
         before_bucket: u32,
+        /// Later ones that only rows that are gone referred to.
+        gone: BTreeSet<u32>,
+        /// Buckets that hold bodies of rows that are kept.
+        referred: BTreeSet<u32>,
     },
 }
 
@@ -162,6 +172,10 @@ pub fn apply(kv: &mut impl Kv, entry: Entry<'_>) -> Result<Applied, TableError> 
         }
         Ok(Command::AdvanceRetention(command)) => {
             Reply::Retention(advance_retention::apply(kv, command, &mut effects)?)
+        }
+        Ok(Command::LetGo(command)) => {
+            let before = Timestamp(before);
+            Reply::Retention(let_go::apply(kv, &context, before, command, &mut effects)?)
         }
         Ok(Command::RetireNode(command)) => {
             retire_node::apply(kv, command);

@@ -1,10 +1,20 @@
-//! How far a partition may forget: by age and by size, in whole hours, and never past an event that still wants an attempt.
+//! What a partition may forget: by age and by size, one hour at a time, and never an hour in which an event still wants an
+//! attempt. Ages are told by the group's time and by the stamps of its entries, so that no single clock makes anything old.
 
-use crate::time::Timestamp;
+use crate::{
+    time::Timestamp,
+    traffic::{Filing, Place},
+};
+use std::collections::BTreeSet;
 
 const HOUR_MS: u64 = 3_600_000;
-/// Requests minted in an hour may still be on their way to their commit for this long after it.
+/// What is this young is never let go, however full the disk: it may still be on its way.
 const IN_FLIGHT_MS: u64 = 10 * 60 * 1000;
+/// What may go is asked for twice, so far apart: a clock that is wrong for a moment is right again by then. It is the
+/// pause between two hours too: whoever catches up, or was misled by all clocks at once, forgets an hour a minute.
+pub const PAUSE_MS: u64 = 60_000;
+/// Asked for longer ago than this, it is asked for anew.
+const ASKED_MS: u64 = 10 * PAUSE_MS;
 
 /// How much may be kept.
 #[derive(Clone, Copy, Debug)]
@@ -14,42 +24,120 @@ pub struct Bounds {
     pub max_bytes: u64,
 }
 
-/// What a partition's leader sees.
-#[derive(Clone, Copy, Debug)]
-pub struct Seen {
+impl Bounds {
+    /// How long everything is kept that there is room for.
+    #[must_use]
+    pub fn max_age_ms(&self) -> u64 {
+        let wanted = self.max_age_hours.saturating_mul(HOUR_MS);
+        wanted.max(IN_FLIGHT_MS)
+    }
+}
+
+/// The two times that ages are told by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Clocks {
+    /// The group's: it never goes back.
     pub now: Timestamp,
-    /// Everything before this is gone already.
-    pub retained_from: Timestamp,
-    /// When the oldest request that is kept was minted.
-    pub oldest_kept: Option<Timestamp>,
-    /// When the oldest event that still wants an attempt was minted.
-    pub oldest_open: Option<Timestamp>,
+    /// What the proposer's own showed.
+    pub stamped: Timestamp,
+}
+
+impl Clocks {
+    /// Whether the group's time is ahead of its proposers, by a mistake of many clocks. It waits until they have caught
+    /// up, and says nothing meanwhile of how old anything is.
+    fn stands_still(&self) -> bool {
+        self.now > self.stamped.plus_ms(HOUR_MS)
+    }
+
+    /// Whether everything of a place is at least so old.
+    #[must_use]
+    pub fn are_past(&self, place: Place, filing: &Filing, min_age_ms: u64) -> bool {
+        let is_past = |now: Timestamp, accepted_at: Timestamp| {
+            let until = now.minus_ms(min_age_ms);
+            hour_end(place.hour) <= until && accepted_at < until
+        };
+        is_past(self.stamped, filing.stamped_at)
+            && (self.stands_still() || is_past(self.now, filing.accepted_at))
+    }
+
+    /// What may be done, some time after an hour was asked for or let go.
+    #[must_use]
+    pub fn turn_after(&self, asked: Self) -> Turn {
+        let (now, then) = match self.stands_still() {
+            true => (self.stamped, asked.stamped),
+            false => (self.now, asked.now),
+        };
+        if asked == Self::default() || now < then || now.since_ms(then) > ASKED_MS {
+            return Turn::Ask;
+        }
+        match now.since_ms(then) < PAUSE_MS {
+            true => Turn::Wait,
+            false => Turn::LetGo,
+        }
+    }
+}
+
+/// What may be done with an hour that is old enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It is asked for, for the first time.
+    Ask,
+    /// It was asked for, or another one let go, less than a minute ago.
+    Wait,
+    LetGo,
+}
+
+/// The first moment behind an hour.
+#[must_use]
+pub fn hour_end(hour: u32) -> Timestamp {
+    Timestamp((u64::from(hour) + 1) * HOUR_MS)
+}
+
+/// What a partition's leader sees.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub clocks: Clocks,
+    /// Those of the last time that an hour was asked for or let go.
+    pub asked: Clocks,
+    /// Where requests have their bodies, by hour.
+    pub filings: Vec<(Place, Filing)>,
+    /// The hours in which an event still wants an attempt.
+    pub open_hours: BTreeSet<u32>,
     pub used_bytes: u64,
 }
 
-/// The start of the hour before which everything may go; none when nothing may.
-#[must_use]
-pub fn horizon(seen: &Seen, bounds: Bounds) -> Option<Timestamp> {
-    // Nothing is kept: there is nothing to let go.
-    let oldest = seen.oldest_kept?;
-    let by_age = seen
-        .now
-        .minus_ms(bounds.max_age_hours.saturating_mul(HOUR_MS));
-    let by_size = if seen.used_bytes > bounds.max_bytes {
-        // One hour at a time: what is freed shows only after a while.
-        hour(oldest).plus_ms(HOUR_MS)
-    } else {
-        Timestamp(0)
-    };
-    let wanted = hour(by_age.max(by_size));
-    let settled = hour(seen.now.minus_ms(IN_FLIGHT_MS));
-    let open = seen.oldest_open.map_or(Timestamp(u64::MAX), hour);
-    let before = wanted.min(settled).min(open);
-    (before > seen.retained_from && before > oldest).then_some(before)
+/// An hour that may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Going {
+    pub hour: u32,
+    /// The age that was asked of it.
+    pub min_age_ms: u64,
 }
 
-fn hour(at: Timestamp) -> Timestamp {
-    Timestamp(at.0 - at.0 % HOUR_MS)
+/// The oldest hour that may go, or be asked for; none when nothing may.
+#[must_use]
+pub fn next(seen: &Seen, bounds: Bounds) -> Option<Going> {
+    if seen.clocks.turn_after(seen.asked) == Turn::Wait {
+        return None;
+    }
+    let by_age = oldest(seen, bounds.max_age_ms());
+    // One hour at a time: what is freed shows only after a while.
+    by_age.or_else(|| match seen.used_bytes > bounds.max_bytes {
+        true => oldest(seen, IN_FLIGHT_MS),
+        false => None,
+    })
+}
+
+fn oldest(seen: &Seen, min_age_ms: u64) -> Option<Going> {
+    let of_one_hour = |a: &(Place, Filing), b: &(Place, Filing)| a.0.hour == b.0.hour;
+    let may_go = |places: &&[(Place, Filing)]| {
+        let are_past =
+            |(place, filing): &(Place, Filing)| seen.clocks.are_past(*place, filing, min_age_ms);
+        places.iter().all(are_past) && !seen.open_hours.contains(&places[0].0.hour)
+    };
+    let mut hours = seen.filings.chunk_by(of_one_hour);
+    let hour = hours.find(may_go)?[0].0.hour;
+    Some(Going { hour, min_age_ms })
 }
 
 #[cfg(test)]
@@ -61,89 +149,172 @@ mod tests {
         max_age_hours: 24,
         max_bytes: 1_000,
     };
+    const DAY_MS: u64 = 24 * HOUR_MS;
 
     fn at(hours: u64, minutes: u64) -> Timestamp {
         Timestamp(hours * HOUR_MS + minutes * 60_000)
     }
 
-    fn seen() -> Seen {
+    fn right(now: Timestamp) -> Clocks {
+        Clocks { now, stamped: now }
+    }
+
+    /// Requests of an hour, the last of which was accepted within it.
+    fn kept(hour: u32) -> (Place, Filing) {
+        let last = at(hour.into(), 59);
+        let place = Place { hour, bucket: hour };
+        let filing = Filing {
+            index: 1,
+            accepted_at: last,
+            stamped_at: last,
+        };
+        (place, filing)
+    }
+
+    fn seen(hours: impl IntoIterator<Item = u32>) -> Seen {
         Seen {
-            now: at(100, 30),
-            retained_from: Timestamp(0),
-            oldest_kept: Some(at(70, 5)),
-            oldest_open: None,
+            clocks: right(at(100, 30)),
+            asked: Clocks::default(),
+            filings: hours.into_iter().map(kept).collect(),
+            open_hours: BTreeSet::new(),
             used_bytes: 0,
         }
     }
 
-    #[test]
-    fn whole_hours_older_than_the_age_go() {
-        assert_eq!(horizon(&seen(), BOUNDS), Some(at(76, 0)));
+    fn by_age(hour: u32) -> Option<Going> {
+        let min_age_ms = DAY_MS;
+        Some(Going { hour, min_age_ms })
+    }
+
+    fn by_size(hour: u32) -> Option<Going> {
+        let min_age_ms = IN_FLIGHT_MS;
+        Some(Going { hour, min_age_ms })
     }
 
     #[test]
-    fn an_event_that_still_wants_an_attempt_keeps_its_hour_and_all_after_it() {
-        let open = Seen {
-            oldest_open: Some(at(73, 59)),
-            ..seen()
-        };
-        assert_eq!(horizon(&open, BOUNDS), Some(at(73, 0)));
-        let oldest_of_all = Seen {
-            oldest_open: Some(at(70, 5)),
-            ..seen()
-        };
-        assert_eq!(horizon(&oldest_of_all, BOUNDS), None);
+    fn the_oldest_hour_that_is_whole_and_old_enough_goes() {
+        assert_eq!(next(&seen([75, 74, 73]), BOUNDS), by_age(75));
+        assert_eq!(next(&seen(73..100), BOUNDS), by_age(73));
+        assert_eq!(next(&seen([75]), BOUNDS), by_age(75));
+        assert_eq!(
+            next(&seen([76]), BOUNDS),
+            None,
+            "its last minutes are younger"
+        );
+        assert_eq!(next(&seen([]), BOUNDS), None);
+    }
+
+    #[test]
+    fn an_event_that_still_wants_an_attempt_keeps_its_hour_alone() {
+        let mut open = seen(73..80);
+        open.open_hours = BTreeSet::from([73, 75]);
+        assert_eq!(next(&open, BOUNDS), by_age(74));
+    }
+
+    #[test]
+    fn what_was_accepted_late_is_as_young_as_that() {
+        let mut late = seen(73..75);
+        late.filings[0].1.accepted_at = at(100, 0);
+        assert_eq!(next(&late, BOUNDS), by_age(74));
+        late.filings[1].1.stamped_at = at(100, 0);
+        assert_eq!(next(&late, BOUNDS), None);
     }
 
     #[test]
     fn a_full_disk_lets_the_oldest_hour_go_however_young() {
-        let full = Seen {
-            oldest_kept: Some(at(98, 40)),
+        let full = |now, hours| Seen {
+            clocks: right(now),
             used_bytes: 1_001,
-            ..seen()
+            ..seen(hours)
         };
-        assert_eq!(horizon(&full, BOUNDS), Some(at(99, 0)));
+        assert_eq!(next(&full(at(100, 30), 98..101), BOUNDS), by_size(98));
+        // The present hour never goes, and the last one not at once.
+        assert_eq!(next(&full(at(100, 30), 100..101), BOUNDS), None);
+        assert_eq!(next(&full(at(100, 5), 99..100), BOUNDS), None);
+        assert_eq!(next(&full(at(100, 11), 99..100), BOUNDS), by_size(99));
     }
 
     #[test]
-    fn the_present_hour_never_goes_and_the_last_one_not_at_once() {
-        let full = |now, oldest| Seen {
-            now,
-            oldest_kept: Some(oldest),
-            used_bytes: 1_001,
-            ..seen()
-        };
-        assert_eq!(horizon(&full(at(100, 30), at(100, 1)), BOUNDS), None);
-        assert_eq!(horizon(&full(at(100, 5), at(99, 1)), BOUNDS), None);
-        assert_eq!(
-            horizon(&full(at(100, 11), at(99, 1)), BOUNDS),
-            Some(at(100, 0))
-        );
+    fn an_hour_is_asked_for_and_goes_a_minute_later() {
+        let now = at(100, 30);
+        let turn = |ago_ms| right(now).turn_after(right(now.minus_ms(ago_ms)));
+        assert_eq!(right(now).turn_after(Clocks::default()), Turn::Ask);
+        assert_eq!(turn(0), Turn::Wait);
+        assert_eq!(turn(PAUSE_MS - 1), Turn::Wait);
+        assert_eq!(turn(PAUSE_MS), Turn::LetGo);
+        assert_eq!(turn(ASKED_MS), Turn::LetGo);
+        assert_eq!(turn(ASKED_MS + 1), Turn::Ask);
+        // Asked for by a clock that has been set back since.
+        assert_eq!(right(now).turn_after(right(at(900, 0))), Turn::Ask);
+        let mut soon = seen(70..80);
+        soon.asked = right(now.minus_ms(PAUSE_MS - 1));
+        assert_eq!(next(&soon, BOUNDS), None);
+        soon.asked = right(now.minus_ms(PAUSE_MS));
+        assert_eq!(next(&soon, BOUNDS), by_age(70));
     }
 
     #[test]
-    fn nothing_is_proposed_twice() {
-        let done = Seen {
-            retained_from: at(76, 0),
-            oldest_kept: Some(at(76, 1)),
-            ..seen()
+    fn neither_clock_alone_makes_anything_old() {
+        let mut ahead = seen(90..100);
+        ahead.clocks.stamped = at(100 + 40 * 24, 0);
+        assert_eq!(next(&ahead, BOUNDS), None, "the proposer is 40 days ahead");
+        ahead.clocks = Clocks {
+            now: at(100 + 40 * 24, 0),
+            stamped: at(100, 30),
         };
-        assert_eq!(horizon(&done, BOUNDS), None);
+        assert_eq!(next(&ahead, BOUNDS), None, "the group is 40 days ahead");
+        ahead.clocks = Clocks {
+            now: at(200, 0),
+            stamped: at(100 - 40, 0),
+        };
+        assert_eq!(next(&ahead, BOUNDS), None, "the proposer is behind");
+    }
+
+    #[test]
+    fn a_group_whose_time_stands_still_in_the_future_goes_on_forgetting() {
+        let future = at(100 + 40 * 24, 0);
+        let mut misled = seen(73..80);
+        for (_, filing) in &mut misled.filings {
+            filing.accepted_at = future;
+        }
+        misled.clocks.now = future;
+        misled.asked = Clocks {
+            now: future,
+            stamped: at(100, 28),
+        };
+        assert_eq!(misled.clocks.turn_after(misled.asked), Turn::LetGo);
+        assert_eq!(next(&misled, BOUNDS), by_age(73));
+        misled.asked.stamped = at(100, 30);
+        assert_eq!(next(&misled, BOUNDS), None, "an hour a minute, still");
+        misled.asked.stamped = future;
+        assert_eq!(misled.clocks.turn_after(misled.asked), Turn::Ask);
     }
 
     proptest! {
         #[test]
-        fn no_open_event_is_ever_let_go(now: u64, oldest: u64, open: u64, used: u64, age in 0u64..10_000) {
+        fn nothing_open_and_nothing_young_ever_goes(
+            now: u64, stamped: u64, used: u64, age in 0u64..10_000,
+            hours in prop::collection::vec((any::<u32>(), any::<u64>(), any::<u64>(), any::<bool>()), 0..9),
+        ) {
+            let mut filings: Vec<_> = hours.iter().map(|&(hour, accepted, stamp, _)| {
+                let filing = Filing { index: 1, accepted_at: Timestamp(accepted), stamped_at: Timestamp(stamp) };
+                (Place { hour, bucket: hour }, filing)
+            }).collect();
+            filings.sort_unstable_by_key(|(place, _)| *place);
+            let open = hours.iter().filter(|hour| hour.3).map(|hour| hour.0);
             let seen = Seen {
-                now: Timestamp(now),
-                retained_from: Timestamp(0),
-                oldest_kept: Some(Timestamp(oldest)),
-                oldest_open: Some(Timestamp(open)),
+                clocks: Clocks { now: Timestamp(now), stamped: Timestamp(stamped) },
+                asked: Clocks::default(),
+                filings,
+                open_hours: open.collect(),
                 used_bytes: used,
             };
             let bounds = Bounds { max_age_hours: age, max_bytes: 1_000 };
-            if let Some(before) = horizon(&seen, bounds) {
-                prop_assert!(before.0 <= open && before.0 % HOUR_MS == 0 && before.0 <= now);
+            if let Some(going) = next(&seen, bounds) {
+                prop_assert!(!seen.open_hours.contains(&going.hour));
+                prop_assert!(going.min_age_ms == age.max(1) * HOUR_MS || used > 1_000 || age == 0);
+                prop_assert!(hour_end(going.hour).plus_ms(going.min_age_ms) <= Timestamp(stamped));
+                prop_assert!(going.min_age_ms >= IN_FLIGHT_MS);
             }
         }
     }

@@ -40,6 +40,7 @@
 //! | Counts | 1, source 16 | u64 big-endian: rejected requests kept |
 //! | Counts | 2, hour u32 | u64 big-endian: log index of the last accepted request minted in that hour |
 //! | Counts | 3, destination 16, queue 1 | u64 big-endian: events in that queue of it; none: no events |
+//! | Counts | 4, hour u32, bucket u32 | `Filing`: requests minted in that hour have their bodies in that bucket |
 
 mod issues;
 mod replay;
@@ -54,14 +55,14 @@ use crate::{
         ConnectionId, DestinationId, EventId, ExecutionId, RequestId, SourceId, TransformationId,
     },
     time::Timestamp,
-    traffic::{Event, Trigger, Turn},
+    traffic::{Event, Place, Trigger, Turn},
 };
 
 /// The latest time that any applied command carried.
 pub const META_NOW: &[u8] = b"now";
 /// How often the catalog changed.
 pub const META_CATALOG_VERSION: &[u8] = b"catalog_version";
-/// Everything minted before this time is gone.
+/// Everything minted before this time is gone, as earlier versions let go. Later ones don't write it.
 pub const META_RETAINED_FROM: &[u8] = b"retained_from";
 /// Whether the events in queues are counted. Before the first of them was, there are no counts.
 pub const META_QUEUES_COUNTED: &[u8] = b"queues_counted";
@@ -82,6 +83,12 @@ pub const META_BOOKMARKS: &[u8] = b"bookmarks";
 pub const META_TIES: &[u8] = b"ties";
 /// Changes that were decided from an older version of the catalog are refused: what tied them is forgotten.
 pub const META_TIES_FROM: &[u8] = b"ties_from";
+/// Whether it is filed where all requests have their bodies. Before the first request was, nothing was.
+pub const META_BODIES_FILED: &[u8] = b"bodies_filed";
+/// The group's time when retention last asked for an hour or let one go.
+pub const META_LET_GO_AT: &[u8] = b"let_go_at";
+/// What the proposer's clock showed then.
+pub const META_LET_GO_STAMP: &[u8] = b"let_go_stamp";
 
 const DEDUP_SEEN: u8 = 1;
 const DEDUP_EXPIRY: u8 = 2;
@@ -99,6 +106,7 @@ const PAUSE_HELD: u8 = 2;
 const COUNT_REJECTED: u8 = 1;
 const COUNT_ACCEPTED_AT: u8 = 2;
 const COUNT_QUEUED: u8 = 3;
+const COUNT_FILED: u8 = 4;
 
 /// Where it is kept that a node was removed.
 #[must_use]
@@ -428,6 +436,36 @@ pub fn accepted_at(hour: u32) -> [u8; 5] {
     key[1..].copy_from_slice(&hour.to_be_bytes());
     key
 }
+
+/// Where it is filed that requests of an hour have their bodies in a bucket.
+#[must_use]
+pub fn filed(place: Place) -> [u8; 9] {
+    let mut key = [0; 9];
+    key[0] = COUNT_FILED;
+    key[1..5].copy_from_slice(&place.hour.to_be_bytes());
+    key[5..].copy_from_slice(&place.bucket.to_be_bytes());
+    key
+}
+
+/// The place of a key that [`filed`] made.
+#[must_use]
+pub fn filed_place(key: &[u8]) -> Option<Place> {
+    let key: &[u8; 9] = key.try_into().ok()?;
+    Some(Place {
+        hour: u32::from_be_bytes(key[1..5].try_into().ok()?),
+        bucket: u32::from_be_bytes(key[5..].try_into().ok()?),
+    })
+}
+
+/// The places of all hours from one to before another: `[from, to)`.
+#[must_use]
+pub fn filed_between(from: u32, to: u32) -> ([u8; 9], [u8; 9]) {
+    let first = |hour| filed(Place { hour, bucket: 0 });
+    (first(from), first(to))
+}
+
+/// All places: `[from, to)`.
+pub const FILED_ALL: ([u8; 1], [u8; 1]) = ([COUNT_FILED], [COUNT_FILED + 1]);
 
 /// The keys of one prefix: `[from, to)`. The prefix must not end in the last byte.
 fn under(prefix: &[u8]) -> (Vec<u8>, Vec<u8>) {

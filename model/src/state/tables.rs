@@ -1,8 +1,10 @@
 //! Typed rows over the waist.
 
+mod filings;
 mod pauses;
 mod replays;
 
+pub use filings::{filing, filings};
 pub use pauses::{paused, pauses};
 pub use replays::{
     Found, as_it_was, bookmark, bookmark_body, bookmarks, has_event_of_operation, is_of_operation,
@@ -23,6 +25,7 @@ use crate::{
         Attempt, Event, EventStatus, Execution, Ignored, Seen, StoredRequest, TransformationUse,
     },
 };
+use std::collections::BTreeSet;
 
 /// A row could not be read, or is damaged. Nothing may be decided from it.
 #[derive(Debug, thiserror::Error)]
@@ -341,45 +344,66 @@ pub fn turn(kv: &impl Read, queue: Queue) -> Result<Option<EventId>, KvError> {
 /// Rows read at a time where all of a table are looked at.
 const PAGE: usize = 1_000;
 
-/// When the oldest event was minted that still wants an attempt: now, when its turn comes, or when its connection is
-/// unpaused. Reads all of them.
+/// When the oldest event was minted that still wants an attempt. Reads all of them.
 ///
 /// # Errors
 /// When the store can't be read.
 pub fn oldest_open(kv: &impl Read) -> Result<Option<Timestamp>, KvError> {
-    let due = oldest(kv, Table::Due, (&[], &[u8::MAX; Due::LEN]), |(key, _)| {
-        Some(Due::from_key(key)?.event)
+    let mut oldest: Option<EventId> = None;
+    each_open(kv, |event| {
+        oldest = oldest.into_iter().chain([event]).min();
     })?;
-    let (from, to) = keys::WAITING_ALL;
-    let waiting = oldest(kv, Table::Index, (&from, &to), |(_, event)| {
-        EventId::from_key(event)
-    })?;
-    let (from, to) = Held::ALL;
-    let held = oldest(kv, Table::Index, (&from, &to), |(key, _)| {
-        Some(Held::from_key(key)?.event)
-    })?;
-    let open = due.into_iter().chain(waiting).chain(held);
-    Ok(open.min().map(EventId::minted_at))
+    Ok(oldest.map(EventId::minted_at))
 }
 
-fn oldest(
+/// The hours that events were minted in that still want an attempt. Reads all of them.
+///
+/// # Errors
+/// When the store can't be read.
+pub fn open_hours(kv: &impl Read) -> Result<BTreeSet<u32>, KvError> {
+    let mut hours = BTreeSet::new();
+    each_open(kv, |event| {
+        hours.insert(event.minted_at().bucket());
+    })?;
+    Ok(hours)
+}
+
+/// Every event that wants an attempt: now, when its turn comes, or when its connection is unpaused.
+fn each_open(kv: &impl Read, mut each: impl FnMut(EventId)) -> Result<(), KvError> {
+    let due = (&[][..], &[u8::MAX; Due::LEN][..]);
+    scan_all(kv, Table::Due, due, |(key, _)| {
+        if let Some(due) = Due::from_key(key) {
+            each(due.event);
+        }
+    })?;
+    let (from, to) = keys::WAITING_ALL;
+    scan_all(kv, Table::Index, (&from, &to), |(_, event)| {
+        if let Some(event) = EventId::from_key(event) {
+            each(event);
+        }
+    })?;
+    let (from, to) = Held::ALL;
+    scan_all(kv, Table::Index, (&from, &to), |(key, _)| {
+        if let Some(held) = Held::from_key(key) {
+            each(held.event);
+        }
+    })
+}
+
+fn scan_all(
     kv: &impl Read,
     table: Table,
     (from, to): (&[u8], &[u8]),
-    event: impl Fn(&Row) -> Option<EventId>,
-) -> Result<Option<EventId>, KvError> {
-    let mut oldest: Option<EventId> = None;
+    mut each: impl FnMut(&Row),
+) -> Result<(), KvError> {
     let mut from = from.to_vec();
     loop {
         let rows = kv.scan(table, &from, to, PAGE)?;
         let Some((last, _)) = rows.last() else {
-            return Ok(oldest);
+            return Ok(());
         };
         from = [last, [0].as_slice()].concat();
-        oldest = oldest
-            .into_iter()
-            .chain(rows.iter().filter_map(&event))
-            .min();
+        rows.iter().for_each(&mut each);
     }
 }
 
@@ -433,10 +457,16 @@ mod tests {
         RequestId::mint(Timestamp(minted), GroupId(1), u128::from(minted)).event(1)
     }
 
+    fn hours(kv: &Memory) -> Vec<u32> {
+        let hours = open_hours(kv).expect("readable");
+        hours.into_iter().collect()
+    }
+
     #[test]
-    fn the_oldest_open_event_is_found_behind_any_number_of_rows() {
+    fn the_hours_of_open_events_are_found_behind_any_number_of_rows() {
+        const HOUR: u64 = 3_600_000;
         let mut kv = Memory::default();
-        assert_eq!(oldest_open(&kv).expect("readable"), None);
+        assert!(hours(&kv).is_empty());
         let many = PAGE as u64 * 2 + 5;
         for n in 0..many {
             // The oldest one is due last.
@@ -444,12 +474,13 @@ mod tests {
                 destination: DestinationId(u128::from(n % 3)),
                 class: DueClass::Fresh,
                 at: Timestamp(9_000_000 - n),
-                event: event(1_000_000 + n),
+                event: event(900 * HOUR - 1 + n),
             };
             kv.put(Table::Due, &due.key(), &[]);
         }
+        assert_eq!(hours(&kv), [899, 900]);
         let oldest = |kv: &Memory| oldest_open(kv).expect("readable");
-        assert_eq!(oldest(&kv), Some(Timestamp(1_000_000)));
+        assert_eq!(oldest(&kv), Some(Timestamp(900 * HOUR - 1)));
         let queue = Queue {
             destination: DestinationId(7),
             key: Fingerprint::default(),
@@ -461,18 +492,19 @@ mod tests {
                 place: 1,
                 wanted_at: Timestamp(0),
             };
-            let waiting = event(900_000 - n);
+            let waiting = event(800 * HOUR + n);
             kv.put(Table::Index, &queue.waiting(&turn), &waiting.key());
         }
-        assert_eq!(oldest(&kv), Some(Timestamp(900_000 - many + 1)));
+        assert_eq!(hours(&kv), [800, 899, 900]);
         for n in 0..many {
             let held = Held {
                 connection: ConnectionId(1),
                 due_at: Timestamp(n),
-                event: event(800_000 - n),
+                event: event(700 * HOUR + n),
             };
             kv.put(Table::Index, &held.key(), &[]);
         }
-        assert_eq!(oldest(&kv), Some(Timestamp(800_000 - many + 1)));
+        assert_eq!(hours(&kv), [700, 800, 899, 900]);
+        assert_eq!(oldest(&kv), Some(Timestamp(700 * HOUR)));
     }
 }

@@ -4,6 +4,7 @@ mod attempt;
 mod bookmark;
 mod event;
 mod execution;
+mod filing;
 mod issue;
 mod notification;
 mod operation;
@@ -19,6 +20,7 @@ pub use execution::{
     ConsoleLine, Execution, LOG_BYTES_KEPT, LOG_LINES_KEPT, LineLevel, LogLevel, TransformationUse,
     kept_lines,
 };
+pub use filing::{Filing, Place};
 pub use issue::{
     Failure, Issue, IssueChange, IssueEntry, IssueKey, IssueStatus, IssueTurn, IssueType, Part,
     Strategy, Waiting,

@@ -17,7 +17,7 @@ use model::{
         AcceptRequests, Accepted, Act, AdvanceRetention, BookmarkChange, BookmarkReply,
         CancelEvent, CancelOperation, Change, ChangeIssue, ClosePart, Command, Configure,
         EventReply, Fact, FirstReport, HoldEvents, Incoming, IssueBounds, IssueReply, IssueReport,
-        KeepBookmark, Keyed, KeyedEvent, MarkPaused, Next, NotificationTry, Once, OpenPart,
+        KeepBookmark, Keyed, KeyedEvent, LetGo, MarkPaused, Next, NotificationTry, Once, OpenPart,
         OperationReply, PlanOperation, Planned, PlannedIgnored, RecordAttempts,
         RecordNotifications, RecordRuns, Recorded, Refusal, ReleaseEvents, Reply, ReportIssues,
         ReportPart, RetireNode, RetryEvent, RetryIgnored, RouteAgain, Run, RunEnd, RunReport,
@@ -350,6 +350,11 @@ fn commands() -> Vec<Command<'static>> {
             id: BookmarkId(1),
             change: BookmarkChange::Delete,
         }),
+        Command::LetGo(LetGo {
+            hour: 300,
+            seen_index: 8,
+            min_age_ms: 600_000,
+        }),
     ]
 }
 
@@ -382,6 +387,7 @@ fn logged_commands_keep_their_bytes() {
         "011601010102016c01016e017201fd0068e5cf8b010000fd0068e5cf8b010000fd0068e5cf8b01000000",
         "01160102",
         "01160103",
+        "0117fb2c0108fcc0270900",
     ];
     assert_eq!(golden.len(), commands().len());
     for (command, golden) in commands().iter().zip(golden) {

@@ -9,8 +9,8 @@ use model::{
     policy::document,
     state::codec,
     traffic::{
-        Attempt, ConsoleLine, ErrorCode, Event, EventStatus, Execution, IgnoreCause, Ignored,
-        IgnoredMeta, LineLevel, LogLevel, Origin, Outcome, RejectionCause, RequestRecord,
+        Attempt, ConsoleLine, ErrorCode, Event, EventStatus, Execution, Filing, IgnoreCause,
+        Ignored, IgnoredMeta, LineLevel, LogLevel, Origin, Outcome, RejectionCause, RequestRecord,
         RequestState, Seen, StoredRequest, Trace, TransformationUse, Trigger, Turn,
         trace::{Sent, Timing},
     },
@@ -168,6 +168,17 @@ fn a_stored_request_keeps_its_bytes() {
         &stored_request(),
         "010102fd0068e5cf8b01000001fc9e3407000702fb2c0101020172",
     );
+}
+
+#[test]
+fn a_stored_filing_keeps_its_bytes() {
+    let filing = Filing {
+        index: 300,
+        accepted_at: AT,
+        stamped_at: AT.plus_ms(9),
+    };
+    let golden = "01fb2c01fd0068e5cf8b010000fd0968e5cf8b010000";
+    stays(&filing, golden);
 }
 
 #[test]

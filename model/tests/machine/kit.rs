@@ -12,12 +12,13 @@ use model::{
     machine::{
         self, AcceptRequests, Act, AdvanceRetention, Applied, AttemptReport, CancelEvent, Change,
         ClosePart, Command, Configure, ConfigureTied, Entry, HoldEvents, Incoming, Keyed,
-        KeyedEvent, MarkPaused, Next, Once, OpenPart, Planned, RecordRuns, ReleaseEvents, Reply,
+        KeyedEvent, LetGo, MarkPaused, Next, Once, OpenPart, Planned, RecordRuns, ReleaseEvents, Reply,
         RetryEvent, Unrouted, Verdict, WorkPart, decode_reply,
     },
+    policy::retention::PAUSE_MS,
     state::{
         keys::{self, Due, Held},
-        kv::{Read, Table},
+        kv::{Kv, Read, Table},
         memory::Memory,
         tables,
     },
@@ -107,6 +108,21 @@ impl World {
         let incoming = incoming(id, accepted(at));
         self.apply(at, &accept(vec![incoming]));
         id.event(1)
+    }
+
+    /// Retention asked for something a minute before.
+    pub(crate) fn asked(&mut self, at: Timestamp) {
+        let then = at.minus_ms(PAUSE_MS).0.to_be_bytes();
+        self.rows.put(Table::Meta, keys::META_LET_GO_AT, &then);
+        self.rows.put(Table::Meta, keys::META_LET_GO_STAMP, &then);
+    }
+
+    /// Lets an hour go that was asked for, after a look at everything, with the group's time at a moment.
+    pub(crate) fn let_go(&mut self, at: Timestamp, hour: u32) -> (Reply, Applied) {
+        self.asked(at);
+        self.apply(at, &accept(vec![]));
+        let command = let_go(hour, self.index);
+        self.apply(at, &command)
     }
 
     pub(crate) fn record(&mut self, event: EventId, number: u16, next: Next) -> Reply {
@@ -326,6 +342,15 @@ pub(crate) fn release(limit: u16) -> Command<'static> {
 
 pub(crate) fn forget(before: Timestamp, seen_index: u64) -> Command<'static> {
     Command::AdvanceRetention(AdvanceRetention { before, seen_index })
+}
+
+/// Whatever is an hour old may go.
+pub(crate) fn let_go(hour: u32, seen_index: u64) -> Command<'static> {
+    Command::LetGo(LetGo {
+        hour,
+        seen_index,
+        min_age_ms: HOUR_MS,
+    })
 }
 
 pub(crate) fn configure(seen_version: u64, changes: Vec<Change<'_>>) -> Command<'_> {

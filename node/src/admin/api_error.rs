@@ -63,6 +63,11 @@ impl ApiError {
         )
     }
 
+    /// It was there, and is no more.
+    pub(super) fn gone(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", message)
+    }
+
     pub(super) fn unknown_path(path: &str) -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
@@ -214,7 +219,10 @@ impl From<raft::ChangeError> for ApiError {
 
 impl From<RerouteError> for ApiError {
     fn from(error: RerouteError) -> Self {
-        Self::internal(&error)
+        match error {
+            RerouteError::Away => Self::unavailable(error.to_string()),
+            error => Self::internal(&error),
+        }
     }
 }
 

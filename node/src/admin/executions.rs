@@ -159,7 +159,7 @@ async fn around(
         return Ok((Value::Null, Value::Null));
     };
     let record = traffic_data::record(&stored)?;
-    let body = traffic_data::body(gateway, request.group(), &stored)?;
+    let body = traffic_data::body_of(gateway, request.group(), &stored).await?;
     let seen = async |versions: &[TransformationUse]| {
         let pipeline = Pipeline {
             connection: execution.connection_id,

@@ -110,7 +110,9 @@ async fn subjects(
             let expected = "expected a request that was accepted: rules never see a rejected one";
             return Err(fields.invalid("request_id", expected));
         }
-        return Ok(vec![subject(gateway, id, &stored)?]);
+        let gateway = gateway.clone();
+        let found = web::block(move || subject(&gateway, id, &stored));
+        return Ok(vec![found.await??]);
     }
     let last = fields.whole("last", 1, LAST_MAX)?.value();
     let source = source(catalog, kept, fields)?;

@@ -9,6 +9,7 @@ use model::{
     state::{codec, tables},
     traffic::{RequestRecord, StoredRequest},
 };
+use raft::Body;
 use serde_json::{Map, Value, json};
 
 /// Bodies up to this size are shown within a request or an event; larger ones are told by `raw_body`.
@@ -34,16 +35,40 @@ pub(super) fn record(request: &StoredRequest) -> Result<RequestRecord, ApiError>
     Ok(codec::decode(&request.record)?)
 }
 
-/// The raw body of a request; empty when it had none or it was not kept.
+/// The raw body of a request, from whichever node has it; empty when it had none. For a thread that may wait.
 pub(super) fn body(
     gateway: &Gateway,
     group: GroupId,
     request: &StoredRequest,
 ) -> Result<Bytes, ApiError> {
-    let Some(at) = &request.body else {
-        return Ok(Bytes::new());
-    };
-    Ok(gateway.cluster.payload(group, at)?.unwrap_or_default())
+    match request.body {
+        None => Ok(Bytes::new()),
+        Some(at) => found(gateway.cluster.body_blocking(group, at)),
+    }
+}
+
+/// The same for one that may not.
+pub(super) async fn body_of(
+    gateway: &Gateway,
+    group: GroupId,
+    request: &StoredRequest,
+) -> Result<Bytes, ApiError> {
+    match request.body {
+        None => Ok(Bytes::new()),
+        Some(at) => found(gateway.cluster.body(group, at).await),
+    }
+}
+
+fn found(body: Body) -> Result<Bytes, ApiError> {
+    match body {
+        Body::Here(body) => Ok(body),
+        Body::Away { .. } => Err(ApiError::unavailable(
+            "this node lacks the body of the request, and no node that answers has it; try again",
+        )),
+        Body::Lost => Err(ApiError::gone(
+            "no node has the body of the request any more",
+        )),
+    }
 }
 
 /// `data` of a request.
@@ -59,10 +84,12 @@ pub(super) fn of_request(
         Detail::Listed => MAX_LISTED_BODY,
         Detail::Alone => MAX_SHOWN_BODY,
     };
-    let is_large = request.body.is_some_and(|at| at.len > bound);
-    let body = match is_large {
-        true => None,
-        false => Some(body(gateway, id.group(), request)?),
+    let body = match (request.body, detail) {
+        (None, _) => Some(Bytes::new()),
+        (Some(at), _) if at.len > bound => None,
+        // A list waits for no other node: what is not here is told by `raw_body`.
+        (Some(at), Detail::Listed) => gateway.cluster.payload(id.group(), &at).ok().flatten(),
+        (Some(_), Detail::Alone) => body(gateway, id.group(), request).ok(),
     };
     let url = match gateway.catalog.get().sources.get(&record.source_id) {
         Some(source) => viewer.url(source),

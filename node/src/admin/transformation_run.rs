@@ -190,7 +190,7 @@ async fn of_request(
         event,
         connection: connection.unwrap_or_default(),
         record: traffic_data::record(&stored)?,
-        body: traffic_data::body(gateway, id.group(), &stored)?,
+        body: traffic_data::body_of(gateway, id.group(), &stored).await?,
     })
 }
 

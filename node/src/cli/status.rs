@@ -19,6 +19,14 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<(), Failed> {
     let status = actix::System::new().block_on(ask(args))?;
     println!("{}\n\n{}", nodes(&status), groups(&status));
+    if let Some(missing) = status["bodies"]["missing"]
+        .as_u64()
+        .filter(|missing| *missing > 0)
+    {
+        println!(
+            "\nALARM: {missing} bodies are lacking on this node, and no node that answers has them"
+        );
+    }
     Ok(())
 }
 

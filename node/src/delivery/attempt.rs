@@ -21,6 +21,7 @@ use model::{
     time::Timestamp,
     traffic::{Attempt, ErrorCode},
 };
+use raft::Body;
 use std::time::Duration;
 
 /// A URL longer than this is kept cut.
@@ -32,6 +33,8 @@ pub(super) enum Launched {
     Done(Box<Report>),
     /// The event is not due any more, or this node may not send for its partition.
     NotMade,
+    /// The same, and it will be so for this long: its body is on its way.
+    Waits(Duration),
     /// The lane has let go of it.
     Discarded,
 }
@@ -50,6 +53,14 @@ pub(super) async fn make(shared: &Shared, outlet: &Outlet, due: Due, gate: Gate)
         Ok(Err(error)) => return unreadable(due, &error.to_string()).await,
         Err(error) => return unreadable(due, &error).await,
     };
+    if let Some(at) = work.away.take() {
+        match gateway.cluster.body(due.event.group(), at).await {
+            Body::Here(body) => work.body = Some(body),
+            Body::Away { ask_again_in } => return Launched::Waits(ask_again_in),
+            // It would wait for ever, and keep its hour from going: it ends, and says of what.
+            Body::Lost => {}
+        }
+    }
     let number = work.event.attempts.saturating_add(1);
     let (message, runs) = match reshaped(gateway, &mut work).await {
         Ok(Some(Passed { runs, end })) => match end {

@@ -65,7 +65,7 @@ impl DestinationActor {
     }
 
     fn drive(&mut self, input: Input, ctx: &mut Context<Self>) {
-        if let Input::Finished(event, _) | Input::NotMade(event) = &input {
+        if let Input::Finished(event, _) | Input::NotMade(event) | Input::Waits(event, _) = &input {
             // It may have ended before it was ready.
             self.prepared.remove(event);
         }
@@ -150,6 +150,7 @@ impl DestinationActor {
             let mut report = match shared.crowd.watch(id, attempt).await {
                 Launched::Done(report) => report,
                 Launched::NotMade => return,
+                Launched::Waits(pause) => return flight.waits(pause).await,
                 Launched::Discarded => return flight.forgotten(),
             };
             if let RunEnd::Attempted { attempt, .. } = &report.report.end {
@@ -213,6 +214,14 @@ impl Flight {
             let _ = self.messages.send(Input::Finished(event, sign)).await;
         }
         self.messages.clone()
+    }
+
+    /// The attempt can't be made before this has passed.
+    async fn waits(&mut self, pause: Duration) {
+        if let Some(event) = self.event.take() {
+            let for_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+            let _ = self.messages.send(Input::Waits(event, for_ms)).await;
+        }
     }
 
     /// The lane does not want to hear of it.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use model::{
     catalog::{Connection, Destination},
     delivery::Floors,
+    envelope::PayloadRef,
     ids::{ConnectionId, DestinationId, EventId},
     state::{
         codec,
@@ -28,8 +29,10 @@ pub(super) struct Work {
     pub(super) due: Due,
     pub(super) event: Event,
     pub(super) record: RequestRecord,
-    /// None: the body was lost or let go, which only damage or retention can do.
+    /// None: the body is away, or no node has it, which only damage can do.
     pub(super) body: Option<Bytes>,
+    /// Where the body lies, if it can't be read here.
+    pub(super) away: Option<PayloadRef>,
     /// The rules that its connection still has for it.
     pub(super) stages: VecDeque<Stage>,
     /// None when it was deleted meanwhile.
@@ -44,8 +47,6 @@ pub(super) enum WorkError {
     State(#[from] TableError),
     #[error("reading what is to be delivered")]
     Record(#[from] codec::CodecError),
-    #[error("reading a body")]
-    Payload(#[from] storage::Error),
 }
 
 /// Which events of a connection are not attempted.
@@ -112,8 +113,10 @@ pub(super) fn load(gateway: &Gateway, due: Due) -> Result<Option<Work>, WorkErro
     let record: RequestRecord = codec::decode(&request.record)?;
     let body = match &request.body {
         None => Some(Bytes::new()),
-        Some(at) => gateway.cluster.payload(group, at)?,
+        // What can't be read here is fetched from another node.
+        Some(at) => gateway.cluster.payload(group, at).ok().flatten(),
     };
+    let away = request.body.filter(|_| body.is_none());
     let stages = match &connection {
         Some(connection) if !connection.rules_at_delivery().is_empty() => {
             let pinned = pinned(&view, due.event, &event)?;
@@ -130,6 +133,7 @@ pub(super) fn load(gateway: &Gateway, due: Due) -> Result<Option<Work>, WorkErro
         event,
         record,
         body,
+        away,
         stages,
     }))
 }

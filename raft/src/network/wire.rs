@@ -2,6 +2,7 @@
 
 use crate::types::{Member, SnapshotMeta, TypeConfig, Vote};
 use bytes::Bytes;
+use model::envelope::PayloadRef;
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
     VoteRequest, VoteResponse,
@@ -44,6 +45,8 @@ pub(crate) enum Call {
     Invite(Vec<String>),
     /// What the actors of one node ask those of another.
     Ask(Bytes),
+    /// Asks for a body of a group that the asking node lacks.
+    Body(u16, PayloadRef),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -64,6 +67,8 @@ pub(crate) enum Answer {
     Done,
     Failed(String),
     Told(Bytes),
+    /// With the checksum that it carries on disk. None: this member has applied its entry and has no body, or a damaged one.
+    Body(Option<Bytes>),
 }
 
 /// One step at one group's leader.

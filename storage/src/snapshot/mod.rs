@@ -1,5 +1,6 @@
 //! One group's state as files: exported at one moment, checked, installed so that a crash at any step is harmless.
 
+mod bodies;
 mod chunk;
 mod export;
 mod install;

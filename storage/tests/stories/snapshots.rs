@@ -1,13 +1,13 @@
 //! Snapshots travel whole or not at all.
 
-use crate::kit::{Disk, GROUP, append, body, reference, row, rows};
+use crate::kit::{Disk, GROUP, append, body, reference, row, row_of, rows, wait};
 use bytes::Bytes;
 use model::{
     ids::GroupId,
     state::kv::{Kv, Read, Row, Table},
 };
-use std::fs;
-use storage::{Error, GroupStore, Manifest, Store};
+use std::{collections::BTreeSet, fs, path::Path};
+use storage::{Error, GroupStore, LetGo, Manifest, Store};
 
 /// Applied in these stories is an index in decimal digits.
 pub(crate) fn index(applied: &[u8]) -> Option<u64> {
@@ -158,4 +158,108 @@ fn commits_go_on_while_a_snapshot_is_written() {
     assert_eq!(manifest.applied, "1");
     group.install(&disk.other("snapshot")).expect("installed");
     assert_eq!(state(&group), before);
+}
+
+/// A1: bodies of a node whose clock was behind lay before the hour that retention had reached.
+#[test]
+fn a_snapshot_holds_the_bodies_of_every_hour() {
+    let (ours, theirs) = (Disk::empty(), Disk::empty());
+    let (store, others) = (ours.open(), theirs.open());
+    let (group, other) = (store.group(GROUP), others.group(GROUP));
+    let of = |index, hour| row_of(index, hour, &[Bytes::from(vec![7; 2000])]);
+    let early: Vec<_> = (0..6).map(|index| of(index, 100 + index as u32)).collect();
+    append(&group, &early);
+    let going = LetGo {
+        before: 900,
+        gone: BTreeSet::new(),
+        referred: BTreeSet::from([101, 103]),
+    };
+    wait(|done| group.purge(5, Bytes::new(), done)).expect("purged");
+    group.let_payload_go(&going).expect("dropped");
+    // Stamped long before what retention has reached, and long after.
+    let late = [of(6, 50), of(7, 5000)];
+    append(&group, &late);
+    fill(&group, 7, "new");
+    let dir = ours.other("snapshot");
+    group.export(&dir, index).expect("exported");
+    other.install(&dir).expect("installed");
+    for row in early.iter().chain(&late) {
+        let there = other.payload(&reference(row, 0)).expect("read");
+        let expected = group.payload(&reference(row, 0)).expect("read");
+        assert_eq!(there, expected, "{}", row.index);
+        let is_kept = [1, 3, 6, 7].contains(&row.index);
+        assert_eq!(there.is_some(), is_kept, "{}", row.index);
+    }
+    // They are as safe there as they were here, and travel on.
+    let again = theirs.other("again");
+    other.let_payload_go(&going).expect("dropped");
+    other.export(&again, index).expect("exported");
+    group.install(&again).expect("installed");
+    let of_late = |row| group.payload(&reference(row, 0)).expect("read");
+    assert_eq!(of_late(&late[1]), Some(body(&late[1], 0)));
+}
+
+/// Flips one bit in the middle of every file of bodies.
+fn damage_bodies(dir: &Path) -> usize {
+    let mut damaged = 0;
+    for entry in fs::read_dir(dir).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|name| name == "blob") {
+            let mut bytes = fs::read(&path).expect("read");
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            fs::write(&path, bytes).expect("written");
+            damaged += 1;
+        }
+    }
+    damaged
+}
+
+#[test]
+fn a_damaged_body_keeps_no_snapshot_from_the_others() {
+    const ROWS: u64 = 400;
+    let (ours, theirs) = (Disk::empty(), Disk::empty());
+    {
+        let store = ours.open();
+        append(&store.group(GROUP), &rows(0..ROWS));
+    }
+    {
+        // What is only in the write-ahead log is written out when it is opened again.
+        let store = ours.open();
+        fill(&store.group(GROUP), ROWS, "new");
+        wait(|done| store.group(GROUP).purge(ROWS - 1, Bytes::new(), done)).expect("purged");
+    }
+    let db = ours.dir().join("db");
+    assert!(damage_bodies(&db) > 0, "bodies lie in files of their own");
+    let store = ours.open();
+    let group = store.group(GROUP);
+    let is_whole = |group: &GroupStore, n| {
+        let at = reference(&row(n), 1);
+        matches!(group.payload(&at), Ok(Some(read)) if read == body(&row(n), 1))
+    };
+    let whole: Vec<_> = (0..ROWS).filter(|n| is_whole(&group, *n)).collect();
+    assert!((1..ROWS as usize).contains(&whole.len()), "{}", whole.len());
+    let dir = ours.other("snapshot");
+    group.export(&dir, index).expect("exported");
+    let others = theirs.open();
+    let other = others.group(GROUP);
+    other.install(&dir).expect("installed");
+    let there: Vec<_> = (0..ROWS).filter(|n| is_whole(&other, *n)).collect();
+    assert_eq!(there, whole);
+    // What one has lost the other mends.
+    let lost = (0..ROWS)
+        .find(|n| !is_whole(&group, *n))
+        .expect("one is lost");
+    let at = reference(&row(lost), 1);
+    let healthy = Disk::empty();
+    let healthy_store = healthy.open();
+    append(&healthy_store.group(GROUP), &rows(0..ROWS));
+    let sealed = healthy_store
+        .group(GROUP)
+        .sealed_payload(&at)
+        .expect("read");
+    group
+        .mend_payload(&at, &sealed.expect("there"))
+        .expect("written");
+    assert!(is_whole(&group, lost));
 }

@@ -160,6 +160,25 @@ fn an_attempt_that_was_not_made_is_left_alone_for_a_moment() {
     assert_eq!(attempts(&lane.step(fetched(vec![row]), until)), [row]);
 }
 
+/// Its body is on another node, which is away. Those behind it don't wait for that.
+#[test]
+fn an_event_that_has_to_wait_is_left_alone_for_as_long_and_takes_no_room() {
+    let mut lane = Lane::new(PACE);
+    let (row, other) = (due(1, DueClass::Fresh), due(2, DueClass::Fresh));
+    lane.step(fetched(vec![row]), NOW);
+    assert_eq!(lane.step(Input::Waits(row.event, 15_000), NOW), [fetch(5)]);
+    assert!(!lane.is_quiet(), "a successor would try it at once");
+    let found = lane.step(fetched(vec![row, other]), NOW);
+    assert_eq!(attempts(&found), [other]);
+    lane.step(Input::Finished(other.event, Sign::Healthy), NOW);
+    lane.step(Input::Recorded(other.event), NOW);
+    let early = after_ms(NOW, 14_999);
+    assert_eq!(attempts(&lane.step(fetched(vec![row]), early)), []);
+    let until = after_ms(NOW, 15_000);
+    lane.step(Input::Wake, until);
+    assert_eq!(attempts(&lane.step(fetched(vec![row]), until)), [row]);
+}
+
 #[test]
 fn a_lane_that_waits_for_its_pace_is_not_quiet() {
     let slow = Pace {
