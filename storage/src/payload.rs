@@ -2,7 +2,7 @@
 
 use crate::{
     columns::{Column, Tag, group_range, log_key, meta_key, payload_bucket},
-    engine::{Engine, finished},
+    engine::Engine,
     error::Error,
     rows,
     store::GroupStore,
@@ -90,13 +90,13 @@ fn needed_by_log(engine: &Engine, group: GroupId, first: u64) -> Result<Option<u
         }
         rows.next();
     }
-    finished(&rows)?;
+    engine.finished(Column::Log, &rows)?;
     Ok(None)
 }
 
 fn is_empty(engine: &Engine, from: &[u8], to: &[u8]) -> Result<bool, Error> {
     let mut rows = engine.iterate(Column::Payload, from, to);
     rows.seek_to_first();
-    finished(&rows)?;
+    engine.finished(Column::Payload, &rows)?;
     Ok(!rows.valid())
 }

@@ -102,14 +102,14 @@ fn newest(
 ) -> Result<Page<String, Row>, ApiError> {
     let groups = gateway.cluster.data_groups();
     let views: Vec<_> = groups.map(|group| gateway.cluster.view(group)).collect();
-    ATTEMPTS.page(&views, Span::all(), asked, |_, (key, value)| {
+    ATTEMPTS.page(&views, Span::all(), asked, |view, (key, value)| {
         let Some(id) = AttemptId::from_key(key) else {
             return Ok(None);
         };
         if ids.is_some_and(|ids| !ids.contains(&id)) {
             return Ok(None);
         }
-        Ok(Some((id, codec::decode(value)?)))
+        Ok(Some((id, codec::decode_row(view, Table::Attempts, value)?)))
     })
 }
 
@@ -180,7 +180,8 @@ impl Around {
             });
         };
         let request = tables::request(&view, id.event.request())?;
-        let record = request.map(|request| codec::decode(&request.record));
+        let record =
+            request.map(|request| codec::decode_row(&view, Table::Requests, &request.record));
         Ok(Self {
             destination: Some(event.destination_id),
             request: record.transpose()?,

@@ -6,7 +6,6 @@ use super::{
 };
 use crate::{
     columns::{Column, Tag, group_range, meta_key, payload_bucket, payload_index},
-    engine::finished,
     error::Error,
     rows,
     store::GroupStore,
@@ -51,7 +50,7 @@ impl GroupStore {
                 writer.put(column, &key[from.len()..], value)?;
                 rows.next();
             }
-            finished(&rows)?;
+            engine.finished(column, &rows)?;
         }
         failpoint!("snapshot::export_before_payloads", |_| Err(Error::Closed));
         if let Some(last) = last_index(&applied) {
@@ -98,7 +97,7 @@ impl GroupStore {
             }
             bodies.next();
         }
-        finished(&bodies)
+        self.store.engine.finished(Column::Payload, &bodies)
     }
 
     fn fact(&self, snapshot: &Snapshot<'_>, tag: Tag) -> Result<Option<Vec<u8>>, Error> {
