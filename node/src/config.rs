@@ -45,6 +45,8 @@ section! {
         issues: Issues = Issues::default(),
         /// Retries and cancellations of many things at once, and bookmarks.
         replay: Replay = Replay::default(),
+        /// How a node looks after what it stores.
+        store: Store = Store::default(),
         /// How long things are kept. The stricter of both bounds holds; what has not been delivered yet stays.
         retention: Retention = Retention::default(),
         /// What the node says on standard error. `RUST_LOG` goes before `filter`.
@@ -257,6 +259,19 @@ section! {
         max_bookmarks: u32 = 1_000,
         /// A bookmark's copy of a request, headers and body together.
         max_bookmark_bytes: usize = 1024 * 1024,
+    }
+}
+
+section! {
+    /// The store.
+    Store {
+        /// What is read of the state before the node takes part, so that damage is a reason not to: the queues and the
+        /// catalog first.
+        first_look_bytes: u64 = 256 * 1024 * 1024,
+        /// How fast the whole store is read again and again, bodies too, for damage that nothing else meets. 0: not at all.
+        scrub_bytes_per_s: u64 = 2 * 1024 * 1024,
+        /// One round of that takes this long at least.
+        scrub_every_ms: u64 = 3_600_000,
     }
 }
 

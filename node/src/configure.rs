@@ -65,11 +65,12 @@ pub(crate) async fn propose(
 /// Waits until this node routes by everything that was acknowledged before the call.
 ///
 /// # Errors
-/// When no leader with a majority answered in time.
+/// When no leader with a majority answered in time, or the catalog can't be read.
 pub(crate) async fn catch_up(gateway: &Gateway) -> Result<(), raft::Unavailable> {
     gateway.cluster.linearize(GroupId::CONTROL).await?;
-    gateway.catalog();
-    Ok(())
+    // A catalog that can't be read is no fresher for the leader's answer.
+    let read = gateway.fresh_catalog();
+    read.map(drop).map_err(|_| raft::Unavailable)
 }
 
 /// Tells a node that there is something new until it has it, or is down.

@@ -4,7 +4,10 @@ use crate::{
     catalog_cache::CatalogCache, config::Config, script::ScriptPool, sessions::Sessions,
     telemetry::Metrics, transform::Transforms,
 };
-use model::{catalog::Catalog, ids::GroupId};
+use model::{
+    catalog::{Catalog, CatalogError},
+    ids::GroupId,
+};
 use raft::Cluster;
 use std::sync::Arc;
 
@@ -22,12 +25,20 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// The catalog as this node has applied it: what it acknowledged itself is in it.
+    /// The catalog as this node has applied it: what it acknowledged itself is in it. While it can't be read the last one
+    /// stays in use, which may lack what is newer: nothing may be called unknown by it.
     pub(crate) fn catalog(&self) -> Arc<Catalog> {
-        let view = self.cluster.view(GroupId::CONTROL);
-        self.catalog.refresh(&view).unwrap_or_else(|error| {
-            tracing::error!(%error, "catalog not refreshed, the last one stays in use");
+        self.fresh_catalog().unwrap_or_else(|error| {
+            tracing::warn!(%error, "catalog not refreshed, the last one stays in use");
             self.catalog.get()
         })
+    }
+
+    /// The catalog as this node has applied it, and nothing older.
+    ///
+    /// # Errors
+    /// When it can't be read now: a snapshot is replacing it, or it is damaged.
+    pub(crate) fn fresh_catalog(&self) -> Result<Arc<Catalog>, CatalogError> {
+        self.catalog.refresh(&self.cluster.view(GroupId::CONTROL))
     }
 }

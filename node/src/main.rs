@@ -9,6 +9,7 @@ mod configure;
 mod delivery;
 mod egress;
 mod error;
+mod fatal;
 mod gateway;
 mod ingest;
 mod issues;

@@ -8,6 +8,7 @@ use model::{
     policy::reroute::{self, History, Over},
     state::{
         codec::{self, CodecError},
+        kv::Table,
         tables::{self, TableError},
     },
     traffic::{StoredRequest, Trigger},
@@ -46,11 +47,11 @@ pub(crate) fn again(
             Body::Lost => return Ok(None),
         },
     };
-    let record = codec::decode(&stored.record)?;
+    let view = gateway.cluster.view(id.group());
+    let record = codec::decode_row(&view, Table::Requests, &stored.record)?;
     let Some(request) = reroute::proven(stored.state, record, body) else {
         return Ok(None);
     };
-    let view = gateway.cluster.view(id.group());
     let history = History {
         events: tables::events_of(&view, id)?,
         ignored: tables::ignored_of(&view, id)?,

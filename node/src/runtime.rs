@@ -8,6 +8,7 @@ use crate::{
     catalog_cache::CatalogCache,
     config::{self, Config},
     delivery::Delivery,
+    fatal,
     gateway::Gateway,
     ingest::{self, Door, IngestActor},
     issues::Issues,
@@ -39,6 +40,8 @@ const CLUSTER_THREADS_MAX: usize = 4;
 const WORKERS_MAX: usize = 64;
 /// Connections that wait to be accepted; further ones are not answered.
 const BACKLOG: u32 = 1024;
+/// How long a node waits that starts while its catalog is replaced.
+const CATALOG_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// What blocking calls of the consensus side may still take when all else has ended.
 const LAST_GRACE: Duration = Duration::from_secs(2);
 
@@ -65,6 +68,17 @@ pub(crate) enum ServeError {
     Signals(#[source] io::Error),
     #[error("serving")]
     Serve(#[source] io::Error),
+}
+
+impl ServeError {
+    /// Whether the node's own data are why it can't take part.
+    pub(crate) fn is_damage(&self) -> bool {
+        use storage::OpenError::{Quarantined, Store};
+        matches!(
+            self,
+            Self::Cluster(StartError::Store(Quarantined { .. } | Store(_)))
+        )
+    }
 }
 
 /// Runs a node until it is told to stop, by a signal or by `until`.
@@ -114,6 +128,7 @@ async fn node(
         contended: tokio::sync::Mutex::default(),
         config,
     });
+    load_catalog(&gateway).await;
     let chores = [
         runtime.spawn(retention::run(gateway.clone())),
         runtime.spawn(pausing::run(gateway.clone())),
@@ -169,6 +184,15 @@ async fn node(
     Ok(())
 }
 
+/// Nothing acts by a catalog that was never read: known sources would be unknown, and events without a destination.
+async fn load_catalog(gateway: &Gateway) {
+    while let Err(error) = gateway.fresh_catalog() {
+        // A snapshot may just replace the state; damage ends the process.
+        warn!(%error, "catalog not read yet");
+        tokio::time::sleep(CATALOG_AGAIN_AFTER).await;
+    }
+}
+
 fn cluster_config(config: &Config) -> raft::Config {
     let cluster = &config.cluster;
     let mut told = raft::Config::new(
@@ -196,6 +220,10 @@ fn cluster_config(config: &Config) -> raft::Config {
     told.election_max_ms = cluster.election_max_ms;
     told.snapshot_log_rows = cluster.snapshot_log_rows;
     told.log_rows_kept = cluster.log_rows_kept;
+    told.storage.first_look_bytes = config.store.first_look_bytes;
+    told.storage.scrub_bytes_per_s = config.store.scrub_bytes_per_s;
+    told.storage.scrub_interval = Duration::from_millis(config.store.scrub_every_ms);
+    told.storage.on_fatal = fatal::on_damage();
     told
 }
 

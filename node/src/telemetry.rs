@@ -78,6 +78,8 @@ pub(crate) struct Metrics {
     term: IntGaugeVec,
     applied: IntGaugeVec,
     last_log: IntGaugeVec,
+    damaged_bodies: IntGauge,
+    scrub_rounds: IntGauge,
 }
 
 /// Upper bounds in seconds, from a tenth of a millisecond to a minute.
@@ -171,6 +173,14 @@ impl Metrics {
             term: make.gauges("group_term", "The group's term", "group")?,
             applied: make.gauges("group_applied", "The last log entry applied here", "group")?,
             last_log: make.gauges("group_last_log", "The last log entry stored here", "group")?,
+            damaged_bodies: make.gauge(
+                "store_damaged_bodies",
+                "Places in the stored bodies that can't be read, as far as was looked",
+            )?,
+            scrub_rounds: make.gauge(
+                "store_scrub_rounds",
+                "Times that the whole store was looked at for damage",
+            )?,
             cluster,
             registry,
         })
@@ -180,6 +190,9 @@ impl Metrics {
     pub(crate) fn render(&self) -> String {
         if let Some(cluster) = &self.cluster {
             self.observe(&cluster.status(), cluster.ready());
+            let scrubbed = cluster.scrubbed();
+            self.damaged_bodies.set(whole(scrubbed.damaged_bodies));
+            self.scrub_rounds.set(whole(scrubbed.rounds));
             self.observe_queues(cluster);
         }
         TextEncoder::new()

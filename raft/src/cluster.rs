@@ -5,6 +5,7 @@ use crate::{
     bodies::Bodies,
     config::{Config, Environment},
     error::StartError,
+    fate::Fate,
     formation,
     group::Group,
     identity,
@@ -71,6 +72,7 @@ pub(crate) struct Inner {
     effects: Mutex<Option<mpsc::Receiver<(GroupId, Effect)>>>,
     effect_sender: mpsc::Sender<(GroupId, Effect)>,
     pub(crate) tasks: Mutex<JoinSet<()>>,
+    pub(crate) fate: Arc<Fate>,
 }
 
 impl Cluster {
@@ -82,7 +84,13 @@ impl Cluster {
     pub async fn start(config: Config, environment: Environment) -> Result<Self, StartError> {
         let path = config.data_dir.join("db");
         std::fs::create_dir_all(&path).map_err(StartError::io("creating the data directory"))?;
-        let store = Store::open(&path, config.storage.clone())?;
+        let fate = Fate::new(config.storage.on_fatal.clone());
+        let told = fate.clone();
+        let options = storage::Options {
+            on_fatal: Arc::new(move |reason: &str| told.end(reason)),
+            ..config.storage.clone()
+        };
+        let store = Store::open(&path, options)?;
         let stored = identity::load(&store, &config.cluster_name, (environment.entropy)())?;
         let listener = tokio::net::TcpListener::bind(config.listen)
             .await
@@ -123,7 +131,9 @@ impl Cluster {
             effects: Mutex::new(Some(effects)),
             effect_sender,
             tasks: Mutex::default(),
+            fate,
         });
+        inner.fate.of(&inner);
         inner.listen(listener);
         formation::take_part(&inner, stored).await?;
         Ok(Self { inner })
@@ -198,6 +208,9 @@ impl Cluster {
     /// Whether this node leads a group, its lease holds, and it has applied everything of earlier terms.
     #[must_use]
     pub fn leads(&self, group: GroupId) -> Option<Leadership> {
+        if self.inner.fate.ended() {
+            return None;
+        }
         self.inner.group(group)?.leadership(self.inner.lease())
     }
 
@@ -247,7 +260,9 @@ impl Cluster {
     #[must_use]
     pub fn ready(&self) -> bool {
         let groups = self.inner.groups();
-        !groups.is_empty() && groups.iter().all(|group| group.leader().is_some())
+        !self.inner.fate.ended()
+            && !groups.is_empty()
+            && groups.iter().all(|group| group.leader().is_some())
     }
 
     /// What the peer listener refused.
@@ -260,6 +275,12 @@ impl Cluster {
     #[must_use]
     pub fn disk_usage(&self) -> u64 {
         self.inner.store.disk_usage().unwrap_or(0)
+    }
+
+    /// What looking for damage in the store has come to.
+    #[must_use]
+    pub fn scrubbed(&self) -> storage::Scrubbed {
+        self.inner.store.scrubbed()
     }
 
     /// Drops all traffic to and from these nodes: a partition, for tests. Release builds don't have it.
@@ -330,7 +351,8 @@ impl Inner {
             );
         }
         for group in &groups {
-            self.spawn(group.clone().watch_leadership(self.led.clone()));
+            let (group, led) = (group.clone(), self.led.clone());
+            self.spawn(self.clone().watch(group, led));
         }
         let known = groups.first().map(Group::members).unwrap_or_default();
         *self.members.write() = known;
@@ -342,6 +364,16 @@ impl Inner {
         self.spawn(self.clone().keep_snapshots());
         self.spawn(self.clone().keep_leaders_spread());
         Ok(())
+    }
+
+    /// Follows a group's leadership. A group that ended while the node did not stop takes the node with it: nothing of it
+    /// would be accepted, applied or delivered here any more.
+    async fn watch(self: Arc<Self>, group: Group, led: Arc<watch::Sender<BTreeMap<GroupId, u64>>>) {
+        group.clone().watch_leadership(led).await;
+        if !self.draining.load(std::sync::atomic::Ordering::Relaxed) {
+            self.fate
+                .end(&format!("group {} ended: {}", group.id, group.why_ended()));
+        }
     }
 
     async fn watch_members(self: Arc<Self>) {

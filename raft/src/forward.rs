@@ -5,7 +5,7 @@ use crate::{
     cluster::{Cluster, Inner},
     error::{ProposeError, Unavailable},
     group::Group,
-    network::{Answer, Call, Handler, Identity, Lane},
+    network::{Answer, Call, Handler, Identity, Lane, Peer},
     types::{Cmd, Resp},
 };
 use bytes::Bytes;
@@ -97,10 +97,9 @@ async fn read_index_here(group: &Group) -> Answer {
 
 impl Inner {
     async fn propose_at(&self, group: GroupId, leader: u64, envelope: Bytes) -> Answer {
-        let Some(address) = self.address(leader) else {
+        let Some(peer) = self.peer(leader) else {
             return Answer::NotLeader(None);
         };
-        let peer = self.peers.get(&address, Some(leader), Lane::Commands);
         match peer
             .call(Call::Propose(group.0, envelope), PROPOSAL_PATIENCE)
             .await
@@ -133,8 +132,10 @@ impl Inner {
         }
     }
 
-    pub(crate) fn address(&self, node: u64) -> Option<String> {
-        Some(self.members.read().get(&node)?.peer.clone())
+    /// The connection to a member, for commands.
+    fn peer(&self, node: u64) -> Option<Peer> {
+        let members = self.members.read();
+        Some(self.peers.of(node, members.get(&node)?, Lane::Commands))
     }
 
     pub(crate) async fn call_node(
@@ -143,13 +144,8 @@ impl Inner {
         call: Call,
         limit: Duration,
     ) -> std::io::Result<Answer> {
-        let address = self
-            .address(node)
-            .ok_or(std::io::ErrorKind::HostUnreachable)?;
-        self.peers
-            .get(&address, Some(node), Lane::Commands)
-            .call(call, limit)
-            .await
+        let peer = self.peer(node).ok_or(std::io::ErrorKind::HostUnreachable)?;
+        peer.call(call, limit).await
     }
 }
 

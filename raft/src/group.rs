@@ -126,6 +126,21 @@ impl Group {
         Ok(())
     }
 
+    /// Whether openraft has ended this group, which it does when its storage fails.
+    pub(crate) fn has_ended(&self) -> bool {
+        let metrics = self.raft.metrics();
+        metrics.borrow_watched().running_state.is_err()
+    }
+
+    pub(crate) fn why_ended(&self) -> String {
+        let metrics = self.raft.metrics();
+        let now = metrics.borrow_watched();
+        match &now.running_state {
+            Ok(()) => "its task panicked".into(),
+            Err(fatal) => fatal.to_string(),
+        }
+    }
+
     /// Tells `led` of this group whenever leadership comes or goes.
     pub(crate) async fn watch_leadership(self, led: Arc<watch::Sender<BTreeMap<GroupId, u64>>>) {
         let mut metrics = self.raft.server_metrics();
@@ -140,6 +155,8 @@ impl Group {
                 None => led.remove(&self.id).is_some(),
             });
             if metrics.changed().await.is_err() {
+                self.leads.store(false, Ordering::Relaxed);
+                led.send_if_modified(|led| led.remove(&self.id).is_some());
                 return;
             }
         }

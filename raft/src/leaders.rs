@@ -91,17 +91,16 @@ impl Inner {
     pub(crate) async fn hand_over(&self, limit: Duration) {
         self.draining.store(true, Ordering::Relaxed);
         let me = self.node();
-        let handing = async {
-            for group in self.groups() {
-                while group.leader() == Some(me) {
-                    let Some(heir) = self.heir(group, me) else {
-                        break;
-                    };
-                    self.transfer(group, heir).await;
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
+        // Side by side: a group that can't be handed over must not keep the others.
+        let handing = futures::future::join_all(self.groups().iter().map(|group| async {
+            while group.leader() == Some(me) && !group.has_ended() {
+                let Some(heir) = self.heir(group, me) else {
+                    break;
+                };
+                self.transfer(group, heir).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
-        };
+        }));
         if tokio::time::timeout(limit, handing).await.is_err() {
             tracing::warn!("some groups were still led here when the time was up");
         }

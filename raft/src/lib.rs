@@ -7,6 +7,7 @@ mod cluster;
 mod codec;
 mod config;
 mod error;
+mod fate;
 mod fence;
 mod formation;
 mod forward;

@@ -146,6 +146,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
         let bytes = Bytes::from(codec::encode(vote)?);
         let rank = (vote.leader_id.term, vote.leader_id.voted_for);
+        self.group.room().await;
         durable(|done| self.group.save_vote(bytes, rank, done)).await
     }
 
@@ -170,17 +171,20 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             .into_iter()
             .map(row)
             .collect::<io::Result<Vec<_>>>()?;
+        self.group.room().await;
         self.group
             .append(rows, Box::new(move |result| callback.io_completed(result)));
         Ok(())
     }
 
     async fn truncate_after(&mut self, last: Option<LogId>) -> io::Result<()> {
+        self.group.room().await;
         durable(|done| self.group.truncate_after(last.map(|id| id.index), done)).await
     }
 
     async fn purge(&mut self, upto: LogId) -> io::Result<()> {
         let bytes = Bytes::from(codec::encode(&upto)?);
+        self.group.room().await;
         durable(|done| self.group.purge(upto.index, bytes, done)).await
     }
 }

@@ -4,7 +4,7 @@
 
 use crate::{
     columns::{Column, Tag, group_range, log_key, meta_key, payload_key},
-    engine::{Engine, finished},
+    engine::Engine,
     error::Error,
     group::Group,
     options::Options,
@@ -63,7 +63,14 @@ impl Committer {
         };
         thread::Builder::new()
             .name("committer".into())
-            .spawn(move || committer.run())
+            .spawn(move || {
+                let ending = Ending {
+                    engine: committer.engine.clone(),
+                    queue: committer.queue.clone(),
+                };
+                committer.run();
+                drop(ending);
+            })
     }
 
     fn run(mut self) {
@@ -183,7 +190,7 @@ impl Committer {
             batch.delete_cf(self.engine.column(Column::Log), key);
             rows.next();
         }
-        finished(&rows)
+        self.engine.finished(Column::Log, &rows)
     }
 
     /// Deletes headers only: the state refers to the bodies, and retention drops them.
@@ -242,6 +249,21 @@ impl Committer {
             }
         }
         Ok(())
+    }
+}
+
+/// Sees to it that a committer that panicked is missed: nothing would be answered any more, and nobody would know why.
+struct Ending {
+    engine: Arc<Engine>,
+    queue: Arc<Queue>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.engine.give_up(&Error::Panicked);
+            self.queue.abandon();
+        }
     }
 }
 

@@ -19,6 +19,10 @@ pub(crate) struct Engine {
     on_fatal: OnFatal,
     /// Set by the first failed write or sync and never cleared.
     poisoned: AtomicBool,
+    /// Set once the store is open: until then, damage is a reason not to open it.
+    serving: AtomicBool,
+    /// Whether it was said that the store can't be trusted.
+    told: AtomicBool,
 }
 
 impl Engine {
@@ -33,7 +37,14 @@ impl Engine {
             db,
             on_fatal: options.on_fatal.clone(),
             poisoned: AtomicBool::new(false),
+            serving: AtomicBool::new(false),
+            told: AtomicBool::new(false),
         })
+    }
+
+    /// From now on damage ends the node's work, whoever meets it.
+    pub(crate) fn serve(&self) {
+        self.serving.store(true, Ordering::Release);
     }
 
     /// Ends the engine's own threads' work and waits for it. They would otherwise outlive the program's last statement
@@ -62,12 +73,35 @@ impl Engine {
         self.db
             .get_pinned_cf(self.column(column), key)
             .map_err(Error::engine("reading a row"))
+            .inspect_err(|error| self.judge(column, error))
+    }
+
+    /// One row as a snapshot has it.
+    pub(crate) fn get_snapshot(
+        &self,
+        snapshot: &Snapshot<'_>,
+        column: Column,
+        key: &[u8],
+    ) -> Result<Option<Bytes>, Error> {
+        snapshot
+            .get_pinned_cf(self.column(column), key)
+            .map(|value| value.map(|value| Bytes::copy_from_slice(&value)))
+            .map_err(Error::engine("reading a row"))
+            .inspect_err(|error| self.judge(column, error))
     }
 
     /// An iterator over `[from, to)`, not yet placed. It sees one moment of the database.
     pub(crate) fn iterate(&self, column: Column, from: &[u8], to: &[u8]) -> DBRawIterator<'_> {
         self.db
             .raw_iterator_cf_opt(self.column(column), bounds(from, to))
+    }
+
+    /// An iterator over a whole column that leaves the caches to others.
+    pub(crate) fn iterate_aside(&self, column: Column) -> DBRawIterator<'_> {
+        let mut options = ReadOptions::default();
+        options.set_verify_checksums(true);
+        options.fill_cache(false);
+        self.db.raw_iterator_cf_opt(self.column(column), options)
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot<'_> {
@@ -138,28 +172,53 @@ impl Engine {
         }
     }
 
+    /// The iterator's error, if that is why it stopped.
+    pub(crate) fn finished(&self, column: Column, rows: &DBRawIterator<'_>) -> Result<(), Error> {
+        rows.status()
+            .map_err(Error::engine("reading a range of rows"))
+            .inspect_err(|error| self.judge(column, error))
+    }
+
+    /// A row that can't be read ends the node's work, but for a body: that one event waits, and others have it.
+    fn judge(&self, column: Column, error: &Error) {
+        if column != Column::Payload {
+            self.distrust(error);
+        }
+    }
+
+    /// Says that what is stored can't be trusted. Writing goes on meanwhile, so that leaderships can be handed over.
+    pub(crate) fn distrust(&self, error: &(dyn std::error::Error + 'static)) {
+        if self.serving.load(Ordering::Acquire) {
+            self.tell(error);
+        }
+    }
+
     /// Ends all writing: after this the disk can't be trusted to keep what it is given.
     pub(crate) fn give_up(&self, error: &Error) {
-        if self.poisoned.swap(true, Ordering::AcqRel) {
+        if !self.poisoned.swap(true, Ordering::AcqRel) {
+            self.tell(error);
+        }
+    }
+
+    fn tell(&self, error: &(dyn std::error::Error + 'static)) {
+        if self.told.swap(true, Ordering::AcqRel) {
             return;
         }
-        let cause = std::error::Error::source(error)
-            .map(|source| format!(": {source}"))
-            .unwrap_or_default();
-        (self.on_fatal)(&format!("{error}{cause}"));
+        let mut reason = error.to_string();
+        let mut cause = error.source();
+        while let Some(source) = cause {
+            reason.push_str(": ");
+            reason.push_str(&source.to_string());
+            cause = source.source();
+        }
+        (self.on_fatal)(&reason);
     }
 }
 
 fn bounds(from: &[u8], to: &[u8]) -> ReadOptions {
     let mut options = ReadOptions::default();
+    options.set_verify_checksums(true);
     options.set_iterate_lower_bound(from);
     options.set_iterate_upper_bound(to);
     options
-}
-
-/// The iterator's error, if that is why it stopped.
-pub(crate) fn finished(iterator: &DBRawIterator<'_>) -> Result<(), Error> {
-    iterator
-        .status()
-        .map_err(Error::engine("reading a range of rows"))
 }

@@ -33,6 +33,8 @@ pub enum Error {
     Installing(GroupId),
     #[error("the store is closed")]
     Closed,
+    #[error("the committer panicked")]
+    Panicked,
 }
 
 impl Error {
@@ -69,7 +71,7 @@ impl From<Error> for io::Error {
             Error::Damaged { .. } | Error::SnapshotRefused { .. } => io::ErrorKind::InvalidData,
             Error::Closed => io::ErrorKind::BrokenPipe,
             Error::Installing(_) => io::ErrorKind::ResourceBusy,
-            Error::Engine { .. } | Error::File { .. } => io::ErrorKind::Other,
+            Error::Engine { .. } | Error::File { .. } | Error::Panicked => io::ErrorKind::Other,
         };
         Self::new(kind, error)
     }

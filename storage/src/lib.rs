@@ -10,6 +10,13 @@ macro_rules! failpoint {
     };
 }
 
+/// Sets the failpoints that the environment names (`FAILPOINTS=name=action;…`), for tests with processes of their own. They
+/// stay set until the process ends. Release builds have none.
+#[cfg(debug_assertions)]
+pub fn heed_failpoints() {
+    std::mem::forget(fail::FailScenario::setup());
+}
+
 mod columns;
 mod committer;
 mod engine;
@@ -21,6 +28,7 @@ mod payload;
 mod queue;
 mod recovery;
 mod rows;
+mod scrub;
 mod snapshot;
 mod state;
 mod store;
@@ -29,10 +37,11 @@ mod watermark;
 
 pub use error::{Error, OpenError};
 pub use log::LogBounds;
-pub use options::{OnFatal, Options};
+pub use options::{EXIT_STORE, OnFatal, Options};
 pub use payload::LetGo;
 pub use queue::Done;
 pub use rows::LogRow;
+pub use scrub::Scrubbed;
 pub use snapshot::{Chunk, Manifest};
 pub use state::{PinnedView, ReadView};
 pub use store::{GroupStore, Stats, Store};

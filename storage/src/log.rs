@@ -2,7 +2,6 @@
 
 use crate::{
     columns::{Column, Tag, log_index, log_key, meta_key},
-    engine::finished,
     queue::{Change, Done, Op},
     recovery,
     rows::{self, LogRow},
@@ -10,7 +9,7 @@ use crate::{
 };
 use bytes::Bytes;
 use rocksdb::WriteBatch;
-use std::io;
+use std::{future::poll_fn, io};
 
 /// Where a log begins and ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,8 +23,13 @@ pub struct LogBounds {
 }
 
 impl GroupStore {
+    /// Waits until the committer's queue has room, without holding a thread.
+    pub async fn room(&self) {
+        poll_fn(|context| self.store.queue.poll_room(context)).await;
+    }
+
     /// Appends rows behind the last one. They are readable on return; `done` is called after they are durable, in the
-    /// order of the calls. Waits while the committer's queue is full.
+    /// order of the calls. Wait for [`Self::room`] before: the committer's queue is bounded by those who do.
     pub fn append(&self, rows: Vec<LogRow>, done: Done) {
         let epoch = {
             let mut log = self.group.log.lock();
@@ -43,6 +47,11 @@ impl GroupStore {
     /// # Errors
     /// When the disk can't be read or a row is damaged.
     pub fn read_log(&self, from: u64, to: u64, max_bytes: usize) -> io::Result<Vec<LogRow>> {
+        self.read_rows(from, to, max_bytes)
+            .inspect_err(|error| self.store.engine.distrust(error))
+    }
+
+    fn read_rows(&self, from: u64, to: u64, max_bytes: usize) -> io::Result<Vec<LogRow>> {
         let (from, to, start) = {
             let log = self.group.log.lock();
             let from = from.max(log.first());
@@ -83,7 +92,12 @@ impl GroupStore {
             if log_index(key) != Some(expected) {
                 break;
             }
-            let row = rows::stored(group, expected, value)?.join(engine, group)?;
+            let row = match rows::stored(group, expected, value)?.join(engine, group) {
+                Ok(row) => row,
+                // Purged since this look began, and its bodies were let go.
+                Err(_) if self.group.log.lock().first() > expected => break,
+                Err(error) => return Err(error.into()),
+            };
             bytes += row.weight();
             if bytes > max_bytes && !rows.is_empty() {
                 break;
@@ -92,7 +106,7 @@ impl GroupStore {
             expected += 1;
             iterator.next();
         }
-        finished(&iterator)?;
+        engine.finished(Column::Log, &iterator)?;
         Ok(rows)
     }
 

@@ -2,8 +2,12 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-/// Called once when a write or a sync failed. After that nothing on this disk can be promised.
+/// Called once, with the reason, when the store can't be trusted any more: a write or a sync failed, a row can't be read
+/// or is damaged. It may be called on any thread and must not wait for the store.
 pub type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// What a process ends with whose store can't be trusted (`EX_IOERR` of sysexits.h).
+pub const EXIT_STORE: i32 = 74;
 
 #[derive(Clone)]
 pub struct Options {
@@ -13,7 +17,7 @@ pub struct Options {
     pub block_cache_bytes: usize,
     /// The newest log entries that stay in memory, per group, in bytes. Default 8 MiB.
     pub tail_cache_bytes: usize,
-    /// What may wait for the committer, in bytes. Who comes later waits. Default 16 MiB.
+    /// What may wait for the committer, in bytes. Who comes later waits, without a thread. Default 16 MiB.
     pub queue_bytes: usize,
     /// What may wait for the committer, in operations. Default 4096.
     pub queue_operations: usize,
@@ -25,8 +29,16 @@ pub struct Options {
     pub watermark_interval: Duration,
     /// Bytes of one file of a snapshot. Default 32 MiB.
     pub chunk_bytes: usize,
-    /// What to do when a sync fails. The default says so in the log and ends the process: after a failed
-    /// `fdatasync` the kernel may have dropped the pages, so a second one that succeeds proves nothing.
+    /// What is read of the state before the store opens, so that damage is a reason not to, in bytes. Default 256 MiB.
+    pub first_look_bytes: u64,
+    /// How fast the whole store is read again and again, for damage that nothing else meets, in bytes a second; 0: not
+    /// at all. Default 2 MiB.
+    pub scrub_bytes_per_s: u64,
+    /// How long one round of that takes at least. Default one hour.
+    pub scrub_interval: Duration,
+    /// What to do when the store can't be trusted any more. The default says so in the log and ends the process: after
+    /// a failed `fdatasync` the kernel may have dropped the pages, so a second one that succeeds proves nothing, and an
+    /// answer that was read beside a damaged row may leave out what is there.
     pub on_fatal: OnFatal,
 }
 
@@ -42,12 +54,15 @@ impl Default for Options {
             wal_bytes: 192 << 20,
             watermark_interval: Duration::from_secs(1),
             chunk_bytes: 32 << 20,
+            first_look_bytes: 256 << 20,
+            scrub_bytes_per_s: 2 << 20,
+            scrub_interval: Duration::from_secs(3600),
             on_fatal: Arc::new(|what| {
                 tracing::error!(
                     what,
-                    "the disk broke its promise, this process ends so that nothing false is acknowledged"
+                    "the store can't be trusted, this process ends so that nothing false is acknowledged or answered"
                 );
-                std::process::exit(1);
+                std::process::exit(EXIT_STORE);
             }),
         }
     }
@@ -65,6 +80,9 @@ impl fmt::Debug for Options {
             .field("wal_bytes", &self.wal_bytes)
             .field("watermark_interval", &self.watermark_interval)
             .field("chunk_bytes", &self.chunk_bytes)
+            .field("first_look_bytes", &self.first_look_bytes)
+            .field("scrub_bytes_per_s", &self.scrub_bytes_per_s)
+            .field("scrub_interval", &self.scrub_interval)
             .finish_non_exhaustive()
     }
 }

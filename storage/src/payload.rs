@@ -2,7 +2,7 @@
 
 use crate::{
     columns::{Column, Tag, meta_key, payload_bucket, payload_key},
-    engine::{Engine, finished},
+    engine::Engine,
     error::Error,
     rows,
     store::GroupStore,
@@ -153,7 +153,7 @@ fn is_empty(engine: &Engine, from: &[u8], to: &[u8]) -> Result<bool, Error> {
     let mut rows = engine.iterate(Column::Payload, from, to);
     rows.seek_to_first();
     // A body that can't be read is none the less there.
-    Ok(!rows.valid() && finished(&rows).is_ok())
+    Ok(!rows.valid() && engine.finished(Column::Payload, &rows).is_ok())
 }
 
 #[cfg(test)]

@@ -1,9 +1,16 @@
-//! The way to the committer: first in, first out, bounded by bytes and by count. A sender that finds it full waits.
+//! The way to the committer: first in, first out, bounded by bytes and by count. A sender waits for room without a thread:
+//! one that was held would hold the heartbeats of every group.
 
 use crate::{error::Error, group::Group, rows::LogRow};
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
-use std::{collections::VecDeque, io, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    io,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
 /// Called on the committer's thread when the operation is done; it must not block.
 pub type Done = Box<dyn FnOnce(io::Result<()>) + Send>;
@@ -53,7 +60,6 @@ impl Change {
 pub(crate) struct Queue {
     inner: Mutex<Inner>,
     filled: Condvar,
-    drained: Condvar,
     max_bytes: usize,
     max_operations: usize,
 }
@@ -63,6 +69,8 @@ struct Inner {
     ops: VecDeque<(Op, usize)>,
     bytes: usize,
     closed: bool,
+    /// Who waits for room.
+    waiting: Vec<Waker>,
 }
 
 /// What the committer finds at the queue.
@@ -79,23 +87,30 @@ impl Queue {
         Self {
             inner: Mutex::default(),
             filled: Condvar::new(),
-            drained: Condvar::new(),
             max_bytes,
             max_operations,
         }
+    }
+
+    /// Whether an operation may be handed over now; if not, the waker is called when it may be worth another look. Several
+    /// who see the same room may all use it: the bound is passed by one operation of each at most.
+    pub(crate) fn poll_room(&self, context: &Context<'_>) -> Poll<()> {
+        let mut inner = self.inner.lock();
+        let is_full = inner.bytes >= self.max_bytes || inner.ops.len() >= self.max_operations;
+        if inner.closed || !is_full {
+            return Poll::Ready(());
+        }
+        let waker = context.waker();
+        if !inner.waiting.iter().any(|known| known.will_wake(waker)) {
+            inner.waiting.push(waker.clone());
+        }
+        Poll::Pending
     }
 
     /// Hands an operation over. After the queue was closed, the operation is answered at once with an error.
     pub(crate) fn send(&self, op: Op) {
         let weight = op.change.weight();
         let mut inner = self.inner.lock();
-        // An operation that alone is larger than the bound must not wait for ever.
-        while !inner.closed
-            && !inner.ops.is_empty()
-            && (inner.bytes + weight > self.max_bytes || inner.ops.len() >= self.max_operations)
-        {
-            self.drained.wait(&mut inner);
-        }
         if inner.closed {
             drop(inner);
             return (op.done)(Err(Error::Closed.into()));
@@ -132,14 +147,28 @@ impl Queue {
             ops.push(op);
         }
         inner.bytes -= bytes;
+        let waiting = std::mem::take(&mut inner.waiting);
         drop(inner);
-        self.drained.notify_all();
+        waiting.into_iter().for_each(Waker::wake);
         Taken::Ops(ops)
     }
 
+    /// Closes, and answers what waits for a committer that is no more.
+    pub(crate) fn abandon(&self) {
+        self.close();
+        let left = std::mem::take(&mut self.inner.lock().ops);
+        for (op, _) in left {
+            (op.done)(Err(Error::Closed.into()));
+        }
+    }
+
     pub(crate) fn close(&self) {
-        self.inner.lock().closed = true;
+        let waiting = {
+            let mut inner = self.inner.lock();
+            inner.closed = true;
+            std::mem::take(&mut inner.waiting)
+        };
         self.filled.notify_all();
-        self.drained.notify_all();
+        waiting.into_iter().for_each(Waker::wake);
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::{
     columns::{Column, LAYOUT, LAYOUT_KEY, NODE, Tag, group_range, log_index, log_key, meta_key},
-    engine::{Engine, finished},
+    engine::Engine,
     error::{Error, OpenError},
     group::Log,
     rows,
@@ -66,15 +66,7 @@ pub(crate) fn recover(engine: &Engine, dir: &Path, found: Found) -> Result<Recov
     groups.sort_unstable();
     groups.dedup();
     for group in groups {
-        let (log, mark) = match load(engine, group) {
-            Ok(loaded) => loaded,
-            Err(Error::Damaged { what, detail, .. }) => {
-                return Err(quarantined(format!(
-                    "{what} of group {group} is damaged ({detail})"
-                )));
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let (log, mark) = load(engine, group)?;
         let promise = promised.get(&group).copied().unwrap_or_default();
         if mark.next < promise.next {
             return Err(quarantined(format!(
@@ -107,7 +99,7 @@ fn groups(engine: &Engine) -> Result<Vec<GroupId>, Error> {
             let (_, end) = group_range(group);
             rows.seek(end);
         }
-        finished(&rows)?;
+        engine.finished(column, &rows)?;
     }
     Ok(groups)
 }
@@ -133,7 +125,7 @@ fn first_row(engine: &Engine, group: GroupId) -> Result<Option<u64>, Error> {
     let mut rows = engine.iterate(Column::Log, &log_key(group, 0), &end);
     rows.seek_to_first();
     let index = rows.key().and_then(log_index);
-    finished(&rows)?;
+    engine.finished(Column::Log, &rows)?;
     Ok(index)
 }
 
@@ -163,7 +155,7 @@ fn check_log(
         next += 1;
         rows.next();
     }
-    finished(&rows)?;
+    engine.finished(Column::Log, &rows)?;
     for index in next.saturating_sub(BODIES_CHECKED).max(first)..next {
         if let Some(value) = engine.get(Column::Log, &log_key(group, index))? {
             rows::stored(group, index, &value)?.join(engine, group)?;

@@ -2,13 +2,19 @@
 
 use crate::{
     columns::{Column, STATE_PREFIX, Tag, meta_key, state_key},
-    engine::{Engine, finished},
+    engine::Engine,
     error::Error,
     group::Group,
     store::GroupStore,
 };
 use bytes::Bytes;
-use model::state::kv::{KvError, Read, Row, Table};
+use model::{
+    ids::GroupId,
+    state::{
+        codec::CodecError,
+        kv::{KvError, Read, Row, Table},
+    },
+};
 use rocksdb::{DBRawIterator, Snapshot};
 
 /// What has been committed, as of each call: one `get` or one `scan` sees one moment, two calls may see two.
@@ -97,7 +103,13 @@ impl Way {
 }
 
 /// At most `limit` rows of an iterator, their keys without the group and the table.
-fn collect(mut rows: DBRawIterator<'_>, way: Way, limit: usize) -> Result<Vec<Row>, Error> {
+fn collect(
+    engine: &Engine,
+    column: Column,
+    mut rows: DBRawIterator<'_>,
+    way: Way,
+    limit: usize,
+) -> Result<Vec<Row>, Error> {
     let mut found = Vec::new();
     if limit == 0 {
         return Ok(found);
@@ -113,7 +125,7 @@ fn collect(mut rows: DBRawIterator<'_>, way: Way, limit: usize) -> Result<Vec<Ro
         }
         way.step(&mut rows);
     }
-    finished(&rows)?;
+    engine.finished(column, &rows)?;
     Ok(found)
 }
 
@@ -122,6 +134,15 @@ pub(crate) fn unreadable(table: Table, doing: &'static str) -> impl FnOnce(Error
         table,
         doing,
         source: Box::new(source),
+    }
+}
+
+/// A row whose bytes are as they were written, as far as the engine can tell, and yet no row.
+pub(crate) fn undecodable(group: GroupId, table: Table, error: &CodecError) -> Error {
+    Error::Damaged {
+        group,
+        what: "a row of the state",
+        detail: format!("table {table:?}: {error}"),
     }
 }
 
@@ -139,12 +160,13 @@ impl ReadView {
         }
         let scan = || {
             self.group.readable()?;
-            let rows = self.group.store.engine.iterate(
-                Column::of(table),
+            let (engine, column) = (&self.group.store.engine, Column::of(table));
+            let rows = engine.iterate(
+                column,
                 &state_key(id, table, from),
                 &state_key(id, table, to),
             );
-            collect(rows, way, limit)
+            collect(engine, column, rows, way, limit)
         };
         scan().map_err(unreadable(table, "scanning"))
     }
@@ -178,6 +200,13 @@ impl Read for ReadView {
     ) -> Result<Vec<Row>, KvError> {
         self.collect(table, (from, to), Way::Down, limit)
     }
+
+    fn distrust(&self, table: Table, error: &CodecError) {
+        self.group
+            .store
+            .engine
+            .distrust(&undecodable(self.group.group.id, table, error));
+    }
 }
 
 impl PinnedView<'_> {
@@ -193,13 +222,14 @@ impl PinnedView<'_> {
         }
         let scan = || {
             readable(self.group)?;
+            let column = Column::of(table);
             let rows = self.engine.iterate_snapshot(
                 &self.snapshot,
-                Column::of(table),
+                column,
                 &state_key(self.group.id, table, from),
                 &state_key(self.group.id, table, to),
             );
-            collect(rows, way, limit)
+            collect(self.engine, column, rows, way, limit)
         };
         scan().map_err(unreadable(table, "scanning"))
     }
@@ -210,10 +240,8 @@ impl Read for PinnedView<'_> {
         let read = || {
             readable(self.group)?;
             let key = state_key(self.group.id, table, key);
-            self.snapshot
-                .get_pinned_cf(self.engine.column(Column::of(table)), key)
-                .map(|value| value.map(|value| Bytes::copy_from_slice(&value)))
-                .map_err(Error::engine("reading a row"))
+            self.engine
+                .get_snapshot(&self.snapshot, Column::of(table), &key)
         };
         read().map_err(unreadable(table, "reading"))
     }
@@ -236,5 +264,10 @@ impl Read for PinnedView<'_> {
         limit: usize,
     ) -> Result<Vec<Row>, KvError> {
         self.collect(table, (from, to), Way::Down, limit)
+    }
+
+    fn distrust(&self, table: Table, error: &CodecError) {
+        self.engine
+            .distrust(&undecodable(self.group.id, table, error));
     }
 }

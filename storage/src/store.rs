@@ -8,7 +8,9 @@ use crate::{
     group::{Group, Log},
     options::Options,
     queue::Queue,
-    recovery, snapshot,
+    recovery,
+    scrub::{self, Scrubbed, Scrubber},
+    snapshot,
     watermark::{Watermark, sync_dir},
 };
 use bytes::Bytes;
@@ -43,6 +45,7 @@ pub(crate) struct Inner {
     groups: RwLock<HashMap<GroupId, Arc<Group>>>,
     counters: Arc<Counters>,
     committer: Mutex<Option<JoinHandle<()>>>,
+    scrubber: Scrubber,
 }
 
 /// What the committer has done since the store was opened.
@@ -63,17 +66,14 @@ impl Store {
     pub fn open(dir: &Path, options: Options) -> Result<Self, OpenError> {
         fs::create_dir_all(dir).map_err(Error::file("creating", dir))?;
         let found = Watermark::find(dir)?;
-        let engine = Engine::open(&dir.join("db"), &options).map_err(|error| match error {
-            Error::Engine { source, .. } if source.kind() == rocksdb::ErrorKind::Corruption => {
-                OpenError::Quarantined {
-                    dir: dir.to_path_buf(),
-                    reason: format!("the database can't be recovered ({source})"),
-                }
-            }
-            error => error.into(),
+        let engine = Engine::open(&dir.join("db"), &options).map_err(refused(dir))?;
+        let recovered = recovery::recover(&engine, dir, found).map_err(|error| match error {
+            OpenError::Store(error) => refused(dir)(error),
+            error => error,
         })?;
-        let recovered = recovery::recover(&engine, dir, found)?;
-        for (group, snapshot) in recovery::interrupted(&engine, recovered.logs.keys().copied())? {
+        for (group, snapshot) in
+            recovery::interrupted(&engine, recovered.logs.keys().copied()).map_err(refused(dir))?
+        {
             tracing::info!(%group, snapshot, "installing a snapshot was interrupted, beginning again");
             snapshot::replay(&engine, group, Path::new(&snapshot)).map_err(|error| {
                 OpenError::Quarantined {
@@ -100,6 +100,8 @@ impl Store {
             .into_iter()
             .map(|(id, log)| (id, Arc::new(Group::new(id, log))))
             .collect();
+        scrub::first_look(&engine, options.first_look_bytes).map_err(refused(dir))?;
+        engine.serve();
         let engine = Arc::new(engine);
         let queue = Arc::new(Queue::new(options.queue_bytes, options.queue_operations));
         let counters = Arc::new(Counters::default());
@@ -111,6 +113,8 @@ impl Store {
             options.clone(),
         )
         .map_err(Error::file("starting the committer of", dir))?;
+        let scrubber = Scrubber::start(engine.clone(), &options)
+            .map_err(Error::file("starting the scrubber of", dir))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 engine,
@@ -119,6 +123,7 @@ impl Store {
                 groups: RwLock::new(groups),
                 counters,
                 committer: Mutex::new(Some(committer)),
+                scrubber,
             }),
         })
     }
@@ -203,6 +208,12 @@ impl Store {
         }
     }
 
+    /// What looking for damage has come to.
+    #[must_use]
+    pub fn scrubbed(&self) -> Scrubbed {
+        self.inner.scrubber.seen()
+    }
+
     /// Where the database lies.
     #[must_use]
     pub fn path(&self) -> PathBuf {
@@ -216,8 +227,30 @@ impl Store {
     }
 }
 
+/// Damage that is met before the store is open is a reason not to open it.
+fn refused(dir: &Path) -> impl Fn(Error) -> OpenError + '_ {
+    move |error| match error {
+        Error::Engine { doing, source } if source.kind() == rocksdb::ErrorKind::Corruption => {
+            OpenError::Quarantined {
+                dir: dir.to_path_buf(),
+                reason: format!("the database is damaged, seen while {doing} ({source})"),
+            }
+        }
+        Error::Damaged {
+            group,
+            what,
+            detail,
+        } => OpenError::Quarantined {
+            dir: dir.to_path_buf(),
+            reason: format!("{what} of group {group} is damaged ({detail})"),
+        },
+        error => error.into(),
+    }
+}
+
 impl Inner {
     fn close(&self) {
+        self.scrubber.stop();
         self.queue.close();
         let Some(committer) = self.committer.lock().take() else {
             return;

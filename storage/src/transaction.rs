@@ -2,13 +2,16 @@
 
 use crate::{
     columns::{Column, STATE_PREFIX, Tag, meta_key, state_key},
-    engine::{Engine, finished},
+    engine::Engine,
     error::Error,
-    state::{Way, unreadable},
+    state::{Way, undecodable, unreadable},
     store::GroupStore,
 };
 use bytes::Bytes;
-use model::state::kv::{Kv, KvError, Read, Row, Table};
+use model::state::{
+    codec::CodecError,
+    kv::{Kv, KvError, Read, Row, Table},
+};
 use rocksdb::WriteBatch;
 use std::{
     collections::BTreeMap,
@@ -162,7 +165,7 @@ impl WriteTxn {
                 way.step(&mut rows);
             }
         }
-        finished(&rows)?;
+        self.group.store.engine.finished(Column::of(table), &rows)?;
         Ok(found)
     }
 }
@@ -188,7 +191,7 @@ fn erase(engine: &Engine, batch: &mut WriteBatch, erased: &Erased) -> Result<(),
         keys.push(Bytes::copy_from_slice(key));
         rows.next();
     }
-    finished(&rows)?;
+    engine.finished(erased.column, &rows)?;
     for key in keys {
         batch.delete_cf(column, key);
     }
@@ -220,6 +223,14 @@ impl Read for WriteTxn {
     ) -> Result<Vec<Row>, KvError> {
         self.merge(table, (from, to), Way::Down, limit)
             .map_err(unreadable(table, "scanning"))
+    }
+
+    fn distrust(&self, table: Table, error: &CodecError) {
+        let group = self.group.group.id;
+        self.group
+            .store
+            .engine
+            .distrust(&undecodable(group, table, error));
     }
 }
 

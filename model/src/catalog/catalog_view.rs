@@ -81,7 +81,11 @@ impl Catalog {
             };
             from = [last, [0].as_slice()].concat();
             for (_, value) in &page {
-                self.insert(codec::decode_json::<Item>(value)?);
+                self.insert(codec::decode_json_row::<Item>(
+                    kv,
+                    kv::Table::Catalog,
+                    value,
+                )?);
             }
         }
     }

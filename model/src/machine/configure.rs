@@ -169,7 +169,7 @@ pub fn item(kv: &impl Read, kind: Kind, id: u128) -> Result<Option<Item>, TableE
         None => Ok(None),
         Some(bytes) => {
             debug_assert_eq!(bytes.first(), Some(&Item::VERSION));
-            Ok(Some(codec::decode_json(&bytes)?))
+            Ok(Some(codec::decode_json_row(kv, Table::Catalog, &bytes)?))
         }
     }
 }

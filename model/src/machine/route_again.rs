@@ -115,7 +115,7 @@ fn create(
     (id, planned, request): (EventId, Planned, &StoredRequest),
     effects: &mut Vec<Effect>,
 ) -> Result<(), TableError> {
-    let record: RequestRecord = codec::decode(&request.record)?;
+    let record: RequestRecord = codec::decode_row(kv, Table::Requests, &request.record)?;
     let planned = Planned {
         due_at: planned.due_at.max(context.now),
         ..planned
@@ -144,7 +144,7 @@ fn rewrite(
     request.ignored = moved(request.ignored, before.1, after.1);
     if let RequestState::Rejected(_) = request.state {
         request.state = RequestState::Accepted;
-        let record: RequestRecord = codec::decode(&request.record)?;
+        let record: RequestRecord = codec::decode_row(kv, Table::Requests, &request.record)?;
         accept_requests::unlist_rejected(kv, record.source_id, id)?;
     }
     tables::put_request(kv, id, &request);

@@ -129,7 +129,7 @@ fn make_room(kv: &mut impl Kv, key: &IssueKey) -> Result<(), TableError> {
     }
     let mut oldest = None;
     for (row, value) in rows {
-        let mark = codec::decode::<Tally>(&value)?.mark;
+        let mark = codec::decode_row::<Tally>(kv, Table::Index, &value)?.mark;
         if oldest.as_ref().is_none_or(|(known, _)| mark < *known) {
             oldest = Some((mark, row));
         }

@@ -85,7 +85,7 @@ pub fn events<E: From<TableError>>(
         let Some(id) = EventId::from_key(row) else {
             return Ok(None);
         };
-        let event: Event = codec::decode(value).map_err(TableError::from)?;
+        let event: Event = codec::decode_row(kv, Table::Events, value).map_err(TableError::from)?;
         if event.created_at > part.opened_at {
             return Ok(None);
         }
@@ -118,7 +118,8 @@ pub fn requests<E: From<TableError>>(
         let Some(id) = RequestId::from_key(row) else {
             return Ok(None);
         };
-        let request: StoredRequest = codec::decode(value).map_err(TableError::from)?;
+        let request: StoredRequest =
+            codec::decode_row(kv, Table::Requests, value).map_err(TableError::from)?;
         let belongs = request.ingested_at <= part.opened_at && keep(id, &request)?;
         Ok(belongs.then_some((id, request)))
     })
@@ -140,7 +141,8 @@ pub fn ignored<E: From<TableError>>(
         let Some(id) = keys::ignored_event(row) else {
             return Ok(None);
         };
-        let ignored: Ignored = codec::decode(value).map_err(TableError::from)?;
+        let ignored: Ignored =
+            codec::decode_row(kv, Table::Index, value).map_err(TableError::from)?;
         let belongs = ignored.created_at <= part.opened_at && keep(id, &ignored)?;
         Ok(belongs.then_some((id, ignored)))
     })

@@ -1,5 +1,6 @@
 //! How values are written: one version byte, then bincode 2 (or JSON for the catalog, which people read and extend).
 
+use super::kv::{KvError, Read, Table};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// A value that can't be read back. Found on disk it means a damaged row or a newer version of the program.
@@ -56,6 +57,51 @@ pub fn decode<T: Stored>(bytes: &[u8]) -> Result<T, CodecError> {
         return read;
     }
     decode_body(versioned::<T>(bytes)?)
+}
+
+/// Reads the value of a row of the state. One that can't be read is damage, and the store hears of it: whatever the
+/// caller makes of the error, nothing is decided beside it.
+///
+/// # Errors
+/// When the bytes are not exactly one value of a known version.
+pub fn decode_row<T: Stored>(kv: &impl Read, table: Table, bytes: &[u8]) -> Result<T, CodecError> {
+    decode(bytes).inspect_err(|error| kv.distrust(table, error))
+}
+
+/// Reads a row that is written in JSON, like [`decode_row`].
+///
+/// # Errors
+/// When the bytes are not a value of the known version.
+pub fn decode_json_row<T: Stored>(
+    kv: &impl Read,
+    table: Table,
+    bytes: &[u8],
+) -> Result<T, CodecError> {
+    decode_json(bytes).inspect_err(|error| kv.distrust(table, error))
+}
+
+/// Reads what the key of a row says, where every key of its range says something, like [`decode_row`].
+///
+/// # Errors
+/// When it says nothing.
+pub fn read_key<T>(
+    kv: &impl Read,
+    table: Table,
+    what: &'static str,
+    read: Option<T>,
+) -> Result<T, KvError> {
+    read.ok_or_else(|| {
+        let error = CodecError::Malformed {
+            what,
+            detail: "its bytes say nothing".into(),
+        };
+        kv.distrust(table, &error);
+        KvError {
+            table,
+            doing: "reading a row of",
+            source: Box::new(error),
+        }
+    })
 }
 
 /// Reads the bincode behind a version byte.

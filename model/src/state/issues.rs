@@ -17,7 +17,7 @@ const PAGE: usize = 1_000;
 fn read<T: codec::Stored>(kv: &impl Read, key: &[u8]) -> Result<Option<T>, TableError> {
     match kv.get(Table::Index, key)? {
         None => Ok(None),
-        Some(bytes) => Ok(Some(codec::decode(&bytes)?)),
+        Some(bytes) => Ok(Some(codec::decode_row(kv, Table::Index, &bytes)?)),
     }
 }
 
@@ -40,7 +40,7 @@ pub fn tallies_behind(
 ) -> Result<Vec<(Mark, IssueKey)>, TableError> {
     let (from, to) = keys::marks_behind(mark);
     let rows = kv.scan(Table::Index, &from, &to, limit)?;
-    decoded(&rows, keys::mark_of)
+    decoded(kv, Table::Index, &rows, keys::mark_of)
 }
 
 /// When a connection last delivered something of this partition.
@@ -109,8 +109,10 @@ pub fn issue_about(kv: &impl Read, key: &IssueKey) -> Result<Option<(IssueId, Is
 /// When the store can't be read or a row is damaged.
 pub fn entries(kv: &impl Read, of: IssueType) -> Result<Vec<IssueEntry>, TableError> {
     let rows = all(kv, keys::issue_entries(of))?;
-    let rows = rows.iter().map(|(_, value)| Ok(codec::decode(value)?));
-    rows.collect()
+    let entries = rows
+        .iter()
+        .map(|(_, value)| Ok(codec::decode_row(kv, Table::Index, value)?));
+    entries.collect()
 }
 
 /// Every issue, by id. There are no more than the configured bound.
@@ -119,7 +121,7 @@ pub fn entries(kv: &impl Read, of: IssueType) -> Result<Vec<IssueEntry>, TableEr
 /// When the store can't be read or a row is damaged.
 pub fn issues(kv: &impl Read) -> Result<Vec<(IssueId, Issue)>, TableError> {
     let rows = all(kv, keys::issues())?;
-    decoded(&rows, keys::issue_id)
+    decoded(kv, Table::Index, &rows, keys::issue_id)
 }
 
 /// At most `limit` notifications that wait, the oldest first.
@@ -132,7 +134,7 @@ pub fn notifications(
 ) -> Result<Vec<(NotificationId, Notification)>, TableError> {
     let (from, to) = keys::NOTIFICATIONS;
     let rows = kv.scan(Table::Index, &from, &to, limit)?;
-    decoded(&rows, keys::notification_id)
+    decoded(kv, Table::Index, &rows, keys::notification_id)
 }
 
 /// # Errors

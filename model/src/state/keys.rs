@@ -48,7 +48,10 @@ mod replay;
 pub use issues::*;
 pub use replay::*;
 
-use super::kv::{Kv, KvError, Read, Table};
+use super::{
+    codec,
+    kv::{Kv, KvError, Read, Table},
+};
 use crate::{
     fingerprint::Fingerprint,
     ids::{
@@ -554,7 +557,11 @@ pub(crate) fn read_number(value: &[u8]) -> u64 {
 }
 
 pub(crate) fn number(kv: &impl Read, table: Table, key: &[u8]) -> Result<u64, KvError> {
-    Ok(kv.get(table, key)?.map_or(0, |bytes| read_number(&bytes)))
+    let Some(bytes) = kv.get(table, key)? else {
+        return Ok(0);
+    };
+    let number = bytes[..].try_into().ok().map(u64::from_be_bytes);
+    codec::read_key(kv, table, "number", number)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The narrow waist: all that decisions ask of a store.
 
+use super::codec::CodecError;
 use bytes::Bytes;
 use std::error::Error;
 
@@ -70,6 +71,10 @@ pub trait Read {
         to: &[u8],
         limit: usize,
     ) -> Result<Vec<Row>, KvError>;
+
+    /// Hears of a value that was read here and is none. Nothing can be decided beside it: what is stored can't be
+    /// trusted, and whoever owns the store sees to it that nobody does.
+    fn distrust(&self, _table: Table, _error: &CodecError) {}
 }
 
 /// A transaction: it reads its own writes, and all of them become visible at once.

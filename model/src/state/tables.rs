@@ -39,18 +39,20 @@ pub enum TableError {
 fn read<T: Stored>(kv: &impl Read, table: Table, key: &[u8]) -> Result<Option<T>, TableError> {
     match kv.get(table, key)? {
         None => Ok(None),
-        Some(bytes) => Ok(Some(codec::decode(&bytes)?)),
+        Some(bytes) => Ok(Some(codec::decode_row(kv, table, &bytes)?)),
     }
 }
 
 /// Rows, decoded, with the ids that their keys hold. A key that holds none is passed over.
 pub(super) fn decoded<I, T: Stored>(
+    kv: &impl Read,
+    table: Table,
     rows: &[Row],
     id: impl Fn(&[u8]) -> Option<I>,
 ) -> Result<Vec<(I, T)>, TableError> {
     rows.iter()
         .filter_map(|(key, value)| Some((id(key)?, value)))
-        .map(|(id, value)| Ok((id, codec::decode(value)?)))
+        .map(|(id, value)| Ok((id, codec::decode_row(kv, table, value)?)))
         .collect()
 }
 
@@ -83,7 +85,7 @@ pub fn events_of(kv: &impl Read, id: RequestId) -> Result<Vec<(EventId, Event)>,
         &id.event(u16::MAX).key(),
         usize::from(u16::MAX),
     )?;
-    decoded(&rows, EventId::from_key)
+    decoded(kv, Table::Events, &rows, EventId::from_key)
 }
 
 /// The connections that did not route a request, by ordinal.
@@ -97,7 +99,7 @@ pub fn ignored_of(kv: &impl Read, id: RequestId) -> Result<Vec<(EventId, Ignored
         &keys::ignored(id.event(u16::MAX)),
         usize::from(u16::MAX),
     )?;
-    decoded(&rows, keys::ignored_event)
+    decoded(kv, Table::Index, &rows, keys::ignored_event)
 }
 
 /// # Errors
@@ -125,7 +127,9 @@ pub fn executions_of(
 ) -> Result<Vec<(ExecutionId, Execution)>, TableError> {
     let (from, to) = keys::executions_between(event, EventId(event.0.saturating_add(1)));
     let rows = kv.scan(Table::Index, &from, &to, EXECUTIONS_MAX)?;
-    decoded(&rows, |key| ExecutionId::from_key(key.get(1..)?))
+    decoded(kv, Table::Index, &rows, |key| {
+        ExecutionId::from_key(key.get(1..)?)
+    })
 }
 
 /// Runs of one attempt that are looked at; a connection has fewer rules.
@@ -147,7 +151,7 @@ pub fn versions_of(
         let Some(id) = key.get(1..).and_then(ExecutionId::from_key) else {
             continue;
         };
-        let execution: Execution = codec::decode(&value)?;
+        let execution: Execution = codec::decode_row(kv, Table::Index, &value)?;
         // Runs that came to no attempt may have had the same number; those of the attempt were recorded after them.
         if execution.attempt != attempt || *entry.get_or_insert(id.index) != id.index {
             break;
@@ -171,7 +175,8 @@ pub fn last_attempt(
     let Some((key, value)) = rows.first() else {
         return Ok(None);
     };
-    Ok(AttemptId::from_key(key).zip(Some(codec::decode(value)?)))
+    let attempt = codec::decode_row(kv, Table::Attempts, value)?;
+    Ok(AttemptId::from_key(key).map(|id| (id, attempt)))
 }
 
 /// An event's attempts, by number.
@@ -189,7 +194,15 @@ pub fn attempts_of(
         &at(u16::MAX),
         usize::from(u16::MAX),
     )?;
-    decoded(&rows, AttemptId::from_key)
+    decoded(kv, Table::Attempts, &rows, AttemptId::from_key)
+}
+
+/// What a row of the queues says. One that says nothing would be an event that is never delivered.
+///
+/// # Errors
+/// When it is damaged.
+pub fn due_row(kv: &impl Read, key: &[u8]) -> Result<Due, KvError> {
+    codec::read_key(kv, Table::Due, "due row", Due::from_key(key))
 }
 
 /// One queue of a destination from a moment on: at most `limit` events that are due by `until`, the longest due first,
@@ -207,10 +220,10 @@ pub fn queue(
     let (from, to) = Due::queue(destination, class, from);
     // One row more than wanted, due or not: a look of its own for the next one would cost as much again.
     let rows = kv.scan(Table::Due, &from, &to, limit.saturating_add(1))?;
-    let mut due: Vec<Due> = rows
+    let mut due = rows
         .iter()
-        .filter_map(|(key, _)| Due::from_key(key))
-        .collect();
+        .map(|(key, _)| due_row(kv, key))
+        .collect::<Result<Vec<Due>, _>>()?;
     let wanted = due.partition_point(|due| due.at <= until).min(limit);
     let next = due.get(wanted).map(|due| due.at);
     due.truncate(wanted);
@@ -269,7 +282,7 @@ pub fn queued(kv: &impl Read, destination: DestinationId) -> Result<Queued, KvEr
     let first = |class| {
         let (from, to) = Due::queue(destination, class, Timestamp(0));
         let row = kv.scan(Table::Due, &from, &to, 1)?;
-        let due = row.first().and_then(|(key, _)| Due::from_key(key));
+        let due = row.first().map(|(key, _)| due_row(kv, key)).transpose()?;
         Ok::<_, KvError>(due.map(|due| due.event.request().minted_at()))
     };
     let oldest = [first(DueClass::Fresh)?, first(DueClass::Retry)?];
@@ -313,9 +326,10 @@ pub fn destinations_due(kv: &impl Read) -> Result<Vec<(DestinationId, Timestamp)
     let mut from = DestinationId(0).key().to_vec();
     loop {
         let rows = kv.scan(Table::Due, &from, &[u8::MAX; Due::LEN], 1)?;
-        let Some(first) = rows.first().and_then(|(key, _)| Due::from_key(key)) else {
+        let Some((key, _)) = rows.first() else {
             return Ok(found);
         };
+        let first = due_row(kv, key)?;
         if let Some(at) = next_due_of(kv, first.destination)? {
             found.push((first.destination, at));
         }

@@ -105,14 +105,14 @@ fn newest(
     ids: Option<&[AttemptId]>,
 ) -> Result<Page<String, Row>, ApiError> {
     let views = reached.views(gateway);
-    ATTEMPTS.page(&views, Span::all(), asked, |_, (key, value)| {
+    ATTEMPTS.page(&views, Span::all(), asked, |view, (key, value)| {
         let Some(id) = AttemptId::from_key(key) else {
             return Ok(None);
         };
         if ids.is_some_and(|ids| !ids.contains(&id)) {
             return Ok(None);
         }
-        Ok(Some((id, codec::decode(value)?)))
+        Ok(Some((id, codec::decode_row(view, Table::Attempts, value)?)))
     })
 }
 
@@ -183,7 +183,8 @@ impl Around {
             });
         };
         let request = tables::request(&view, id.event.request())?;
-        let record = request.map(|request| codec::decode(&request.record));
+        let record =
+            request.map(|request| codec::decode_row(&view, Table::Requests, &request.record));
         Ok(Self {
             destination: Some(event.destination_id),
             request: record.transpose()?,

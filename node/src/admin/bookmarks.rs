@@ -22,7 +22,7 @@ use model::{
         Verdict, decode_reply,
     },
     policy::{route, signature},
-    state::{codec, tables},
+    state::{codec, kv::Table, tables},
     traffic::{Bookmark, Request, RequestRecord, RequestState, Verified},
 };
 use serde_json::{Value, json};
@@ -286,7 +286,7 @@ impl Kept {
         let bookmark = tables::bookmark(&view, id)?.ok_or_else(|| gone(&id.to_string()))?;
         Ok(Self {
             id,
-            record: codec::decode(&bookmark.record)?,
+            record: codec::decode_row(&view, Table::Index, &bookmark.record)?,
             body: tables::bookmark_body(&view, id)?.unwrap_or_default(),
             bookmark,
         })

@@ -109,7 +109,7 @@ fn find(
         let Some(id) = EventId::from_key(key) else {
             return Ok(None);
         };
-        let event: Event = codec::decode(value)?;
+        let event: Event = codec::decode_row(view, Table::Events, value)?;
         let is_kept = filter.keeps_in(view, id, &event)? && of_issues.keeps(&event);
         Ok(is_kept.then_some((id, event)))
     })

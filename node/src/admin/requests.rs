@@ -95,9 +95,9 @@ pub(super) fn find(
         &views,
         span,
         asked,
-        |_, (key, value)| match RequestId::from_key(key) {
+        |view, (key, value)| match RequestId::from_key(key) {
             None => Ok(None),
-            Some(id) => keep(id, codec::decode(value)?),
+            Some(id) => keep(id, codec::decode_row(view, Table::Requests, value)?),
         },
     )
 }

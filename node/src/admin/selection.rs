@@ -13,7 +13,11 @@ use super::{
 };
 use model::{
     ids::{EventId, RequestId},
-    state::{codec, kv::Read, tables::TableError},
+    state::{
+        codec,
+        kv::{Read, Table},
+        tables::TableError,
+    },
     traffic::{Event, Ignored, OperationKind, StoredRequest},
 };
 
@@ -86,7 +90,7 @@ impl Selection {
     ) -> Result<bool, TableError> {
         match &self.0 {
             Filter::Requests(filter) => {
-                let record = codec::decode(&request.record)?;
+                let record = codec::decode_row(view, Table::Requests, &request.record)?;
                 filter.keeps_in(view, id, request, &record)
             }
             Filter::Events(..) | Filter::Ignored(_) => Ok(false),

@@ -59,6 +59,14 @@ impl Failed {
         }
     }
 
+    /// The store must not be served from.
+    fn damaged(error: impl Into<Box<dyn Error>>) -> Self {
+        Self {
+            code: crate::fatal::EXIT_STORE,
+            error: error.into(),
+        }
+    }
+
     fn running(error: impl Into<Box<dyn Error>>) -> Self {
         Self {
             code: 1,

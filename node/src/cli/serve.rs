@@ -1,7 +1,7 @@
 //! `tidegate serve`: one node.
 
 use super::Failed;
-use crate::{config, runtime, telemetry};
+use crate::{config, fatal, runtime, telemetry};
 use std::{io::Read, path::PathBuf};
 
 /// Run one node of a cluster.
@@ -27,11 +27,18 @@ pub(super) fn run(args: &Args) -> Result<(), Failed> {
         )));
     }
     telemetry::start_logs(&config.log);
-    if args.while_stdin {
-        runtime::serve(config, stdin_closed()).map_err(Failed::running)
+    fatal::end_on_panic();
+    #[cfg(debug_assertions)]
+    storage::heed_failpoints();
+    let served = if args.while_stdin {
+        runtime::serve(config, stdin_closed())
     } else {
-        runtime::serve(config, std::future::pending()).map_err(Failed::running)
-    }
+        runtime::serve(config, std::future::pending())
+    };
+    served.map_err(|error| match error.is_damage() {
+        true => Failed::damaged(error),
+        false => Failed::running(error),
+    })
 }
 
 /// Resolves when nobody holds the other end of standard input any more.

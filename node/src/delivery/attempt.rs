@@ -9,6 +9,7 @@ use super::{
     work::{self, Work},
 };
 use crate::{
+    configure,
     gateway::Gateway,
     transform::{End, Halted, Passed, Pipeline},
     world,
@@ -22,7 +23,7 @@ use model::{
     traffic::{Attempt, ErrorCode},
 };
 use raft::Body;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// A URL longer than this is kept cut.
 const URL_KEPT: usize = 2048;
@@ -45,12 +46,17 @@ pub(super) async fn make(shared: &Shared, outlet: &Outlet, due: Due, gate: Gate)
     let Some(leadership) = gateway.cluster.leads(due.event.group()) else {
         return Launched::NotMade;
     };
-    let loading = gateway.clone();
-    let loaded = tokio::task::spawn_blocking(move || work::load(&loading, due)).await;
-    let mut work = match loaded.map_err(|error| error.to_string()) {
-        Ok(Ok(Some(work))) => work,
-        Ok(Ok(None)) => return Launched::NotMade,
-        Ok(Err(error)) => return unreadable(due, &error.to_string()).await,
+    let mut loaded = load(gateway, due).await;
+    // What it leads to may be newer than this node's catalog: nothing is given up by a catalog that lags.
+    if matches!(&loaded, Ok(Some(work)) if work.lacks_its_way()) {
+        if let Err(error) = configure::catch_up(gateway).await {
+            return unreadable(due, &error.to_string()).await;
+        }
+        loaded = load(gateway, due).await;
+    }
+    let mut work = match loaded {
+        Ok(Some(work)) => work,
+        Ok(None) => return Launched::NotMade,
         Err(error) => return unreadable(due, &error).await,
     };
     if let Some(at) = work.away.take() {
@@ -114,6 +120,14 @@ pub(super) async fn make(shared: &Shared, outlet: &Outlet, due: Due, gate: Gate)
         Err(Shut::Discarded) => return Launched::Discarded,
     };
     Launched::Done(told(due, number, runs, end))
+}
+
+async fn load(gateway: &Arc<Gateway>, due: Due) -> Result<Option<Work>, String> {
+    let loading = gateway.clone();
+    match tokio::task::spawn_blocking(move || work::load(&loading, due)).await {
+        Ok(loaded) => loaded.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// Whether a destination's URL is one that nothing may be sent to. Only servers have one.

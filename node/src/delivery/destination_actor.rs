@@ -9,22 +9,27 @@ use super::{
     pacing,
     work::{self, Wanted},
 };
-use crate::world;
+use crate::{fatal, world};
 use actix::{Actor, ActorContext, AsyncContext, Context, SpawnHandle, StreamHandler};
-use futures::stream;
+use futures::{FutureExt, stream};
 use model::{
     delivery::{Ask, Floors, Holding, Input, Lane, Output, Pace, Permit, Sign},
     ids::{DestinationId, EventId},
     machine::RunEnd,
     state::keys::Due,
 };
-use std::{collections::HashMap, rc::Rc, sync::Arc, time::Duration};
-use tokio::sync::{mpsc, oneshot};
+use std::{collections::HashMap, panic::AssertUnwindSafe, rc::Rc, sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::sleep,
+};
 
 /// Messages that may wait for one destination: twice its window and hints, which may be dropped.
 pub(super) const MAILBOX: usize = 1024;
 /// Idle for so long, it goes.
 const LINGER: Duration = Duration::from_secs(5);
+/// What an event waits for whose attempt panicked.
+const PANICKED_PAUSE: Duration = Duration::from_secs(10);
 /// Further off than this, the retry scheduler wakes it again.
 const NEAR: Duration = Duration::from_secs(60);
 
@@ -146,8 +151,15 @@ impl DestinationActor {
         // A task of its own on this arbiter: a future on the actor's context is polled at every wake of it.
         actix_rt::spawn(async move {
             let _seat = seat;
-            let attempt = attempt::make(&shared, &outlet, due, gate);
-            let mut report = match shared.crowd.watch(id, attempt).await {
+            // A receiver whose answer makes this panic takes one attempt along.
+            let attempt = fatal::contained_task(attempt::make(&shared, &outlet, due, gate));
+            let attempt = AssertUnwindSafe(attempt).catch_unwind();
+            let launched = match shared.crowd.watch(id, attempt).await {
+                Ok(launched) => launched,
+                // It is made again, but not in a tight circle.
+                Err(_) => return sleep(PANICKED_PAUSE).await,
+            };
+            let mut report = match launched {
                 Launched::Done(report) => report,
                 Launched::NotMade => return,
                 Launched::Waits(pause) => return flight.waits(pause).await,

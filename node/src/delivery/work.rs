@@ -41,6 +41,13 @@ pub(super) struct Work {
     pub(super) source_name: String,
 }
 
+impl Work {
+    /// Whether the catalog that it was read with does not know where it goes.
+    pub(super) fn lacks_its_way(&self) -> bool {
+        self.destination.is_none() || self.connection.is_none()
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WorkError {
     #[error("reading what is to be delivered")]
@@ -110,7 +117,7 @@ pub(super) fn load(gateway: &Gateway, due: Due) -> Result<Option<Work>, WorkErro
     let Some(request) = tables::request(&view, due.event.request())? else {
         return Ok(None);
     };
-    let record: RequestRecord = codec::decode(&request.record)?;
+    let record: RequestRecord = codec::decode_row(&view, Table::Requests, &request.record)?;
     let body = match &request.body {
         None => Some(Bytes::new()),
         // What can't be read here is fetched from another node.
@@ -233,7 +240,8 @@ impl Look<'_> {
             let Some((last, _)) = page.last() else { break };
             from = [last, [0].as_slice()].concat();
             looked_at += page.len();
-            for due in page.iter().filter_map(|(key, _)| Due::from_key(key)) {
+            for (key, _) in &page {
+                let due = tables::due_row(view, key)?;
                 if due.at > until || found.len() == limit {
                     return Ok((found, Some(due.at)));
                 }

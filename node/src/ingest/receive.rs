@@ -12,7 +12,7 @@ use super::{
     target,
     tokens::RejectionBudget,
 };
-use crate::{admin, egress::Egress, error::Refused, gateway::Gateway, world};
+use crate::{admin, egress::Egress, error::Refused, fatal, gateway::Gateway, world};
 use actix::{Addr, dev::SendError};
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -208,7 +208,10 @@ impl Door {
             .confirm(|| cluster.linearize(GroupId::CONTROL))
             .await
             .map_err(|_| Refused::Unavailable)?;
-        let catalog = self.gateway.catalog();
+        let catalog = self.gateway.fresh_catalog().map_err(|error| {
+            tracing::warn!(%error, "a source is not called unknown by a catalog that can't be read");
+            Refused::Unavailable
+        })?;
         let source = find(&catalog).ok_or(Refused::UnknownSource)?;
         Ok((catalog, source))
     }
@@ -250,14 +253,9 @@ impl Door {
         let keys = self.keys.clone();
         web::block(move || {
             let keys = Published(&keys);
-            judge::judge(
-                &catalog,
-                &source,
-                arrived,
-                now,
-                &keys,
-                &gateway.config.ingest,
-            )
+            let bounds = &gateway.config.ingest;
+            // What strangers send takes at most its own request along.
+            fatal::contained(|| judge::judge(&catalog, &source, arrived, now, &keys, bounds))
         })
         .await
         .map_err(|_| Refused::Unavailable)

@@ -5,6 +5,7 @@ use super::inlet::{self, Put};
 use crate::{
     delivery,
     egress::{Client, Egress},
+    fatal,
     gateway::Gateway,
     world,
 };
@@ -45,7 +46,9 @@ pub(super) async fn run(gateway: Arc<Gateway>) {
                     let (gateway, client, done) = (gateway.clone(), client.clone(), done.clone());
                     actix_rt::spawn(async move {
                         let id = due.0;
-                        tell(&gateway, &client, due).await;
+                        let telling = async move { tell(&gateway, &client, due).await };
+                        // A receiver whose answer makes this panic takes one try along.
+                        let _ = actix_rt::spawn(fatal::contained_task(telling)).await;
                         // Closed: nobody looks any more.
                         let _ = done.send(id).await;
                     });

@@ -10,7 +10,7 @@ use super::{
     turns::{Bounds, Turn, Turns},
     wire::{Job, Report},
 };
-use crate::config::Config;
+use crate::{config::Config, fatal::contained};
 use parking_lot::{Condvar, Mutex};
 use serde_json::Map;
 use std::{
@@ -325,7 +325,7 @@ fn serve(shared: &Shared) {
             None
         } else {
             let running = || run(&mut process, shared, &job, &code);
-            catch_unwind(AssertUnwindSafe(running)).unwrap_or_else(|_| {
+            contained(|| catch_unwind(AssertUnwindSafe(running))).unwrap_or_else(|_| {
                 error!("a script's thread panicked and goes on with a fresh process");
                 process = None;
                 None

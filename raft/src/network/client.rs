@@ -5,7 +5,7 @@ use super::{
     tls::{Duplex, Wrapping},
     wire::{Answer, Call},
 };
-use crate::codec;
+use crate::{codec, types::Member};
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -60,7 +60,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    fn start(address: String, expected: Option<u64>, dialler: Arc<Dialler>) -> Self {
+    fn start(address: String, expected: Option<Expected>, dialler: Arc<Dialler>) -> Self {
         let (queue, requests) = mpsc::channel(QUEUE);
         tokio::spawn(run(address, expected, dialler, requests));
         Self { queue }
@@ -81,7 +81,7 @@ impl Peer {
 
 async fn run(
     address: String,
-    expected: Option<u64>,
+    expected: Option<Expected>,
     dialler: Arc<Dialler>,
     mut requests: mpsc::Receiver<Request>,
 ) {
@@ -101,15 +101,19 @@ async fn run(
     }
 }
 
-async fn connect(address: &str, expected: Option<u64>, dialler: &Dialler) -> io::Result<PeerLink> {
-    if expected.is_some_and(|node| dialler.blocked.read().contains(&node)) {
+async fn connect(
+    address: &str,
+    expected: Option<Expected>,
+    dialler: &Dialler,
+) -> io::Result<PeerLink> {
+    if expected.is_some_and(|expected| dialler.blocked.read().contains(&expected.node)) {
         return Err(io::ErrorKind::HostUnreachable.into());
     }
     let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await??;
     let channel = dialler.wrapping.dial(stream).await?;
     let me = dialler.me.read().clone();
     let link = link::dial(channel, &dialler.secret, &me, (dialler.entropy)()).await?;
-    if expected.is_some_and(|node| node != link.peer.node) {
+    if expected.is_some_and(|expected| !expected.is(&link.peer)) {
         return Err(link::refused("another node answers at this address"));
     }
     Ok(link)
@@ -201,8 +205,21 @@ fn forget_the_impatient(waiting: &Waiting) {
     }
 }
 
+/// The node that must answer: as the membership knows it, so that one with an emptied or a copied disk is no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Expected {
+    pub(crate) node: u64,
+    pub(crate) incarnation: u128,
+}
+
+impl Expected {
+    fn is(self, peer: &Identity) -> bool {
+        self.node == peer.node && self.incarnation == peer.incarnation
+    }
+}
+
 /// Where a connection goes: an address, the node that must answer there, and what it carries.
-type Target = (String, Option<u64>, Lane);
+type Target = (String, Option<Expected>, Lane);
 
 /// All peers of this node by address and expected id. Snapshots have connections of their own, so that they never delay
 /// a heartbeat.
@@ -226,11 +243,42 @@ impl Peers {
         }
     }
 
-    pub(crate) fn get(&self, address: &str, expected: Option<u64>, lane: Lane) -> Peer {
+    /// The connection to a member.
+    pub(crate) fn of(&self, node: u64, member: &Member, lane: Lane) -> Peer {
+        let expected = Expected {
+            node,
+            incarnation: member.incarnation,
+        };
+        self.get(&member.peer, Some(expected), lane)
+    }
+
+    /// A connection to whoever answers at an address, or to the node that must.
+    pub(crate) fn get(&self, address: &str, expected: Option<Expected>, lane: Lane) -> Peer {
         self.known
             .lock()
             .entry((address.to_owned(), expected, lane))
             .or_insert_with(|| Peer::start(address.to_owned(), expected, self.dialler.clone()))
             .clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_with_another_disk_is_another_node() {
+        let identity = |node, incarnation| Identity {
+            cluster: "test".into(),
+            node,
+            incarnation,
+        };
+        let expected = Expected {
+            node: 2,
+            incarnation: 7,
+        };
+        assert!(expected.is(&identity(2, 7)));
+        assert!(!expected.is(&identity(3, 7)));
+        assert!(!expected.is(&identity(2, 8)), "an emptied one, or a copy");
     }
 }

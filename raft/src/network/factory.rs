@@ -37,14 +37,14 @@ impl RaftNetworkFactory<TypeConfig> for Factory {
     async fn new_client(&mut self, target: u64, node: &Member) -> Client {
         Client {
             group: self.group,
-            peer: self.peers.get(&node.peer, Some(target), Lane::Raft),
+            peer: self.peers.of(target, node, Lane::Raft),
         }
     }
 
     async fn new_snapshot_client(&mut self, target: u64, node: &Member) -> Client {
         Client {
             group: self.group,
-            peer: self.peers.get(&node.peer, Some(target), Lane::Snapshots),
+            peer: self.peers.of(target, node, Lane::Snapshots),
         }
     }
 }

@@ -9,7 +9,7 @@ mod socket;
 mod tls;
 mod wire;
 
-pub(crate) use client::{Dialler, Lane, Peers};
+pub(crate) use client::{Dialler, Lane, Peer, Peers};
 pub(crate) use counters::Counters;
 pub use counters::Refused;
 pub(crate) use factory::Factory;

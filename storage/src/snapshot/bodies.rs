@@ -3,7 +3,7 @@
 
 use crate::{
     columns::{Column, PAYLOAD_KEY, group_range, payload_bucket},
-    engine::{Engine, finished},
+    engine::Engine,
     error::Error,
 };
 use model::ids::GroupId;
@@ -66,7 +66,7 @@ impl<'a> Bodies<'a> {
         match self.rows.status() {
             Ok(()) => return Ok(()),
             Err(error) if error.kind() == ErrorKind::Corruption => self.skipped += 1,
-            Err(error) => return Err(Error::engine("reading bodies")(error)),
+            Err(_) => return self.finished(),
         }
         // Seeking to any place up to the last bad one fails, to any place behind it succeeds: double the distance, then
         // halve it.
@@ -77,7 +77,7 @@ impl<'a> Bodies<'a> {
                 break further;
             }
             if further == LAST {
-                return finished(&self.rows);
+                return self.finished();
             }
             (bad, distance) = (further, distance * 2);
         };
@@ -89,7 +89,13 @@ impl<'a> Bodies<'a> {
             }
         }
         self.seek(good);
-        finished(&self.rows)
+        self.finished()
+    }
+
+    fn finished(&self) -> Result<(), Error> {
+        self.rows
+            .status()
+            .map_err(Error::engine("reading bodies"))
     }
 
     fn seek(&mut self, place: u128) -> bool {

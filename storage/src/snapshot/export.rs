@@ -7,7 +7,6 @@ use super::{
 };
 use crate::{
     columns::{Column, Tag, group_range, meta_key, payload_index},
-    engine::finished,
     error::Error,
     rows,
     store::GroupStore,
@@ -52,7 +51,7 @@ impl GroupStore {
                 writer.put(column, &key[from.len()..], value)?;
                 rows.next();
             }
-            finished(&rows)?;
+            engine.finished(column, &rows)?;
         }
         failpoint!("snapshot::export_before_payloads", |_| Err(Error::Closed));
         if let Some(last) = last_index(&applied) {

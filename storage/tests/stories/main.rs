@@ -1,5 +1,6 @@
 //! What the store promises, told through its public face only.
 
+mod damage;
 mod failures;
 mod kit;
 mod log;

@@ -25,5 +25,5 @@ pub fn paused(kv: &impl Read, connection: ConnectionId) -> Result<Option<Paused>
 pub fn pauses(kv: &impl Read) -> Result<Vec<(ConnectionId, Paused)>, TableError> {
     let (from, to) = keys::PAUSED_ALL;
     let rows = kv.scan(Table::Index, &from, &to, usize::MAX)?;
-    decoded(&rows, keys::paused_connection)
+    decoded(kv, Table::Index, &rows, keys::paused_connection)
 }

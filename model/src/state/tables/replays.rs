@@ -53,7 +53,7 @@ pub fn as_it_was(
     Ok(match kept {
         None => Found::Unchanged,
         Some(kept) if kept.is_empty() => Found::Nothing,
-        Some(kept) => Found::Changed(Box::new(codec::decode(&kept)?)),
+        Some(kept) => Found::Changed(Box::new(codec::decode_row(kv, Table::Index, &kept)?)),
     })
 }
 
@@ -102,7 +102,7 @@ fn of_operations<T: Stored>(
 ) -> Result<Vec<(OperationId, T)>, TableError> {
     // Their number is bounded where they begin.
     let rows = kv.scan(Table::Index, &from, &to, usize::MAX)?;
-    decoded(&rows, keys::operation_id)
+    decoded(kv, Table::Index, &rows, keys::operation_id)
 }
 
 /// The bulk operation that asked for an attempt.
@@ -172,5 +172,5 @@ pub fn bookmark_body(kv: &impl Read, id: BookmarkId) -> Result<Option<Bytes>, Ta
 pub fn bookmarks(kv: &impl Read) -> Result<Vec<(BookmarkId, Bookmark)>, TableError> {
     let (from, to) = keys::BOOKMARKS_ALL;
     let rows = kv.scan(Table::Index, &from, &to, usize::MAX)?;
-    decoded(&rows, keys::bookmark_id)
+    decoded(kv, Table::Index, &rows, keys::bookmark_id)
 }
