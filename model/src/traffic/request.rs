@@ -3,6 +3,7 @@
 use crate::{
     envelope::PayloadRef,
     ids::SourceId,
+    machine::Once,
     policy::signature::Diagnosis,
     state::codec::{self, CodecError, Stored},
     time::Timestamp,
@@ -24,6 +25,8 @@ pub struct Request<Trust> {
     pub record: RequestRecord,
     /// The raw bytes as received.
     pub body: Bytes,
+    /// What its sender signs for one request only; a second one with it is a copy.
+    pub once: Option<Once>,
     trust: PhantomData<Trust>,
 }
 
@@ -33,15 +36,22 @@ impl Request<Unverified> {
         Self {
             record,
             body,
+            once: None,
             trust: PhantomData,
         }
     }
 
     /// Only the signature engine may say so.
     pub(crate) fn proven(self) -> Request<Verified> {
+        self.proven_once(None)
+    }
+
+    /// The same of a request that its sender's token makes the only one.
+    pub(crate) fn proven_once(self, once: Option<Once>) -> Request<Verified> {
         Request {
             record: self.record,
             body: self.body,
+            once,
             trust: PhantomData,
         }
     }

@@ -2,6 +2,8 @@
 
 mod corpus;
 mod generic;
+mod probes;
+mod replays;
 mod table;
 mod tampered;
 mod vector;

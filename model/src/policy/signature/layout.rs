@@ -144,7 +144,7 @@ impl Layout<'_> {
         match self {
             Self::Plain => vec![candidates(vec![value])],
             Self::Prefix(prefix) => {
-                vec![candidates(value.strip_prefix(prefix).into_iter().collect())]
+                vec![candidates(behind(value, prefix).into_iter().collect())]
             }
             Self::List { separator, prefix } => {
                 let elements = value.split(*separator).map(unpadded);
@@ -172,6 +172,17 @@ impl Layout<'_> {
             }
         }
     }
+}
+
+/// What stands behind a prefix. One that ends in a space is a scheme word of HTTP, which has no case and any number of
+/// spaces behind it (RFC 9110 section 11.1).
+pub(super) fn behind<'v>(value: &'v str, prefix: &str) -> Option<&'v str> {
+    if !prefix.ends_with(' ') {
+        return value.strip_prefix(prefix);
+    }
+    let word = value.get(..prefix.len())?;
+    let is = word.eq_ignore_ascii_case(prefix);
+    is.then(|| value[prefix.len()..].trim_start_matches(' '))
 }
 
 /// Without the white space of HTTP (RFC 9110 section 5.6.3).
@@ -209,6 +220,16 @@ mod tests {
             .into_iter()
             .map(|group| group.candidates)
             .collect()
+    }
+
+    #[test]
+    fn a_scheme_word_has_no_case() {
+        for value in ["Bearer x", "bearer x", "BEARER   x"] {
+            assert_eq!(behind(value, "Bearer "), Some("x"), "{value}");
+        }
+        assert_eq!(behind("Basic x", "Bearer "), None);
+        assert_eq!(behind("Bearer", "Bearer "), None);
+        assert_eq!(behind("SHA256=x", "sha256="), None, "no scheme word");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::super::{
     digest::Digest,
     encoding::{Encoding, KeyForm},
     facts::json_text,
+    proven::Proven,
     signed::{Checked, try_secrets},
 };
 use serde::Deserialize;
@@ -52,7 +53,7 @@ pub(in super::super) fn check(context: &Context<'_>) -> Checked {
     for item in &notification.items {
         place = Some(check_item(context, item.item.get())?);
     }
-    Ok(place)
+    Ok(Proven::by(place))
 }
 
 fn check_item(context: &Context<'_>, item: &str) -> Result<usize, Diagnosis> {

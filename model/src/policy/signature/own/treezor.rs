@@ -6,6 +6,7 @@ use super::super::{
     diagnosis::Diagnosis,
     digest::Digest,
     encoding::Encoding,
+    proven::Proven,
     signed::{Checked, try_secrets},
 };
 use serde::Deserialize;
@@ -36,7 +37,7 @@ pub(in super::super) fn check(context: &Context<'_>) -> Checked {
             sum.finish()
         }))
     })?
-    .map(Some)
+    .map(|place| Proven::by(Some(place)))
     .ok_or_else(|| Diagnosis::Mismatch.into())
 }
 

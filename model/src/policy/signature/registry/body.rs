@@ -1,9 +1,10 @@
 //! Providers that sign the raw body and nothing else, with an HMAC in one header.
 
 use super::super::{
+    challenge::Shape,
     digest::Digest::{self, Sha1, Sha256, Sha512},
     encoding::{Encoding, KeyForm},
-    handshake::{Asked, Guard, Handshake, Reply, Shape},
+    handshake::{Asked, Guard, Handshake, Reply},
     layout::{Layout, Place},
     provider::{Check, Checks, Field, Provider},
     signed::{Proof, Requirement, Signed},
@@ -372,7 +373,16 @@ pub(super) static ROWS: &[Provider] = &[
         "x-wc-webhook-signature",
         Sha256,
         "https://woocommerce.github.io/woocommerce-rest-api-docs/#webhooks",
-    ),
+    )
+    .handshakes(&[Handshake {
+        words: "unsigned POST of webhook_id alone: answered",
+        asked: Asked::Ping {
+            field: "webhook_id",
+            without: "x-wc-webhook-signature",
+        },
+        guard: Guard::Open,
+        reply: Reply::Empty,
+    }]),
     base64(
         "XERO",
         "x-xero-signature",
