@@ -233,3 +233,42 @@ fn a_source_that_lacks_its_secret_says_so_whatever_comes() {
         assert!(why.is_of_the_source(), "{name}: {why}");
     }
 }
+
+#[test]
+fn while_a_secret_is_replaced_either_signature_proves() {
+    let at = "2023-11-14T22:13:20.5";
+    let orb = Verification::with_secret("ORB", SECRET);
+    let sign = |key: &str| hex::encode(sha256(key, &format!("v1:{at}:{{}}")));
+    let (right, other) = (sign(SECRET), sign("another secret of theirs"));
+    for (value, taken) in [
+        (format!("v1={right}"), true),
+        (format!("v1={other} v1={right}"), true),
+        (format!("v1={other}"), false),
+    ] {
+        let headers = [("x-orb-timestamp", at), ("x-orb-signature", value.as_str())];
+        let finding = find(&orb, request("POST", "", &headers), "{}");
+        assert_eq!(
+            matches!(finding, Finding::Verified(_)),
+            taken,
+            "{value}: {finding:?}"
+        );
+    }
+    let mollie = Verification::with_secret("MOLLIE", SECRET);
+    let line = |key: &str| format!("sha256={}", hex::encode(sha256(key, "{}")));
+    let (right, other) = (line(SECRET), line("another secret of theirs"));
+    let name = "x-mollie-signature";
+    for (lines, taken) in [
+        (vec![(name, right.as_str())], true),
+        (vec![(name, other.as_str()), (name, right.as_str())], true),
+        (vec![(name, other.as_str())], false),
+        (vec![(name, "")], false),
+        (vec![], false),
+    ] {
+        let finding = find(&mollie, request("POST", "", &lines), "{}");
+        assert_eq!(
+            matches!(finding, Finding::Verified(_)),
+            taken,
+            "{lines:?}: {finding:?}"
+        );
+    }
+}

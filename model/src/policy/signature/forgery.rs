@@ -241,7 +241,7 @@ fn deliveries_of(provider: &'static Provider, scheme: Signed<'static>) -> Vec<De
                     Layout::Positional { separator } => format!("{at}{separator}{text}"),
                 };
                 match scheme.at {
-                    Place::Header(name) => header(record, name, &value),
+                    Place::Header(name) | Place::Lines(name) => header(record, name, &value),
                     Place::Headers(names) => header(record, names[0], &value),
                     Place::Numbered(name) => header(record, &format!("{name}1"), &value),
                     Place::Query(name) => {

@@ -11,6 +11,8 @@ pub enum Place<'a> {
     Header(&'a str),
     /// Any of several headers; each that is there is looked at.
     Headers(&'a [&'a str]),
+    /// A header that may come several times; each line is looked at.
+    Lines(&'a str),
     /// Headers with this name and a number behind it, from 1.
     Numbered(&'a str),
     Query(&'a str),
@@ -26,6 +28,7 @@ impl Place<'_> {
         match self {
             Self::Header(name) => format!("header {name}"),
             Self::Headers(names) => format!("headers {}", names.join(", ")),
+            Self::Lines(name) => format!("each header {name}"),
             Self::Numbered(name) => format!("headers {name}1…"),
             Self::Query(name) => format!("query field {name}"),
             Self::Form(name) => format!("form field {name}"),
@@ -50,6 +53,16 @@ impl Place<'_> {
                     values.extend(facts.header_if_any(name)?.map(str::to_owned));
                 }
                 if values.is_empty() {
+                    Err(missing())
+                } else {
+                    Ok(values)
+                }
+            }
+            Self::Lines(name) => {
+                let lines = facts.record.header_all(name).take(CANDIDATES_MAX);
+                let texts = lines.filter_map(|line| std::str::from_utf8(line).ok());
+                let values: Vec<String> = texts.map(|text| text.trim().to_owned()).collect();
+                if values.iter().all(String::is_empty) {
                     Err(missing())
                 } else {
                     Ok(values)

@@ -230,7 +230,16 @@ pub(super) static ROWS: &[Provider] = &[
     base64("LINE", "x-line-signature", Sha256, "https://developers.line.biz/en/docs/messaging-api/"),
     meta("META"),
     hex("MODERN_TREASURY", "x-signature", Sha256, "https://docs.moderntreasury.com"),
-    prefixed("MOLLIE", "x-mollie-signature", "sha256=", Sha256, "https://docs.mollie.com"),
+    Provider::signed(
+        "MOLLIE",
+        Signed {
+            // A line for each secret while one is replaced.
+            at: Place::Lines("x-mollie-signature"),
+            layout: Layout::Prefix("sha256="),
+            ..Signed::body("", Sha256)
+        },
+        "https://github.com/mollie/mollie-api-php/blob/master/src/Webhooks/SignatureValidator.php",
+    ),
     prefixed(
         "NOTION",
         "x-notion-signature",

@@ -276,15 +276,19 @@ pub(super) static ROWS: &[Provider] = &[
     Provider::signed(
         "ORB",
         Signed {
-            layout: Layout::Prefix("v1="),
+            // Two of them while a secret is replaced.
+            layout: Layout::List {
+                separator: ' ',
+                prefix: "v1=",
+            },
             ..headers(
                 "x-orb-signature",
                 "x-orb-timestamp",
                 "v1:{timestamp}:{body}",
-                Unit::Told, Some(UNDOCUMENTED_S),
+                Unit::Told, Some(300),
             )
         },
-        "https://docs.withorb.com/integrations-and-exports/webhooks",
+        "https://github.com/orbcorp/orb-python/blob/main/src/orb/resources/webhooks.py",
     ),
     Provider::signed(
         "OURA",
