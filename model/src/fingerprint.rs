@@ -18,6 +18,8 @@ pub enum Scope {
     Connection = 2,
     /// The events of a source that keep their order.
     Order = 3,
+    /// What a source's sender signs for one request only.
+    Token = 4,
 }
 
 impl Fingerprint {

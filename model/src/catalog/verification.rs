@@ -71,6 +71,12 @@ impl Verification {
             .filter(|value| !value.is_empty())
     }
 
+    /// Whether a flag of this name is set.
+    #[must_use]
+    pub fn is_set(&self, name: &str) -> bool {
+        self.field(name) == Some("true")
+    }
+
     /// The secrets that are alive, with their places in the list.
     pub fn live(&self, now: Timestamp) -> impl Iterator<Item = (usize, &str)> {
         self.secrets

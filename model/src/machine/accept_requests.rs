@@ -62,12 +62,35 @@ pub enum Verdict {
     },
     /// Routed, where it is decided on arrival whether it is a duplicate, and whose turn its events wait for.
     Keyed(Keyed),
+    /// The same of a request whose sender signs something for one request only: a second one with it is a duplicate,
+    /// whatever else it holds.
+    Once { token: Once, keyed: Keyed },
 }
 
 impl Verdict {
     #[must_use]
     pub fn is_accepted(&self) -> bool {
         !matches!(self, Self::Rejected { .. })
+    }
+
+    /// The same plan, for one request with this token.
+    #[must_use]
+    pub fn with_token(self, token: Once, keep_ignored: u16) -> Self {
+        if !self.is_accepted() {
+            return self;
+        }
+        let keyed = Keyed {
+            keep_ignored,
+            ..Keyed::of(&self).into_owned()
+        };
+        Self::Once { token, keyed }
+    }
+
+    fn token(&self) -> Option<Once> {
+        match self {
+            Self::Once { token, .. } => Some(*token),
+            _ => None,
+        }
     }
 }
 
@@ -223,7 +246,7 @@ impl Keyed {
     /// A verdict of any kind as one of this kind.
     fn of(verdict: &Verdict) -> Cow<'_, Self> {
         let (planned, ignored, more_ignored) = match verdict {
-            Verdict::Keyed(keyed) => return Cow::Borrowed(keyed),
+            Verdict::Keyed(keyed) | Verdict::Once { keyed, .. } => return Cow::Borrowed(keyed),
             Verdict::Rejected { .. } => return Cow::default(),
             Verdict::Accepted { events, ignored } => {
                 let ignored = ignored.iter().map(|planned| (*planned).into());
@@ -269,9 +292,12 @@ fn plan(
 ) -> Result<Plan, TableError> {
     let mut plan = Plan::default();
     let mut of_source = None;
-    if let Some(once) = keyed.once {
-        tally.fingerprints += 1;
-        of_source = seen::first(kv, context, once, request.id.event(0))?;
+    // The token first: a copy must not take the place of what it copies in the source's own rule.
+    for once in request.verdict.token().into_iter().chain(keyed.once) {
+        if of_source.is_none() {
+            tally.fingerprints += 1;
+            of_source = seen::first(kv, context, once, request.id.event(0))?;
+        }
     }
     plan.duplicate_of = of_source.map(EventId::request);
     // 65,535 connections a source: what is beyond has no ordinal, and the door refuses it before.

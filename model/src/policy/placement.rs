@@ -1,6 +1,9 @@
 //! Which partition takes a request: one that all who must see it together agree on, or any.
 
-use super::dedup::{Deduplicate, Fingerprints, Selection};
+use super::{
+    dedup::{Deduplicate, Fingerprints, Selection},
+    signature,
+};
 use crate::{
     catalog::{Connection, Source},
     fingerprint::{Fingerprint, Scope},
@@ -14,6 +17,8 @@ pub struct Needs {
     once: Option<Deduplicate>,
     order: Option<Selection>,
     together: Together,
+    /// Whether its scheme finds tokens that may be used once only.
+    tokens: bool,
 }
 
 /// Which requests of a source have to be in one partition.
@@ -31,6 +36,7 @@ enum Together {
 impl Needs {
     /// Counts in a source's own rules.
     pub fn add_source(&mut self, source: &Source) {
+        self.tokens = signature::remembers_tokens(&source.verification);
         self.once = source.deduplicate.as_deref().map(Deduplicate::of);
         let key = &source.ordering_key;
         self.order = (!key.is_empty()).then(|| Selection::only(key));
@@ -65,11 +71,22 @@ impl Needs {
         Some(key.within(Scope::Order, source.0))
     }
 
-    /// Where a request of the source belongs.
+    /// Where a request of the source belongs; with the token that it was proven by, where there is one.
     #[must_use]
-    pub fn place<'a>(&'a self, source: SourceId, request: &Fingerprints<'a>) -> Placement {
+    pub fn place<'a>(
+        &'a self,
+        source: SourceId,
+        token: Option<Once>,
+        request: &Fingerprints<'a>,
+    ) -> Placement {
         match &self.together {
-            Together::None => Placement::Any,
+            Together::None => {
+                token.map_or(Placement::Any, |token| Placement::With(token.fingerprint))
+            }
+            // Equal tokens in requests that are equal in nothing else must meet too.
+            Together::Equal(_) if self.tokens => {
+                Placement::With(Fingerprint::default().within(Scope::Source, source.0))
+            }
             // One that has none of the fields is like no other, so nobody looks for it.
             Together::Equal(selection) => request
                 .of(selection)

@@ -4,6 +4,7 @@ use crate::{
     envelope::PayloadRef,
     ids::SourceId,
     policy::{document::Parsed, signature::Diagnosis},
+    machine::Once,
     state::codec::{self, CodecError, Stored},
     time::Timestamp,
 };
@@ -24,6 +25,8 @@ pub struct Request<Trust> {
     pub record: RequestRecord,
     /// The raw bytes as received.
     pub body: Bytes,
+    /// What its sender signs for one request only; a second one with it is a copy.
+    pub once: Option<Once>,
     /// What the body was read as, while it is looked at.
     pub(crate) parsed: Parsed,
     trust: PhantomData<Trust>,
@@ -35,6 +38,7 @@ impl Request<Unverified> {
         Self {
             record,
             body,
+            once: None,
             parsed: Parsed::default(),
             trust: PhantomData,
         }
@@ -42,10 +46,16 @@ impl Request<Unverified> {
 
     /// Only the signature engine may say so.
     pub(crate) fn proven(self) -> Request<Verified> {
+        self.proven_once(None)
+    }
+
+    /// The same of a request that its sender's token makes the only one.
+    pub(crate) fn proven_once(self, once: Option<Once>) -> Request<Verified> {
         Request {
             record: self.record,
             body: self.body,
             parsed: self.parsed,
+            once,
             trust: PhantomData,
         }
     }

@@ -396,6 +396,34 @@ fn logged_commands_keep_their_bytes() {
 }
 
 #[test]
+fn a_request_with_a_token_keeps_its_bytes() {
+    let once = |window_ms| Once {
+        fingerprint: fingerprint(),
+        window_ms,
+    };
+    let command = Command::AcceptRequests(AcceptRequests {
+        requests: vec![Incoming {
+            id: RequestId::mint(AT, GroupId(2), 3),
+            source: SourceId(4),
+            record: b"r",
+            body: Some(0),
+            verdict: Verdict::Once {
+                token: once(1000),
+                keyed: Keyed {
+                    once: Some(once(1000)),
+                    keep_ignored: 100,
+                    ..Keyed::default()
+                },
+            },
+        }],
+    });
+    command_stays(
+        &command,
+        "010001fe000003000000000002000068e5cf8b010401720100041fd2d748d0353fbd07c5dbad39bde510fbe803011fd2d748d0353fbd07c5dbad39bde510fbe8030000000064",
+    );
+}
+
+#[test]
 fn replies_keep_their_bytes() {
     let cases = [
         (Reply::Malformed, "00"),

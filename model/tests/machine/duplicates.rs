@@ -36,6 +36,37 @@ fn reply(accepted: Accepted) -> Reply {
     Reply::Accepted(vec![accepted])
 }
 
+/// A request whose sender signed this token for it, at a source that takes each kind once.
+fn with_token(id: RequestId, token: u128, kind: u128) -> Command<'static> {
+    let keyed = Keyed {
+        once: once(kind, WINDOW_MS),
+        ..routed(&[(1, DESTINATION)], id.minted_at())
+    };
+    let token = once(token, WINDOW_MS).expect("a token");
+    accept(vec![incoming(id, Verdict::Once { token, keyed })])
+}
+
+#[test]
+fn a_used_token_makes_a_duplicate_whatever_comes_with_it() {
+    let mut world = World::default();
+    let ids = [1, 2, 3].map(|entropy| request(NOW, entropy));
+    let said =
+        |world: &mut World, id, token, kind| world.apply(NOW, &with_token(id, token, kind)).0;
+    assert_eq!(said(&mut world, ids[0], 70, 1), reply(Accepted::Fresh));
+    let copy = reply(Accepted::Duplicate { of: ids[0] });
+    assert_eq!(said(&mut world, ids[1], 70, 2), copy);
+    assert_eq!(
+        tables::events_of(&world.rows, ids[1]).expect("readable"),
+        []
+    );
+    // The copy took nobody's place: what it pretended to be still comes through.
+    assert_eq!(said(&mut world, ids[2], 71, 2), reply(Accepted::Fresh));
+    let later = NOW.plus_ms(WINDOW_MS);
+    let again = request(later, 4);
+    let said = world.apply(later, &with_token(again, 70, 1)).0;
+    assert_eq!(said, reply(Accepted::Fresh), "its window is over");
+}
+
 #[test]
 fn a_duplicate_at_the_source_is_stored_without_events_and_says_of_what() {
     let mut world = World::default();

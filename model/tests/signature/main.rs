@@ -3,6 +3,8 @@
 mod corpus;
 mod generic;
 mod multipart;
+mod probes;
+mod replays;
 mod table;
 mod tampered;
 mod vector;

@@ -326,9 +326,17 @@ def standard():
             return {f"{prefix}-id": "msg_1", f"{prefix}-timestamp": str(t), f"{prefix}-signature": f"v1,{value}"}
         return headers
 
-    for provider in ["openai", "clerk", "resend", "replicate", "render", "brex", "loops", "recall", "claude", "polar", "lithic"]:
+    for provider in ["openai", "clerk", "resend", "replicate", "render", "brex", "loops", "recall", "claude", "lithic"]:
         prefix = "svix" if provider in ("clerk", "resend") else "webhook"
         family(provider, sign(prefix), secret=whsec, other=other, window=300).write()
+
+    def sign_text(s, b, u, t):
+        value = b64(mac(s, f"msg_1.{t}.".encode() + raw(b)))
+        return {"webhook-id": "msg_1", "webhook-timestamp": str(t), "webhook-signature": f"v1,{value}"}
+
+    # Polar's SDK encodes the whole text before the library decodes it again.
+    secret, other_text = "polar_whs_0123456789abcdef0123456789", "polar_whs_another0123456789abcdef01"
+    family("polar", sign_text, secret=secret, other=other_text, window=300).write()
 
     def sign_a(key, b, u, t):
         value = b64(key.sign(f"msg_1.{t}.".encode() + raw(b)))
@@ -453,10 +461,12 @@ def composed():
     file.add("wrong-secret", "reject", body=envelope(OTHER), secret=SECRET)
     file.add("no-signature", "reject", body='{"object_payload":{}}', secret=SECRET)
     file.write()
-    sign = lambda s: json.dumps({"event": {"event_time": "1348177752", "event_type": "sent",
-                                           "event_hash": mac(s, b"1348177752sent").hex()}})
+    sign = lambda s, at=NOW: json.dumps({"event": {"event_time": str(at), "event_type": "sent",
+                                                   "event_hash": mac(s, f"{at}sent".encode()).hex()}})
     file = File("dropbox_sign")
     file.add("valid", "accept", body=sign(SECRET), secret=SECRET)
+    file.add("tried-for-days", "accept", body=sign(SECRET, NOW - 2 * 86400), secret=SECRET)
+    file.add("stale", "reject", body=sign(SECRET, 1348177752), secret=SECRET)
     file.add("wrong-secret", "reject", body=sign(OTHER), secret=SECRET)
     file.write()
     family("vapi", lambda s, b, u, t: {"X-Vapi-Signature": mac(s, raw(b)).hex()}).write()

@@ -20,12 +20,35 @@ In the column of the credentials, the fields of `config.auth`: the **bold** one 
 those in brackets may be left out. Where the column of the handshake is not empty, the provider checks the URL or the \
 secret by a request of its own, which is answered and not stored.
 
+**Where a fact comes from**: the last but one column names the sender's page, the last one the text of the sender's own \
+in which the row was read: its SDK, its documentation or a specification. A row that is not verified was taken from \
+catalogues and receivers that cite the page: try it before you rely on it.
+
+**Replays**: a signed timestamp must lie within the window that the column of the scheme names, or within `tolerance_s` of \
+the source; where the sender documents none, within an hour. What a sender signs for one request only (Mailgun's token, \
+nonces, `jti` of a token that is made for a request, message ids with their time) is remembered as long as its signature \
+would be taken, a week where nothing bounds it; a second request with it is answered as the first and has no events. \
+Forms that a sender has replaced by a stronger one are taken only with `allow_legacy: true`, messages of any Amazon \
+topic only with `allow_any_topic: true`.
+
+**Challenges**: a handshake that is answered with the secret signs nothing but a short bare token, a UUID or 20 to 32 hex \
+digits, and a signature over such a text proves no event of any type.
+
+**Secrets**: each is decoded as its scheme does, and must then have `ingest.min_secret_bytes` bytes at least (16), passwords and \
+tokens too; text that is not of its form is refused when it is configured. A source without what its type verifies by \
+is made all the same: it says `authenticated: false` and in `unverified_because` what is missing, and answers posts with \
+503 until then.
+
 ";
 
 fn field(field: &Field) -> String {
     match field.kind {
         FieldKind::Required => format!("`{}`", field.name),
-        FieldKind::Optional => format!("[`{}`]", field.name),
+        FieldKind::Optional
+        | FieldKind::Pending
+        | FieldKind::Secret(_)
+        | FieldKind::SecretsById => format!("[`{}`]", field.name),
+        FieldKind::Flag => format!("[`{}`: true or false]", field.name),
         FieldKind::OneOf(values) => format!("[`{}`: {}]", field.name, values.join(", ")),
     }
 }
@@ -51,7 +74,7 @@ fn cell(text: &str) -> String {
 
 fn table() -> String {
     let mut text = HEAD.to_owned();
-    text.push_str("| type | scheme | credentials | handshake | facts |\n|---|---|---|---|---|\n");
+    text.push_str("| type | scheme | credentials | handshake | facts | read in |\n|---|---|---|---|---|---|\n");
     for provider in registry::all() {
         let cells = [
             &format!("`{}`", provider.name),
@@ -59,21 +82,26 @@ fn table() -> String {
             &credentials(provider),
             &provider.handshake(),
             provider.source,
+            registry::read_in(provider.name),
         ];
         let cells: Vec<_> = cells.iter().map(|text| cell(text)).collect();
         writeln!(text, "| {} |", cells.join(" | ")).expect("writes to memory");
     }
     let others: Vec<_> = registry::WITHOUT_SCHEME
         .iter()
-        .map(|name| format!("`{name}`"))
+        .map(|(name, fields)| {
+            let fields: Vec<_> = fields.iter().map(|field| format!(" {field}")).collect();
+            format!("`{name}`{}", fields.concat())
+        })
         .collect();
     write!(
         text,
         "\n## Types without a scheme of their own\nClients of the admin API know these names, but how their senders \
          prove themselves is not documented, or depends on the account. A source of such a type names a generic scheme \
-         in `config.auth_type` (`HMAC`, `BASIC_AUTH`, `API_KEY` or `JWT`) and gives its fields; without that it is \
-         refused.\n\n{}\n",
-        others.join(" ")
+         in `config.auth_type` (`HMAC`, `BASIC_AUTH`, `API_KEY`, `JWT` or another type) and gives its fields. Without that \
+         it is made all the same, with the documented fields behind its name below, says why in `unverified_because`, \
+         and answers posts with 503.\n\n{}\n",
+        others.join(", ")
     )
     .expect("writes to memory");
     text

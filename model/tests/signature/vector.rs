@@ -172,6 +172,13 @@ impl Vector {
                 auth.fields.insert(name.to_owned(), Secret::new(text));
             }
         }
+        // The older forms have vectors too, and the topics of most vectors are nobody's.
+        for name in ["allow_legacy", "allow_any_topic"] {
+            if provider.fields.iter().any(|field| field.name == name) {
+                let set = Secret::new("true".to_owned());
+                auth.fields.insert(name.to_owned(), set);
+            }
+        }
         auth.secrets = secret
             .map(|s| LiveSecret::new(Secret::new(s)))
             .into_iter()

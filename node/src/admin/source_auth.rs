@@ -26,7 +26,6 @@ pub(super) fn read(
     fields: &Fields<'_>,
     config: &Fields<'_>,
     kept: Option<&Verification>,
-    now: Timestamp,
     min_secret_bytes: usize,
 ) -> Result<Verification, ApiError> {
     let auth = config.object("auth")?;
@@ -36,7 +35,7 @@ pub(super) fn read(
         Given::Absent => kept.map_or("WEBHOOK", |kept| &kept.source_type).to_owned(),
     };
     let scheme = scheme(fields, config, &auth, &source_type, kept)?;
-    let provider = registry::find(&scheme).ok_or_else(|| unknown_type(fields, &scheme))?;
+    let provider = registry::find(&scheme);
     // What another scheme was told says nothing to this one.
     let kept = kept.filter(|kept| kept.scheme == scheme);
     let empty = Map::new();
@@ -57,13 +56,72 @@ pub(super) fn read(
         verification.secrets.clear();
         verification.fields.clear();
     }
+    let Some(provider) = provider else {
+        read_documented(&named, &mut verification)?;
+        return Ok(verification);
+    };
+    check_keys(&named, provider)?;
     for field in provider.fields {
-        read_field(&named, field, &mut verification)?;
+        read_field(&named, field, &mut verification, min_secret_bytes)?;
     }
     read_headers(config, provider, &mut verification)?;
     check_options(&named, &verification)?;
-    read_secrets(&named, provider, &mut verification, now, min_secret_bytes)?;
+    read_secrets(&named, provider, &mut verification, kept, min_secret_bytes)?;
     Ok(verification)
+}
+
+/// What the API's command line adds to the secret of every type, and what `include=config.auth` shows of headers that
+/// are named beside `auth`. Only the schemes that know them listen to them.
+const SENT_WITH_EVERY_TYPE: [&str; 4] = [
+    "algorithm",
+    "encoding",
+    "header_key",
+    "timestamp_header_key",
+];
+const SECRETS: &str = "secrets";
+
+/// Refuses what no one would read: a credential under a wrong name proves nothing.
+fn check_keys(auth: &Fields<'_>, provider: &Provider) -> Result<(), ApiError> {
+    let mut known: Vec<&str> = provider.fields.iter().map(|field| field.name).collect();
+    if !provider.secret.is_empty() {
+        known.splice(0..0, [provider.secret, SECRETS]);
+    }
+    let ignored = SENT_WITH_EVERY_TYPE.iter().copied();
+    let taken: Vec<&str> = known.iter().copied().chain(ignored).collect();
+    let Some(other) = auth.other_than(&taken) else {
+        return Ok(());
+    };
+    let known = match known.as_slice() {
+        [] => "nothing".to_owned(),
+        known => known.join(", "),
+    };
+    let name = provider.name;
+    Err(auth.invalid(other, format!("{name} has no such field; it knows {known}")))
+}
+
+/// The fields that the API documents for a type whose scheme is not known. They are kept, and prove nothing.
+fn read_documented(auth: &Fields<'_>, verification: &mut Verification) -> Result<(), ApiError> {
+    let known = registry::documented(&verification.scheme).unwrap_or_default();
+    let ignored = SENT_WITH_EVERY_TYPE.iter().copied();
+    let taken: Vec<&str> = known.iter().copied().chain(ignored).collect();
+    if let Some(other) = auth.other_than(&taken) {
+        let name = &verification.scheme;
+        let known = known.join(", ");
+        return Err(auth.invalid(other, format!("{name} has no such field; it knows {known}")));
+    }
+    for name in known {
+        match auth.text(name, MAX_VALUE)? {
+            Given::Absent => {}
+            Given::Null => {
+                verification.fields.remove(*name);
+            }
+            Given::Value(text) => {
+                let text = Secret::new(text.to_owned());
+                verification.fields.insert((*name).to_owned(), text);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn unknown_type(fields: &Fields<'_>, given: &str) -> ApiError {
@@ -82,7 +140,7 @@ fn scheme(
     kept: Option<&Verification>,
 ) -> Result<String, ApiError> {
     let own = registry::find(source_type);
-    let is_listed = registry::WITHOUT_SCHEME.contains(&source_type);
+    let is_listed = registry::documented(source_type).is_some();
     if own.is_none() && !is_listed {
         return Err(unknown_type(fields, source_type));
     }
@@ -103,8 +161,8 @@ fn scheme(
             let found = found.ok_or_else(|| config.invalid("auth_type", generic))?;
             return Ok(found.name.to_owned());
         }
-        Given::Null if own.is_some() => return Ok(source_type.to_owned()),
-        _ => {}
+        Given::Null => return Ok(source_type.to_owned()),
+        Given::Absent => {}
     }
     // A source that was made so stays verified until `auth` is taken away by name.
     if *auth != Given::Null
@@ -117,11 +175,8 @@ fn scheme(
     match own {
         // WEBHOOK with credentials means HMAC to this API's clients: to drop them would leave the source open.
         Some(_) if names_auth => Ok("HMAC".to_owned()),
-        Some(_) => Ok(source_type.to_owned()),
-        None => Err(config.invalid(
-            "auth_type",
-            format!("{generic}: no scheme of its own is known for {source_type}"),
-        )),
+        // One of a type without a scheme is made with what the API documents, and says what it lacks.
+        _ => Ok(source_type.to_owned()),
     }
 }
 
@@ -129,15 +184,28 @@ fn read_field(
     auth: &Fields<'_>,
     field: &Field,
     verification: &mut Verification,
+    min_secret_bytes: usize,
 ) -> Result<(), ApiError> {
-    let text = match auth.value(field.name) {
+    let text = match (auth.value(field.name), field.kind) {
         // An id may be written as a number.
-        Given::Value(Value::Number(number)) => Given::Value(number.to_string()),
+        (Given::Value(Value::Number(number)), _) => Given::Value(number.to_string()),
+        (Given::Value(Value::Bool(set)), FieldKind::Flag) => Given::Value(set.to_string()),
+        (Given::Value(by_id @ Value::Object(_)), FieldKind::SecretsById) => {
+            Given::Value(by_id.to_string())
+        }
         _ => auth.text(field.name, MAX_VALUE)?.map(str::to_owned),
     };
     let fields = &mut verification.fields;
     match text {
         Given::Value(text) if !text.is_empty() => {
+            let same = fields
+                .get(field.name)
+                .is_some_and(|kept| kept.reveal() == text);
+            if !same {
+                field
+                    .check(&text, min_secret_bytes)
+                    .map_err(|expected| auth.invalid(field.name, expected))?;
+            }
             fields.insert(field.name.to_owned(), Secret::new(text));
         }
         Given::Absent => {}
@@ -146,22 +214,12 @@ fn read_field(
         }
     }
     let given = verification.field(field.name);
-    match field.kind {
-        FieldKind::Required if given.is_none() => {
-            Err(auth.invalid(field.name, "expected, since the scheme asks for it"))
+    let names_header = field.name.ends_with("header_key");
+    match given.filter(|_| names_header) {
+        Some(name) if HeaderName::from_bytes(name.as_bytes()).is_err() => {
+            Err(auth.invalid(field.name, "expected the name of a header"))
         }
-        FieldKind::OneOf(values) if given.is_some_and(|given| !values.contains(&given)) => {
-            Err(auth.invalid(field.name, format!("expected one of {}", values.join(", "))))
-        }
-        _ => {
-            let names_header = field.name.ends_with("header_key");
-            match given.filter(|_| names_header) {
-                Some(name) if HeaderName::from_bytes(name.as_bytes()).is_err() => {
-                    Err(auth.invalid(field.name, "expected the name of a header"))
-                }
-                _ => Ok(()),
-            }
-        }
+        _ => Ok(()),
     }
 }
 
@@ -196,6 +254,10 @@ fn read_headers(
 }
 
 fn check_options(auth: &Fields<'_>, verification: &Verification) -> Result<(), ApiError> {
+    // Nothing was said of it yet: it is made, and says what it lacks.
+    if verification.fields.is_empty() && auth.is_empty() {
+        return Ok(());
+    }
     if let Err(problem) = signature::check_options(verification) {
         let (field, expected) = problem.split_once(": ").unwrap_or(("", &problem));
         return Err(auth.invalid(field, expected));
@@ -203,7 +265,9 @@ fn check_options(auth: &Fields<'_>, verification: &Verification) -> Result<(), A
     if verification.scheme != "JWT" {
         return Ok(());
     }
-    let algorithm = verification.field("algorithm").unwrap_or_default();
+    let Some(algorithm) = verification.field("algorithm") else {
+        return Ok(());
+    };
     let Some(algorithm) = JwsAlgorithm::named(algorithm) else {
         let names: Vec<_> = JwsAlgorithm::ALL.iter().map(|known| known.name()).collect();
         return Err(auth.invalid("algorithm", format!("expected one of {}", names.join(", "))));
@@ -220,12 +284,13 @@ fn check_options(auth: &Fields<'_>, verification: &Verification) -> Result<(), A
     }
 }
 
-/// The credential that rotates: one alone replaces all, a list is taken as it is.
+/// The credential that rotates: one alone replaces all, a list is taken as it is. Without any the source proves nothing
+/// yet, and says so.
 fn read_secrets(
     auth: &Fields<'_>,
     provider: &Provider,
     verification: &mut Verification,
-    now: Timestamp,
+    earlier: Option<&Verification>,
     min_secret_bytes: usize,
 ) -> Result<(), ApiError> {
     let name = provider.secret;
@@ -239,7 +304,7 @@ fn read_secrets(
             .cloned()
     };
     let fresh = |secret: &str| LiveSecret::new(Secret::new(secret.to_owned()));
-    let secrets = match (auth.list("secrets")?, auth.text(name, MAX_VALUE)?) {
+    let secrets = match (auth.list(SECRETS)?, auth.text(name, MAX_VALUE)?) {
         (Given::Value(list), _) => read_list(auth, list, known)?,
         // Clients that say the same again mean no change, also while an older one is still alive.
         (_, Given::Value(same)) if known(same).is_some() => kept.clone(),
@@ -247,17 +312,17 @@ fn read_secrets(
         (_, Given::Absent) => kept.clone(),
         (_, Given::Null) => Vec::new(),
     };
-    let algorithm = verification.field("algorithm");
-    for live in secrets.iter().filter(|live| !kept.contains(live)) {
+    // A secret that was taken once stays; but the same text is another key in another form.
+    let form = |auth: &Verification| {
+        let of = |name| auth.field(name).map(str::to_owned);
+        [of("algorithm"), of("secret_form")]
+    };
+    let is_read_anew = earlier.is_none_or(|earlier| form(earlier) != form(verification));
+    let is_new = |live: &&LiveSecret| is_read_anew || known(live.secret.reveal()).is_none();
+    for live in secrets.iter().filter(is_new) {
         provider
-            .check_secret(live.secret.reveal(), algorithm, min_secret_bytes)
+            .check_secret(live.secret.reveal(), verification, min_secret_bytes)
             .map_err(|expected| auth.invalid(name, expected))?;
-    }
-    let optional = provider.learns_secret
-        || verification.field("jwks_url").is_some()
-        || verification.field("signing_token").is_some();
-    if secrets.iter().all(|live| !live.is_live(now)) && !optional {
-        return Err(auth.invalid(name, "expected the sender's secret"));
     }
     verification.secrets = secrets;
     Ok(())
@@ -268,7 +333,7 @@ fn read_list(
     list: &[Value],
     known: impl Fn(&str) -> Option<LiveSecret>,
 ) -> Result<Vec<LiveSecret>, ApiError> {
-    const KEY: &str = "secrets";
+    const KEY: &str = SECRETS;
     if list.is_empty() || list.len() > Verification::SECRETS_MAX {
         let most = Verification::SECRETS_MAX;
         return Err(auth.invalid(KEY, format!("expected 1 to {most} secrets")));
@@ -319,7 +384,7 @@ pub(super) fn rotate(
         .value()
         .unwrap_or(GRACE_S);
     provider
-        .check_secret(secret, kept.field("algorithm"), min_secret_bytes)
+        .check_secret(secret, kept, min_secret_bytes)
         .map_err(|expected| fields.invalid("secret", expected))?;
     let end = now.plus_ms(grace_s * 1000);
     let mut secrets: Vec<LiveSecret> = kept
@@ -361,12 +426,12 @@ fn read_url(config: &Fields<'_>, kept: Option<&Verification>) -> Result<Option<S
 
 fn read_tolerance(
     config: &Fields<'_>,
-    provider: &Provider,
+    provider: Option<&Provider>,
     kept: Option<&Verification>,
 ) -> Result<Option<u32>, ApiError> {
     const KEY: &str = "tolerance_s";
     let given = config.whole(KEY, TOLERANCE_MIN_S, TOLERANCE_MAX_S)?;
-    if matches!(given, Given::Value(_)) && !provider.has_tolerance() {
+    if matches!(given, Given::Value(_)) && !provider.is_some_and(Provider::has_tolerance) {
         return Err(config.invalid(KEY, "the source's type signs no timestamp"));
     }
     let given = given.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX));
@@ -390,7 +455,7 @@ mod tests {
             Some(config) => config,
             None => Fields::over(fields.path("config"), &empty),
         };
-        read(&fields, &config, kept, NOW, 16)
+        read(&fields, &config, kept, 16)
     }
 
     fn with_auth(source_type: &str, auth: &Value) -> Value {
@@ -454,16 +519,20 @@ mod tests {
     }
 
     #[test]
-    fn a_type_without_a_known_scheme_says_which_it_takes() {
+    fn a_type_without_a_known_scheme_is_made_and_proves_nothing_until_it_is_told_one() {
+        let documented = json!({"webhook_secret_key": SECRET});
+        let source = over(None, with_auth("AIPRISE", &documented)).expect("a source");
+        assert_eq!(source.field("webhook_secret_key"), Some(SECRET));
+        let lacks = signature::lacks(&source, NOW).expect("it lacks a scheme");
+        assert!(lacks.contains("config.auth_type"), "{lacks}");
         let auth = json!({"header_key": "x-sig", "webhook_secret_key": SECRET});
-        let error = over(None, with_auth("AIPRISE", &auth)).expect_err("no scheme");
-        assert!(error.message().starts_with("config.auth_type: "), "{error}");
         let body = json!({"type": "AIPRISE", "config": {"auth_type": "HMAC", "auth": auth}});
-        let source = over(None, body).expect("a source");
+        let told = over(Some(&source), body).expect("a source");
         assert_eq!(
-            (source.source_type.as_str(), source.scheme.as_str()),
+            (told.source_type.as_str(), told.scheme.as_str()),
             ("AIPRISE", "HMAC")
         );
+        assert_eq!(signature::lacks(&told, NOW), None);
         let body = json!({"type": "AIPRISE", "config": {"auth_type": "WEBHOOK"}});
         assert!(over(None, body).is_err(), "it never verifies nothing");
     }
@@ -476,14 +545,116 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_the_sender_brings_need_not_be_named() {
+    fn every_type_is_made_by_its_name_alone_and_says_what_it_lacks() {
+        let listed = registry::WITHOUT_SCHEME.iter().map(|(name, _)| *name);
+        for name in registry::all().map(|provider| provider.name).chain(listed) {
+            let source = over(None, json!({"type": name})).expect(name);
+            let asks_nothing = ["WEBHOOK", "HTTP", "PUBLISH_API"].contains(&name)
+                || registry::find(name).is_some_and(|provider| {
+                    let of_no_source = |field: &Field| field.kind != FieldKind::Required;
+                    provider.secret.is_empty()
+                        && provider.fields.iter().all(of_no_source)
+                        && !provider.fields.iter().any(|f| f.kind == FieldKind::Pending)
+                });
+            let lacks = signature::lacks(&source, NOW);
+            assert_eq!(lacks.is_none(), asks_nothing, "{name}: {lacks:?}");
+            // Taking the credentials away leaves it as it was made.
+            let off = json!({"type": name, "config": {"auth": null}});
+            assert_eq!(over(Some(&source), off).expect(name), source, "{name}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_given_and_taken_step_by_step() {
+        let made = over(None, json!({"type": "STRIPE"})).expect("a source");
+        let lacks = signature::lacks(&made, NOW).expect("no secret yet");
+        assert!(lacks.contains("config.auth.webhook_secret_key"), "{lacks}");
+        let auth = json!({"webhook_secret_key": SECRET});
+        let given = over(Some(&made), json!({"config": {"auth": auth}})).expect("a source");
+        assert_eq!(signature::lacks(&given, NOW), None);
+        let off = json!({"config": {"auth": null}});
+        assert_eq!(over(Some(&given), off).expect("a source"), made);
+    }
+
+    #[test]
+    fn a_key_is_decoded_and_then_measured() {
+        let hmac = |form: &str, secret: &str| {
+            let auth =
+                json!({"header_key": "a", "secret_form": form, "webhook_secret_key": secret});
+            over(None, with_auth("HMAC", &auth))
+        };
+        assert!(hmac("hex", "00112233445566778899aabbccddeeff").is_ok());
+        let keys = [
+            ("hex", "0011223344556677"),
+            ("hex", "this is no hexadecimal text"),
+            ("base64", "c2hvcnQgc2VjcmV0"),
+            ("base64", "this is no base64 text, is it?"),
+            ("whsec", "whsec_c2hvcnQgc2VjcmV0"),
+        ];
+        for (form, secret) in keys {
+            let error = hmac(form, secret).expect_err(secret);
+            let field = "config.auth.webhook_secret_key: ";
+            assert!(error.message().starts_with(field), "{error}");
+        }
+        for (name, field, secret) in [
+            ("REVENUECAT", "signing_secret", "x"),
+            ("GITLAB", "signing_token", "x"),
+            ("GITLAB", "signing_token", "whsec_c2hvcnQ="),
+            ("GITLAB", "api_key", "x"),
+            ("REVENUECAT", "webhook_secret_key", "x"),
+            ("ADYEN", "webhook_secret_key", "0011223344556677"),
+            ("AIRTABLE", "webhook_secret_key", "c2hvcnQgc2VjcmV0"),
+            ("BRAINTREE", "private_key", "short"),
+            ("OPENAI", "webhook_secret_key", "whsec_c2hvcnQ="),
+        ] {
+            let error = over(None, with_auth(name, &json!({ field: secret }))).expect_err(name);
+            assert!(
+                error
+                    .message()
+                    .starts_with(&format!("config.auth.{field}: ")),
+                "{error}"
+            );
+        }
+        let auth = json!({"header_key": "a", "webhook_secret_key": "a key of plain text"});
+        let kept = over(None, with_auth("HMAC", &auth)).expect("a source");
+        let other = json!({"config": {"auth": {"secret_form": "hex"}}});
         assert!(
-            over(None, json!({"type": "ASANA"}))
-                .expect("a source")
-                .secrets
-                .is_empty()
+            over(Some(&kept), other).is_err(),
+            "the same text in another form"
         );
-        assert!(over(None, json!({"type": "SLACK"})).is_err());
+    }
+
+    #[test]
+    fn a_secret_that_was_taken_once_stays() {
+        let kept = Verification::with_secret("STRIPE", "weak");
+        let same = json!({"config": {"auth": {"webhook_secret_key": "weak"}, "tolerance_s": 60}});
+        let source = over(Some(&kept), same).expect("a source");
+        assert_eq!(source.secrets, kept.secrets);
+    }
+
+    #[test]
+    fn a_key_that_no_one_reads_is_named_with_those_that_are() {
+        let auth = json!({"webhook_secret": SECRET});
+        let error = over(None, with_auth("STRIPE", &auth)).expect_err("unknown");
+        let message = error.message();
+        assert!(
+            message.starts_with("config.auth.webhook_secret: "),
+            "{message}"
+        );
+        assert!(message.contains("webhook_secret_key"), "{message}");
+        let auth = json!({"webhook_secret_key": SECRET, "store": "x"});
+        assert!(over(None, with_auth("FISERV", &auth)).is_err());
+    }
+
+    #[test]
+    fn consent_to_older_forms_is_a_flag() {
+        let with = |consent: Value| {
+            let auth = json!({"webhook_secret_key": SECRET, "allow_legacy": consent});
+            over(None, with_auth("HUBSPOT", &auth))
+        };
+        assert!(with(json!(true)).expect("a source").is_set("allow_legacy"));
+        assert!(!with(json!(false)).expect("a source").is_set("allow_legacy"));
+        assert!(with(json!("perhaps")).is_err());
     }
 
     #[test]
@@ -528,6 +699,60 @@ mod tests {
         assert!(source.secrets[0].expires_at.is_some());
     }
 
+    /// The document of the API beside the checkout, or where the environment says.
+    #[allow(clippy::disallowed_methods, reason = "the document stands on the disk")]
+    fn api_document() -> Option<Value> {
+        let beside = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../shared/reference/admin-api.json"
+        );
+        let named = std::env::var("TIDEGATE_ADMIN_API").ok();
+        let path = named.unwrap_or_else(|| beside.to_owned());
+        let Ok(text) = std::fs::read(&path) else {
+            eprintln!("skipped: {path} is not there; name the document in TIDEGATE_ADMIN_API");
+            return None;
+        };
+        Some(serde_json::from_slice(&text).expect("JSON"))
+    }
+
+    #[test]
+    fn every_documented_body_makes_a_source() {
+        const KEY: &str = "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+        let Some(document) = api_document() else {
+            return;
+        };
+        let schemas = &document["components"]["schemas"];
+        let referred = |value: &Value| {
+            let name = value["$ref"].as_str()?.rsplit('/').next()?;
+            schemas.get(name).cloned()
+        };
+        let types = schemas["Source"]["properties"]["type"]["enum"].as_array();
+        let mut made = 0;
+        for name in types.expect("types").iter().filter_map(Value::as_str) {
+            let config = &schemas[format!("SourceTypeConfig{name}")]["properties"];
+            let Some(auth) = referred(&config["auth"]) else {
+                continue;
+            };
+            let properties = auth["properties"].as_object().cloned().unwrap_or_default();
+            let is_public = registry::find(name).is_some_and(Provider::secret_is_public);
+            let value = |key: &String, schema: &Value| match schema["enum"].get(0) {
+                Some(first) => first.clone(),
+                None if key == "public_key" || is_public => json!(KEY),
+                // Text, hex and base64 at once.
+                None => json!("0123456789abcdef0123456789abcdef"),
+            };
+            let body: Map<String, Value> = properties
+                .iter()
+                .map(|(key, schema)| (key.clone(), value(key, schema)))
+                .collect();
+            let source = over(None, with_auth(name, &Value::Object(body)));
+            let source = source.unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(source.source_type, name);
+            made += 1;
+        }
+        assert!(made > 120, "{made}");
+    }
+
     #[test]
     fn bad_fields_are_named() {
         let key = json!({"webhook_secret_key": SECRET});
@@ -541,7 +766,6 @@ mod tests {
         for (body, field) in [
             (json!({"type": "NOBODY"}), "type"),
             (json!({"type": 7}), "type"),
-            (json!({"type": "GITHUB"}), "config.auth.webhook_secret_key"),
             (
                 with_auth("GITHUB", &json!({"webhook_secret_key": "short"})),
                 "config.auth.webhook_secret_key",
@@ -554,6 +778,10 @@ mod tests {
                 "config.auth.webhook_secret_key",
             ),
             (with_auth("HMAC", &key), "config.auth.header_key"),
+            (
+                with_auth("REVENUECAT", &json!({"signing_secrets": "x"})),
+                "config.auth.signing_secrets",
+            ),
             (
                 with_auth(
                     "HMAC",
@@ -575,7 +803,6 @@ mod tests {
                 ),
                 "config.auth.signed_content",
             ),
-            (with_auth("STRAVA", &json!({})), "config.auth.verify_token"),
             (
                 with_auth("TELNYX", &json!({"public_key": "no key"})),
                 "config.auth.public_key",

@@ -44,7 +44,6 @@ pub(super) fn read(
             fields,
             &config,
             kept.map(|kept| &kept.verification),
-            now,
             min_secret_bytes,
         )?,
         allowed_http_methods: read_methods(&config, kept)?,

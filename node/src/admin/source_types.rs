@@ -7,15 +7,19 @@ use serde_json::{Value, json};
 
 pub(super) async fn list() -> Result<Json<Value>, ApiError> {
     let known = registry::all().map(show);
-    let others = registry::WITHOUT_SCHEME.iter().map(|name| {
+    let others = registry::WITHOUT_SCHEME.iter().map(|(name, fields)| {
+        let credentials = fields.iter().map(
+            |field| json!({"name": field, "required": false, "rotates": false, "values": null}),
+        );
         json!({
             "type": name,
             "scheme": null,
             "verifies": false,
-            "credentials": [],
+            "credentials": credentials.collect::<Vec<_>>(),
             "handshake": null,
             "tolerance": false,
             "facts": null,
+            "read_in": null,
             "note": "name a generic scheme in config.auth_type: HMAC, BASIC_AUTH, API_KEY or JWT",
         })
     });
@@ -38,6 +42,7 @@ fn show(provider: &Provider) -> Value {
         "handshake": (!handshake.is_empty()).then_some(handshake),
         "tolerance": provider.has_tolerance(),
         "facts": (!provider.source.is_empty()).then_some(provider.source),
+        "read_in": registry::read_in(provider.name),
         "note": null,
     })
 }

@@ -1,7 +1,7 @@
 //! Configured things as the API shows them. Secrets appear only where `include=config.auth` asks for them.
 
 use super::{connection_input::Connected, destination_auth, query::Query, rules, times};
-use crate::gateway::Gateway;
+use crate::{gateway::Gateway, world};
 use model::{
     catalog::{
         Destination, DestinationAuth, DestinationKind, HandshakeKind, LiveSecret, Program,
@@ -10,9 +10,10 @@ use model::{
     },
     policy::{
         certificate,
-        signature::{self, registry},
+        signature::{self, FieldKind, registry},
         signing::{self, Version},
     },
+    time::Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -26,6 +27,8 @@ pub(super) struct Viewer {
     /// There are no teams here: the cluster is the team.
     pub(super) team: String,
     pub(super) shows_auth: bool,
+    /// Secrets end.
+    clock: fn() -> Timestamp,
 }
 
 impl Viewer {
@@ -35,6 +38,7 @@ impl Viewer {
             public_url: public_url.to_owned(),
             team: gateway.config.cluster.name.clone(),
             shows_auth: query.all("include").contains(&"config.auth"),
+            clock: world::now,
         }
     }
 
@@ -44,6 +48,7 @@ impl Viewer {
 
     pub(super) fn source(&self, source: &Source) -> Value {
         let proves_origin = signature::proves_origin(&source.verification);
+        let lacks = signature::lacks(&source.verification, (self.clock)());
         json!({
             "id": source.id,
             "name": source.name,
@@ -51,7 +56,9 @@ impl Viewer {
             "team_id": self.team,
             "url": self.url(source),
             "type": source.verification.source_type,
-            "authenticated": proves_origin,
+            "authenticated": proves_origin && lacks.is_none(),
+            // What stands in the way. Until then its posts are answered with 503, and nothing unproven comes in.
+            "unverified_because": lacks,
             // Anyone who knows the URL of an unverified source may post: that has to be seen at a glance.
             "verification": if proves_origin { source.verification.scheme.as_str() } else { "none" },
             "config": self.source_config(source),
@@ -285,6 +292,7 @@ impl Viewer {
             public_url: "https://in.example".into(),
             team: "test".into(),
             shows_auth,
+            clock: || Timestamp(0),
         }
     }
 }
@@ -318,10 +326,23 @@ fn ends_with(secret: &Secret) -> String {
 
 fn show_auth(auth: &Verification) -> Value {
     let fields = auth.fields.iter();
+    let provider = registry::find(&auth.scheme);
+    let kind = |name: &str| {
+        let mut fields = provider.iter().flat_map(|provider| provider.fields);
+        let field = fields.find(|field| field.name == name);
+        field.map(|field| field.kind)
+    };
     let mut shown: serde_json::Map<String, Value> = fields
-        .map(|(name, value)| (name.clone(), json!(value.reveal())))
+        .map(|(name, value)| match value.reveal() {
+            text if kind(name) == Some(FieldKind::Flag) => (name.clone(), json!(text == "true")),
+            text if kind(name) == Some(FieldKind::SecretsById) => {
+                let by_id = serde_json::from_str::<Value>(text).unwrap_or_default();
+                (name.clone(), by_id)
+            }
+            text => (name.clone(), json!(text)),
+        })
         .collect();
-    let name = registry::find(&auth.scheme).map_or("", |provider| provider.secret);
+    let name = provider.map_or("", |provider| provider.secret);
     // The newest stands last; clients that know of one secret see that.
     if let Some(newest) = auth.secrets.last() {
         shown.insert(name.to_owned(), json!(newest.secret.reveal()));
@@ -344,7 +365,6 @@ mod tests {
     use model::{
         catalog::{Outbound, Tls},
         ids::{DestinationId, SourceId},
-        time::Timestamp,
     };
 
     fn source(verification: Verification) -> Source {
@@ -387,6 +407,12 @@ mod tests {
         let view = Viewer::for_tests(false).source(&source(Verification::none()));
         assert_eq!(view["verification"], "none");
         assert_eq!(view["authenticated"], false);
+        assert_eq!(view["unverified_because"], Value::Null);
+        let unfinished = source(Verification::of("STRIPE"));
+        let view = Viewer::for_tests(false).source(&unfinished);
+        assert_eq!(view["authenticated"], false);
+        let why = view["unverified_because"].as_str().expect("a reason");
+        assert!(why.contains("webhook_secret_key"), "{why}");
         assert_eq!(
             Viewer::for_tests(false).source(&github())["verification"],
             "GITHUB"

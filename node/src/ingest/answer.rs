@@ -10,13 +10,22 @@ use actix_web::{
 use model::{
     catalog::{ResponseKind, Source},
     ids::RequestId,
-    policy::signature::{Answer, registry},
+    policy::signature::{self, Answer, registry},
+    time::Timestamp,
 };
 
 /// The source's own answer, or ours.
-pub(super) fn accepted(source: &Source, id: RequestId) -> HttpResponse {
+pub(super) fn accepted(
+    source: &Source,
+    id: RequestId,
+    secret: Option<u8>,
+    now: Timestamp,
+) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     let Some(custom) = &source.custom_response else {
+        if let Some(signed) = signature::acknowledgement(&source.verification, secret, now) {
+            return handshake(&signed);
+        }
         let provider = registry::find(&source.verification.scheme);
         if let Some((content_type, body)) = provider.and_then(|provider| provider.accepted) {
             if !content_type.is_empty() {
@@ -51,4 +60,50 @@ pub(super) fn handshake(answer: &Answer) -> HttpResponse {
         response.content_type(content_type);
     }
     response.body(answer.body.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{
+        catalog::{CustomResponse, Verification},
+        ids::SourceId,
+    };
+
+    const NOW: Timestamp = Timestamp(1_700_000_000_000);
+
+    fn praxis() -> Source {
+        Source {
+            id: SourceId(1),
+            name: "cashier".into(),
+            description: None,
+            verification: Verification::with_secret("PRAXIS", "a merchant's secret"),
+            allowed_http_methods: Vec::new(),
+            custom_response: None,
+            deduplicate: None,
+            ordering_key: Vec::new(),
+            disabled_at: None,
+            created_at: NOW,
+            updated_at: NOW,
+        }
+    }
+
+    #[test]
+    fn a_sender_that_wants_its_answer_signed_gets_it_signed() {
+        let signature = "external-request-signature";
+        let answered = accepted(&praxis(), RequestId(1), Some(0), NOW);
+        assert_eq!(
+            answered.headers().get(signature).map(|value| value.len()),
+            Some(96)
+        );
+        let custom = Source {
+            custom_response: Some(CustomResponse {
+                content_type: ResponseKind::Text,
+                body: "thanks".into(),
+            }),
+            ..praxis()
+        };
+        let answered = accepted(&custom, RequestId(1), Some(0), NOW);
+        assert!(!answered.headers().contains_key(signature));
+    }
 }

@@ -306,6 +306,24 @@ mod tests {
     }
 
     #[test]
+    fn a_source_that_was_not_given_its_secret_yet_asks_to_come_again_whatever_comes() {
+        for name in ["STRIPE", "AIPRISE", "AWS_SNS", "BASIC_AUTH"] {
+            let source = source(Verification::of(name));
+            let judged = judged(
+                &catalog(&source, true),
+                &source,
+                arrived("POST", Bytes::from_static(b"{}")),
+            );
+            assert!(matches!(judged.verdict, Verdict::Rejected { .. }), "{name}");
+            assert_eq!(
+                refused(&source, &judged),
+                Some(Refused::Unavailable),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
     fn a_disabled_and_an_unconnected_source_reject_with_their_cause() {
         let mut source = source(Verification::none());
         assert_eq!(

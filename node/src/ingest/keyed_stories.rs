@@ -3,7 +3,7 @@
 use super::stories::{Node, OPEN, sources};
 use futures::future::join_all;
 use model::{
-    catalog::{Connection, DeduplicateRule, DelayRule, Field, Item, Rule, Source},
+    catalog::{Connection, DeduplicateRule, DelayRule, Field, Item, Rule, Source, Verification},
     ids::{ConnectionId, DestinationId, GroupId, RequestId},
     state::{keys::Queue, tables},
     time::Timestamp,
@@ -120,6 +120,35 @@ async fn of_equal_requests_at_a_source_one_makes_events_and_all_are_accepted() {
 #[actix_rt::test]
 async fn of_equal_requests_on_a_connection_one_makes_an_event() {
     one_of_a_kind(&[connection(vec![Rule::Deduplicate(once(&["body.id"]))])]).await;
+}
+
+#[actix_rt::test]
+async fn a_used_token_brings_nothing_in_whatever_comes_with_it() {
+    use hmac::{Hmac, KeyInit, Mac};
+    const SECRET: &str = "a signing key of theirs";
+    let verification = Verification::with_secret("MAILGUN", SECRET);
+    let node = configured(&[source(|source| source.verification = verification)]).await;
+    let at = crate::world::now().0 / 1000;
+    let body = |token: &str, text: &str| {
+        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(SECRET.as_bytes()).expect("a key");
+        mac.update(format!("{at}{token}").as_bytes());
+        let signature = hex::encode(mac.finalize().into_bytes());
+        format!(
+            r#"{{"signature":{{"timestamp":"{at}","token":"{token}","signature":"{signature}"}},"text":"{text}"}}"#
+        )
+    };
+    let first = post_all(&node, vec![body("one", "theirs")]).await[0];
+    assert_eq!(events(&node, first).len(), 1);
+    let forged = (0..6)
+        .map(|n| body("one", &format!("forged {n}")))
+        .collect();
+    for copy in post_all(&node, forged).await {
+        assert_eq!(events(&node, copy), []);
+        assert_eq!(duplicate_of(&node, copy), Some(first));
+    }
+    let other = post_all(&node, vec![body("two", "theirs")]).await[0];
+    assert_eq!(events(&node, other).len(), 1);
+    node.stop().await;
 }
 
 #[actix_rt::test]

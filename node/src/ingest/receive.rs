@@ -190,7 +190,7 @@ impl Door {
             .metrics
             .acknowledge_seconds
             .observe(read_at.elapsed().as_secs_f64());
-        Ok(answer::accepted(&source, id))
+        Ok(answer::accepted(&source, id, secret, now))
     }
 
     /// Finds a source. One that is not known here may have been made elsewhere a moment ago, so this node makes

@@ -52,15 +52,22 @@ pub fn plan(catalog: &Catalog, request: &Request<Verified>, now: Timestamp, kept
             placement: Placement::Any,
         };
     };
+    let verdict = router.keyed(
+        verdict,
+        needs.once(source, &fingerprints),
+        needs.order(source, &fingerprints),
+        &fingerprints,
+        kept.ignored_per_request,
+    );
     Plan {
-        placement: needs.place(source, &fingerprints),
-        verdict: router.keyed(
-            verdict,
-            needs.once(source, &fingerprints),
-            needs.order(source, &fingerprints),
-            &fingerprints,
-            kept.ignored_per_request,
-        ),
+        placement: needs.place(source, request.once, &fingerprints),
+        verdict: match request.once {
+            Some(token) => {
+                let keep = u16::try_from(kept.ignored_per_request).unwrap_or(u16::MAX);
+                verdict.with_token(token, keep)
+            }
+            None => verdict,
+        },
     }
 }
 

@@ -1,6 +1,7 @@
 //! Digests (FIPS 180-4, RFC 3174, RFC 1321) and HMAC over them (RFC 2104), fed piece by piece so that bodies are not
 //! copied.
 
+use super::challenge::Challengeable;
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
 use sha1::Sha1;
@@ -48,35 +49,48 @@ impl Digest {
         if key.is_empty() {
             return None;
         }
-        Some(match self {
-            Self::Md5 => Sum::HmacMd5(Hmac::new_from_slice(key).ok()?),
-            Self::Sha1 => Sum::HmacSha1(Hmac::new_from_slice(key).ok()?),
-            Self::Sha256 => Sum::HmacSha256(Hmac::new_from_slice(key).ok()?),
-            Self::Sha384 => Sum::HmacSha384(Box::new(Hmac::new_from_slice(key).ok()?)),
-            Self::Sha512 => Sum::HmacSha512(Box::new(Hmac::new_from_slice(key).ok()?)),
+        let state = match self {
+            Self::Md5 => State::HmacMd5(Hmac::new_from_slice(key).ok()?),
+            Self::Sha1 => State::HmacSha1(Hmac::new_from_slice(key).ok()?),
+            Self::Sha256 => State::HmacSha256(Hmac::new_from_slice(key).ok()?),
+            Self::Sha384 => State::HmacSha384(Box::new(Hmac::new_from_slice(key).ok()?)),
+            Self::Sha512 => State::HmacSha512(Box::new(Hmac::new_from_slice(key).ok()?)),
+        };
+        Some(Sum {
+            state,
+            message: Challengeable::new(self),
         })
     }
 
     /// Starts a digest without a key.
     pub(super) fn hash(self) -> Sum {
-        match self {
-            Self::Md5 => Sum::Md5(Md5::new()),
-            Self::Sha1 => Sum::Sha1(Sha1::new()),
-            Self::Sha256 => Sum::Sha256(Sha256::new()),
-            Self::Sha384 => Sum::Sha384(Sha384::new()),
-            Self::Sha512 => Sum::Sha512(Sha512::new()),
+        let state = match self {
+            Self::Md5 => State::Md5(Md5::new()),
+            Self::Sha1 => State::Sha1(Sha1::new()),
+            Self::Sha256 => State::Sha256(Sha256::new()),
+            Self::Sha384 => State::Sha384(Sha384::new()),
+            Self::Sha512 => State::Sha512(Sha512::new()),
+        };
+        Sum {
+            state,
+            message: Challengeable::never(),
         }
     }
 
     pub(super) fn of(self, message: &[u8]) -> Vec<u8> {
         let mut sum = self.hash();
         sum.update(message);
-        sum.finish().0
+        sum.finish().digest
     }
 }
 
 /// A digest or MAC in the making.
-pub(super) enum Sum {
+pub(super) struct Sum {
+    state: State,
+    message: Challengeable,
+}
+
+enum State {
     Md5(Md5),
     Sha1(Sha1),
     Sha256(Sha256),
@@ -90,49 +104,64 @@ pub(super) enum Sum {
 }
 
 /// A finished digest. It has no `PartialEq`: there is one way to compare it.
-pub(super) struct Finished(Vec<u8>);
+pub(super) struct Finished {
+    digest: Vec<u8>,
+    /// See [`Challengeable`].
+    could_be_challenge: bool,
+}
 
 impl Sum {
     pub(super) fn update(&mut self, piece: &[u8]) {
-        match self {
-            Self::Md5(sum) => sum.update(piece),
-            Self::Sha1(sum) => sum.update(piece),
-            Self::Sha256(sum) => sum.update(piece),
-            Self::Sha384(sum) => sum.update(piece),
-            Self::Sha512(sum) => sum.update(piece),
-            Self::HmacMd5(sum) => Mac::update(sum, piece),
-            Self::HmacSha1(sum) => Mac::update(sum, piece),
-            Self::HmacSha256(sum) => Mac::update(sum, piece),
-            Self::HmacSha384(sum) => Mac::update(&mut **sum, piece),
-            Self::HmacSha512(sum) => Mac::update(&mut **sum, piece),
+        self.message.update(piece);
+        match &mut self.state {
+            State::Md5(sum) => sum.update(piece),
+            State::Sha1(sum) => sum.update(piece),
+            State::Sha256(sum) => sum.update(piece),
+            State::Sha384(sum) => sum.update(piece),
+            State::Sha512(sum) => sum.update(piece),
+            State::HmacMd5(sum) => Mac::update(sum, piece),
+            State::HmacSha1(sum) => Mac::update(sum, piece),
+            State::HmacSha256(sum) => Mac::update(sum, piece),
+            State::HmacSha384(sum) => Mac::update(&mut **sum, piece),
+            State::HmacSha512(sum) => Mac::update(&mut **sum, piece),
         }
     }
 
     pub(super) fn finish(self) -> Finished {
-        Finished(match self {
-            Self::Md5(sum) => sum.finalize().to_vec(),
-            Self::Sha1(sum) => sum.finalize().to_vec(),
-            Self::Sha256(sum) => sum.finalize().to_vec(),
-            Self::Sha384(sum) => sum.finalize().to_vec(),
-            Self::Sha512(sum) => sum.finalize().to_vec(),
-            Self::HmacMd5(sum) => sum.finalize().into_bytes().to_vec(),
-            Self::HmacSha1(sum) => sum.finalize().into_bytes().to_vec(),
-            Self::HmacSha256(sum) => sum.finalize().into_bytes().to_vec(),
-            Self::HmacSha384(sum) => sum.finalize().into_bytes().to_vec(),
-            Self::HmacSha512(sum) => sum.finalize().into_bytes().to_vec(),
-        })
+        let could_be_challenge = self.message.fits();
+        let digest = match self.state {
+            State::Md5(sum) => sum.finalize().to_vec(),
+            State::Sha1(sum) => sum.finalize().to_vec(),
+            State::Sha256(sum) => sum.finalize().to_vec(),
+            State::Sha384(sum) => sum.finalize().to_vec(),
+            State::Sha512(sum) => sum.finalize().to_vec(),
+            State::HmacMd5(sum) => sum.finalize().into_bytes().to_vec(),
+            State::HmacSha1(sum) => sum.finalize().into_bytes().to_vec(),
+            State::HmacSha256(sum) => sum.finalize().into_bytes().to_vec(),
+            State::HmacSha384(sum) => sum.finalize().into_bytes().to_vec(),
+            State::HmacSha512(sum) => sum.finalize().into_bytes().to_vec(),
+        };
+        Finished {
+            digest,
+            could_be_challenge,
+        }
     }
 }
 
 impl Finished {
     /// Compares in constant time, over the full length: a claim of another length is wrong, never a prefix match.
     pub(super) fn is(&self, claimed: &[u8]) -> bool {
-        self.0.ct_eq(claimed).into()
+        self.digest.ct_eq(claimed).into()
+    }
+
+    /// Whether the message is one that a handshake of some type would sign for anybody. Such a MAC proves nothing.
+    pub(super) fn could_be_challenge(&self) -> bool {
+        self.could_be_challenge
     }
 
     /// For answering a challenge; never for comparing.
     pub(super) fn reveal(self) -> Vec<u8> {
-        self.0
+        self.digest
     }
 }
 

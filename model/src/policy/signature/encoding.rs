@@ -92,6 +92,8 @@ pub enum KeyForm {
     Base64,
     /// `whsec_` and base64 (Standard Webhooks); the prefix may be missing.
     Whsec,
+    /// `whsec_` and base64, or the text itself where there is no such prefix (OpenAI).
+    WhsecOrText,
     /// The SHA-1 of the text (Braintree).
     Sha1,
     /// The text in Unicode's NFKD form (EasyPost).
@@ -118,6 +120,9 @@ impl KeyForm {
             Self::Hex => "key is the hex-decoded secret",
             Self::Base64 => "key is the base64-decoded secret",
             Self::Whsec => "key is the base64 behind `whsec_`",
+            Self::WhsecOrText => {
+                "key is the base64 behind `whsec_`, or the text without that prefix"
+            }
             Self::Sha1 => "key is the SHA-1 of the secret",
             Self::Nfkd => "key is the NFKD form of the secret",
         }
@@ -134,6 +139,10 @@ impl KeyForm {
                 let secret = secret.trim();
                 base64_pasted(secret.strip_prefix("whsec_").unwrap_or(secret))?.into()
             }
+            Self::WhsecOrText => match secret.trim().strip_prefix("whsec_") {
+                Some(encoded) => base64_pasted(encoded)?.into(),
+                None => secret.as_bytes().into(),
+            },
             Self::Sha1 => Digest::Sha1.of(secret.as_bytes()).into(),
             Self::Nfkd => secret.nfkd().collect::<String>().into_bytes().into(),
         };

@@ -89,6 +89,7 @@ fn scheme(auth: &Verification) -> Result<Signed<'_>, String> {
         ),
         message,
         stamp,
+        once: None,
         requires: &[],
     })
 }

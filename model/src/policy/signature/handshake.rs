@@ -3,19 +3,26 @@
 
 use super::{
     Context, Refusal,
+    challenge::Shape,
     diagnosis::Diagnosis,
     digest::Digest,
     encoding::{Encoding, KeyForm},
+    own::linkedin,
     provider::Provider,
+    signed::Signed,
 };
-use crate::catalog::{HandshakeKind, Handshaken, Secret};
+use crate::catalog::{HandshakeKind, Handshaken, Secret, Verification};
 use serde_json::{Map, Value, json};
 use subtle::ConstantTimeEq;
 
 /// Challenges beyond this are no challenges.
 const CHALLENGE_MAX: usize = 2048;
-/// Challenges that are answered with the secret.
-const TOKEN_MAX: usize = 256;
+/// Bodies beyond this are no handshakes.
+const HANDSHAKE_MAX: usize = 64 * 1024;
+/// Bodies beyond this are no tests: the key is tried on every request that may be one.
+const TEST_MAX: usize = 8 * 1024;
+/// Bodies beyond this are no pings.
+const PING_MAX: usize = 64;
 
 /// One handshake of a provider.
 #[derive(Debug)]
@@ -39,6 +46,18 @@ pub enum Asked {
     Header(&'static str),
     /// A HEAD, without a challenge.
     Head,
+    /// A GET, without a challenge and without this header.
+    BareGet { without: &'static str },
+    /// A POST whose body is a form of this one field, a whole number, without this header.
+    Ping {
+        field: &'static str,
+        without: &'static str,
+    },
+    /// A POST that is signed with a key that the sender publishes for its tests, which is not a secret of the source.
+    Test {
+        key: &'static str,
+        scheme: Signed<'static>,
+    },
     /// An OPTIONS with a header.
     Options(&'static str),
     /// A POST whose JSON has this value at this path, and the challenge at another.
@@ -119,16 +138,6 @@ pub enum Reply {
     Confirm(&'static str),
 }
 
-/// What a challenge that is answered with the secret looks like. An event never does.
-#[derive(Clone, Copy, Debug)]
-pub enum Shape {
-    /// Letters, digits and what base64 and URLs need beside them: no JSON, no form.
-    Token,
-    Uuid,
-    /// 20 to 32 lower-case hex digits.
-    Hex,
-}
-
 /// An answer that needs no storing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
@@ -159,7 +168,7 @@ impl Answer {
         }
     }
 
-    fn json(body: &Value) -> Self {
+    pub(super) fn json(body: &Value) -> Self {
         Self {
             content_type: Some("application/json"),
             body: body.to_string(),
@@ -182,6 +191,33 @@ impl Asked {
             Self::GetHeader(_) => None,
             Self::Header(name) => facts.header(name).ok().map(str::to_owned),
             Self::Head => (method == "HEAD").then(String::new),
+            Self::BareGet { without } => {
+                (method == "GET" && !facts.has_header(without)).then(String::new)
+            }
+            Self::Ping { field, without } => {
+                if method != "POST" || facts.has_header(without) || facts.body.len() > PING_MAX {
+                    return None;
+                }
+                let mut form = facts.form();
+                let (name, value) = form.next()?;
+                let is_number = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+                (name == *field && is_number && form.next().is_none()).then(String::new)
+            }
+            Self::Test { key, scheme } => {
+                let own = context
+                    .auth
+                    .live(facts.now)
+                    .any(|(_, secret)| secret == *key);
+                if method != "POST" || own || facts.body.len() > TEST_MAX {
+                    return None;
+                }
+                let auth = Verification::with_secret(&context.auth.scheme, key);
+                let with = Context {
+                    auth: &auth,
+                    ..*context
+                };
+                scheme.check(&with).is_ok().then(String::new)
+            }
             Self::Options(name) if method == "OPTIONS" => {
                 facts.header(name).ok().map(str::to_owned)
             }
@@ -191,7 +227,10 @@ impl Asked {
                 value,
                 challenge,
             } => {
-                let is = method == "POST" && facts.json(path).as_deref() == Some(*value);
+                // A large body is no handshake: it isn't read twice to find out.
+                let is = method == "POST"
+                    && facts.body.len() <= HANDSHAKE_MAX
+                    && facts.json(path).as_deref() == Some(*value);
                 is.then(|| facts.json(challenge).unwrap_or_default())
             }
             Self::HeaderIs {
@@ -366,9 +405,14 @@ fn hmac(
     form: KeyForm,
     challenge: &str,
 ) -> Result<Vec<u8>, Diagnosis> {
+    let of_application = match context.facts.query_field("applicationId")? {
+        Some(id) => linkedin::applications(context.auth).remove(&id),
+        None => None,
+    };
     let newest = context.auth.live(context.facts.now).last();
-    let (_, secret) = newest.ok_or(Diagnosis::NoSecret)?;
-    let key = form.key(secret).ok_or(Diagnosis::NoSecret)?;
+    let newest = newest.map(|(_, secret)| secret.to_owned());
+    let secret = of_application.or(newest).ok_or(Diagnosis::NoSecret)?;
+    let key = form.key(&secret).ok_or(Diagnosis::NoSecret)?;
     let mut sum = digest.hmac(&key).ok_or(Diagnosis::NoSecret)?;
     sum.update(challenge.as_bytes());
     Ok(sum.finish().reveal())
@@ -403,39 +447,5 @@ impl Shape {
         } else {
             Err(Diagnosis::malformed("challenge"))
         }
-    }
-
-    pub(super) fn fits(self, text: &[u8]) -> bool {
-        match self {
-            Self::Token => {
-                let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-_.~+/=".contains(b);
-                (1..=TOKEN_MAX).contains(&text.len()) && text.iter().all(plain)
-            }
-            Self::Uuid => {
-                text.len() == 36
-                    && text.iter().enumerate().all(|(at, b)| match at {
-                        8 | 13 | 18 | 23 => *b == b'-',
-                        _ => b.is_ascii_hexdigit(),
-                    })
-            }
-            Self::Hex => {
-                let digit = |b: &u8| b.is_ascii_digit() || (b'a'..=b'f').contains(b);
-                (20..=32).contains(&text.len()) && text.iter().all(digit)
-            }
-        }
-    }
-}
-
-impl Provider {
-    /// Whether a body could be a challenge that this provider's handshake signs. Such a body proves nothing.
-    pub(super) fn could_have_signed(&self, body: &[u8]) -> bool {
-        self.handshakes
-            .iter()
-            .any(|handshake| match handshake.reply {
-                Reply::Hmac { shape, .. } if !matches!(handshake.guard, Guard::Signed) => {
-                    shape.fits(body)
-                }
-                _ => false,
-            })
     }
 }

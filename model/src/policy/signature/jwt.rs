@@ -7,6 +7,7 @@ use super::{
     digest::Digest,
     encoding::{KeyForm, base64url},
     keys::{self, KeyRequest},
+    proven::Proven,
     public_key::{Algorithm, PublicKey},
     signed::{Checked, try_secrets},
 };
@@ -14,6 +15,9 @@ use serde_json::{Map, Value};
 
 /// Tokens beyond this are refused unread.
 const TOKEN_MAX: usize = 64 * 1024;
+
+/// A token for one request that lives longer than this is forgotten before it ends.
+const REMEMBERED_MAX_S: f64 = 30.0 * 24.0 * 3600.0;
 
 /// A token that proves a request.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +28,10 @@ pub struct Jwt {
     pub keys: JwtKeys,
     /// How far clocks may be apart, in seconds.
     pub leeway_s: u32,
+    /// How old a token without an end may be, in seconds, where it says when it was made; none for any age.
+    pub max_age_s: Option<u32>,
+    /// Whether the sender makes a token for each request, so that the claim `jti` never comes twice.
+    pub once: bool,
     /// What the claims must say about the request.
     pub binds: Binding,
 }
@@ -49,7 +57,7 @@ pub enum Binding {
     Digest {
         claim: &'static str,
         base64: bool,
-        /// Some senders leave it out.
+        /// Older forms leave it out, which the admin must have consented to where there is a body.
         optional: bool,
     },
     /// `iat` is at most this old, and a claim holds the hex digest of the body.
@@ -180,13 +188,24 @@ impl Jwt {
         }
         let algorithm = self.expected(context, &head)?;
         let place = self.prove(context, algorithm, &head, signed, &signature)?;
+        let proven = Proven::by(place);
         if matches!(self.at, TokenPlace::Detached(_)) {
-            return Ok(place);
+            return Ok(proven);
         }
         let claims = object(payload).ok_or_else(malformed)?;
-        self.check_times(context, &claims)?;
+        let ends_s = self.check_times(context, &claims)?;
         self.binds.check(context, &claims)?;
-        Ok(place)
+        match claims.get("jti").and_then(Value::as_str) {
+            Some(id) if self.once => {
+                let now_s = context.facts.now.0 / 1000;
+                let left_s = ends_s.map(|ends| {
+                    let left_s = ends - now_s as f64;
+                    left_s.clamp(0.0, REMEMBERED_MAX_S).ceil() as u64
+                });
+                Ok(proven.once(id.as_bytes().to_vec(), left_s))
+            }
+            _ => Ok(proven),
+        }
     }
 
     fn token<'c>(&self, context: &Context<'c>) -> Result<&'c str, Diagnosis> {
@@ -236,7 +255,7 @@ impl Jwt {
         head: &Map<String, Value>,
         signed: &str,
         signature: &[u8],
-    ) -> Checked {
+    ) -> Result<Option<usize>, Refusal> {
         let public = match algorithm.check() {
             Ok(digest) => {
                 let form = context.auth.field("secret_form").and_then(KeyForm::named);
@@ -288,11 +307,12 @@ impl Jwt {
         }
     }
 
+    /// Gives the moment from which the token is refused, in seconds; none where nothing bounds it.
     fn check_times(
         &self,
         context: &Context<'_>,
         claims: &Map<String, Value>,
-    ) -> Result<(), Diagnosis> {
+    ) -> Result<Option<f64>, Diagnosis> {
         let leeway_s = f64::from(context.auth.tolerance_s.unwrap_or(self.leeway_s));
         let now_s = context.facts.now.0 as f64 / 1000.0;
         let time = |name: &str| match claims.get(name) {
@@ -303,7 +323,20 @@ impl Jwt {
                 .ok_or_else(|| Diagnosis::malformed(format!("claim {name}"))),
         };
         let whole = |seconds: f64| seconds.ceil().max(1.0) as u64;
-        if let Some(end) = time("exp")?.filter(|end| now_s >= end + leeway_s) {
+        let max_age_s = context.auth.tolerance_s.or(self.max_age_s);
+        let made = time("iat")?.zip(max_age_s.filter(|_| self.max_age_s.is_some()));
+        let ends_s = match (time("exp")?, made) {
+            (Some(end), _) => Some(end + leeway_s),
+            (None, Some((made, max_age_s))) => {
+                let ahead = made - now_s - f64::from(max_age_s);
+                if ahead > 0.0 {
+                    return Err(Diagnosis::Ahead { by_s: whole(ahead) });
+                }
+                Some(made + f64::from(max_age_s) + 1.0)
+            }
+            (None, None) => None,
+        };
+        if let Some(end) = ends_s.filter(|end| now_s >= *end) {
             return Err(Diagnosis::Stale {
                 by_s: whole(now_s - end),
             });
@@ -327,7 +360,7 @@ impl Jwt {
                 return Err(Diagnosis::Unexpected(format!("claim {claim}")));
             }
         }
-        Ok(())
+        Ok(ends_s)
     }
 }
 
@@ -345,7 +378,12 @@ impl Binding {
             } => {
                 let Some(claimed) = text(claim) else {
                     let missing = Diagnosis::missing(format!("claim {claim}"));
-                    return if optional { Ok(()) } else { Err(missing) };
+                    let may_lack = body.is_empty() || super::provider::allows_legacy(context);
+                    return if optional && may_lack {
+                        Ok(())
+                    } else {
+                        Err(missing)
+                    };
                 };
                 let encoding = if base64 {
                     super::Encoding::Base64

@@ -11,6 +11,8 @@ pub enum Place<'a> {
     Header(&'a str),
     /// Any of several headers; each that is there is looked at.
     Headers(&'a [&'a str]),
+    /// A header that may come several times; each line is looked at.
+    Lines(&'a str),
     /// Headers with this name and a number behind it, from 1.
     Numbered(&'a str),
     Query(&'a str),
@@ -26,6 +28,7 @@ impl Place<'_> {
         match self {
             Self::Header(name) => format!("header {name}"),
             Self::Headers(names) => format!("headers {}", names.join(", ")),
+            Self::Lines(name) => format!("each header {name}"),
             Self::Numbered(name) => format!("headers {name}1…"),
             Self::Query(name) => format!("query field {name}"),
             Self::Form(name) => format!("form field {name}"),
@@ -50,6 +53,16 @@ impl Place<'_> {
                     values.extend(facts.header_if_any(name)?.map(str::to_owned));
                 }
                 if values.is_empty() {
+                    Err(missing())
+                } else {
+                    Ok(values)
+                }
+            }
+            Self::Lines(name) => {
+                let lines = facts.record.header_all(name).take(CANDIDATES_MAX);
+                let texts = lines.filter_map(|line| std::str::from_utf8(line).ok());
+                let values: Vec<String> = texts.map(|text| text.trim().to_owned()).collect();
+                if values.iter().all(String::is_empty) {
                     Err(missing())
                 } else {
                     Ok(values)
@@ -144,7 +157,7 @@ impl Layout<'_> {
         match self {
             Self::Plain => vec![candidates(vec![value])],
             Self::Prefix(prefix) => {
-                vec![candidates(value.strip_prefix(prefix).into_iter().collect())]
+                vec![candidates(behind(value, prefix).into_iter().collect())]
             }
             Self::List { separator, prefix } => {
                 let elements = value.split(*separator).map(unpadded);
@@ -172,6 +185,17 @@ impl Layout<'_> {
             }
         }
     }
+}
+
+/// What stands behind a prefix. One that ends in a space is a scheme word of HTTP, which has no case and any number of
+/// spaces behind it (RFC 9110 section 11.1).
+pub(super) fn behind<'v>(value: &'v str, prefix: &str) -> Option<&'v str> {
+    if !prefix.ends_with(' ') {
+        return value.strip_prefix(prefix);
+    }
+    let word = value.get(..prefix.len())?;
+    let is = word.eq_ignore_ascii_case(prefix);
+    is.then(|| value[prefix.len()..].trim_start_matches(' '))
 }
 
 /// Without the white space of HTTP (RFC 9110 section 5.6.3).
@@ -209,6 +233,16 @@ mod tests {
             .into_iter()
             .map(|group| group.candidates)
             .collect()
+    }
+
+    #[test]
+    fn a_scheme_word_has_no_case() {
+        for value in ["Bearer x", "bearer x", "BEARER   x"] {
+            assert_eq!(behind(value, "Bearer "), Some("x"), "{value}");
+        }
+        assert_eq!(behind("Basic x", "Bearer "), None);
+        assert_eq!(behind("Bearer", "Bearer "), None);
+        assert_eq!(behind("SHA256=x", "sha256="), None, "no scheme word");
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! Proves where a request comes from: one engine, and a registry of providers that it reads. The only maker of
 //! `Request<Verified>`.
 
+mod challenge;
 mod diagnosis;
 mod digest;
 mod encoding;
 mod facts;
+#[cfg(test)]
+mod forgery;
 mod generic;
 mod handshake;
 mod hint;
@@ -12,6 +15,7 @@ mod jwt;
 mod keys;
 mod layout;
 mod own;
+mod proven;
 mod provider;
 mod public_key;
 pub mod registry;
@@ -38,6 +42,7 @@ use crate::{
     traffic::{Origin, Request, RequestRecord, Unverified, Verified},
 };
 use bytes::Bytes;
+use proven::Proven;
 
 /// A request before its scheme, the source's side of the scheme, and the keys that others publish.
 #[derive(Clone, Copy)]
@@ -103,10 +108,11 @@ pub fn examine(
     match context.settle() {
         Ok(Settled::Answered(answer)) => Finding::Answered(answer),
         Ok(Settled::Unproven) => Finding::Verified(request.proven()),
-        Ok(Settled::Proven(place)) => {
-            let secret = place.and_then(|place| u8::try_from(place).ok());
+        Ok(Settled::Proven(proven)) => {
+            let secret = proven.secret.and_then(|place| u8::try_from(place).ok());
             request.record.origin = Origin::Proven { secret };
-            Finding::Verified(request.proven())
+            let once = proven.once.map(|once| once.of(source.id));
+            Finding::Verified(request.proven_once(once))
         }
         Err(Refusal::NeedsKey(key)) => Finding::NeedsKey(key, Box::new(request)),
         Err(Refusal::Diagnosed(diagnosis)) => {
@@ -121,23 +127,34 @@ pub fn examine(
 
 enum Settled {
     Unproven,
-    /// With the place of the secret that fitted.
-    Proven(Option<usize>),
+    Proven(Proven),
     Answered(Box<Answer>),
 }
 
 impl Context<'_> {
     fn settle(&self) -> Result<Settled, Refusal> {
-        let unknown = || Diagnosis::Unfinished(format!("no scheme is named {}", self.auth.scheme));
-        let provider = registry::find(&self.auth.scheme).ok_or_else(unknown)?;
+        let lacks = lacks(self.auth, self.facts.now);
+        let Some(provider) = registry::find(&self.auth.scheme) else {
+            return Err(Diagnosis::Unfinished(lacks.unwrap_or_default()).into());
+        };
+        // Before anything is read: it would take longer than a wrong signature may.
+        if provider
+            .body_max
+            .is_some_and(|most| self.facts.body.len() > most)
+        {
+            return Err(Diagnosis::Unexpected("length of the body".into()).into());
+        }
         for handshake in provider.handshakes {
             if let Some(challenge) = handshake.asked.challenge(self) {
                 let answer = handshake.answer(self, provider, &challenge)?;
                 return Ok(Settled::Answered(Box::new(answer)));
             }
         }
+        if let Some(lacks) = lacks {
+            return Err(Diagnosis::Unfinished(lacks).into());
+        }
         match provider.check(self)? {
-            Some(place) => Ok(Settled::Proven(place)),
+            Some(proven) => Ok(Settled::Proven(proven)),
             None => Ok(Settled::Unproven),
         }
     }
@@ -221,8 +238,39 @@ pub fn told_url(source: &Source, public_url: &str, record: &RequestRecord) -> St
     }
 }
 
-/// Whether a source proves where its requests come from.
+/// Why a source proves nothing yet though its type has senders that prove themselves, for the admin; none where it is
+/// complete, or where nothing is asked of its senders.
+#[must_use]
+pub fn lacks(auth: &Verification, now: Timestamp) -> Option<String> {
+    let Some(provider) = registry::find(&auth.scheme) else {
+        return Some(format!(
+            "no scheme of its own is known for {}: name HMAC, BASIC_AUTH, API_KEY, JWT or another type's in \
+             config.auth_type",
+            auth.scheme
+        ));
+    };
+    provider.lacks(auth, now)
+}
+
+/// The signed answer that the sender of an accepted request insists on, where it does; `place` is that of the secret that
+/// proved the request.
+#[must_use]
+pub fn acknowledgement(auth: &Verification, place: Option<u8>, now: Timestamp) -> Option<Answer> {
+    let acknowledged = registry::find(&auth.scheme)?.acknowledged?;
+    let proving = place.and_then(|place| auth.secrets.get(usize::from(place)));
+    let newest = || auth.live(now).last().map(|(_, secret)| secret);
+    let secret = proving.map(|live| live.secret.reveal()).or_else(newest)?;
+    Some(acknowledged(secret, now))
+}
+
+/// Whether some of what a source's scheme signs may be used once only, and is remembered.
+#[must_use]
+pub fn remembers_tokens(auth: &Verification) -> bool {
+    registry::find(&auth.scheme).is_some_and(Provider::remembers_tokens)
+}
+
+/// Whether a source's scheme asks its senders to prove themselves. Where it can't yet, its requests are refused.
 #[must_use]
 pub fn proves_origin(auth: &Verification) -> bool {
-    registry::find(&auth.scheme).is_some_and(Provider::proves_origin)
+    registry::find(&auth.scheme).is_none_or(Provider::proves_origin)
 }

@@ -4,13 +4,19 @@ use super::{
     Context, Refusal,
     diagnosis::Diagnosis,
     encoding::KeyForm,
-    handshake::Handshake,
+    generic,
+    handshake::{Answer, Handshake},
     jwt::{Binding, JwsAlgorithm, Jwt, JwtKeys, TokenPlace},
     keys::KeyFrom,
+    proven::Proven,
     public_key::PublicKey,
     shared::{self, Token},
     signed::{Checked, Proof, Signed},
+    stamp::Unit,
 };
+
+use crate::{catalog::Verification, time::Timestamp};
+use std::collections::BTreeMap;
 
 /// A sender of webhooks, as data.
 #[derive(Debug)]
@@ -27,8 +33,14 @@ pub struct Provider {
     pub refused_status: u16,
     /// What an accepted request is answered with, where the provider insists: content type and body.
     pub accepted: Option<(&'static str, &'static str)>,
+    /// The same where the answer must be signed, with the secret that proved the request.
+    pub(super) acknowledged: Option<fn(secret: &str, now: Timestamp) -> Answer>,
+    /// Bodies beyond this don't come from its sender; none where it documents no bound.
+    pub(super) body_max: Option<usize>,
     /// Whether the source can be made before its secret is known, because the sender brings it.
     pub learns_secret: bool,
+    /// Whether a check of its own finds what may be used once only.
+    own_once: bool,
     /// Where the facts come from.
     pub source: &'static str,
 }
@@ -56,6 +68,19 @@ pub enum When {
     Form,
     /// The JSON body has this field.
     Json(&'static str),
+    /// The admin has consented to older forms, and this holds.
+    Consented(&'static When),
+}
+
+/// The field of `config.auth` by which an admin consents to forms that the sender has replaced by stronger ones.
+pub(super) const ALLOW_LEGACY: Field = Field::flag("allow_legacy");
+
+/// The field of `config.auth` by which an admin takes what any topic of a shared sender publishes.
+pub(super) const ALLOW_ANY_TOPIC: Field = Field::flag("allow_any_topic");
+
+/// Whether the source takes older forms too.
+pub(super) fn allows_legacy(context: &Context<'_>) -> bool {
+    context.auth.is_set(ALLOW_LEGACY.name)
 }
 
 /// One check.
@@ -84,6 +109,14 @@ pub enum FieldKind {
     Optional,
     /// One of these; the first when none is given.
     OneOf(&'static [&'static str]),
+    /// Known only once the sender has been told the URL; until it is given, nothing is proven.
+    Pending,
+    /// True or false; false when it is not given.
+    Flag,
+    /// A secret beside the one that rotates, in the form in which it is a key; it may be left out.
+    Secret(KeyForm),
+    /// An object of further secrets by the ids of what they belong to, kept as its JSON text.
+    SecretsById,
 }
 
 impl Field {
@@ -104,10 +137,68 @@ impl Field {
     }
 
     #[must_use]
+    pub const fn pending(name: &'static str) -> Self {
+        Self {
+            name,
+            kind: FieldKind::Pending,
+        }
+    }
+
+    #[must_use]
+    pub const fn secret(name: &'static str, form: KeyForm) -> Self {
+        Self {
+            name,
+            kind: FieldKind::Secret(form),
+        }
+    }
+
+    /// Says what is wrong with a value that an admin gives.
+    ///
+    /// # Errors
+    /// What was expected instead.
+    pub fn check(&self, value: &str, least: usize) -> Result<(), String> {
+        match self.kind {
+            FieldKind::Secret(form) => check_key(value, form, least),
+            FieldKind::SecretsById => {
+                let by_id: BTreeMap<String, String> = serde_json::from_str(value)
+                    .map_err(|_| "expected an object of secrets by their ids".to_owned())?;
+                by_id.iter().try_for_each(|(id, secret)| {
+                    check_key(secret, KeyForm::Utf8, least).map_err(|why| format!("{id}: {why}"))
+                })
+            }
+            FieldKind::OneOf(values) if !values.contains(&value) => {
+                Err(format!("expected one of {}", values.join(", ")))
+            }
+            FieldKind::Flag if !["true", "false"].contains(&value) => {
+                Err("expected true or false".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    #[must_use]
+    pub const fn flag(name: &'static str) -> Self {
+        Self {
+            name,
+            kind: FieldKind::Flag,
+        }
+    }
+
+    #[must_use]
     pub const fn one_of(name: &'static str, values: &'static [&'static str]) -> Self {
         Self {
             name,
             kind: FieldKind::OneOf(values),
+        }
+    }
+}
+
+impl Field {
+    #[must_use]
+    pub const fn secrets_by_id(name: &'static str) -> Self {
+        Self {
+            name,
+            kind: FieldKind::SecretsById,
         }
     }
 }
@@ -122,7 +213,10 @@ impl Provider {
             handshakes: &[],
             refused_status: 403,
             accepted: None,
+            acknowledged: None,
+            body_max: None,
             learns_secret: false,
+            own_once: false,
             source,
         }
     }
@@ -164,6 +258,24 @@ impl Provider {
         self
     }
 
+    pub(super) const fn acknowledged_by(
+        mut self,
+        answer: fn(secret: &str, now: Timestamp) -> Answer,
+    ) -> Self {
+        self.acknowledged = Some(answer);
+        self
+    }
+
+    pub(super) const fn body_max(mut self, bytes: usize) -> Self {
+        self.body_max = Some(bytes);
+        self
+    }
+
+    pub(super) const fn own_once(mut self) -> Self {
+        self.own_once = true;
+        self
+    }
+
     pub(super) const fn learns_secret(mut self) -> Self {
         self.learns_secret = true;
         self
@@ -193,18 +305,19 @@ impl Provider {
         })
     }
 
-    /// Says what is wrong with a secret that an admin gives.
+    /// Says what is wrong with a secret that an admin gives, beside the other fields of the source.
     ///
     /// # Errors
     /// What was expected instead.
     pub fn check_secret(
         &self,
         secret: &str,
-        algorithm: Option<&str>,
+        auth: &Verification,
         least: usize,
     ) -> Result<(), String> {
         let jwt_with_key = self.name == "JWT"
-            && algorithm
+            && auth
+                .field("algorithm")
                 .and_then(JwsAlgorithm::named)
                 .is_some_and(|algorithm| !algorithm.is_shared());
         if self.secret_is_public() || jwt_with_key {
@@ -212,30 +325,92 @@ impl Provider {
                 .map(|_| ())
                 .ok_or_else(|| "expected a public key as PEM, base64 or hex".to_owned());
         }
-        let form = self.each().find_map(|check| match check {
-            Check::Signed(Signed {
-                proof: Proof::Hmac(_, form),
-                ..
-            }) => Some(form),
-            _ => None,
-        });
-        let key = form.unwrap_or(KeyForm::Utf8).key(secret);
-        let key = key
-            .ok_or_else(|| "expected the secret in the form that the sender shows it".to_owned())?;
-        if secret.trim().is_empty() || key.trim_ascii().len() < least {
-            return Err(format!("expected at least {least} bytes"));
+        check_key(secret, self.form_of_secret(auth), least)
+    }
+
+    /// In which form its rotating secret is a key.
+    fn form_of_secret(&self, auth: &Verification) -> KeyForm {
+        let named = auth.field("secret_form").and_then(KeyForm::named);
+        let of_scheme = || {
+            self.each().find_map(|check| match check {
+                Check::Signed(Signed {
+                    proof: Proof::Hmac(_, form),
+                    ..
+                }) => Some(form),
+                _ => None,
+            })
+        };
+        named.or_else(of_scheme).unwrap_or(KeyForm::Utf8)
+    }
+
+    /// What a source of it lacks to prove anything, for the admin; none where it is complete.
+    #[must_use]
+    pub fn lacks(&self, auth: &Verification, now: Timestamp) -> Option<String> {
+        if !self.proves_origin() {
+            return None;
         }
-        Ok(())
+        let missing = |name: &str| format!("config.auth.{name} is missing");
+        let needed = |field: &&Field| match field.kind {
+            FieldKind::Required => true,
+            FieldKind::Pending => !auth.is_set(ALLOW_ANY_TOPIC.name),
+            _ => false,
+        };
+        let mut needed = self.fields.iter().filter(needed);
+        if let Some(field) = needed.find(|field| auth.field(field.name).is_none()) {
+            return Some(missing(field.name));
+        }
+        if let Err(problem) = generic::check_options(auth) {
+            return Some(format!("config.auth.{problem}"));
+        }
+        if self.secret.is_empty() || self.proves_without_secret(auth) {
+            return None;
+        }
+        if auth.live(now).next().is_some() {
+            return None;
+        }
+        Some(match (self.learns_secret, auth.secrets.is_empty()) {
+            (true, true) => "the sender has not brought its secret yet".to_owned(),
+            (_, true) => missing(self.secret),
+            (_, false) => format!("every secret in config.auth.{} has expired", self.secret),
+        })
+    }
+
+    /// Whether other credentials of the source prove its requests.
+    fn proves_without_secret(&self, auth: &Verification) -> bool {
+        let set = |name: &str| auth.field(name).is_some();
+        let own_key = self.each().any(|check| match check {
+            Check::SignedWith(field, _) => set(field),
+            _ => false,
+        });
+        own_key || self.name == "JWT" && set("jwks_url")
     }
 
     /// Whether a source may choose how old a timestamp may be.
     #[must_use]
     pub fn has_tolerance(&self) -> bool {
         self.each().any(|check| match check {
-            Check::Signed(scheme) | Check::SignedWith(_, scheme) => scheme.stamp.is_some(),
+            Check::Signed(scheme) | Check::SignedWith(_, scheme) => {
+                scheme.stamp.is_some_and(|stamp| stamp.unit != Unit::Nonce)
+            }
             Check::Jwt(_) => true,
             _ => false,
-        }) || self.name == "HMAC"
+        }) || ["CONTENTFUL", "HMAC", "HUBSPOT"].contains(&self.name)
+    }
+
+    /// Whether one of its checks finds what may be used once only.
+    #[must_use]
+    pub fn remembers_tokens(&self) -> bool {
+        self.each().any(|check| match check {
+            Check::Signed(scheme) | Check::SignedWith(_, scheme) => scheme.once.is_some(),
+            Check::Jwt(jwt) => jwt.once,
+            Check::Own(..) => self.own_once,
+            Check::Token(_) | Check::Basic => false,
+        })
+    }
+
+    #[cfg(test)]
+    pub(super) fn every_check(&self) -> impl Iterator<Item = Check> {
+        self.each()
     }
 
     fn each(&self) -> impl Iterator<Item = Check> {
@@ -249,18 +424,16 @@ impl Provider {
     }
 
     /// Checks a request; none where nothing is asked of it.
-    pub(super) fn check(&self, context: &Context<'_>) -> Result<Option<Option<usize>>, Refusal> {
-        if self.could_have_signed(context.facts.body) {
-            return Err(Diagnosis::Unexpected("body: it could be a challenge".into()).into());
-        }
+    pub(super) fn check(&self, context: &Context<'_>) -> Result<Option<Proven>, Refusal> {
         let check = match self.checks {
             Checks::Nothing => return Ok(None),
             Checks::One(check) => check,
             Checks::FirstOf(several) => {
                 let chosen = several.iter().find(|(when, _)| when.holds(context));
-                chosen
-                    .map(|(_, check)| *check)
-                    .ok_or_else(|| Diagnosis::missing("everything that this type verifies by"))?
+                let Some((_, check)) = chosen else {
+                    return Err(unchosen(several, context).into());
+                };
+                *check
             }
         };
         check.check(context).map(Some)
@@ -294,7 +467,61 @@ impl Provider {
     }
 }
 
+/// Why none of several checks looks at a request.
+fn unchosen(several: &[(When, Check)], context: &Context<'_>) -> Diagnosis {
+    let is_older =
+        |(when, _): &(When, Check)| matches!(when, When::Consented(older) if older.holds(context));
+    let newest = several.first().map_or("", |(when, _)| when.asks());
+    if several.iter().any(is_older) {
+        // The sender's own newer form is what is missing, not a signature.
+        return Diagnosis::missing(format!(
+            "newest form of the signature ({newest}); older ones are taken once config.auth.{} is true",
+            ALLOW_LEGACY.name
+        ));
+    }
+    Diagnosis::missing("everything that this type verifies by")
+}
+
+/// Whether a text is a key, and one that can't be guessed. What counts are the bytes that it decodes to.
+fn check_key(secret: &str, form: KeyForm, least: usize) -> Result<(), String> {
+    let Some(key) = form.key(secret).filter(|_| !secret.trim().is_empty()) else {
+        return Err(match form.title() {
+            "" => "expected the secret in the form that the sender shows it".to_owned(),
+            title => format!("expected the secret in the form that the sender shows it: {title}"),
+        });
+    };
+    let is_text = matches!(form, KeyForm::Utf8 | KeyForm::Nfkd | KeyForm::WhsecOrText);
+    let len = if is_text {
+        key.trim_ascii().len()
+    } else if form == KeyForm::Sha1 {
+        // The digest is as long whatever the text is.
+        secret.trim().len()
+    } else {
+        key.len()
+    };
+    if len < least {
+        return Err(format!(
+            "expected at least {least} bytes of key, this has {len}"
+        ));
+    }
+    Ok(())
+}
+
 impl When {
+    /// What it asks for, in a word.
+    fn asks(self) -> &'static str {
+        match self {
+            Self::Header(name)
+            | Self::HeaderIs(name, _)
+            | Self::QueryField(name)
+            | Self::Configured(name)
+            | Self::ConfiguredAs(name, _)
+            | Self::Json(name) => name,
+            Self::Consented(when) => when.asks(),
+            Self::Always | Self::Form => "",
+        }
+    }
+
     fn holds(self, context: &Context<'_>) -> bool {
         let facts = context.facts;
         match self {
@@ -306,6 +533,7 @@ impl When {
             Self::ConfiguredAs(name, value) => context.auth.field(name) == Some(value),
             Self::Form => facts.has_fields(),
             Self::Json(path) => facts.json(path).is_some(),
+            Self::Consented(older) => allows_legacy(context) && older.holds(context),
         }
     }
 
@@ -319,6 +547,10 @@ impl When {
             Self::ConfiguredAs(name, value) => format!("with `{name}` {value}"),
             Self::Form => "for a form".into(),
             Self::Json(path) => format!("with JSON field {path}"),
+            Self::Consented(older) => {
+                let other = [older.words(), format!("if `{}`", ALLOW_LEGACY.name)];
+                other.join(" ").trim_start().to_owned()
+            }
         }
     }
 }
@@ -331,15 +563,18 @@ impl Check {
                 let unfinished =
                     || Diagnosis::Unfinished(format!("config.auth.{field} is missing"));
                 let secret = context.auth.field(field).ok_or_else(unfinished)?;
-                let own = crate::catalog::Verification {
+                let own = Verification {
                     tolerance_s: context.auth.tolerance_s,
-                    ..crate::catalog::Verification::with_secret(&context.auth.scheme, secret)
+                    ..Verification::with_secret(&context.auth.scheme, secret)
                 };
                 let with = Context {
                     auth: &own,
                     ..*context
                 };
-                scheme.check(&with).map(|_| None)
+                scheme.check(&with).map(|proven| Proven {
+                    secret: None,
+                    ..proven
+                })
             }
             Self::Token(token) => token.check(context),
             Self::Basic => shared::basic(context),

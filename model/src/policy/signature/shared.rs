@@ -1,6 +1,13 @@
 //! Schemes that show the secret itself: a token in a header, HTTP Basic (RFC 7617). The body is not covered.
 
-use super::{Context, diagnosis::Diagnosis, encoding::Encoding, layout::Place, signed::Checked};
+use super::{
+    Context,
+    diagnosis::Diagnosis,
+    encoding::Encoding,
+    layout::{Place, behind},
+    proven::Proven,
+    signed::Checked,
+};
 use subtle::ConstantTimeEq;
 
 /// A shared secret that the request carries as it is.
@@ -33,11 +40,11 @@ impl Token {
         let values = at.values(context.facts)?;
         let unexpected = || Diagnosis::Unexpected(at.words());
         let claimed = values.first().ok_or_else(unexpected)?;
-        let claimed = claimed.strip_prefix(self.prefix).ok_or_else(unexpected)?;
+        let claimed = behind(claimed, self.prefix).ok_or_else(unexpected)?;
         same(context, claimed.as_bytes(), |secret| {
             Some(secret.as_bytes().to_vec())
         })?
-        .map(Some)
+        .map(|place| Proven::by(Some(place)))
         .ok_or_else(|| unexpected().into())
     }
 }
@@ -62,7 +69,7 @@ pub(super) fn basic(context: &Context<'_>) -> Checked {
     same(context, &claimed, |password| {
         Some(format!("{user}:{password}").into_bytes())
     })?
-    .map(Some)
+    .map(|place| Proven::by(Some(place)))
     .ok_or_else(|| Diagnosis::Unexpected("user name or password".into()).into())
 }
 

@@ -8,6 +8,7 @@ use super::{
     hint,
     keys::KeyFrom,
     layout::{Group, Layout, Place},
+    proven::Proven,
     public_key::Algorithm,
     stamp::{Stamp, StampPlace},
     template::{self, Sources},
@@ -23,6 +24,8 @@ pub struct Signed<'a> {
     /// See [`template`].
     pub message: &'a str,
     pub stamp: Option<Stamp<'a>>,
+    /// What of the signed message is new in every request, as a template.
+    pub once: Option<&'a str>,
     pub requires: &'a [Requirement<'a>],
 }
 
@@ -44,10 +47,11 @@ pub enum Requirement<'a> {
     Header(&'a str, &'a str),
     /// A header has the value of a field of `config.auth`.
     HeaderIsField(&'a str, &'a str),
+    /// The JSON body has this field, and it is not empty.
+    Json(&'a str),
 }
 
-/// The place of the secret that fitted; none where the scheme has no secrets of the source's own.
-pub(super) type Checked = Result<Option<usize>, Refusal>;
+pub(super) type Checked = Result<Proven, Refusal>;
 
 impl<'a> Signed<'a> {
     /// An HMAC over the raw body, its hex alone in a header.
@@ -60,8 +64,28 @@ impl<'a> Signed<'a> {
             proof: Proof::Hmac(digest, KeyForm::Utf8),
             message: "{body}",
             stamp: None,
+            once: None,
             requires: &[],
         }
+    }
+
+    /// What a sender would have signed; none where the request lacks a part of it.
+    #[cfg(test)]
+    pub(super) fn message_of(
+        &self,
+        context: &Context<'_>,
+        timestamp: &str,
+        secret: &str,
+    ) -> Option<Vec<u8>> {
+        let message = Message {
+            template: self.message,
+            context,
+            group: &Group::default(),
+            timestamp: Some(timestamp),
+        };
+        let mut whole = Vec::new();
+        let rendered = message.render(secret, &mut |piece| whole.extend_from_slice(piece));
+        rendered.is_ok().then_some(whole)
     }
 
     /// Checks a request.
@@ -114,12 +138,22 @@ impl<'a> Signed<'a> {
             None => None,
         };
         let text = stamp.as_ref().map(|(_, text)| text.as_ref());
-        let secret = self.prove(context, group, text, &claimed)?;
+        let proven = Proven::by(self.prove(context, group, text, &claimed)?);
         // Only what is signed rightly can be called stale.
         if let Some((stamp, text)) = &stamp {
             stamp.check(text, context.facts)?;
         }
-        Ok(secret)
+        let Some(template) = self.once else {
+            return Ok(proven);
+        };
+        let message = Message {
+            template,
+            context,
+            group,
+            timestamp: text,
+        };
+        let token = message.whole()?;
+        Ok(proven.once(token, stamp.and_then(|(stamp, _)| stamp.window_s())))
     }
 
     fn prove(
@@ -128,7 +162,7 @@ impl<'a> Signed<'a> {
         group: &Group<'_>,
         timestamp: Option<&str>,
         claimed: &[Vec<u8>],
-    ) -> Checked {
+    ) -> Result<Option<usize>, Refusal> {
         let message = Message {
             template: self.message,
             context,
@@ -165,6 +199,11 @@ impl<'a> Signed<'a> {
 impl Requirement<'_> {
     fn check(&self, context: &Context<'_>) -> Result<(), Diagnosis> {
         let (header, expected) = match self {
+            Self::Json(path) => {
+                let text = context.facts.json(path).filter(|text| !text.is_empty());
+                let missing = || Diagnosis::missing(format!("JSON field {path}"));
+                return text.map(|_| ()).ok_or_else(missing);
+            }
             Self::Header(header, expected) => (header, *expected),
             Self::HeaderIsField(header, field) => {
                 let unfinished =
@@ -251,15 +290,22 @@ pub(super) fn try_secrets(
 ) -> Result<Option<usize>, Diagnosis> {
     let mut any = false;
     let mut found = None;
+    let mut is_challenge = false;
     for (place, secret) in context.auth.live(context.facts.now) {
         let Some(sum) = sum(secret)? else { continue };
         any = true;
         let fits = claimed
             .iter()
             .fold(false, |fits, claimed| fits | sum.is(claimed));
+        is_challenge |= fits && sum.could_be_challenge();
         if fits && found.is_none() {
             found = Some(place);
         }
+    }
+    if is_challenge {
+        // A handshake would have signed it for a stranger.
+        let what = "signed text: it could be a challenge";
+        return Err(Diagnosis::Unexpected(what.into()));
     }
     if any {
         Ok(found)
@@ -274,7 +320,7 @@ fn try_keys(
     from: KeyFrom,
     message: &[u8],
     claimed: &[Vec<u8>],
-) -> Checked {
+) -> Result<Option<usize>, Refusal> {
     for (place, key) in from.keys(context)? {
         if claimed
             .iter()

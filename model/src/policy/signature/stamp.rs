@@ -23,6 +23,7 @@ pub enum StampPlace<'a> {
     /// The first element of a positional value.
     First,
     Json(&'a str),
+    Form(&'a str),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,9 +34,16 @@ pub enum Unit {
     Rfc3339,
     /// The fixed date of HTTP (RFC 9110 section 5.6.7).
     HttpDate,
+    /// Seconds, milliseconds or RFC 3339, told apart by their form, of a sender that doesn't say which. Other text
+    /// means no time.
+    Told,
     /// Text that means no time.
     Nonce,
 }
+
+/// How far off a timestamp may be, in seconds, whose sender documents no bound: it may sign once and try again for
+/// a while.
+pub(super) const UNDOCUMENTED_S: u32 = 3600;
 
 impl<'a> Stamp<'a> {
     /// Within the same bound both ways.
@@ -57,12 +65,14 @@ impl<'a> Stamp<'a> {
             StampPlace::Pair(name) => format!("element {name}"),
             StampPlace::First => "the first element".to_owned(),
             StampPlace::Json(path) => format!("JSON field {path}"),
+            StampPlace::Form(name) => format!("form field {name}"),
         };
         let unit = match self.unit {
             Unit::Seconds => "seconds",
             Unit::Millis => "milliseconds",
             Unit::Rfc3339 => "RFC 3339",
             Unit::HttpDate => "HTTP date",
+            Unit::Told => "seconds, milliseconds or RFC 3339",
             Unit::Nonce => return format!("nonce in {at}"),
         };
         match (self.past_s, self.ahead_s) {
@@ -70,6 +80,12 @@ impl<'a> Stamp<'a> {
             (Some(past), None) => format!("timestamp in {at} ({unit}), at most {past} s old"),
             _ => format!("timestamp in {at} ({unit}), any age"),
         }
+    }
+
+    /// How long one and the same timestamp is taken, in seconds; none where it is for ever.
+    pub(super) fn window_s(&self) -> Option<u64> {
+        let dated = self.unit != Unit::Nonce && self.unit != Unit::Told;
+        dated.then_some(u64::from(self.past_s?) + u64::from(self.ahead_s?))
     }
 
     pub(super) fn text<'v>(
@@ -83,8 +99,9 @@ impl<'a> Stamp<'a> {
             StampPlace::Pair(name) => group.pair(name)?.ok_or_else(missing)?.into(),
             StampPlace::First => group.first.ok_or_else(missing)?.into(),
             StampPlace::Json(path) => facts.json_required(path)?.into(),
+            StampPlace::Form(name) => facts.form_field(name)?.into(),
         };
-        if self.unit.millis(&text).is_none() {
+        if self.unit != Unit::Told && self.unit.millis(&text).is_none() {
             return Err(Diagnosis::malformed("timestamp"));
         }
         Ok(text)
@@ -95,10 +112,14 @@ impl<'a> Stamp<'a> {
         if self.unit == Unit::Nonce {
             return Ok(());
         }
-        let signed_ms = self
-            .unit
-            .millis(text)
-            .ok_or_else(|| Diagnosis::malformed("timestamp"))?;
+        let Some(signed_ms) = self.unit.millis(text) else {
+            let means_no_time = self.unit == Unit::Told;
+            return if means_no_time {
+                Ok(())
+            } else {
+                Err(Diagnosis::malformed("timestamp"))
+            };
+        };
         let now_ms = i128::from(facts.now.0);
         let beyond = |distance_ms: i128, bound: Option<u32>| {
             let over_ms = distance_ms - i128::from(bound?) * 1000;
@@ -145,6 +166,16 @@ impl Unit {
                 let at = rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
                 Some(i128::from(at.as_millisecond()))
             }
+            Self::Told => match text.len() {
+                10 => digits(text)?.checked_mul(1000),
+                13 => digits(text),
+                _ => Self::Rfc3339.millis(text).or_else(|| {
+                    // Without a zone it is in UTC.
+                    let at = temporal::DateTimeParser::new().parse_datetime(text).ok()?;
+                    let at = at.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+                    Some(i128::from(at.timestamp().as_millisecond()))
+                }),
+            },
             Self::Nonce => (!text.is_empty()).then_some(0),
         }
     }
@@ -207,6 +238,28 @@ mod tests {
             check("9223372036854775807", Unit::Seconds),
             Err(Diagnosis::Ahead { .. })
         ));
+    }
+
+    #[test]
+    fn a_time_whose_unit_nobody_tells_is_known_by_its_form() {
+        for text in [
+            "1700000000",
+            "1700000000000",
+            "2023-11-14T22:13:20Z",
+            "2023-11-14T22:13:20.5",
+        ] {
+            assert_eq!(check(text, Unit::Told), Ok(()), "{text}");
+        }
+        for text in [
+            "1600000000",
+            "1600000000000",
+            "2020-09-13T12:26:40Z",
+            "2020-09-13T12:26:40",
+        ] {
+            let checked = check(text, Unit::Told);
+            assert!(matches!(checked, Err(Diagnosis::Stale { .. })), "{text}");
+        }
+        assert_eq!(check("a-nonce", Unit::Told), Ok(()));
     }
 
     #[test]

@@ -24,5 +24,5 @@ pub fn filing(kv: &impl Read, place: Place) -> Result<Option<Filing>, TableError
 pub fn filings(kv: &impl Read) -> Result<Vec<(Place, Filing)>, TableError> {
     let (from, to) = keys::FILED_ALL;
     let rows = kv.scan(Table::Counts, &from, &to, usize::MAX)?;
-    decoded(&rows, keys::filed_place)
+    decoded(kv, Table::Counts, &rows, keys::filed_place)
 }

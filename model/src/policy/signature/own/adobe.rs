@@ -5,6 +5,7 @@ use super::super::{
     diagnosis::Diagnosis,
     encoding::Encoding,
     keys::{Access, KeyRequest},
+    proven::Proven,
     public_key::{Algorithm, PublicKey},
     signed::Checked,
 };
@@ -19,13 +20,20 @@ pub(in super::super) fn check(context: &Context<'_>) -> Checked {
     let facts = context.facts;
     let unfinished = || Diagnosis::Unfinished("config.auth.client_id is missing".into());
     let expected = context.auth.field("client_id").ok_or_else(unfinished)?;
+    // Before the body is read for it.
+    if !["1", "2"]
+        .iter()
+        .any(|number| facts.has_header(&format!("x-adobe-digital-signature-{number}")))
+    {
+        return Err(Diagnosis::missing("header x-adobe-digital-signature-1").into());
+    }
     if facts.json_required("recipient_client_id")? != expected {
         return Err(Diagnosis::Unexpected("JSON field recipient_client_id".into()).into());
     }
     let mut refusal = Refusal::from(Diagnosis::Mismatch);
     for number in [1, 2] {
         match check_one(context, number) {
-            Ok(()) => return Ok(None),
+            Ok(()) => return Ok(Proven::default()),
             Err(Refusal::NeedsKey(request)) => return Err(Refusal::NeedsKey(request)),
             Err(error) if number == 1 => refusal = error,
             Err(_) => {}

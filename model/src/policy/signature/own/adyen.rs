@@ -6,6 +6,7 @@ use super::super::{
     digest::Digest,
     encoding::{Encoding, KeyForm},
     facts::text_at,
+    proven::Proven,
     signed::{Checked, try_secrets},
 };
 use crate::tree::Tree;
@@ -45,7 +46,7 @@ pub(in super::super) fn check(context: &Context<'_>) -> Checked {
         let item = item.key("NotificationRequestItem").ok_or_else(malformed)?;
         place = Some(check_item(context, item)?);
     }
-    Ok(place)
+    Ok(Proven::by(place))
 }
 
 fn check_item(context: &Context<'_>, item: &Tree) -> Result<usize, Diagnosis> {

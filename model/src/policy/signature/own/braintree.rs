@@ -5,6 +5,7 @@ use super::super::{
     diagnosis::Diagnosis,
     digest::Digest,
     encoding::{Encoding, KeyForm},
+    proven::Proven,
     signed::{Checked, try_secrets},
 };
 
@@ -43,5 +44,7 @@ pub(in super::super) fn check(context: &Context<'_>) -> Checked {
         })?;
         found = found.or(place);
     }
-    found.map(Some).ok_or_else(|| Diagnosis::Mismatch.into())
+    found
+        .map(|place| Proven::by(Some(place)))
+        .ok_or_else(|| Diagnosis::Mismatch.into())
 }

@@ -6,6 +6,7 @@ use super::super::{
     digest::Digest,
     encoding::Encoding,
     layout::Group,
+    proven::Proven,
     signed::{Checked, try_secrets},
     stamp::{Stamp, StampPlace, Unit},
     template,
@@ -62,7 +63,7 @@ pub(in super::super) fn check(context: &Context<'_>) -> Checked {
     };
     let text = stamp.text(facts, &Group::default())?;
     stamp.check(&text, facts)?;
-    Ok(Some(place))
+    Ok(Proven::by(Some(place)))
 }
 
 /// What the sender signs of a path: the query escaped as a whole, then everything escaped again as `encodeURI` does, so

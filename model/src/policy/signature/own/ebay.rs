@@ -7,6 +7,7 @@ use super::super::{
     encoding::{Encoding, base64_pasted},
     facts::json_text,
     keys::{Access, KeyRequest},
+    proven::Proven,
     public_key::{Algorithm, PublicKey},
     signed::Checked,
 };
@@ -34,7 +35,7 @@ pub(in super::super) fn check(context: &Context<'_>) -> Checked {
     let key = json_text(document, "key").and_then(|pem| PublicKey::pasted(&pem));
     let key = key.ok_or_else(|| Diagnosis::malformed("published key"))?;
     if Algorithm::EcdsaP256Sha1.verify(&key, context.facts.body, &signature) {
-        Ok(None)
+        Ok(Proven::default())
     } else {
         Err(Diagnosis::Mismatch.into())
     }

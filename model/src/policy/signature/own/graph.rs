@@ -1,7 +1,7 @@
 //! Microsoft Graph and SharePoint: every notification of the body repeats the `clientState` that the subscription was
 //! made with.
 
-use super::super::{Context, diagnosis::Diagnosis, shared, signed::Checked};
+use super::super::{Context, diagnosis::Diagnosis, proven::Proven, shared, signed::Checked};
 use crate::tree::Tree;
 
 pub(in super::super) const WORDS: &str =
@@ -25,5 +25,5 @@ pub(in super::super) fn check(context: &Context<'_>) -> Checked {
             return Err(Diagnosis::Unexpected("JSON field clientState".into()).into());
         }
     }
-    Ok(place)
+    Ok(Proven::by(place))
 }

@@ -37,6 +37,7 @@ const SCHEME: Signed<'static> = Signed {
         Unit::Millis,
         Some(300),
     )),
+    once: None,
     requires: &[],
 };
 

@@ -5,6 +5,7 @@ use super::super::{
     diagnosis::Diagnosis,
     digest::Digest,
     encoding::Encoding,
+    proven::Proven,
     signed::{Checked, try_secrets},
     template::base_url,
 };
@@ -60,7 +61,7 @@ pub(in super::super) fn check(context: &Context<'_>) -> Checked {
             sum.finish()
         }))
     })?
-    .map(Some)
+    .map(|place| Proven::by(Some(place)).once(nonce.as_bytes().to_vec(), None))
     .ok_or_else(|| Diagnosis::Mismatch.into())
 }
 

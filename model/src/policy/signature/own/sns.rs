@@ -5,8 +5,12 @@ use super::super::{
     diagnosis::Diagnosis,
     encoding::Encoding,
     keys::{Access, KeyRequest},
+    layout::Group,
+    proven::Proven,
+    provider::ALLOW_ANY_TOPIC,
     public_key::{Algorithm, PublicKey},
     signed::Checked,
+    stamp::{Stamp, StampPlace, Unit},
 };
 
 pub(in super::super) const WORDS: &str = "RSA with SHA1 or SHA256 of named fields of the body, base64 in JSON field \
@@ -30,8 +34,18 @@ const CONFIRMATION: &[&str] = &[
     "Type",
 ];
 
+/// How old a message may be that is tried again: some hours by Amazon's policies, and three days for a token that
+/// confirms a subscription.
+const STAMP: Stamp<'static> = Stamp {
+    at: StampPlace::Json("Timestamp"),
+    unit: Unit::Rfc3339,
+    past_s: Some(3 * 24 * 3600),
+    ahead_s: Some(3600),
+};
+
 pub(in super::super) fn check(context: &Context<'_>) -> Checked {
     let facts = context.facts;
+    let topic = topic(context)?;
     let unexpected = |path: &str| Diagnosis::Unexpected(format!("JSON field {path}"));
     let algorithm = match facts.json_required("SignatureVersion")?.as_str() {
         "1" => Algorithm::RsaSha1,
@@ -49,9 +63,7 @@ pub(in super::super) fn check(context: &Context<'_>) -> Checked {
     if !is_aws(&url) || !url.ends_with(".pem") || url.contains('?') {
         return Err(unexpected("SigningCertURL").into());
     }
-    if let Some(expected) = context.auth.field("topic_arn")
-        && facts.json("TopicArn").as_deref() != Some(expected)
-    {
+    if topic.is_some() && facts.json("TopicArn").as_deref() != topic {
         return Err(unexpected("TopicArn").into());
     }
     let request = KeyRequest {
@@ -59,14 +71,34 @@ pub(in super::super) fn check(context: &Context<'_>) -> Checked {
         access: Access::Public,
     };
     let document = context.document(&request)?;
-    // Amazon documents no bound on a message's age; the certificate bounds it.
     let key = PublicKey::of_certificate(&document, Some(facts.now));
     let key = key.ok_or_else(|| Diagnosis::malformed("certificate, or it is out of date"))?;
-    if algorithm.verify(&key, message.as_bytes(), &signature) {
-        Ok(None)
-    } else {
-        Err(Diagnosis::Mismatch.into())
+    if !algorithm.verify(&key, message.as_bytes(), &signature) {
+        return Err(Diagnosis::Mismatch.into());
     }
+    let sent_at = STAMP.text(facts, &Group::default())?;
+    STAMP.check(&sent_at, facts)?;
+    let id = facts.json_required("MessageId")?;
+    Ok(Proven::default().once(id.into_bytes(), STAMP.window_s()))
+}
+
+/// The topic whose messages are taken; none where the admin takes those of any. Anybody with an account at Amazon has
+/// a topic, and its messages are signed as rightly as all others.
+fn topic<'c>(context: &Context<'c>) -> Result<Option<&'c str>, Diagnosis> {
+    let topic = context.auth.field("topic_arn");
+    if topic.is_some() || context.auth.is_set(ALLOW_ANY_TOPIC.name) {
+        return Ok(topic);
+    }
+    // The admin is shown which topic asks, and takes it or doesn't. It can't come as an event.
+    let facts = context.facts;
+    let asks = facts.record.method == "POST"
+        && facts.json("Type").as_deref() == Some("SubscriptionConfirmation");
+    if asks {
+        return Ok(None);
+    }
+    Err(Diagnosis::Unfinished(
+        "config.auth.topic_arn is missing: anybody with an account at Amazon could post".into(),
+    ))
 }
 
 fn message(context: &Context<'_>) -> Result<String, Diagnosis> {

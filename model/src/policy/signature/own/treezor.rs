@@ -6,6 +6,7 @@ use super::super::{
     diagnosis::Diagnosis,
     digest::Digest,
     encoding::Encoding,
+    proven::Proven,
     signed::{Checked, try_secrets},
 };
 use crate::tree::{Text, Tree};
@@ -32,7 +33,7 @@ pub(in super::super) fn check(context: &Context<'_>) -> Checked {
             sum.finish()
         }))
     })?
-    .map(Some)
+    .map(|place| Proven::by(Some(place)))
     .ok_or_else(|| Diagnosis::Mismatch.into())
 }
 

@@ -5,6 +5,7 @@ use super::super::{
     diagnosis::Diagnosis,
     digest::Digest,
     encoding::Encoding,
+    proven::Proven,
     signed::{Checked, try_secrets},
     template::sorted_form,
 };
@@ -49,7 +50,7 @@ pub(in super::super) fn check(context: &Context<'_>) -> Checked {
             return Err(Diagnosis::BodyChanged("another body".into()).into());
         }
     }
-    Ok(Some(place))
+    Ok(Proven::by(Some(place)))
 }
 
 /// Twilio leaves the port out or writes it, whatever the registered URL does.

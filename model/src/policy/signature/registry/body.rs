@@ -1,9 +1,10 @@
 //! Providers that sign the raw body and nothing else, with an HMAC in one header.
 
 use super::super::{
+    challenge::Shape,
     digest::Digest::{self, Sha1, Sha256, Sha512},
     encoding::{Encoding, KeyForm},
-    handshake::{Asked, Guard, Handshake, Reply, Shape},
+    handshake::{Asked, Guard, Handshake, Reply},
     layout::{Layout, Place},
     provider::{Check, Checks, Field, Provider},
     signed::{Proof, Requirement, Signed},
@@ -229,7 +230,16 @@ pub(super) static ROWS: &[Provider] = &[
     base64("LINE", "x-line-signature", Sha256, "https://developers.line.biz/en/docs/messaging-api/"),
     meta("META"),
     hex("MODERN_TREASURY", "x-signature", Sha256, "https://docs.moderntreasury.com"),
-    prefixed("MOLLIE", "x-mollie-signature", "sha256=", Sha256, "https://docs.mollie.com"),
+    Provider::signed(
+        "MOLLIE",
+        Signed {
+            // A line for each secret while one is replaced.
+            at: Place::Lines("x-mollie-signature"),
+            layout: Layout::Prefix("sha256="),
+            ..Signed::body("", Sha256)
+        },
+        "https://github.com/mollie/mollie-api-php/blob/master/src/Webhooks/SignatureValidator.php",
+    ),
     prefixed(
         "NOTION",
         "x-notion-signature",
@@ -372,7 +382,16 @@ pub(super) static ROWS: &[Provider] = &[
         "x-wc-webhook-signature",
         Sha256,
         "https://woocommerce.github.io/woocommerce-rest-api-docs/#webhooks",
-    ),
+    )
+    .handshakes(&[Handshake {
+        words: "unsigned POST of webhook_id alone: answered",
+        asked: Asked::Ping {
+            field: "webhook_id",
+            without: "x-wc-webhook-signature",
+        },
+        guard: Guard::Open,
+        reply: Reply::Empty,
+    }]),
     base64(
         "XERO",
         "x-xero-signature",

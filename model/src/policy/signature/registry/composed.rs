@@ -2,14 +2,17 @@
 //! its signature is.
 
 use super::super::{
+    challenge::Shape,
     digest::Digest::{Sha1, Sha256, Sha384, Sha512},
     encoding::{Encoding, KeyForm},
-    handshake::{Asked, Guard, Handshake, Reply, Shape},
+    handshake::{Asked, Guard, Handshake, Reply},
     layout::Place,
-    own::{adyen, braintree, contentful, dropbox_sign, hubspot, plivo, treezor, twilio},
-    provider::{Check, Checks, Field, Provider, When},
+    own::{
+        adyen, braintree, contentful, dropbox_sign, hubspot, linkedin, plivo, praxis, treezor, twilio,
+    },
+    provider::{ALLOW_LEGACY, Check, Checks, Field, Provider, When},
     signed::{Proof, Requirement, Signed},
-    stamp::{Stamp, StampPlace, Unit},
+    stamp::{Stamp, StampPlace, UNDOCUMENTED_S, Unit},
 };
 
 const HEAD: Handshake = Handshake {
@@ -19,17 +22,43 @@ const HEAD: Handshake = Handshake {
     reply: Reply::Empty,
 };
 
+const MANDRILL: Signed<'static> = Signed {
+    encoding: Encoding::Base64,
+    message: "{url}{form}",
+    ..Signed::body("x-mandrill-signature", Sha1)
+};
+
 const fn mandrill(name: &'static str) -> Provider {
     Provider::signed(
         name,
-        Signed {
-            encoding: Encoding::Base64,
-            message: "{url}{form}",
-            ..Signed::body("x-mandrill-signature", Sha1)
-        },
+        MANDRILL,
         "https://mailchimp.com/developer/transactional/guides/track-respond-activity-webhooks/",
     )
-    .handshakes(&[HEAD])
+    .handshakes(&[
+        HEAD,
+        Handshake {
+            words: "GET: answered",
+            asked: Asked::BareGet {
+                without: "x-mandrill-signature",
+            },
+            guard: Guard::Open,
+            reply: Reply::Empty,
+        },
+        Handshake {
+            words: "POST signed with the key test-webhook: answered",
+            asked: Asked::Test {
+                key: "test-webhook",
+                scheme: MANDRILL,
+            },
+            guard: Guard::Open,
+            reply: Reply::Empty,
+        },
+    ])
+}
+
+/// It tries again for eight hours.
+const fn mailgun_stamp(at: StampPlace<'static>) -> Stamp<'static> {
+    Stamp::new(at, Unit::Seconds, Some(9 * 3600))
 }
 
 const CLOUDINARY: Signed<'static> = Signed {
@@ -46,10 +75,20 @@ const CLOUDINARY: Signed<'static> = Signed {
 
 const PRAXIS: Signed<'static> = Signed {
     proof: Proof::Hash(Sha384),
-    message: "{json?:merchant_id}{json?:application_key}{json?:timestamp}{json?:customer.customer_token}\
+    message: "{json?:merchant_id}{json?:application_key}{timestamp}{json?:customer.customer_token}\
               {json?:session.order_id}{json?:transaction.tid}{json?:transaction.currency}\
               {json?:transaction.amount}{json?:transaction.conversion_rate}\
               {json?:transaction.processed_currency}{json?:transaction.processed_amount}{secret}",
+    stamp: Some(Stamp::new(
+        StampPlace::Json("timestamp"),
+        Unit::Seconds,
+        Some(UNDOCUMENTED_S),
+    )),
+    // Without these the answer to one notification would be the signature of another.
+    requires: &[
+        Requirement::Json("merchant_id"),
+        Requirement::Json("application_key"),
+    ],
     ..Signed::body("gt-authentication", Sha384)
 };
 
@@ -111,6 +150,7 @@ pub(super) static ROWS: &[Provider] = &[
         Signed {
             encoding: Encoding::Base64,
             message: "{json:payloadId}{url}",
+            once: Some("{json:payloadId}"),
             ..Signed::body("x-favro-webhook", Sha1)
         },
         "https://favro.com/developer/#webhook-signatures",
@@ -120,7 +160,7 @@ pub(super) static ROWS: &[Provider] = &[
         Checks::FirstOf(&[
             (When::Header("x-hubspot-signature-v3"), Check::Own(hubspot::check, hubspot::WORDS)),
             (
-                When::HeaderIs("x-hubspot-signature-version", "v2"),
+                When::Consented(&When::HeaderIs("x-hubspot-signature-version", "v2")),
                 Check::Signed(Signed {
                     proof: Proof::Hash(Sha256),
                     message: "{secret}{method}{url}{body}",
@@ -128,7 +168,7 @@ pub(super) static ROWS: &[Provider] = &[
                 }),
             ),
             (
-                When::Always,
+                When::Consented(&When::Always),
                 Check::Signed(Signed {
                     proof: Proof::Hash(Sha256),
                     message: "{secret}{body}",
@@ -138,17 +178,16 @@ pub(super) static ROWS: &[Provider] = &[
             ),
         ]),
         "https://developers.hubspot.com/docs/api/webhooks/validating-requests",
-    ),
-    Provider::signed(
+    )
+    .fields(&[ALLOW_LEGACY]),
+    Provider::new(
         "LINKEDIN",
-        Signed {
-            message: "hmacsha256={body}",
-            ..Signed::body("x-li-signature", Sha256)
-        },
+        Checks::One(Check::Own(linkedin::check, linkedin::WORDS)),
         "https://learn.microsoft.com/en-us/linkedin/shared/api-guide/webhook-validation",
     )
+    .fields(&[Field::secrets_by_id(linkedin::APPLICATIONS)])
     .handshakes(&[Handshake {
-        words: "GET with challengeCode: its HMAC, if it is a UUID",
+        words: "GET with challengeCode: its HMAC, if it is a UUID, with the secret of the application in applicationId",
         asked: Asked::Get("challengeCode"),
         guard: Guard::Open,
         reply: Reply::Hmac {
@@ -167,7 +206,9 @@ pub(super) static ROWS: &[Provider] = &[
                 When::Form,
                 Check::Signed(Signed {
                     at: Place::Form("signature"),
-                    message: "{form:timestamp}{form:token}",
+                    message: "{timestamp}{form:token}",
+                    stamp: Some(mailgun_stamp(StampPlace::Form("timestamp"))),
+                    once: Some("{form:token}"),
                     ..Signed::body("", Sha256)
                 }),
             ),
@@ -175,7 +216,9 @@ pub(super) static ROWS: &[Provider] = &[
                 When::Always,
                 Check::Signed(Signed {
                     at: Place::Json("signature.signature"),
-                    message: "{json:signature.timestamp}{json:signature.token}",
+                    message: "{timestamp}{json:signature.token}",
+                    stamp: Some(mailgun_stamp(StampPlace::Json("signature.timestamp"))),
+                    once: Some("{json:signature.token}"),
                     ..Signed::body("", Sha256)
                 }),
             ),
@@ -188,16 +231,19 @@ pub(super) static ROWS: &[Provider] = &[
         Checks::FirstOf(&[
             (When::Header("x-plivo-signature-v3"), Check::Own(plivo::check, plivo::WORDS)),
             (
-                When::Always,
+                When::Consented(&When::Always),
                 Check::Signed(Signed {
                     encoding: Encoding::Base64,
                     message: "{base_url}{header:x-plivo-signature-v2-nonce}",
+                    once: Some("{header:x-plivo-signature-v2-nonce}"),
                     ..Signed::body("x-plivo-signature-v2", Sha256)
                 }),
             ),
         ]),
         "https://www.plivo.com/docs/voice/concepts/signature-validation",
-    ),
+    )
+    .fields(&[ALLOW_LEGACY])
+    .own_once(),
     Provider::new(
         "PRAXIS",
         Checks::FirstOf(&[
@@ -206,14 +252,15 @@ pub(super) static ROWS: &[Provider] = &[
                 Check::Signed(Signed {
                     message: "{json?:event}{json?:merchant_id}{json?:application_key}{json?:cid}\
                               {json?:plan_id}{json?:subscription_id}{json?:subscription_status}\
-                              {json?:timestamp}{secret}",
+                              {timestamp}{secret}",
                     ..PRAXIS
                 }),
             ),
             (When::Always, Check::Signed(PRAXIS)),
         ]),
         "https://doc.praxiscashier.com/integration_docs/latest/webhooks/validation",
-    ),
+    )
+    .acknowledged_by(praxis::acknowledge),
     Provider::signed(
         "SOLIDGATE",
         Signed {

@@ -10,7 +10,7 @@ use super::super::{
     keys::{self, Access, KeyFrom, KeyRequest},
     layout::{Layout, Place},
     own::{adobe, ebay, shipstation, sns},
-    provider::{Check, Checks, Field, Provider, When},
+    provider::{ALLOW_ANY_TOPIC, ALLOW_LEGACY, Check, Checks, Field, Provider, When},
     public_key::{Algorithm, PublicKey},
     signed::{Proof, Requirement, Signed},
     stamp::{Stamp, StampPlace, Unit},
@@ -30,6 +30,7 @@ const fn published(
         proof: Proof::PublicKey(algorithm, KeyFrom::Published { locate, read }),
         message: "{body}",
         stamp: None,
+        once: None,
         requires: &[],
     }
 }
@@ -144,10 +145,14 @@ const RSA_OF_BODY: Signed<'static> = Signed {
     proof: Proof::PublicKey(Algorithm::RsaSha512, KeyFrom::Environment(fireblocks_key)),
     message: "{body}",
     stamp: None,
+    once: None,
     requires: &[],
 };
 
 const ENVIRONMENTS: Field = Field::one_of("environment", &["PRODUCTION", "SANDBOX"]);
+
+/// A message may have 256 KiB; as a JSON string it is longer, and the envelope comes on top.
+const SNS_BODY_MAX: usize = (2 * 256 + 16) * 1024;
 
 const SNS_CONFIRM: &str = "signed SubscriptionConfirmation: answered, and its SubscribeURL is shown to the admin, never opened by itself";
 
@@ -171,7 +176,9 @@ pub(super) static ROWS: &[Provider] = &[
         "https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html",
     )
     .secret("")
-    .fields(&[Field::optional("topic_arn")])
+    .fields(&[Field::pending("topic_arn"), ALLOW_ANY_TOPIC])
+    .own_once()
+    .body_max(SNS_BODY_MAX)
     .handshakes(&[Handshake {
         words: SNS_CONFIRM,
         asked: Asked::Json {
@@ -184,7 +191,12 @@ pub(super) static ROWS: &[Provider] = &[
     }]),
     Provider::signed(
         "CIRCLE",
-        published("x-circle-signature", Algorithm::EcdsaP256Sha256, circle_key, circle_read),
+        published(
+            "x-circle-signature",
+            Algorithm::EcdsaP256Sha256,
+            circle_key,
+            circle_read,
+        ),
         "https://developers.circle.com/wallets/webhook-notifications",
     )
     .secret("api_key")
@@ -229,6 +241,8 @@ pub(super) static ROWS: &[Provider] = &[
                         read: keys::of_jwks,
                     },
                     leeway_s: 0,
+                    max_age_s: None,
+                    once: false,
                     binds: Binding::Body,
                 }),
             ),
@@ -244,7 +258,14 @@ pub(super) static ROWS: &[Provider] = &[
     Provider::signed(
         "PAYPAL",
         Signed {
-            message: "{header:paypal-transmission-id}|{header:paypal-transmission-time}|{field:webhook_id}|{body_crc32}",
+            message: "{header:paypal-transmission-id}|{timestamp}|{field:webhook_id}|{body_crc32}",
+            // It tries again for three days.
+            stamp: Some(Stamp::new(
+                StampPlace::Header("paypal-transmission-time"),
+                Unit::Rfc3339,
+                Some(3 * 24 * 3600),
+            )),
+            once: Some("{header:paypal-transmission-id}"),
             requires: &[Requirement::Header("paypal-auth-algo", "SHA256withRSA")],
             ..published(
                 "paypal-transmission-sig",
@@ -267,6 +288,8 @@ pub(super) static ROWS: &[Provider] = &[
                 read: super::super::jwt::plaid_key,
             },
             leeway_s: 0,
+            max_age_s: None,
+            once: false,
             binds: Binding::FreshDigest {
                 claim: "request_body_sha256",
                 within_s: 300,
@@ -296,9 +319,13 @@ pub(super) static ROWS: &[Provider] = &[
                     )
                 }),
             ),
-            (When::Always, Check::Own(shipstation::check, shipstation::WORDS)),
+            (
+                When::Consented(&When::Always),
+                Check::Own(shipstation::check, shipstation::WORDS),
+            ),
         ]),
         "https://www.shipengine.com/docs/webhooks/",
     )
-    .secret("token"),
+    .secret("token")
+    .fields(&[ALLOW_LEGACY]),
 ];

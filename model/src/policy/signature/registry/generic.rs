@@ -51,6 +51,9 @@ pub(super) static ROWS: &[Provider] = &[
             signed: JwsAlgorithm::ALL,
             keys: JwtKeys::SetOrConfigured,
             leeway_s: 30,
+            // A token that serves many requests is usual here.
+            max_age_s: None,
+            once: false,
             binds: Binding::Nothing,
         })),
         "RFC 7519",

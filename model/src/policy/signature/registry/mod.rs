@@ -2,6 +2,7 @@
 
 mod body;
 mod composed;
+mod evidence;
 mod fetched;
 mod generic;
 mod listed;
@@ -11,7 +12,8 @@ mod standard;
 mod timed;
 mod tokens;
 
-pub use listed::WITHOUT_SCHEME;
+pub use evidence::read_in;
+pub use listed::{WITHOUT_SCHEME, documented};
 
 use super::provider::Provider;
 use std::{collections::HashMap, sync::LazyLock};

@@ -9,7 +9,7 @@ use super::super::{
     provider::Provider,
     public_key::Algorithm,
     signed::{Proof, Signed},
-    stamp::{Stamp, StampPlace, Unit},
+    stamp::{Stamp, StampPlace, UNDOCUMENTED_S, Unit},
 };
 
 /// A signature over the raw body in one header, base64.
@@ -21,6 +21,7 @@ const fn body(header: &'static str, algorithm: Algorithm) -> Signed<'static> {
         proof: Proof::PublicKey(algorithm, KeyFrom::Configured),
         message: "{body}",
         stamp: None,
+        once: None,
         requires: &[],
     }
 }
@@ -51,8 +52,8 @@ pub(super) static ROWS: &[Provider] = &[
             message: "{timestamp}{body}",
             stamp: Some(Stamp::new(
                 StampPlace::Header("x-signature-timestamp"),
-                Unit::Nonce,
-                None,
+                Unit::Told,
+                Some(UNDOCUMENTED_S),
             )),
             ..body("x-signature-ed25519", Algorithm::Ed25519)
         },
@@ -95,7 +96,8 @@ pub(super) static ROWS: &[Provider] = &[
             stamp: Some(Stamp::new(
                 StampPlace::Header("x-twilio-email-event-webhook-timestamp"),
                 Unit::Seconds,
-                None,
+                // It tries again for a day.
+                Some(24 * 3600),
             )),
             ..body(
                 "x-twilio-email-event-webhook-signature",

@@ -122,7 +122,7 @@ pub(super) static ROWS: &[Provider] = &[
     .secret("")
     .fields(&[
         Field::required("verify_token"),
-        Field::optional("subscription_id"),
+        Field::pending("subscription_id"),
     ])
     .handshakes(&[Handshake {
         words: "GET with hub.challenge, if hub.verify_token is the configured one: echoed as JSON",

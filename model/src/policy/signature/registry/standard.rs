@@ -30,6 +30,8 @@ pub(super) const WEBHOOK: Signed<'static> = Signed {
         Unit::Seconds,
         Some(300),
     )),
+    // One that is tried again has another time.
+    once: Some("{header:webhook-id}.{timestamp}"),
     requires: &[],
 };
 
@@ -46,6 +48,7 @@ const WEBHOOK_A: Signed<'static> = Signed {
 const SVIX: Signed<'static> = Signed {
     at: Place::Header("svix-signature"),
     message: "{header:svix-id}.{timestamp}.{body}",
+    once: Some("{header:svix-id}.{timestamp}"),
     stamp: Some(Stamp::new(
         StampPlace::Header("svix-timestamp"),
         Unit::Seconds,
@@ -66,17 +69,44 @@ const EITHER: Checks = Checks::FirstOf(&[
 
 pub(super) static ROWS: &[Provider] = &[
     clone_of("BREX", "https://developer.brex.com/docs/webhooks/"),
-    clone_of("CLAUDE", "https://docs.claude.com"),
-    clone_of("CLERK", "https://clerk.com/docs/webhooks/overview"),
-    clone_of("LITHIC", "https://docs.lithic.com/docs/events-api"),
+    clone_of(
+        "CLAUDE",
+        "https://github.com/anthropics/anthropic-sdk-python/blob/main/src/anthropic/resources/beta/webhooks.py",
+    ),
+    clone_of(
+        "CLERK",
+        "https://github.com/clerk/javascript/blob/main/packages/backend/src/webhooks.ts",
+    ),
+    clone_of(
+        "LITHIC",
+        "https://github.com/lithic-com/lithic-python/blob/main/src/lithic/resources/webhooks.py",
+    ),
     clone_of("LOOPS", "https://loops.so/docs/webhooks"),
-    clone_of("OPENAI", "https://platform.openai.com/docs/guides/webhooks"),
-    clone_of("POLAR", "https://docs.polar.sh/integrate/webhooks/delivery"),
-    clone_of("RECALL", "https://docs.recall.ai"),
+    Provider::signed(
+        "OPENAI",
+        Signed {
+            proof: Proof::Hmac(Digest::Sha256, KeyForm::WhsecOrText),
+            ..WEBHOOK
+        },
+        "https://github.com/openai/openai-python/blob/main/src/openai/resources/webhooks.py",
+    ),
+    // Not as the specification has it: the key is the secret's whole text, prefix and all.
+    Provider::signed(
+        "POLAR",
+        Signed {
+            proof: Proof::Hmac(Digest::Sha256, KeyForm::Utf8),
+            ..WEBHOOK
+        },
+        "https://github.com/polarsource/polar-js/blob/main/src/webhooks.ts",
+    ),
+    clone_of(
+        "RECALL",
+        "https://docs.recall.ai/docs/authenticating-requests-from-recallai",
+    ),
     clone_of("RENDER", "https://render.com/docs/webhooks"),
     clone_of(
         "REPLICATE",
-        "https://replicate.com/docs/topics/webhooks/verify-webhook",
+        "https://github.com/replicate/replicate-javascript/blob/main/lib/util.js",
     ),
     clone_of(
         "RESEND",

@@ -1,13 +1,14 @@
 //! Providers that sign a timestamp and the raw body.
 
 use super::super::{
+    challenge::Shape,
     digest::Digest::{Sha1, Sha256},
     encoding::{Encoding, KeyForm},
-    handshake::{Asked, Guard, Handshake, Reply, Shape},
+    handshake::{Asked, Guard, Handshake, Reply},
     layout::{Layout, Place},
-    provider::{Check, Checks, Field, Provider, When},
+    provider::{ALLOW_LEGACY, Check, Checks, Field, Provider, When},
     signed::{Proof, Requirement, Signed},
-    stamp::{Stamp, StampPlace, Unit},
+    stamp::{Stamp, StampPlace, UNDOCUMENTED_S, Unit},
 };
 
 /// `t=…,v1=…` in one header, over `{timestamp}.{body}`.
@@ -58,6 +59,17 @@ const SLACK: Signed<'static> = Signed {
     )
 };
 
+const ZENDESK: Signed<'static> = Signed {
+    encoding: Encoding::Base64,
+    ..headers(
+        "x-zendesk-webhook-signature",
+        "x-zendesk-webhook-signature-timestamp",
+        "{timestamp}{body}",
+        Unit::Rfc3339,
+        Some(UNDOCUMENTED_S),
+    )
+};
+
 const FRONT: Checks = Checks::FirstOf(&[
     (
         When::Header("x-front-request-timestamp"),
@@ -68,12 +80,12 @@ const FRONT: Checks = Checks::FirstOf(&[
                 "x-front-request-timestamp",
                 "{timestamp}:{body}",
                 Unit::Millis,
-                None,
+                Some(UNDOCUMENTED_S),
             )
         }),
     ),
     (
-        When::Always,
+        When::Consented(&When::Always),
         Check::Signed(Signed {
             encoding: Encoding::Base64,
             ..Signed::body("x-front-signature", Sha1)
@@ -87,6 +99,7 @@ const fn front(name: &'static str) -> Provider {
         FRONT,
         "https://dev.frontapp.com/docs/application-webhooks",
     )
+    .fields(&[ALLOW_LEGACY])
     .handshakes(&[Handshake {
         words: "x-front-challenge: echoed as JSON",
         asked: Asked::Header("x-front-challenge"),
@@ -135,8 +148,7 @@ pub(super) static ROWS: &[Provider] = &[
                     "x-buildkite-signature",
                     "timestamp",
                     "signature",
-                    Unit::Seconds,
-                    None,
+                    Unit::Seconds, Some(UNDOCUMENTED_S),
                 )),
             ),
             (
@@ -165,15 +177,14 @@ pub(super) static ROWS: &[Provider] = &[
                 "x-chatwoot-signature",
                 "x-chatwoot-timestamp",
                 "{timestamp}.{body}",
-                Unit::Seconds,
-                None,
+                Unit::Seconds, Some(UNDOCUMENTED_S),
             )
         },
         "https://developers.chatwoot.com",
     ),
     Provider::signed(
         "CLOUDFLARE_STREAM",
-        pairs("webhook-signature", "time", "sig1", Unit::Seconds, None),
+        pairs("webhook-signature", "time", "sig1", Unit::Seconds, Some(UNDOCUMENTED_S)),
         "https://developers.cloudflare.com/stream/manage-video-library/using-webhooks/",
     ),
     Provider::signed(
@@ -183,7 +194,7 @@ pub(super) static ROWS: &[Provider] = &[
     ),
     Provider::signed(
         "COURIER",
-        pairs("courier-signature", "t", "signature", Unit::Nonce, None),
+        pairs("courier-signature", "t", "signature", Unit::Told, Some(UNDOCUMENTED_S)),
         "https://www.courier.com/docs/platform/workspaces/outbound-webhooks",
     ),
     Provider::signed(
@@ -192,8 +203,7 @@ pub(super) static ROWS: &[Provider] = &[
             "x-crisp-signature",
             "x-crisp-request-timestamp",
             "[{timestamp};{body}]",
-            Unit::Millis,
-            None,
+            Unit::Millis, Some(UNDOCUMENTED_S),
         ),
         "https://docs.crisp.chat",
     ),
@@ -203,8 +213,7 @@ pub(super) static ROWS: &[Provider] = &[
             "x-cio-signature",
             "x-cio-timestamp",
             "v0:{timestamp}:{body}",
-            Unit::Seconds,
-            None,
+            Unit::Seconds, Some(UNDOCUMENTED_S),
         ),
         "https://customer.io/docs/journeys/webhooks-action/#securely-verify-requests",
     ),
@@ -217,8 +226,7 @@ pub(super) static ROWS: &[Provider] = &[
                 "x-webhook-signature",
                 "x-webhook-timestamp",
                 "{timestamp}.{body}",
-                Unit::Nonce,
-                None,
+                Unit::Told, Some(UNDOCUMENTED_S),
             )
         },
         "https://docs.daily.co/reference/rest-api/webhooks",
@@ -236,8 +244,7 @@ pub(super) static ROWS: &[Provider] = &[
             "klaviyo-signature",
             "klaviyo-timestamp",
             "{body}{timestamp}",
-            Unit::HttpDate,
-            None,
+            Unit::HttpDate, Some(UNDOCUMENTED_S),
         ),
         "https://developers.klaviyo.com/en/docs/working_with_system_webhooks",
     ),
@@ -260,22 +267,28 @@ pub(super) static ROWS: &[Provider] = &[
     ),
     Provider::signed(
         "NMI",
-        pairs("webhook-signature", "t", "s", Unit::Nonce, None),
+        Signed {
+            once: Some("{timestamp}"),
+            ..pairs("webhook-signature", "t", "s", Unit::Nonce, None)
+        },
         "https://secure.networkmerchants.com/gw/merchants/resources/integration/integration_portal.php#webhooks_setup",
     ),
     Provider::signed(
         "ORB",
         Signed {
-            layout: Layout::Prefix("v1="),
+            // Two of them while a secret is replaced.
+            layout: Layout::List {
+                separator: ' ',
+                prefix: "v1=",
+            },
             ..headers(
                 "x-orb-signature",
                 "x-orb-timestamp",
                 "v1:{timestamp}:{body}",
-                Unit::Nonce,
-                None,
+                Unit::Told, Some(300),
             )
         },
-        "https://docs.withorb.com/integrations-and-exports/webhooks",
+        "https://github.com/orbcorp/orb-python/blob/main/src/orb/resources/webhooks.py",
     ),
     Provider::signed(
         "OURA",
@@ -283,8 +296,7 @@ pub(super) static ROWS: &[Provider] = &[
             "x-oura-signature",
             "x-oura-timestamp",
             "{timestamp}{body}",
-            Unit::Seconds,
-            None,
+            Unit::Seconds, Some(UNDOCUMENTED_S),
         ),
         "https://cloud.ouraring.com/v2/docs",
     )
@@ -307,7 +319,7 @@ pub(super) static ROWS: &[Provider] = &[
                 sets: None,
             },
             message: "{timestamp}:{body}",
-            ..pairs("paddle-signature", "ts", "h1", Unit::Seconds, None)
+            ..pairs("paddle-signature", "ts", "h1", Unit::Seconds, Some(UNDOCUMENTED_S))
         },
         "https://developer.paddle.com/webhooks/signature-verification",
     ),
@@ -319,7 +331,7 @@ pub(super) static ROWS: &[Provider] = &[
                 name: "v1",
                 sets: Some(' '),
             },
-            ..pairs("persona-signature", "t", "v1", Unit::Seconds, None)
+            ..pairs("persona-signature", "t", "v1", Unit::Seconds, Some(UNDOCUMENTED_S))
         },
         "https://docs.withpersona.com/docs/webhooks-best-practices#checking-signatures",
     ),
@@ -331,8 +343,7 @@ pub(super) static ROWS: &[Provider] = &[
                 "pylon-webhook-signature",
                 "pylon-webhook-timestamp",
                 "{timestamp}.{body}",
-                Unit::Nonce,
-                None,
+                Unit::Told, Some(UNDOCUMENTED_S),
             )
         },
         "https://docs.usepylon.com/pylon-docs/developer/guides/webhooks",
@@ -351,7 +362,7 @@ pub(super) static ROWS: &[Provider] = &[
                 )),
             ),
             (
-                When::Always,
+                When::Consented(&When::Always),
                 Check::Signed(Signed {
                     proof: Proof::Hash(Sha256),
                     message: "{secret}{body}",
@@ -360,13 +371,14 @@ pub(super) static ROWS: &[Provider] = &[
             ),
         ]),
         RECHARGE,
-    ),
+    )
+    .fields(&[ALLOW_LEGACY]),
     Provider::signed(
         "RECURLY",
         Signed {
             layout: Layout::Positional { separator: ',' },
             message: "{timestamp}.{body}",
-            stamp: Some(Stamp::new(StampPlace::First, Unit::Millis, None)),
+            stamp: Some(Stamp::new(StampPlace::First, Unit::Told, Some(UNDOCUMENTED_S))),
             ..Signed::body("recurly-signature", Sha256)
         },
         "https://docs.recurly.com/recurly-subscriptions/docs/signature-verification",
@@ -383,15 +395,14 @@ pub(super) static ROWS: &[Provider] = &[
         "REVENUECAT",
         Checks::FirstOf(&[
             (
-                When::Header("x-revenuecat-webhook-signature"),
+                When::Configured("signing_secret"),
                 Check::SignedWith(
                     "signing_secret",
                     pairs(
                         "x-revenuecat-webhook-signature",
                         "t",
                         "v1",
-                        Unit::Seconds,
-                        None,
+                        Unit::Seconds, Some(UNDOCUMENTED_S),
                     ),
                 ),
             ),
@@ -402,7 +413,7 @@ pub(super) static ROWS: &[Provider] = &[
         ]),
         "https://www.revenuecat.com/docs/integrations/webhooks",
     )
-    .fields(&[Field::optional("signing_secret")]),
+    .fields(&[Field::secret("signing_secret", KeyForm::Utf8)]),
     Provider::signed(
         "REVOLUT",
         Signed {
@@ -424,7 +435,7 @@ pub(super) static ROWS: &[Provider] = &[
         "SANITY",
         Signed {
             encoding: Encoding::Base64url,
-            ..pairs("sanity-webhook-signature", "t", "v1", Unit::Millis, None)
+            ..pairs("sanity-webhook-signature", "t", "v1", Unit::Millis, Some(UNDOCUMENTED_S))
         },
         "https://github.com/sanity-io/webhook-toolkit",
     ),
@@ -467,13 +478,14 @@ pub(super) static ROWS: &[Provider] = &[
     ),
     Provider::signed(
         "TIKTOK",
-        pairs("tiktok-signature", "t", "s", Unit::Seconds, None),
+        pairs("tiktok-signature", "t", "s", Unit::Seconds, Some(UNDOCUMENTED_S)),
         "https://developers.tiktok.com/doc/webhooks-verification",
     ),
     Provider::signed(
         "TWITCH",
         Signed {
             layout: Layout::Prefix("sha256="),
+            once: Some("{header:twitch-eventsub-message-id}"),
             ..headers(
                 "twitch-eventsub-message-signature",
                 "twitch-eventsub-message-timestamp",
@@ -507,7 +519,7 @@ pub(super) static ROWS: &[Provider] = &[
     ),
     Provider::signed(
         "WHEREBY",
-        pairs("whereby-signature", "t", "v1", Unit::Nonce, None),
+        pairs("whereby-signature", "t", "v1", Unit::Told, Some(UNDOCUMENTED_S)),
         "https://docs.whereby.com",
     ),
     Provider::signed(
@@ -517,18 +529,18 @@ pub(super) static ROWS: &[Provider] = &[
     ),
     Provider::signed(
         "ZENDESK",
-        Signed {
-            encoding: Encoding::Base64,
-            ..headers(
-                "x-zendesk-webhook-signature",
-                "x-zendesk-webhook-signature-timestamp",
-                "{timestamp}{body}",
-                Unit::Rfc3339,
-                None,
-            )
-        },
+        ZENDESK,
         "https://developer.zendesk.com/documentation/webhooks/verifying/",
-    ),
+    )
+    .handshakes(&[Handshake {
+        words: "POST signed with the secret that Zendesk documents for tests before a webhook is made: answered",
+        asked: Asked::Test {
+            key: "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==",
+            scheme: ZENDESK,
+        },
+        guard: Guard::Open,
+        reply: Reply::Empty,
+    }]),
     Provider::signed(
         "ZOOM",
         Signed {
@@ -537,8 +549,7 @@ pub(super) static ROWS: &[Provider] = &[
                 "x-zm-signature",
                 "x-zm-request-timestamp",
                 "v0:{timestamp}:{body}",
-                Unit::Seconds,
-                None,
+                Unit::Seconds, Some(UNDOCUMENTED_S),
             )
         },
         "https://developers.zoom.us/docs/api/webhooks/",

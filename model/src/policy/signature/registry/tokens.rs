@@ -1,10 +1,12 @@
 //! Providers that prove a request with a JSON Web Token, or with a token that stands in for a signature.
 
 use super::super::{
+    encoding::KeyForm,
     handshake::{Asked, Guard, Handshake, Reply},
     jwt::{Binding, JwsAlgorithm, Jwt, JwtKeys, TokenPlace},
-    provider::{Check, Checks, Field, Provider, When},
+    provider::{ALLOW_LEGACY, Check, Checks, Field, Provider, When},
     shared::Token,
+    stamp::UNDOCUMENTED_S,
 };
 
 const HS: &[JwsAlgorithm] = &[
@@ -22,11 +24,14 @@ const fn jwt(
     binds: Binding,
     source: &'static str,
 ) -> Provider {
+    let once = matches!(binds, Binding::UrlAndPayload | Binding::Digest { .. });
     let check = Check::Jwt(Jwt {
         at,
         signed,
         keys: JwtKeys::Configured,
         leeway_s: 1,
+        max_age_s: Some(UNDOCUMENTED_S),
+        once,
         binds,
     });
     Provider::new(name, Checks::One(check), source)
@@ -70,7 +75,7 @@ pub(super) static ROWS: &[Provider] = &[
         "https://docs.gitlab.com/user/project/integrations/webhooks/",
     )
     .secret("api_key")
-    .fields(&[Field::optional("signing_token")]),
+    .fields(&[Field::secret("signing_token", KeyForm::Whsec)]),
     jwt(
         "GONG",
         TokenPlace::Header("authorization"),
@@ -120,7 +125,8 @@ pub(super) static ROWS: &[Provider] = &[
             optional: true,
         },
         "https://developer.vonage.com/en/getting-started/concepts/webhooks",
-    ),
+    )
+    .fields(&[ALLOW_LEGACY]),
     jwt(
         "WIX",
         TokenPlace::Body,
