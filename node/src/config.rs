@@ -180,6 +180,9 @@ section! {
         timeout_ms: u64 = 60_000,
         /// Attempts in flight on this node together.
         max_attempts_in_flight: usize = 1_024,
+        /// The bodies of those attempts together, with the copies that are made of them. An attempt whose body has no room
+        /// waits; one destination alone may take half of what is free. At least four times `ingest.max_body_bytes`.
+        max_in_flight_bytes: usize = 256 * 1024 * 1024,
         /// Threads that deliver. 0: one a core, and one where there are no more than two.
         arbiters: usize = 0,
     }

@@ -58,6 +58,8 @@ pub(crate) struct Metrics {
     pub(crate) deliveries: IntCounterVec,
     /// Attempts under way.
     pub(crate) attempts_in_flight: IntGauge,
+    /// Bodies of attempts under way, but for small ones.
+    pub(crate) attempt_bytes_in_flight: IntGauge,
     /// From the start of an attempt to its end.
     pub(crate) attempt_seconds: Histogram,
     /// Reports about issues that the control group took from this node.
@@ -121,6 +123,10 @@ impl Metrics {
                 .gauge("requests_in_flight", "Requests read or committed now")?,
             deliveries: make.counters("deliveries_total", "Attempts that ended", "status")?,
             attempts_in_flight: make.gauge("attempts_in_flight", "Attempts under way")?,
+            attempt_bytes_in_flight: make.gauge(
+                "attempt_bytes_in_flight",
+                "What the larger bodies of attempts under way may take of delivery.max_in_flight_bytes",
+            )?,
             attempt_seconds: make.histogram(
                 "attempt_seconds",
                 "How long attempts took",

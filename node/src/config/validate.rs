@@ -89,6 +89,10 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
         config.ingest.max_in_flight_bytes >= config.ingest.max_body_bytes,
         "ingest.max_in_flight_bytes: expected at least ingest.max_body_bytes",
     );
+    demand(
+        config.delivery.max_in_flight_bytes / 4 >= config.ingest.max_body_bytes,
+        "delivery.max_in_flight_bytes: expected at least four times ingest.max_body_bytes",
+    );
     // A batch's bodies are counted by 16 bits.
     demand(
         (1..=60_000).contains(&config.ingest.max_batch_requests),

@@ -3,16 +3,18 @@
 use super::{
     dispatcher::Shared,
     gate::{Gate, Shut},
+    memory::{self, Held},
     outlet::Outlet,
     reporter::Report,
     sending::{Sending, Sent, Tried},
-    work::{self, Work},
+    work::{self, Work, WorkError},
 };
 use crate::{
     gateway::Gateway,
     transform::{End, Halted, Passed, Pipeline},
     world,
 };
+use bytes::Bytes;
 use model::{
     catalog::{Destination, DestinationKind},
     machine::{Run, RunEnd, RunReport},
@@ -21,7 +23,9 @@ use model::{
     time::Timestamp,
     traffic::{Attempt, ErrorCode},
 };
+use raft::Leadership;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// A URL longer than this is kept cut.
 const URL_KEPT: usize = 2048;
@@ -36,20 +40,91 @@ pub(super) enum Launched {
     Discarded,
 }
 
-/// Makes one attempt for a due event: everything that takes time before the gate, and the sending behind it.
-pub(super) async fn make(shared: &Shared, outlet: &Outlet, due: Due, gate: Gate) -> Launched {
+/// What an attempt is made of, in memory.
+pub(super) struct Loaded {
+    // Given back when everything else of it is gone: fields go in this order.
+    work: Work,
+    leadership: Leadership,
+    held: Option<Held>,
+}
+
+/// What was read so long ago is read again.
+const STALE_AFTER: Duration = Duration::from_millis(500);
+/// Bodies that a transformed one takes at once: as it came, as the program is given it, as it comes back, and what is
+/// made of that.
+const COPIES_TRANSFORMED: u64 = 4;
+/// As it is, as text, and as a frame of the line to the developer.
+const COPIES_TO_CLI: u64 = 3;
+
+/// Brings what an attempt needs into memory, once there is room for its body.
+pub(super) async fn load(shared: &Shared, due: Due) -> Option<Loaded> {
     let gateway = &shared.gateway;
-    let Some(leadership) = gateway.cluster.leads(due.event.group()) else {
-        return Launched::NotMade;
+    let leadership = gateway.cluster.leads(due.event.group())?;
+    let (loading, memory) = (gateway.clone(), shared.memory.clone());
+    let load = move || work::load(&loading, due, |bytes| memory.is_small(bytes));
+    let mut work = read(due, load.clone()).await??;
+    let mut held = None;
+    if let Some(at) = work.unread {
+        let id = due.destination;
+        let want = memory::want(id, at.len, copies(&work), shared.crowd.is_slow(id));
+        let asked = Instant::now();
+        held = Some(shared.memory.take(want).await);
+        if asked.elapsed() > STALE_AFTER {
+            // Meanwhile it may have been cancelled, or paused.
+            work = read(due, load).await??;
+        }
+        let loading = gateway.clone();
+        work.body = read(due, move || work::read_body(&loading, due, &at)).await?;
+    }
+    Some(Loaded {
+        work,
+        leadership,
+        held,
+    })
+}
+
+fn copies(work: &Work) -> u64 {
+    let to_cli = work.destination.as_ref().is_some_and(|destination| {
+        matches!(destination.outbound.kind, DestinationKind::Cli { .. })
+    });
+    match (work.stages.is_empty(), to_cli) {
+        (false, _) => COPIES_TRANSFORMED,
+        (true, true) => COPIES_TO_CLI,
+        (true, false) => 1,
+    }
+}
+
+/// Reads beside the reactor. None: it could not be read, which was said.
+async fn read<T: Send + 'static>(
+    due: Due,
+    reading: impl FnOnce() -> Result<T, WorkError> + Send + 'static,
+) -> Option<T> {
+    let read = tokio::task::spawn_blocking(reading).await;
+    let error = match read.map_err(|error| error.to_string()) {
+        Ok(Ok(read)) => return Some(read),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error,
     };
-    let loading = gateway.clone();
-    let loaded = tokio::task::spawn_blocking(move || work::load(&loading, due)).await;
-    let mut work = match loaded.map_err(|error| error.to_string()) {
-        Ok(Ok(Some(work))) => work,
-        Ok(Ok(None)) => return Launched::NotMade,
-        Ok(Err(error)) => return unreadable(due, &error.to_string()).await,
-        Err(error) => return unreadable(due, &error).await,
-    };
+    tracing::error!(event = %due.event, error, "event not read");
+    // It is looked at again, but not in a tight circle.
+    tokio::time::sleep(UNREADABLE_PAUSE).await;
+    None
+}
+
+/// Makes one attempt for a due event: everything that takes time before the gate, and the sending behind it.
+pub(super) async fn make(
+    shared: &Shared,
+    outlet: &Outlet,
+    due: Due,
+    loaded: Loaded,
+    gate: Gate,
+) -> Launched {
+    let gateway = &shared.gateway;
+    let Loaded {
+        held,
+        leadership,
+        mut work,
+    } = loaded;
     let number = work.event.attempts.saturating_add(1);
     let (message, runs) = match reshaped(gateway, &mut work).await {
         Ok(Some(Passed { runs, end })) => match end {
@@ -66,6 +141,12 @@ pub(super) async fn make(shared: &Shared, outlet: &Outlet, due: Due, gate: Gate)
         Ok(None) => (None, Vec::new()),
         Err(Halted::Busy | Halted::Stopping) => return Launched::NotMade,
     };
+    if let (Some(held), Some(message)) = (&held, &message)
+        && copies(&work) != COPIES_TO_CLI
+    {
+        // The copies that were made on the way are gone.
+        held.resize(message.body.len());
+    }
     let reach = &shared.egress.reach;
     let not_sent = |code| Ok(Sent::Tried(Box::new(Tried::not_sent(code))));
     let sent = match (&work.destination, &message) {
@@ -113,7 +194,9 @@ fn leads_nowhere(destination: &Destination, reach: &Reach) -> bool {
 
 /// What the rules at delivery make of the request; none where its body is lost.
 async fn reshaped(gateway: &Gateway, work: &mut Work) -> Result<Option<Passed>, Halted> {
-    let Some(body) = work.body.clone() else {
+    // Only the message keeps it: what a transformation replaced is not needed any more.
+    let Some(body) = work.body.replace(Bytes::new()) else {
+        work.body = None;
         return Ok(None);
     };
     let stages = std::mem::take(&mut work.stages);
@@ -144,13 +227,6 @@ fn told(due: Due, number: u16, runs: Vec<Run>, end: RunEnd) -> Box<Report> {
         },
         recorded: None,
     })
-}
-
-/// A row that can't be read is looked at again, but not in a tight circle.
-async fn unreadable(due: Due, error: &str) -> Launched {
-    tracing::error!(event = %due.event, error, "event not read");
-    tokio::time::sleep(UNREADABLE_PAUSE).await;
-    Launched::NotMade
 }
 
 fn attempted(

@@ -146,7 +146,11 @@ impl DestinationActor {
         // A task of its own on this arbiter: a future on the actor's context is polled at every wake of it.
         actix_rt::spawn(async move {
             let _seat = seat;
-            let attempt = attempt::make(&shared, &outlet, due, gate);
+            // Waiting for room says nothing of the destination.
+            let Some(loaded) = attempt::load(&shared, due).await else {
+                return;
+            };
+            let attempt = attempt::make(&shared, &outlet, due, loaded, gate);
             let mut report = match shared.crowd.watch(id, attempt).await {
                 Launched::Done(report) => report,
                 Launched::NotMade => return,

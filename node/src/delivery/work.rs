@@ -8,6 +8,7 @@ use bytes::Bytes;
 use model::{
     catalog::{Connection, Destination},
     delivery::Floors,
+    envelope::PayloadRef,
     ids::{ConnectionId, DestinationId, EventId},
     state::{
         codec,
@@ -28,8 +29,10 @@ pub(super) struct Work {
     pub(super) due: Due,
     pub(super) event: Event,
     pub(super) record: RequestRecord,
-    /// None: the body was lost or let go, which only damage or retention can do.
+    /// None: the body was lost or let go, which only damage or retention can do; or it has not been read yet.
     pub(super) body: Option<Bytes>,
+    /// A body that is read when there is room for it.
+    pub(super) unread: Option<PayloadRef>,
     /// The rules that its connection still has for it.
     pub(super) stages: VecDeque<Stage>,
     /// None when it was deleted meanwhile.
@@ -83,8 +86,12 @@ impl Silence {
 const SKIPPED_MAX: usize = 50_000;
 const PAGE: usize = 256;
 
-/// Reads everything of one due event. None: it has ended, moved or gone, or is not to be attempted now.
-pub(super) fn load(gateway: &Gateway, due: Due) -> Result<Option<Work>, WorkError> {
+/// Reads everything of one due event but a large body. None: it has ended, moved or gone, or is not to be attempted now.
+pub(super) fn load(
+    gateway: &Gateway,
+    due: Due,
+    is_small: impl Fn(u64) -> bool,
+) -> Result<Option<Work>, WorkError> {
     let group = due.event.group();
     let view = gateway.cluster.view(group);
     let Some(event) = tables::event(&view, due.event)? else {
@@ -110,9 +117,10 @@ pub(super) fn load(gateway: &Gateway, due: Due) -> Result<Option<Work>, WorkErro
         return Ok(None);
     };
     let record: RequestRecord = codec::decode(&request.record)?;
-    let body = match &request.body {
-        None => Some(Bytes::new()),
-        Some(at) => gateway.cluster.payload(group, at)?,
+    let (body, unread) = match request.body {
+        None => (Some(Bytes::new()), None),
+        Some(at) if is_small(at.len.into()) => (gateway.cluster.payload(group, &at)?, None),
+        Some(at) => (None, Some(at)),
     };
     let stages = match &connection {
         Some(connection) if !connection.rules_at_delivery().is_empty() => {
@@ -130,8 +138,18 @@ pub(super) fn load(gateway: &Gateway, due: Due) -> Result<Option<Work>, WorkErro
         event,
         record,
         body,
+        unread,
         stages,
     }))
+}
+
+/// Reads a body that was left out.
+pub(super) fn read_body(
+    gateway: &Gateway,
+    due: Due,
+    at: &PayloadRef,
+) -> Result<Option<Bytes>, WorkError> {
+    Ok(gateway.cluster.payload(due.event.group(), at)?)
 }
 
 /// The versions that must run again: a retry of its own accord sends what the attempt before it sent, one by hand what
