@@ -5,6 +5,8 @@ mod admission;
 mod answer;
 mod batcher;
 mod body;
+#[cfg(test)]
+mod door_stories;
 mod freshness;
 mod health;
 mod judge;
