@@ -2,6 +2,7 @@
 
 pub mod catalog;
 pub mod delivery;
+pub mod door;
 pub mod envelope;
 pub mod fingerprint;
 pub mod ids;

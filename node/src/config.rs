@@ -61,9 +61,13 @@ section! {
         listen: SocketAddr = ([0, 0, 0, 0], 8080).into(),
         /// What senders see: the start of every source's URL.
         public_url: String = "http://localhost:8080".into(),
+        /// Bearer tokens of programs of the operator's own that publish (POST /v1/publish), each at least 16 bytes. Without
+        /// one nobody can: the admin token does not open this side.
+        publish_tokens: Vec<Secret> = Vec::new(),
         /// Threads that serve senders. 0: one a core, and one where there are no more than two.
         workers: usize = 0,
-        /// Connections open at once; further ones wait to be accepted.
+        /// Connections open at once. Beyond them a new one takes the place of an idle one of the address that has the most,
+        /// and is closed with 503 where its own address is that one.
         max_connections: usize = 10_000,
         /// The head of a request must be there within this.
         head_timeout_ms: u64 = 5_000,
@@ -81,9 +85,10 @@ section! {
         body_grace_ms: u64 = 3_000,
         /// Slower bodies are cut off with 408.
         body_min_rate_bytes_per_s: u64 = 1_024,
-        /// Requests that are read or wait for their commit. Further ones are answered 429.
+        /// Requests that are read or wait for their commit, from the first byte of their bodies on. Further ones are answered
+        /// 429. One address (an IPv6 /64), and one source, may have eight times what is left to others: alone nearly all.
         max_in_flight_requests: usize = 4_096,
-        /// The bodies of those requests together. Further ones are answered 429.
+        /// The bodies of those requests together, shared in the same way. Further ones are answered 429.
         max_in_flight_bytes: usize = 128 * 1024 * 1024,
         /// A request must be committed within this, or it is answered 503: its outcome is then unknown.
         accept_timeout_ms: u64 = 10_000,
@@ -117,6 +122,11 @@ section! {
         listen: SocketAddr = ([127, 0, 0, 1], 8081).into(),
         /// The bearer token of the admin API, at least 16 bytes; or TIDEGATE_ADMIN_TOKEN. Without one the node refuses to start.
         token: Secret = Secret::new(String::new()),
+        /// Connections open at once, shared as in `ingest.max_connections`.
+        max_connections: usize = 2_000,
+        /// Wrong tokens that one address (an IPv6 /64) may offer, here and to publish; four seconds' worth at once. Further
+        /// ones are answered 429 without a look.
+        wrong_tokens_per_second: u32 = 5,
     }
 }
 
@@ -182,6 +192,9 @@ section! {
         timeout_ms: u64 = 60_000,
         /// Attempts in flight on this node together.
         max_attempts_in_flight: usize = 1_024,
+        /// The bodies of those attempts together, with the copies that are made of them. An attempt whose body has no room
+        /// waits; one destination alone may take half of what is free. At least four times `ingest.max_body_bytes`.
+        max_in_flight_bytes: usize = 256 * 1024 * 1024,
         /// Threads that deliver. 0: one a core, and one where there are no more than two.
         arbiters: usize = 0,
     }

@@ -4,6 +4,7 @@ use actix_web::{
     HttpResponse, HttpResponseBuilder, ResponseError,
     http::{StatusCode, header},
 };
+use model::door::Fault;
 use std::fmt;
 
 /// Why a request was not accepted.
@@ -22,16 +23,20 @@ pub(crate) enum Refused {
         /// Some providers take no body.
         empty: bool,
     },
-    UriTooLong,
-    HeadTooLarge,
+    /// Nobody could read the request.
+    Malformed(Fault),
     BodyTooLarge,
     BodyTooSlow,
     /// The body ended early or its framing is broken.
     BodyBroken,
     /// `x-tidegate-source-name` is missing.
     SourceNameMissing,
-    /// This node has as many requests in flight as it may.
+    /// This node has as many requests in flight as it may, or as many of this sender.
     TooMany,
+    /// The same, with a body that is not read any further.
+    NoRoom,
+    /// Too many wrong tokens have come from there.
+    TooManyTokens,
     /// No majority, or no answer in time: the request may have been accepted, so a sender tries again.
     Unavailable,
 }
@@ -44,13 +49,13 @@ impl Refused {
             Self::Unauthorized => "unauthorized",
             Self::MethodNotAllowed(_) => "method",
             Self::Rejected { .. } => "rejected",
-            Self::UriTooLong => "uri_too_long",
-            Self::HeadTooLarge => "head_too_large",
+            Self::Malformed(fault) => fault.name(),
             Self::BodyTooLarge => "body_too_large",
             Self::BodyTooSlow => "body_too_slow",
             Self::BodyBroken => "body_broken",
             Self::SourceNameMissing => "source_name_missing",
-            Self::TooMany => "too_many",
+            Self::TooMany | Self::NoRoom => "too_many",
+            Self::TooManyTokens => "too_many_tokens",
             Self::Unavailable => "unavailable",
         }
     }
@@ -59,7 +64,11 @@ impl Refused {
     fn leaves_body_unread(&self) -> bool {
         matches!(
             self,
-            Self::BodyTooLarge | Self::BodyTooSlow | Self::BodyBroken
+            Self::BodyTooLarge
+                | Self::BodyTooSlow
+                | Self::BodyBroken
+                | Self::Malformed(_)
+                | Self::NoRoom
         )
     }
 }
@@ -67,17 +76,17 @@ impl Refused {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Malformed(fault) => return fault.fmt(f),
             Self::UnknownSource => "no such source",
             Self::Unauthorized => "expected a valid bearer token",
             Self::MethodNotAllowed(_) => "the source does not take this method",
             Self::Rejected { .. } => "the request was rejected",
-            Self::UriTooLong => "the URL is too long",
-            Self::HeadTooLarge => "the headers are too large",
             Self::BodyTooLarge => "the body is too large",
             Self::BodyTooSlow => "the body took too long",
             Self::BodyBroken => "the body ended too early",
             Self::SourceNameMissing => "expected the header x-tidegate-source-name",
-            Self::TooMany => "too many requests in flight, try again",
+            Self::TooMany | Self::NoRoom => "too many requests in flight, try again",
+            Self::TooManyTokens => "too many wrong tokens from this address, try again later",
             Self::Unavailable => "not accepted yet, try again",
         })
     }
@@ -92,12 +101,14 @@ impl ResponseError for Refused {
             Self::Rejected { status, .. } => {
                 StatusCode::from_u16(*status).unwrap_or(StatusCode::FORBIDDEN)
             }
-            Self::UriTooLong => StatusCode::URI_TOO_LONG,
-            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Malformed(Fault::TargetTooLong) => StatusCode::URI_TOO_LONG,
+            Self::Malformed(Fault::HeadTooLarge) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Malformed(Fault::HeadTooSlow) => StatusCode::REQUEST_TIMEOUT,
+            Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::BodyBroken | Self::SourceNameMissing => StatusCode::BAD_REQUEST,
-            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany | Self::NoRoom | Self::TooManyTokens => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -111,7 +122,7 @@ impl ResponseError for Refused {
             Self::Unauthorized => {
                 response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
             }
-            Self::TooMany | Self::Unavailable => {
+            Self::TooMany | Self::NoRoom | Self::TooManyTokens | Self::Unavailable => {
                 response.insert_header((header::RETRY_AFTER, "1"));
             }
             _ => {}
@@ -132,7 +143,12 @@ mod tests {
 
     #[test]
     fn overload_always_says_when_to_come_back() {
-        for refused in [Refused::TooMany, Refused::Unavailable] {
+        for refused in [
+            Refused::TooMany,
+            Refused::NoRoom,
+            Refused::TooManyTokens,
+            Refused::Unavailable,
+        ] {
             let response = refused.error_response();
             assert!(
                 response.headers().contains_key(header::RETRY_AFTER),

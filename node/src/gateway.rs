@@ -2,7 +2,7 @@
 
 use crate::{
     catalog_cache::CatalogCache, config::Config, script::ScriptPool, sessions::Sessions,
-    telemetry::Metrics, transform::Transforms,
+    telemetry::Metrics, transform::Transforms, wrong_tokens::WrongTokens,
 };
 use model::{
     catalog::{Catalog, CatalogError},
@@ -16,6 +16,7 @@ pub(crate) struct Gateway {
     pub(crate) catalog: CatalogCache,
     pub(crate) config: Config,
     pub(crate) metrics: Metrics,
+    pub(crate) wrong_tokens: WrongTokens,
     pub(crate) scripts: ScriptPool,
     pub(crate) transforms: Transforms,
     /// Who listens here with the command line.

@@ -26,7 +26,9 @@ mod stop_signal;
 mod stories;
 mod telemetry;
 mod transform;
+mod wire;
 mod world;
+mod wrong_tokens;
 
 use std::process::ExitCode;
 

@@ -18,10 +18,13 @@ use crate::{
     stop_signal::StopSignal,
     telemetry::Metrics,
     transform::Transforms,
+    wire::{self, Lines, Settings, Side},
     world,
+    wrong_tokens::WrongTokens,
 };
 use actix::{Actor, Arbiter};
-use actix_web::{App, HttpServer, dev::Server, web};
+use actix_web::{App, dev::Server, web};
+use model::door::HeadBounds;
 use raft::{Cluster, Environment, StartError};
 use std::{
     io,
@@ -38,6 +41,10 @@ use tracing::{info, warn};
 /// Threads for consensus where the machine has more cores than it needs.
 const CLUSTER_THREADS_MAX: usize = 4;
 const WORKERS_MAX: usize = 64;
+/// Headers of a request; the web's parser takes no more.
+const HEADERS_MAX: usize = 96;
+/// How long an idle connection to the admin side stays open.
+const ADMIN_KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// Connections that wait to be accepted; further ones are not answered.
 const BACKLOG: u32 = 1024;
 /// How long a node waits that starts while its catalog is replaced.
@@ -126,6 +133,7 @@ async fn node(
         transforms: Transforms::default(),
         sessions: Arc::new(Sessions::new()),
         contended: tokio::sync::Mutex::default(),
+        wrong_tokens: WrongTokens::new(config.admin.wrong_tokens_per_second),
         config,
     });
     load_catalog(&gateway).await;
@@ -260,56 +268,73 @@ fn listen(side: &'static str, address: SocketAddr) -> Result<TcpListener, ServeE
     })
 }
 
-fn serve_ingest(
+pub(crate) fn serve_ingest(
     gateway: &Gateway,
     door: web::Data<Door>,
     listener: TcpListener,
 ) -> Result<Server, ServeError> {
     let config = &gateway.config.ingest;
-    let server = HttpServer::new(move || {
+    let lines = lines(gateway, Side::Ingest, config.max_connections);
+    let settings = Settings {
+        workers: config::threads(config.workers, WORKERS_MAX),
+        max_connections: config.max_connections,
+        keep_alive: Duration::from_millis(config.keep_alive_ms),
+        grace: gateway.config.shutdown_grace(),
+    };
+    wire::serve(listener, &lines, &settings, move || {
         App::new()
             .app_data(door.clone())
             .configure(ingest::configure)
     })
-    .workers(config::threads(config.workers, WORKERS_MAX))
-    .max_connections(config.max_connections)
-    .client_request_timeout(Duration::from_millis(config.head_timeout_ms))
-    .keep_alive(Duration::from_millis(config.keep_alive_ms));
-    run(server, listener, gateway.config.shutdown_grace())
+    .map_err(ServeError::Serve)
 }
 
-fn serve_admin(gateway: &Arc<Gateway>, listener: TcpListener) -> Result<Server, ServeError> {
+pub(crate) fn serve_admin(
+    gateway: &Arc<Gateway>,
+    listener: TcpListener,
+) -> Result<Server, ServeError> {
+    let config = &gateway.config.admin;
+    let lines = lines(gateway, Side::Admin, config.max_connections);
+    let settings = Settings {
+        workers: 1,
+        max_connections: config.max_connections,
+        keep_alive: ADMIN_KEEP_ALIVE,
+        grace: gateway.config.shutdown_grace(),
+    };
     let data = web::Data::from(gateway.clone());
-    let server = HttpServer::new(move || {
+    wire::serve(listener, &lines, &settings, move || {
         App::new()
             .app_data(data.clone())
             .configure(admin::configure)
     })
-    .workers(1)
-    .client_request_timeout(Duration::from_millis(gateway.config.ingest.head_timeout_ms));
-    run(server, listener, gateway.config.shutdown_grace())
+    .map_err(ServeError::Serve)
 }
 
-fn run<F, I, S, B>(
-    server: HttpServer<F, I, S, B>,
-    listener: TcpListener,
-    grace: Duration,
-) -> Result<Server, ServeError>
-where
-    F: Fn() -> I + Send + Clone + 'static,
-    I: actix_service::IntoServiceFactory<S, actix_http::Request>,
-    S: actix_service::ServiceFactory<actix_http::Request, Config = actix_web::dev::AppConfig>
-        + 'static,
-    S::Error: Into<actix_web::Error> + 'static,
-    S::InitError: std::fmt::Debug,
-    S::Response: Into<actix_http::Response<B>> + 'static,
-    S::Service: 'static,
-    B: actix_web::body::MessageBody + 'static,
-{
-    let server = server
-        .disable_signals()
-        .shutdown_timeout(grace.as_secs().max(1))
-        .listen(listener)
-        .map_err(ServeError::Serve)?;
-    Ok(server.run())
+/// The connections of one side. A request may name this host as senders or admins know it.
+fn lines(gateway: &Gateway, side: Side, most: usize) -> Arc<Lines> {
+    let config = &gateway.config;
+    let (listen, url) = match side {
+        Side::Ingest => (config.ingest.listen, config.ingest.public_url.clone()),
+        Side::Admin => (config.admin.listen, config.admin_url()),
+    };
+    let public = url::Url::parse(&url).ok();
+    let public = public.and_then(|url| url.host_str().map(str::to_owned));
+    let mut hosts = vec!["localhost".to_owned(), host_of(listen)];
+    hosts.extend(public);
+    let bounds = HeadBounds {
+        target_bytes: config.ingest.max_uri_bytes,
+        header_bytes: config.ingest.max_head_bytes,
+        headers: HEADERS_MAX,
+        hosts,
+    };
+    let head_timeout = Duration::from_millis(config.ingest.head_timeout_ms);
+    Lines::new(side, most, bounds, head_timeout, &gateway.metrics)
+}
+
+/// An address as a URL names it.
+fn host_of(listen: SocketAddr) -> String {
+    match listen {
+        SocketAddr::V4(v4) => v4.ip().to_string(),
+        SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
+    }
 }

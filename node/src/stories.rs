@@ -3,6 +3,7 @@
 use crate::{
     catalog_cache::CatalogCache, config::Config, gateway::Gateway, script::ScriptPool,
     sessions::Sessions, telemetry::Metrics, transform::Transforms, world,
+    wrong_tokens::WrongTokens,
 };
 use raft::{Cluster, Environment};
 use std::{net::TcpListener, sync::Arc, time::Duration};
@@ -46,6 +47,7 @@ impl Stage {
             transforms: Transforms::default(),
             sessions: Arc::new(Sessions::new()),
             contended: tokio::sync::Mutex::default(),
+            wrong_tokens: WrongTokens::new(config.admin.wrong_tokens_per_second),
             config,
         });
         Self {

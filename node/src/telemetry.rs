@@ -18,6 +18,7 @@ pub(crate) fn start_logs(log: &Log) {
     let filter = EnvFilter::try_from_default_env()
         .or_else(|_| EnvFilter::try_new(&log.filter))
         .unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = without_strangers(filter);
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
@@ -29,6 +30,18 @@ pub(crate) fn start_logs(log: &Log) {
     if let Err(error) = started {
         // Nothing else can say it.
         eprintln!("logs not started: {error}");
+    }
+}
+
+/// The web's parser writes a line at the level of errors for each connection that breaks off, which any stranger can
+/// bring about as often as it likes. They are counted instead. Who names the parser in the filter hears it all the same.
+fn without_strangers(filter: EnvFilter) -> EnvFilter {
+    if filter.to_string().contains("actix") {
+        return filter;
+    }
+    match "actix_http::h1::dispatcher=off".parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
     }
 }
 
@@ -46,6 +59,16 @@ pub(crate) struct Metrics {
     pub(crate) rejected_unstored: IntCounter,
     /// Requests that never reached their source's rules, by reason.
     pub(crate) refused: IntCounterVec,
+    /// Requests that nobody could read, by side and cause.
+    pub(crate) malformed: IntCounterVec,
+    /// Tokens that opened nothing, by side and whether they were looked at: `wrong`, `slowed`.
+    pub(crate) wrong_tokens: IntCounterVec,
+    /// Connections open now, by side.
+    pub(crate) connections: IntGaugeVec,
+    /// Connections that were refused for want of room, by side.
+    pub(crate) connections_refused: IntCounterVec,
+    /// Connections that were closed to make room for those of other addresses, by side.
+    pub(crate) connections_closed: IntCounterVec,
     /// Proposals of requests.
     pub(crate) batches: IntCounter,
     /// Requests a proposal.
@@ -58,6 +81,8 @@ pub(crate) struct Metrics {
     pub(crate) deliveries: IntCounterVec,
     /// Attempts under way.
     pub(crate) attempts_in_flight: IntGauge,
+    /// Bodies of attempts under way, but for small ones.
+    pub(crate) attempt_bytes_in_flight: IntGauge,
     /// From the start of an attempt to its end.
     pub(crate) attempt_seconds: Histogram,
     /// Reports about issues that the control group took from this node.
@@ -116,6 +141,27 @@ impl Metrics {
                 "Requests that reached no source's rules",
                 "reason",
             )?,
+            malformed: make.counters_by(
+                "malformed_requests_total",
+                "Requests that nobody could read",
+                &["side", "cause"],
+            )?,
+            wrong_tokens: make.counters_by(
+                "wrong_tokens_total",
+                "Tokens that opened nothing; slowed ones were not even looked at",
+                &["side", "outcome"],
+            )?,
+            connections: make.gauges("connections", "Connections open now", "side")?,
+            connections_refused: make.counters(
+                "connections_refused_total",
+                "Connections refused for want of room",
+                "side",
+            )?,
+            connections_closed: make.counters(
+                "connections_closed_total",
+                "Connections closed to make room for those of other addresses",
+                "side",
+            )?,
             batches: make.counter("batches_total", "Proposals of requests")?,
             batch_size: make.histogram("batch_size", "Requests a proposal", &SIZES)?,
             acknowledge_seconds: make.histogram(
@@ -127,6 +173,10 @@ impl Metrics {
                 .gauge("requests_in_flight", "Requests read or committed now")?,
             deliveries: make.counters("deliveries_total", "Attempts that ended", "status")?,
             attempts_in_flight: make.gauge("attempts_in_flight", "Attempts under way")?,
+            attempt_bytes_in_flight: make.gauge(
+                "attempt_bytes_in_flight",
+                "What the larger bodies of attempts under way may take of delivery.max_in_flight_bytes",
+            )?,
             attempt_seconds: make.histogram(
                 "attempt_seconds",
                 "How long attempts took",
@@ -279,7 +329,16 @@ impl Maker<'_> {
         help: &str,
         label: &str,
     ) -> Result<IntCounterVec, prometheus::Error> {
-        let counters = IntCounterVec::new(Opts::new(name, help), &[label])?;
+        self.counters_by(name, help, &[label])
+    }
+
+    fn counters_by(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<IntCounterVec, prometheus::Error> {
+        let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
         self.0.register(Box::new(counters.clone()))?;
         Ok(counters)
     }

@@ -1,5 +1,6 @@
 //! One destination on one node, and what the nodes of a cluster share of it, without I/O.
 
+mod body_budget;
 mod bookmark;
 mod bucket;
 mod circuit;
@@ -11,6 +12,7 @@ mod pace;
 mod schedule;
 mod taker;
 
+pub use body_budget::{BodyBudget, Ticket, Want};
 pub use bookmark::Floors;
 pub use circuit::Sign;
 pub use home::{Home, home_of};

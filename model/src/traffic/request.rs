@@ -166,6 +166,24 @@ pub enum RejectionCause {
     Unknown,
 }
 
+impl RejectionCause {
+    /// The API's name for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SourceDisabled => "SOURCE_DISABLED",
+            Self::NoConnection => "NO_CONNECTION",
+            Self::VerificationFailed => "VERIFICATION_FAILED",
+            Self::UnsupportedHttpMethod => "UNSUPPORTED_HTTP_METHOD",
+            Self::UnsupportedContentType => "UNSUPPORTED_CONTENT_TYPE",
+            Self::UnparsableJson => "UNPARSABLE_JSON",
+            Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
+            Self::IngestionFatal => "INGESTION_FATAL",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RequestState {
     Accepted,

@@ -3,7 +3,9 @@
 use crate::configure::ConfigureError;
 use crate::reroute::RerouteError;
 use actix_web::{HttpResponse, ResponseError, http::StatusCode, http::header};
-use model::{catalog::CatalogError, machine::CommandError, state::kv, state::tables::TableError};
+use model::{
+    catalog::CatalogError, door::Fault, machine::CommandError, state::kv, state::tables::TableError,
+};
 use serde_json::json;
 use std::fmt;
 
@@ -92,6 +94,25 @@ impl ApiError {
         )
     }
 
+    pub(super) fn too_many_tokens() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "TOO_MANY_REQUESTS",
+            "too many wrong tokens from this address, try again later",
+        )
+    }
+
+    /// A request that nobody could read.
+    pub(super) fn malformed(fault: Fault) -> Self {
+        let status = match fault {
+            Fault::TargetTooLong => StatusCode::URI_TOO_LONG,
+            Fault::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Fault::HeadTooSlow => StatusCode::REQUEST_TIMEOUT,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, "BAD_REQUEST", fault.to_string())
+    }
+
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "BAD_REQUEST", message)
     }
@@ -155,7 +176,7 @@ impl ResponseError for ApiError {
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
         match self.status {
-            StatusCode::SERVICE_UNAVAILABLE => {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
                 response.insert_header((header::RETRY_AFTER, RETRY_AFTER_S));
             }
             StatusCode::UNAUTHORIZED => {

@@ -1,13 +1,17 @@
 //! Which path leads where. Everything but health asks for the token.
 
 use super::{
-    api_error::ApiError, attempts, auth::require_token, body, bookmarks, bulk, cli_sessions,
-    cluster, connections, destinations, events, executions, health, issue_triggers, issues,
-    notifications, queue_depth, requests, rules_try, source_types, sources, transformation_run,
-    transformations,
+    api_error::ApiError,
+    attempts,
+    auth::{self, require_token},
+    body, bookmarks, bulk, cli_sessions, cluster, connections, destinations, events, executions,
+    health, issue_triggers, issues, notifications, queue_depth, requests, rules_try, source_types,
+    sources, transformation_run, transformations,
 };
+use crate::wire;
+use actix_http::ConnectionType;
 use actix_web::{
-    Error, HttpRequest, HttpResponse, Resource,
+    Error, HttpRequest, HttpResponse, Resource, ResponseError,
     body::MessageBody,
     dev::{RequestHead, ServiceRequest, ServiceResponse},
     guard::fn_guard,
@@ -45,8 +49,9 @@ pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
         )
         .service(cluster_verbs().wrap(from_fn(require_token)))
         .service(socket().wrap(from_fn(require_token)))
+        .route(wire::MALFORMED, web::to(malformed))
         .service(base)
-        .default_service(web::to(unknown_path));
+        .default_service(web::to(outside));
     cfg.service(everything);
 }
 
@@ -268,6 +273,24 @@ async fn wrong_method(request: HttpRequest) -> Result<HttpResponse, ApiError> {
         request.method().as_str(),
         request.path(),
     ))
+}
+
+/// Outside of everything: who has no token is not told what there is.
+async fn outside(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    auth::check(&request)?;
+    unknown_path(request).await
+}
+
+/// What stands for a request that nobody could read.
+async fn malformed(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    match wire::fault_of(&request) {
+        Some(fault) => {
+            let mut answer = ApiError::malformed(fault).error_response();
+            answer.head_mut().set_connection_type(ConnectionType::Close);
+            Ok(answer)
+        }
+        None => outside(request).await,
+    }
 }
 
 async fn unknown_path(request: HttpRequest) -> Result<HttpResponse, ApiError> {

@@ -2,7 +2,7 @@
 
 use super::{
     Failed,
-    dev_config::{Plan, draw_secret, secrets_of},
+    dev_config::{Plan, Secrets, secrets_of},
 };
 use crate::stop_signal::StopSignal;
 use std::{
@@ -43,13 +43,15 @@ pub(super) fn run(args: &Args) -> Result<(), Failed> {
         ));
     }
     let data = DataDir::new(args.data.as_deref(), args.base_port).map_err(Failed::running)?;
-    let (token, secret) = secrets_of(&data.path).unwrap_or_else(|| (draw_secret(), draw_secret()));
+    let mut secrets = secrets_of(&data.path).unwrap_or_else(Secrets::draw);
+    if let Some(token) = &args.admin_token {
+        secrets.token.clone_from(token);
+    }
     let plan = Plan {
         nodes: args.nodes,
         base_port: args.base_port,
         data: data.path.clone(),
-        token: args.admin_token.clone().unwrap_or(token),
-        secret,
+        secrets,
     };
     let mut nodes = Nodes::start(&plan)?;
     announce(&plan);
@@ -67,7 +69,8 @@ fn announce(plan: &Plan) {
             config.admin_url()
         );
     }
-    println!("token   {}", plan.token);
+    println!("token   {}", plan.secrets.token);
+    println!("publish {}", plan.secrets.publish_token);
     println!("data    {}", plan.data.display());
 }
 

@@ -19,8 +19,15 @@ pub(super) struct Plan {
     pub(super) nodes: u16,
     pub(super) base_port: u16,
     pub(super) data: PathBuf,
+    pub(super) secrets: Secrets,
+}
+
+/// What nobody else may know.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Secrets {
     pub(super) token: String,
-    pub(super) secret: String,
+    pub(super) publish_token: String,
+    pub(super) cluster: String,
 }
 
 impl Plan {
@@ -36,10 +43,11 @@ impl Plan {
         config.ingest.listen = at(0);
         config.ingest.public_url = format!("http://{}", at(0));
         config.admin.listen = at(1);
-        config.admin.token = Secret::new(self.token.clone());
+        config.ingest.publish_tokens = vec![Secret::new(self.secrets.publish_token.clone())];
+        config.admin.token = Secret::new(self.secrets.token.clone());
         config.peer.listen = at(2);
         config.cluster.name = "dev".into();
-        config.cluster.secret = Secret::new(self.secret.clone());
+        config.cluster.secret = Secret::new(self.secrets.cluster.clone());
         config.cluster.nodes = (1..=self.nodes)
             .map(|number| format!("{}:{}", Ipv4Addr::LOCALHOST, port(number, 2)))
             .collect();
@@ -76,16 +84,31 @@ impl Plan {
     }
 }
 
-/// The token and the secret that a data directory was made with, if it was.
-pub(super) fn secrets_of(data: &Path) -> Option<(String, String)> {
+impl Secrets {
+    pub(super) fn draw() -> Self {
+        Self {
+            token: draw_secret(),
+            publish_token: draw_secret(),
+            cluster: draw_secret(),
+        }
+    }
+}
+
+/// The secrets that a data directory was made with, if it was.
+pub(super) fn secrets_of(data: &Path) -> Option<Secrets> {
     let text = fs::read_to_string(data.join("node-1").join("node.toml")).ok()?;
     let config: Config = toml::from_str(&text).ok()?;
-    let (token, secret) = (config.admin.token.reveal(), config.cluster.secret.reveal());
-    Some((token.to_owned(), secret.to_owned()))
+    let publish_token = config.ingest.publish_tokens.first();
+    Some(Secrets {
+        token: config.admin.token.reveal().to_owned(),
+        // An older one has none.
+        publish_token: publish_token.map_or_else(draw_secret, |token| token.reveal().to_owned()),
+        cluster: config.cluster.secret.reveal().to_owned(),
+    })
 }
 
 /// 32 characters that nobody guesses.
-pub(super) fn draw_secret() -> String {
+fn draw_secret() -> String {
     hex::encode(world::entropy().to_be_bytes())
 }
 
@@ -99,8 +122,7 @@ mod tests {
             nodes: 3,
             base_port: 8080,
             data: data.to_owned(),
-            token: draw_secret(),
-            secret: draw_secret(),
+            secrets: Secrets::draw(),
         }
     }
 
@@ -126,7 +148,7 @@ mod tests {
             let read = config::load(&text, std::iter::empty()).expect("valid");
             assert_eq!(read, plan.node(number));
         }
-        assert_eq!(secrets_of(dir.path()), Some((plan.token, plan.secret)));
+        assert_eq!(secrets_of(dir.path()), Some(plan.secrets));
     }
 
     #[test]

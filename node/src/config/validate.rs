@@ -37,6 +37,26 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
         "admin.token (or TIDEGATE_ADMIN_TOKEN): expected at least 16 visible ASCII characters; there is no default",
     );
     demand(
+        config
+            .ingest
+            .publish_tokens
+            .iter()
+            .all(|publish| publish.is_strong() && is_token(publish.reveal())),
+        "ingest.publish_tokens: expected at least 16 visible ASCII characters each",
+    );
+    demand(
+        config
+            .ingest
+            .publish_tokens
+            .iter()
+            .all(|publish| publish.reveal() != token),
+        "ingest.publish_tokens: expected other tokens than admin.token",
+    );
+    demand(
+        config.admin.wrong_tokens_per_second > 0,
+        "admin.wrong_tokens_per_second: expected at least 1",
+    );
+    demand(
         config.cluster.secret.reveal().trim().len() >= SECRET_MIN,
         "cluster.secret (or TIDEGATE_CLUSTER_SECRET): expected at least 32 bytes; there is no default",
     );
@@ -89,6 +109,10 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
         config.ingest.max_in_flight_bytes >= config.ingest.max_body_bytes,
         "ingest.max_in_flight_bytes: expected at least ingest.max_body_bytes",
     );
+    demand(
+        config.delivery.max_in_flight_bytes / 4 >= config.ingest.max_body_bytes,
+        "delivery.max_in_flight_bytes: expected at least four times ingest.max_body_bytes",
+    );
     // A batch's bodies are counted by 16 bits.
     demand(
         (1..=60_000).contains(&config.ingest.max_batch_requests),
@@ -139,6 +163,7 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
             config.ingest.max_batches_in_flight,
         ),
         ("ingest.max_connections", config.ingest.max_connections),
+        ("admin.max_connections", config.admin.max_connections),
         ("delivery.window", usize::from(config.delivery.window)),
         (
             "delivery.max_attempts_in_flight",

@@ -3,6 +3,7 @@
 use super::{
     dispatcher::Shared,
     gate::{Gate, Shut},
+    memory::{self, Held},
     outlet::Outlet,
     reporter::Report,
     sending::{Sending, Sent, Tried},
@@ -14,6 +15,7 @@ use crate::{
     transform::{End, Halted, Passed, Pipeline},
     world,
 };
+use bytes::Bytes;
 use model::{
     catalog::{Destination, DestinationKind},
     machine::{Run, RunEnd, RunReport},
@@ -22,8 +24,9 @@ use model::{
     time::Timestamp,
     traffic::{Attempt, ErrorCode},
 };
-use raft::Body;
-use std::{sync::Arc, time::Duration};
+use raft::{Body, Leadership};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// A URL longer than this is kept cut.
 const URL_KEPT: usize = 2048;
@@ -40,33 +43,106 @@ pub(super) enum Launched {
     Discarded,
 }
 
-/// Makes one attempt for a due event: everything that takes time before the gate, and the sending behind it.
-pub(super) async fn make(shared: &Shared, outlet: &Outlet, due: Due, gate: Gate) -> Launched {
+/// What an attempt is made of, in memory.
+pub(super) struct Loaded {
+    // Given back when everything else of it is gone: fields go in this order.
+    work: Work,
+    leadership: Leadership,
+    held: Option<Held>,
+}
+
+/// What was read so long ago is read again.
+const STALE_AFTER: Duration = Duration::from_millis(500);
+/// Bodies that a transformed one takes at once: as it came, as the program is given it, as it comes back, and what is
+/// made of that.
+const COPIES_TRANSFORMED: u64 = 4;
+/// As it is, as text, and as a frame of the line to the developer.
+const COPIES_TO_CLI: u64 = 3;
+
+/// Brings what an attempt needs into memory, once there is room for its body. Else says why there is no attempt.
+pub(super) async fn load(shared: &Shared, due: Due) -> Result<Loaded, Launched> {
     let gateway = &shared.gateway;
-    let Some(leadership) = gateway.cluster.leads(due.event.group()) else {
-        return Launched::NotMade;
-    };
-    let mut loaded = load(gateway, due).await;
+    let group = due.event.group();
+    let leadership = gateway.cluster.leads(group).ok_or(Launched::NotMade)?;
+    let mut work = read(shared, due).await?;
     // What it leads to may be newer than this node's catalog: nothing is given up by a catalog that lags.
-    if matches!(&loaded, Ok(Some(work)) if work.lacks_its_way()) {
+    if work.lacks_its_way() {
         if let Err(error) = configure::catch_up(gateway).await {
-            return unreadable(due, &error.to_string()).await;
+            return Err(unreadable(due, &error.to_string()).await);
         }
-        loaded = load(gateway, due).await;
+        work = read(shared, due).await?;
     }
-    let mut work = match loaded {
-        Ok(Some(work)) => work,
-        Ok(None) => return Launched::NotMade,
-        Err(error) => return unreadable(due, &error).await,
-    };
-    if let Some(at) = work.away.take() {
-        match gateway.cluster.body(due.event.group(), at).await {
+    let mut held = None;
+    if let Some(at) = work.unread {
+        if !shared.memory.is_small(at.len.into()) {
+            let id = due.destination;
+            let want = memory::want(id, at.len, copies(&work), shared.crowd.is_slow(id));
+            let asked = Instant::now();
+            held = Some(shared.memory.take(want).await);
+            if asked.elapsed() > STALE_AFTER {
+                // Meanwhile it may have been cancelled, or paused.
+                work = read(shared, due).await?;
+            }
+        }
+        match gateway.cluster.body(group, at).await {
             Body::Here(body) => work.body = Some(body),
-            Body::Away { ask_again_in } => return Launched::Waits(ask_again_in),
+            Body::Away { ask_again_in } => return Err(Launched::Waits(ask_again_in)),
             // It would wait for ever, and keep its hour from going: it ends, and says of what.
             Body::Lost => {}
         }
     }
+    Ok(Loaded {
+        work,
+        leadership,
+        held,
+    })
+}
+
+fn copies(work: &Work) -> u64 {
+    let to_cli = work.destination.as_ref().is_some_and(|destination| {
+        matches!(destination.outbound.kind, DestinationKind::Cli { .. })
+    });
+    match (work.stages.is_empty(), to_cli) {
+        (false, _) => COPIES_TRANSFORMED,
+        (true, true) => COPIES_TO_CLI,
+        (true, false) => 1,
+    }
+}
+
+/// Reads, beside the reactor, everything but a body that has to wait for its room or lies elsewhere.
+async fn read(shared: &Shared, due: Due) -> Result<Work, Launched> {
+    let (gateway, memory) = (shared.gateway.clone(), shared.memory.clone());
+    let reading = move || work::load(&gateway, due, |bytes| memory.is_small(bytes));
+    let read = tokio::task::spawn_blocking(reading).await;
+    let error = match read.map_err(|error| error.to_string()) {
+        Ok(Ok(read)) => return read.ok_or(Launched::NotMade),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error,
+    };
+    Err(unreadable(due, &error).await)
+}
+
+/// It is looked at again, but not in a tight circle.
+async fn unreadable(due: Due, error: &str) -> Launched {
+    tracing::error!(event = %due.event, error, "event not read");
+    tokio::time::sleep(UNREADABLE_PAUSE).await;
+    Launched::NotMade
+}
+
+/// Makes one attempt for a due event: everything that takes time before the gate, and the sending behind it.
+pub(super) async fn make(
+    shared: &Shared,
+    outlet: &Outlet,
+    due: Due,
+    loaded: Loaded,
+    gate: Gate,
+) -> Launched {
+    let gateway = &shared.gateway;
+    let Loaded {
+        held,
+        leadership,
+        mut work,
+    } = loaded;
     let number = work.event.attempts.saturating_add(1);
     let (message, runs) = match reshaped(gateway, &mut work).await {
         Ok(Some(Passed { runs, end })) => match end {
@@ -83,6 +159,12 @@ pub(super) async fn make(shared: &Shared, outlet: &Outlet, due: Due, gate: Gate)
         Ok(None) => (None, Vec::new()),
         Err(Halted::Busy | Halted::Stopping) => return Launched::NotMade,
     };
+    if let (Some(held), Some(message)) = (&held, &message)
+        && copies(&work) != COPIES_TO_CLI
+    {
+        // The copies that were made on the way are gone.
+        held.resize(message.body.len());
+    }
     let reach = &shared.egress.reach;
     let not_sent = |code| Ok(Sent::Tried(Box::new(Tried::not_sent(code))));
     let sent = match (&work.destination, &message) {
@@ -122,14 +204,6 @@ pub(super) async fn make(shared: &Shared, outlet: &Outlet, due: Due, gate: Gate)
     Launched::Done(told(due, number, runs, end))
 }
 
-async fn load(gateway: &Arc<Gateway>, due: Due) -> Result<Option<Work>, String> {
-    let loading = gateway.clone();
-    match tokio::task::spawn_blocking(move || work::load(&loading, due)).await {
-        Ok(loaded) => loaded.map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
 /// Whether a destination's URL is one that nothing may be sent to. Only servers have one.
 fn leads_nowhere(destination: &Destination, reach: &Reach) -> bool {
     destination.outbound.kind == DestinationKind::Http
@@ -138,7 +212,9 @@ fn leads_nowhere(destination: &Destination, reach: &Reach) -> bool {
 
 /// What the rules at delivery make of the request; none where its body is lost.
 async fn reshaped(gateway: &Gateway, work: &mut Work) -> Result<Option<Passed>, Halted> {
-    let Some(body) = work.body.clone() else {
+    // Only the message keeps it: what a transformation replaced is not needed any more.
+    let Some(body) = work.body.replace(Bytes::new()) else {
+        work.body = None;
         return Ok(None);
     };
     let stages = std::mem::take(&mut work.stages);
@@ -169,13 +245,6 @@ fn told(due: Due, number: u16, runs: Vec<Run>, end: RunEnd) -> Box<Report> {
         },
         recorded: None,
     })
-}
-
-/// A row that can't be read is looked at again, but not in a tight circle.
-async fn unreadable(due: Due, error: &str) -> Launched {
-    tracing::error!(event = %due.event, error, "event not read");
-    tokio::time::sleep(UNREADABLE_PAUSE).await;
-    Launched::NotMade
 }
 
 fn attempted(

@@ -101,6 +101,11 @@ impl Crowd {
         }
     }
 
+    /// Whether the last attempt of a destination took long.
+    pub(super) fn is_slow(&self, id: DestinationId) -> bool {
+        self.slow.lock().contains(&id)
+    }
+
     /// Forgets destinations that are gone.
     pub(super) fn forget(&self, is_there: impl Fn(DestinationId) -> bool) {
         self.slow.lock().retain(|id| is_there(*id));

@@ -151,10 +151,18 @@ impl DestinationActor {
         // A task of its own on this arbiter: a future on the actor's context is polled at every wake of it.
         actix_rt::spawn(async move {
             let _seat = seat;
+            let attempt = async {
+                // Waiting for room says nothing of the destination.
+                let loaded = match attempt::load(&shared, due).await {
+                    Ok(loaded) => loaded,
+                    Err(launched) => return launched,
+                };
+                let attempt = attempt::make(&shared, &outlet, due, loaded, gate);
+                shared.crowd.watch(id, attempt).await
+            };
             // A receiver whose answer makes this panic takes one attempt along.
-            let attempt = fatal::contained_task(attempt::make(&shared, &outlet, due, gate));
-            let attempt = AssertUnwindSafe(attempt).catch_unwind();
-            let launched = match shared.crowd.watch(id, attempt).await {
+            let attempt = AssertUnwindSafe(fatal::contained_task(attempt)).catch_unwind();
+            let launched = match attempt.await {
                 Ok(launched) => launched,
                 // It is made again, but not in a tight circle.
                 Err(_) => return sleep(PANICKED_PAUSE).await,

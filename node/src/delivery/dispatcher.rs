@@ -6,6 +6,7 @@ use super::{
     controls::Controls,
     crowd::Crowd,
     destination_actor::{DestinationActor, MAILBOX},
+    memory::BodyMemory,
     pacing::{self, Pacing},
     reporter::Reporter,
     retry_scheduler::{Note, RetryScheduler},
@@ -39,6 +40,7 @@ const ARBITERS_MAX: usize = 8;
 pub(super) struct Shared {
     pub(super) gateway: Arc<Gateway>,
     pub(super) crowd: Arc<Crowd>,
+    pub(super) memory: Arc<BodyMemory>,
     pub(super) pacing: Arc<Pacing>,
     pub(super) egress: Arc<Egress>,
     pub(super) tokens: Tokens,
@@ -184,6 +186,11 @@ impl Actor for Dispatcher {
             crowd: Arc::new(Crowd::new(
                 delivery.max_attempts_in_flight,
                 self.gateway.metrics.attempts_in_flight.clone(),
+            )),
+            memory: Arc::new(BodyMemory::new(
+                delivery.max_in_flight_bytes,
+                delivery.max_attempts_in_flight,
+                self.gateway.metrics.attempt_bytes_in_flight.clone(),
             )),
             pacing: Pacing::start(self.gateway.clone()),
             reporters: groups

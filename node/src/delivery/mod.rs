@@ -12,6 +12,7 @@ mod exchange;
 mod faults;
 mod gate;
 mod listening;
+mod memory;
 mod outlet;
 mod pacing;
 mod reporter;

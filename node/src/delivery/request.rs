@@ -339,6 +339,7 @@ mod tests {
                 origin: Origin::Unproven,
             },
             body: Some(Bytes::from_static(b"hello")),
+            unread: None,
             stages: std::collections::VecDeque::new(),
             connection: None,
             destination: None,

@@ -29,10 +29,10 @@ pub(super) struct Work {
     pub(super) due: Due,
     pub(super) event: Event,
     pub(super) record: RequestRecord,
-    /// None: the body is away, or no node has it, which only damage can do.
+    /// None: it has not been read yet, or no node has it, which only damage can do.
     pub(super) body: Option<Bytes>,
-    /// Where the body lies, if it can't be read here.
-    pub(super) away: Option<PayloadRef>,
+    /// Where a body lies that is read when there is room for it, or that can't be read here.
+    pub(super) unread: Option<PayloadRef>,
     /// The rules that its connection still has for it.
     pub(super) stages: VecDeque<Stage>,
     /// None when it was deleted meanwhile.
@@ -91,8 +91,12 @@ impl Silence {
 const SKIPPED_MAX: usize = 50_000;
 const PAGE: usize = 256;
 
-/// Reads everything of one due event. None: it has ended, moved or gone, or is not to be attempted now.
-pub(super) fn load(gateway: &Gateway, due: Due) -> Result<Option<Work>, WorkError> {
+/// Reads everything of one due event but a large body. None: it has ended, moved or gone, or is not to be attempted now.
+pub(super) fn load(
+    gateway: &Gateway,
+    due: Due,
+    is_small: impl Fn(u64) -> bool,
+) -> Result<Option<Work>, WorkError> {
     let group = due.event.group();
     let view = gateway.cluster.view(group);
     let Some(event) = tables::event(&view, due.event)? else {
@@ -121,9 +125,10 @@ pub(super) fn load(gateway: &Gateway, due: Due) -> Result<Option<Work>, WorkErro
     let body = match &request.body {
         None => Some(Bytes::new()),
         // What can't be read here is fetched from another node.
-        Some(at) => gateway.cluster.payload(group, at).ok().flatten(),
+        Some(at) if is_small(at.len.into()) => gateway.cluster.payload(group, at).ok().flatten(),
+        Some(_) => None,
     };
-    let away = request.body.filter(|_| body.is_none());
+    let unread = request.body.filter(|_| body.is_none());
     let stages = match &connection {
         Some(connection) if !connection.rules_at_delivery().is_empty() => {
             let pinned = pinned(&view, due.event, &event)?;
@@ -140,7 +145,7 @@ pub(super) fn load(gateway: &Gateway, due: Due) -> Result<Option<Work>, WorkErro
         event,
         record,
         body,
-        away,
+        unread,
         stages,
     }))
 }

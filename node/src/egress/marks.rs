@@ -61,6 +61,9 @@ pub(super) fn resolved(started: Instant) {
     });
 }
 
+/// Bytes that the client is given at once: it copies them into its own buffer, which a whole body would double.
+const PART: usize = 64 * 1024;
+
 /// A body that notes when the client first looks at it, which is when it has a connection.
 pub(crate) struct Watched {
     pub(crate) body: Option<Bytes>,
@@ -93,6 +96,13 @@ impl MessageBody for Watched {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Infallible>>> {
-        Poll::Ready(self.body.take().map(Ok))
+        let Some(body) = self.body.as_mut() else {
+            return Poll::Ready(None);
+        };
+        let part = body.split_to(body.len().min(PART));
+        if body.is_empty() {
+            self.body = None;
+        }
+        Poll::Ready(Some(Ok(part)))
     }
 }

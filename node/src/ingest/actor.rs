@@ -26,14 +26,20 @@ const SWEEP_EVERY: Duration = Duration::from_millis(100);
 pub(super) struct Job {
     pub(super) judged: Judged,
     pub(super) permit: Permit,
+    /// It was part of a batch that was longer than the cluster takes: it goes alone.
+    pub(super) alone: bool,
     /// From then on the sender is told to try again.
     pub(super) deadline: Instant,
     pub(super) answer: oneshot::Sender<Result<RequestId, Refused>>,
 }
 
 impl Job {
-    fn bytes(&self) -> usize {
-        self.judged.body.len() + self.judged.record.len()
+    /// What it takes of a batch of at most so many bytes.
+    fn bytes(&self, most: usize) -> usize {
+        if self.alone {
+            return most;
+        }
+        self.judged.proposed_bytes()
     }
 
     /// The partition that it belongs to; none where any will do.
@@ -148,15 +154,16 @@ impl IngestActor {
                 }
             }
             Outcome::Unknown => refuse(batch, &Refused::Unavailable),
-            // A batch of several is far below the bound, so this was one large body alone.
-            Outcome::TooLarge => refuse(batch, &Refused::BodyTooLarge),
+            Outcome::TooLarge if batch.len() == 1 => refuse(batch, &Refused::BodyTooLarge),
+            Outcome::TooLarge => self.split(batch),
             Outcome::NotProposed => {
                 self.batcher.shun(group, self.started.elapsed());
                 tracing::debug!(%group, count = batch.len(), "batch not proposed, tried again elsewhere");
                 ctx.run_later(RETRY_AFTER, move |actor, ctx| {
                     let partitions = actor.gateway.cluster.partitions();
+                    let most = actor.most_bytes();
                     let again = batch.into_iter();
-                    let again = again.map(|job| (job.group(partitions), job.bytes(), job));
+                    let again = again.map(|job| (job.group(partitions), job.bytes(most), job));
                     actor.batcher.push_back(again);
                     actor.sweep();
                     actor.drive(ctx);
@@ -164,6 +171,19 @@ impl IngestActor {
             }
         }
         self.drive(ctx);
+    }
+
+    /// None of these is to blame before it has been proposed by itself.
+    fn split(&mut self, batch: Vec<Job>) {
+        let (partitions, most) = (self.gateway.cluster.partitions(), self.most_bytes());
+        let alone = batch.into_iter().map(|job| Job { alone: true, ..job });
+        let alone = alone.map(|job| (job.group(partitions), job.bytes(most), job));
+        self.batcher
+            .push_back(alone.collect::<Vec<_>>().into_iter());
+    }
+
+    fn most_bytes(&self) -> usize {
+        self.gateway.config.ingest.max_batch_bytes
     }
 
     /// Answers the requests for which it is too late.
@@ -213,7 +233,8 @@ impl Handler<Admit> for IngestActor {
 
     fn handle(&mut self, Admit(job): Admit, ctx: &mut Self::Context) {
         let group = job.group(self.gateway.cluster.partitions());
-        if let Err(job) = self.batcher.push(group, job.bytes(), job) {
+        let bytes = job.bytes(self.most_bytes());
+        if let Err(job) = self.batcher.push(group, bytes, job) {
             return job.finish(Err(Refused::Unavailable));
         }
         self.drive(ctx);

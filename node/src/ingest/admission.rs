@@ -1,59 +1,77 @@
-//! How much a node takes on at once: a count of requests and the bytes of their bodies.
+//! How much a node takes on at once: a count of requests and the bytes of their bodies, shared among addresses and sources.
 
 use crate::error::Refused;
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use model::{
+    door::{Address, Shares},
+    ids::SourceId,
 };
+use parking_lot::Mutex;
+use prometheus::IntGauge;
+use std::sync::Arc;
+
+/// Whose share it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Holder {
+    Address(Address),
+    Source(SourceId),
+}
+
+/// On whose account a request is taken on.
+pub(super) type Holders = [Holder; 2];
 
 /// The bounds and what is in use of them.
 #[derive(Debug)]
 pub(super) struct Admission {
-    max_requests: usize,
-    max_bytes: usize,
-    requests: AtomicUsize,
-    bytes: AtomicUsize,
+    shares: Mutex<Both>,
+    in_flight: IntGauge,
+}
+
+#[derive(Debug)]
+struct Both {
+    requests: Shares<Holder>,
+    bytes: Shares<Holder>,
 }
 
 /// One admitted request. What it holds is free again when it is dropped.
 #[derive(Debug)]
 pub(super) struct Permit {
     admission: Arc<Admission>,
-    bytes: usize,
+    holders: Holders,
+    bytes: u64,
 }
 
 impl Admission {
-    pub(super) fn new(max_requests: usize, max_bytes: usize) -> Arc<Self> {
+    pub(super) fn new(max_requests: usize, max_bytes: usize, in_flight: IntGauge) -> Arc<Self> {
         Arc::new(Self {
-            max_requests,
-            max_bytes,
-            requests: AtomicUsize::new(0),
-            bytes: AtomicUsize::new(0),
+            shares: Mutex::new(Both {
+                requests: Shares::new(max_requests as u64),
+                bytes: Shares::new(max_bytes as u64),
+            }),
+            in_flight,
         })
     }
 
     /// Admits a request. Its body is counted as it comes.
-    pub(super) fn admit(self: &Arc<Self>) -> Result<Permit, Refused> {
-        if !take(&self.requests, 1, self.max_requests) {
+    pub(super) fn admit(self: &Arc<Self>, holders: Holders) -> Result<Permit, Refused> {
+        if !self.shares.lock().requests.take(&holders, 0, 1) {
             return Err(Refused::TooMany);
         }
+        self.in_flight.inc();
         Ok(Permit {
             admission: self.clone(),
+            holders,
             bytes: 0,
         })
-    }
-
-    pub(super) fn requests(&self) -> usize {
-        self.requests.load(Ordering::Relaxed)
     }
 }
 
 impl Permit {
     /// Makes room for a body that turned out to have `bytes`.
     pub(super) fn grow_to(&mut self, bytes: usize) -> Result<(), Refused> {
-        let more = bytes.saturating_sub(self.bytes);
-        if !take(&self.admission.bytes, more, self.admission.max_bytes) {
-            return Err(Refused::TooMany);
+        let more = (bytes as u64).saturating_sub(self.bytes);
+        let mut shares = self.admission.shares.lock();
+        if !shares.bytes.take(&self.holders, self.bytes, more) {
+            return Err(Refused::NoRoom);
         }
         self.bytes += more;
         Ok(())
@@ -62,49 +80,73 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.admission
-            .bytes
-            .fetch_sub(self.bytes, Ordering::Relaxed);
-        self.admission.requests.fetch_sub(1, Ordering::Relaxed);
+        let mut shares = self.admission.shares.lock();
+        shares.bytes.give(&self.holders, self.bytes);
+        shares.requests.give(&self.holders, 1);
+        drop(shares);
+        self.admission.in_flight.dec();
     }
-}
-
-fn take(used: &AtomicUsize, more: usize, most: usize) -> bool {
-    used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-        used.checked_add(more).filter(|&sum| sum <= most)
-    })
-    .is_ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::Ipv4Addr;
+
+    fn admission(max_requests: usize, max_bytes: usize) -> Arc<Admission> {
+        let gauge = IntGauge::new("in_flight", "for a story").expect("a gauge");
+        Admission::new(max_requests, max_bytes, gauge)
+    }
+
+    fn from(address: u8, source: u128) -> Holders {
+        let ip = Ipv4Addr::new(192, 0, 2, address).into();
+        [
+            Holder::Address(Address::of(ip)),
+            Holder::Source(SourceId(source)),
+        ]
+    }
 
     fn admit(admission: &Arc<Admission>, bytes: usize) -> Result<Permit, Refused> {
-        let mut permit = admission.admit()?;
+        let mut permit = admission.admit(from(1, 1))?;
         permit.grow_to(bytes)?;
         Ok(permit)
     }
 
     #[test]
     fn no_more_requests_than_the_bound_are_admitted() {
-        let admission = Admission::new(2, 100);
-        let first = admission.admit().expect("room");
-        let _second = admission.admit().expect("room");
-        assert_eq!(admission.admit().expect_err("full"), Refused::TooMany);
+        let admission = admission(2, 100);
+        let first = admission.admit(from(1, 1)).expect("room");
+        let _second = admission.admit(from(2, 2)).expect("room");
+        let third = admission.admit(from(3, 3));
+        assert_eq!(third.expect_err("full"), Refused::TooMany);
+        assert_eq!(admission.in_flight.get(), 2);
         drop(first);
-        assert!(admission.admit().is_ok());
+        assert!(admission.admit(from(1, 1)).is_ok());
     }
 
     #[test]
     fn bytes_are_bounded_too_and_a_refusal_gives_everything_back() {
-        let admission = Admission::new(10, 100);
+        let admission = admission(10, 100);
         let mut growing = admit(&admission, 60).expect("room");
         assert!(admit(&admission, 41).is_err());
-        assert_eq!(admission.requests(), 1);
+        assert_eq!(admission.in_flight.get(), 1);
         assert!(growing.grow_to(101).is_err());
         growing.grow_to(100).expect("room");
         drop(growing);
         assert!(admit(&admission, 100).is_ok());
+        assert_eq!(admission.in_flight.get(), 0);
+    }
+
+    #[test]
+    fn neither_one_address_nor_one_source_takes_all_seats() {
+        for flood in [from(1, 1), from(1, 2), from(2, 1)] {
+            let admission = admission(100, 100);
+            let held: Vec<_> = (0..200)
+                .filter_map(|_| admission.admit(from(1, 1)).ok())
+                .collect();
+            assert!((80..95).contains(&held.len()), "{}", held.len());
+            assert!(admission.admit(flood).is_err(), "{flood:?}");
+            assert!(admission.admit(from(2, 2)).is_ok());
+        }
     }
 }

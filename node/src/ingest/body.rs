@@ -28,13 +28,16 @@ impl Pace {
     }
 }
 
-/// Reads the whole body.
+/// Reads the whole body. It is admitted when it begins to come: a head that waits takes nobody's seat.
 pub(super) async fn read(
     mut payload: Payload,
     declared: Option<usize>,
-    permit: &mut Permit,
+    admit: impl Fn() -> Result<Permit, Refused>,
     bounds: &Ingest,
-) -> Result<Bytes, Refused> {
+) -> Result<(Bytes, Permit), Refused> {
+    if declared.is_some_and(|length| length > bounds.max_body_bytes) {
+        return Err(Refused::BodyTooLarge);
+    }
     let pace = Pace {
         total: Duration::from_millis(bounds.body_timeout_ms),
         grace: Duration::from_millis(bounds.body_grace_ms),
@@ -42,6 +45,7 @@ pub(super) async fn read(
     };
     let started = Instant::now();
     let mut body = Gathered::default();
+    let mut permit = None;
     loop {
         // Most bodies came with their head: no timer for those.
         let chunk = match payload.next().now_or_never() {
@@ -56,13 +60,22 @@ pub(super) async fn read(
         if size > bounds.max_body_bytes {
             return Err(Refused::BodyTooLarge);
         }
+        let permit = match &mut permit {
+            Some(permit) => permit,
+            None => permit.insert(admit().map_err(|_| Refused::NoRoom)?),
+        };
+        // Bytes are counted as they come: a promise of many must not take the place of those that are there.
         permit.grow_to(size)?;
         body.push(chunk, declared);
         if started.elapsed() > pace.total {
             return Err(Refused::BodyTooSlow);
         }
     }
-    Ok(body.whole())
+    let permit = match permit {
+        Some(permit) => permit,
+        None => admit()?,
+    };
+    Ok((body.whole(), permit))
 }
 
 fn refused(error: &PayloadError) -> Refused {

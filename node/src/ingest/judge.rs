@@ -32,6 +32,25 @@ pub(super) struct Judged {
     pub(super) placement: Placement,
 }
 
+/// What a connection's event, or a connection that ignored the request, takes in a proposal.
+const CONNECTION_BYTES: usize = 64;
+
+impl Judged {
+    /// What it takes of a proposal, or a little more.
+    pub(super) fn proposed_bytes(&self) -> usize {
+        let connections = match &self.verdict {
+            Verdict::Accepted { events, ignored } => events.len() + ignored.len(),
+            Verdict::Routed {
+                events, ignored, ..
+            } => events.len() + ignored.len(),
+            // Those that are to come once carry what they are known by.
+            Verdict::Keyed(keyed) => 2 * keyed.events.len() + keyed.ignored.len(),
+            Verdict::Rejected { .. } => 0,
+        };
+        self.body.len() + self.record.len() + connections * CONNECTION_BYTES
+    }
+}
+
 /// What a request came to.
 #[derive(Debug)]
 pub(super) enum Judgement {
@@ -148,6 +167,22 @@ fn rejected(
         unfinished: matches!(&record.origin, Origin::Refused(why) if why.is_of_the_source()),
         placement: Placement::Any,
     })
+}
+
+/// A request whose body could not be read.
+pub(super) fn unread(record: &RequestRecord, cause: RejectionCause, bounds: &Ingest) -> Judged {
+    Judged {
+        source: record.source_id,
+        record: codec::encode(record),
+        body: Bytes::new(),
+        verdict: Verdict::Rejected {
+            cause,
+            keep: bounds.rejected_kept_per_source,
+        },
+        secret: None,
+        unfinished: false,
+        placement: Placement::Any,
+    }
 }
 
 /// What the sender is told of a request with this fate; none where it was accepted.

@@ -11,6 +11,7 @@ use awc::http::{StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use model::{
+    ids::SourceId,
     policy::signature::{Access, Document, KeyRequest, Keys},
     time::Timestamp,
 };
@@ -30,13 +31,16 @@ const REFUSED_MS: u64 = 30_000;
 /// Nor is one that lacks the key of a request, which may have been made up.
 const LACKING_MS: u64 = 60_000;
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
-/// Fetches at once, over all senders.
-const FETCHES_MAX: usize = 4;
+/// Fetches at once, over all sources.
+const FETCHES_MAX: usize = 16;
+/// Fetches at once of one source: whoever makes keys up takes nobody else's place.
+const FETCHES_OF_SOURCE_MAX: usize = 2;
 
 /// The cache of one node.
 pub(crate) struct KeyCache {
     documents: Mutex<HashMap<String, Entry>>,
     fetches: Semaphore,
+    by_source: Mutex<HashMap<SourceId, usize>>,
     egress: Arc<Egress>,
 }
 
@@ -64,6 +68,7 @@ impl KeyCache {
         Self {
             documents: Mutex::new(HashMap::new()),
             fetches: Semaphore::new(FETCHES_MAX),
+            by_source: Mutex::default(),
             egress,
         }
     }
@@ -72,7 +77,11 @@ impl KeyCache {
     ///
     /// # Errors
     /// When nobody can tell whether there is such a document: the request is to be tried again.
-    pub(crate) async fn fetch(&self, request: &KeyRequest) -> Result<(), Refused> {
+    pub(crate) async fn fetch(
+        &self,
+        source: SourceId,
+        request: &KeyRequest,
+    ) -> Result<(), Refused> {
         let known = || {
             self.documents
                 .lock()
@@ -80,6 +89,7 @@ impl KeyCache {
                 .is_some_and(|entry| entry.usable() && !entry.outdated)
         };
         // Requests that wait for a place here can only be a flood: they are told to come again.
+        let place = self.place(source).ok_or(Refused::Unavailable)?;
         let permit = self
             .fetches
             .try_acquire()
@@ -88,7 +98,7 @@ impl KeyCache {
             return Ok(());
         }
         let fetched = get(&self.egress, request).await;
-        drop(permit);
+        drop((permit, place));
         match fetched {
             Ok(document) => self.keep(request, Some(document)),
             Err(Failure::Refused) => self.keep(request, None),
@@ -99,6 +109,20 @@ impl KeyCache {
             }
         }
         Ok(())
+    }
+
+    /// A place among those that one source may have.
+    fn place(&self, source: SourceId) -> Option<Place<'_>> {
+        let mut by_source = self.by_source.lock();
+        let taken = by_source.entry(source).or_default();
+        if *taken >= FETCHES_OF_SOURCE_MAX {
+            return None;
+        }
+        *taken += 1;
+        Some(Place {
+            cache: self,
+            source,
+        })
     }
 
     pub(crate) fn keep(&self, request: &KeyRequest, document: Option<Bytes>) {
@@ -154,6 +178,24 @@ impl KeyCache {
     fn refreshed(&self, request: &KeyRequest) {
         if let Some(entry) = self.documents.lock().get_mut(&key(request)) {
             entry.refreshing = false;
+        }
+    }
+}
+
+struct Place<'a> {
+    cache: &'a KeyCache,
+    source: SourceId,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut by_source = self.cache.by_source.lock();
+        let Some(taken) = by_source.get_mut(&self.source) else {
+            return;
+        };
+        *taken -= 1;
+        if *taken == 0 {
+            by_source.remove(&self.source);
         }
     }
 }
@@ -295,6 +337,8 @@ mod tests {
         thread,
     };
 
+    const SOURCE: SourceId = SourceId(1);
+
     fn request(url: &str) -> KeyRequest {
         KeyRequest {
             url: url.into(),
@@ -353,7 +397,7 @@ mod tests {
         let (url, asked) = serve(vec![answer("200 OK", "key"), answer("200 OK", "other")]);
         let (cache, request) = (cache(), request(&url));
         for _ in 0..2 {
-            assert_eq!(cache.fetch(&request).await, Ok(()));
+            assert_eq!(cache.fetch(SOURCE, &request).await, Ok(()));
             let known = Published(&cache).document(&request);
             assert_eq!(known, Document::Known(Bytes::from_static(b"key")));
         }
@@ -364,7 +408,7 @@ mod tests {
     async fn an_address_inside_is_never_asked() {
         let (url, asked) = serve(vec![answer("200 OK", "key")]);
         let guarded = KeyCache::new(egress::closed());
-        let fetched = guarded.fetch(&request(&url)).await;
+        let fetched = guarded.fetch(SOURCE, &request(&url)).await;
         assert_eq!(fetched, Err(Refused::Unavailable));
         assert_eq!(asked.try_iter().count(), 0);
     }
@@ -383,7 +427,7 @@ mod tests {
         ] {
             let (url, _asked) = serve(vec![given.clone()]);
             let (cache, request) = (cache(), request(&url));
-            let fetched = cache.fetch(&request).await;
+            let fetched = cache.fetch(SOURCE, &request).await;
             assert_eq!(fetched.is_ok(), expected == Document::Failed);
             assert_eq!(Published(&cache).document(&request), expected);
         }
@@ -402,7 +446,7 @@ mod tests {
                 scope: "all of it".into(),
             },
         };
-        assert_eq!(cache().fetch(&request).await, Ok(()));
+        assert_eq!(cache().fetch(SOURCE, &request).await, Ok(()));
         let heads: Vec<String> = asked
             .iter()
             .take(2)
@@ -424,7 +468,7 @@ mod tests {
     async fn a_set_that_lacks_a_key_is_asked_for_anew_but_not_at_once() {
         let (url, asked) = serve(vec![answer("200 OK", "old"), answer("200 OK", "new")]);
         let (cache, request) = (cache(), request(&url));
-        cache.fetch(&request).await.expect("there");
+        cache.fetch(SOURCE, &request).await.expect("there");
         assert!(!Published(&cache).may_be_outdated(&request), "it is fresh");
 
         let long_ago = Timestamp(world::now().0 - LACKING_MS - 1);
@@ -438,7 +482,7 @@ mod tests {
             Document::Known(Bytes::from_static(b"old")),
             "it serves others"
         );
-        cache.fetch(&request).await.expect("there");
+        cache.fetch(SOURCE, &request).await.expect("there");
         let new = Published(&cache).document(&request);
         assert_eq!(new, Document::Known(Bytes::from_static(b"new")));
         assert!(
@@ -446,5 +490,28 @@ mod tests {
             "it was just asked for"
         );
         assert_eq!(asked.try_iter().count(), 2);
+    }
+
+    #[actix_rt::test]
+    async fn one_sources_made_up_keys_take_no_place_of_another_source() {
+        let silent = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let hangs = format!("http://{}", silent.local_addr().expect("an address"));
+        let cache = cache();
+        let mut made_up = Vec::new();
+        for number in 0..40 {
+            let (cache, request) = (cache.clone(), request(&format!("{hangs}/{number}")));
+            made_up.push(actix_rt::spawn(async move {
+                cache.fetch(SOURCE, &request).await
+            }));
+        }
+        tokio::task::yield_now().await;
+        let (url, _asked) = serve(vec![answer("200 OK", "key")]);
+        let fetched = cache.fetch(SourceId(2), &request(&url)).await;
+        assert_eq!(fetched, Ok(()));
+        for task in made_up {
+            task.abort();
+            let _ = task.await;
+        }
+        assert!(cache.by_source.lock().is_empty());
     }
 }

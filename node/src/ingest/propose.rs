@@ -112,7 +112,11 @@ fn failed(group: GroupId, error: &ProposeError) -> Outcome {
 mod tests {
     use super::*;
     use model::{
-        envelope::Envelope, ids::SourceId, machine::Verdict, policy::placement::Placement,
+        envelope::Envelope,
+        ids::{ConnectionId, DestinationId, SourceId},
+        machine::{Planned, Unrouted, Verdict},
+        policy::{document::Part, placement::Placement},
+        traffic::{IgnoreCause, IgnoredMeta},
     };
 
     fn judged(body: &'static str) -> Judged {
@@ -158,5 +162,35 @@ mod tests {
         assert_eq!(places, [Some(0), None, Some(1)]);
         let ids: Vec<_> = command.requests.iter().map(|request| request.id).collect();
         assert_eq!(ids, proposal.ids);
+    }
+
+    /// A batch that were longer than it seems would be refused for all who are in it.
+    #[test]
+    fn a_request_that_many_connections_take_counts_as_long_as_it_is() {
+        let many = Judged {
+            verdict: Verdict::Routed {
+                more_ignored: 0,
+                events: (0..2_000)
+                    .map(|number| Planned {
+                        connection: ConnectionId(u128::MAX - number),
+                        destination: DestinationId(u128::MAX - number),
+                        due_at: Timestamp(u64::MAX),
+                    })
+                    .collect(),
+                ignored: (0..1_000)
+                    .map(|number| Unrouted {
+                        connection: ConnectionId(u128::MAX - number),
+                        cause: IgnoreCause::Filtered,
+                        meta: Some(IgnoredMeta::Filtered(vec![Part::Body, Part::Headers])),
+                    })
+                    .collect(),
+            },
+            ..judged("a body")
+        };
+        let batch = [many];
+        let now = Timestamp(1_700_000_000_000);
+        let proposal = Proposal::new(GroupId(4), batch.iter(), now, || 1);
+        let counted = batch[0].proposed_bytes();
+        assert!(proposal.envelope.len() <= counted, "{counted}");
     }
 }

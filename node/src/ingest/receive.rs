@@ -2,7 +2,7 @@
 
 use super::{
     actor::{Admit, IngestActor, Job},
-    admission::{Admission, Permit},
+    admission::{Admission, Holder, Permit},
     answer, body,
     freshness::Freshness,
     health,
@@ -12,7 +12,16 @@ use super::{
     target,
     tokens::RejectionBudget,
 };
-use crate::{admin, egress::Egress, error::Refused, fatal, gateway::Gateway, world};
+use crate::{
+    admin,
+    egress::Egress,
+    error::Refused,
+    fatal,
+    gateway::Gateway,
+    wire::{self, Side},
+    world,
+    wrong_tokens::Offered,
+};
 use actix::{Addr, dev::SendError};
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -30,7 +39,6 @@ use model::{
 };
 use parking_lot::Mutex;
 use std::{sync::Arc, time::Duration};
-use subtle::ConstantTimeEq;
 use tokio::{sync::oneshot, time::Instant};
 
 const PUBLISH: &str = "/v1/publish";
@@ -65,6 +73,7 @@ pub(crate) fn configure(service: &mut web::ServiceConfig) {
         .route("/healthz", web::get().to(health::alive))
         .route("/readyz", web::get().to(health::ready))
         .route(PUBLISH, web::to(publish))
+        .route(wire::MALFORMED, web::to(malformed))
         .default_service(web::to(receive));
 }
 
@@ -78,7 +87,16 @@ async fn receive(
     door.counted(accepted)
 }
 
-/// A post by a program of the operator's own, with the admin token and the name of a source.
+/// What stands for a request that nobody could read.
+async fn malformed(request: HttpRequest, door: web::Data<Door>) -> Result<HttpResponse, Refused> {
+    let refused = match wire::fault_of(&request) {
+        Some(fault) => Refused::Malformed(fault),
+        None => Refused::UnknownSource,
+    };
+    door.counted(Err(refused.into()))
+}
+
+/// A post by a program of the operator's own, with a publishing token and the name of a source.
 async fn publish(
     request: HttpRequest,
     payload: web::Payload,
@@ -93,7 +111,11 @@ impl Door {
         let bounds = &gateway.config.ingest;
         Self {
             ingest,
-            admission: Admission::new(bounds.max_in_flight_requests, bounds.max_in_flight_bytes),
+            admission: Admission::new(
+                bounds.max_in_flight_requests,
+                bounds.max_in_flight_bytes,
+                gateway.metrics.requests_in_flight.clone(),
+            ),
             freshness: Freshness::default(),
             rejections: Mutex::new(RejectionBudget::new(bounds.rejected_per_second_per_source)),
             keys: Arc::new(KeyCache::new(Egress::of(&gateway))),
@@ -121,12 +143,11 @@ impl Door {
         &self,
         request: &HttpRequest,
         payload: web::Payload,
-    ) -> Result<HttpResponse, Refused> {
-        let declared = check_head(request, &self.gateway.config.ingest)?;
+    ) -> Result<HttpResponse, No> {
         let target = target::target(request.path()).ok_or(Refused::UnknownSource)?;
         let find = |catalog: &Catalog| catalog.sources.get(&target.source).cloned();
         let (catalog, source) = self.find(find).await?;
-        self.accept(&catalog, source, target.path, request, declared, payload)
+        self.accept(&catalog, source, target.path, request, payload)
             .await
     }
 
@@ -134,14 +155,11 @@ impl Door {
         &self,
         request: &HttpRequest,
         payload: web::Payload,
-    ) -> Result<HttpResponse, Refused> {
-        let declared = check_head(request, &self.gateway.config.ingest)?;
+    ) -> Result<HttpResponse, No> {
         if request.method() != Method::POST {
-            return Err(Refused::MethodNotAllowed("POST".into()));
+            return Err(Refused::MethodNotAllowed("POST".into()).into());
         }
-        if !self.may_publish(request) {
-            return Err(Refused::Unauthorized);
-        }
+        self.check_publisher(request)?;
         let name = request
             .headers()
             .get(SOURCE_NAME)
@@ -150,8 +168,7 @@ impl Door {
         let (catalog, source) = self
             .find(|catalog| catalog.source_named(name).cloned())
             .await?;
-        self.accept(&catalog, source, "", request, declared, payload)
-            .await
+        self.accept(&catalog, source, "", request, payload).await
     }
 
     /// The way of every request once its source is known.
@@ -161,13 +178,26 @@ impl Door {
         source: Arc<Source>,
         path: &str,
         request: &HttpRequest,
-        declared: Option<usize>,
         payload: web::Payload,
-    ) -> Result<HttpResponse, Refused> {
+    ) -> Result<HttpResponse, No> {
         let bounds = &self.gateway.config.ingest;
-        // Bytes are counted as they come: a promise of many must not take the place of those that are there.
-        let mut permit = self.admission.admit()?;
-        let body = body::read(payload, declared, &mut permit, bounds).await?;
+        let holders = [
+            Holder::Address(wire::address_of(request)),
+            Holder::Source(source.id),
+        ];
+        let admit = || self.admission.admit(holders);
+        let read = body::read(payload, declared_length(request), admit, bounds).await;
+        let (body, permit) = match read {
+            Ok(read) => read,
+            Err(refused) => {
+                let record = record(&source, path, request, (self.clock)());
+                let refused = match (refused, wire::fault_of(request)) {
+                    (Refused::BodyBroken, Some(fault)) => Refused::Malformed(fault),
+                    (refused, _) => refused,
+                };
+                return Err(self.unread(&record, refused, admit()).await);
+            }
+        };
         let read_at = Instant::now();
         let now = (self.clock)();
         let arrived = Arrived {
@@ -177,7 +207,9 @@ impl Door {
         };
         let judged = match self.settle(catalog, &source, arrived, now).await? {
             Settled::Judged(judged) => judged,
-            Settled::Answered(answer) => return self.shake_hands(&source, &answer, now).await,
+            Settled::Answered(answer) => {
+                return Ok(self.shake_hands(&source, &answer, now).await?);
+            }
         };
         let secret = judged.secret;
         let id = match judge::refused(&source, &judged) {
@@ -229,7 +261,7 @@ impl Door {
                 Judgement::Judged(judged) => return Ok(Settled::Judged(judged)),
                 Judgement::Answered(answer) => return Ok(Settled::Answered(answer)),
                 Judgement::NeedsKey(request, again) => {
-                    self.keys.fetch(&request).await?;
+                    self.keys.fetch(source.id, &request).await?;
                     arrived = again;
                 }
             }
@@ -288,6 +320,7 @@ impl Door {
         let job = Job {
             judged,
             permit,
+            alone: false,
             deadline: Instant::now() + within,
             answer,
         };
@@ -301,82 +334,123 @@ impl Door {
         committed.await.unwrap_or(Err(Refused::Unavailable))
     }
 
-    /// Stores a rejected request, unless its source has had its share of those, and says what the sender is told.
-    async fn reject(
+    /// Rejects a request whose body could not be read: its head is all that is kept.
+    async fn unread(
         &self,
-        judged: Judged,
-        permit: Permit,
+        record: &RequestRecord,
         refused: Refused,
-        now: Timestamp,
-    ) -> Refused {
-        if let Verdict::Rejected { cause, .. } = &judged.verdict {
-            let cause = format!("{cause:?}");
-            self.gateway
-                .metrics
-                .rejected
-                .with_label_values(&[cause.as_str()])
-                .inc();
+        permit: Result<Permit, Refused>,
+    ) -> No {
+        let cause = match refused {
+            Refused::BodyTooLarge => RejectionCause::PayloadTooLarge,
+            Refused::BodyBroken | Refused::BodyTooSlow | Refused::Malformed(_) => {
+                RejectionCause::IngestionFatal
+            }
+            _ => return refused.into(),
+        };
+        let judged = judge::unread(record, cause, &self.gateway.config.ingest);
+        match permit {
+            Ok(permit) => {
+                self.reject(judged, permit, refused, record.received_at)
+                    .await
+            }
+            Err(_) => self.rejected_unstored(cause, refused),
         }
+    }
+
+    /// Stores a rejected request, unless its source has had its share of those, and says what the sender is told.
+    async fn reject(&self, judged: Judged, permit: Permit, refused: Refused, now: Timestamp) -> No {
+        let Verdict::Rejected { cause, .. } = judged.verdict else {
+            return refused.into();
+        };
         if !self.rejections.lock().take(judged.source, now) {
-            self.gateway.metrics.rejected_unstored.inc();
-            return refused;
+            return self.rejected_unstored(cause, refused);
         }
-        match self.commit(judged, permit).await {
+        self.count_rejected(cause);
+        let refused = match self.commit(judged, permit).await {
             Ok(_) => refused,
             // A node that is cut off may know the source as it was: it must not say no.
             Err(unavailable) => unavailable,
+        };
+        No::counted(refused)
+    }
+
+    fn rejected_unstored(&self, cause: RejectionCause, refused: Refused) -> No {
+        self.count_rejected(cause);
+        self.gateway.metrics.rejected_unstored.inc();
+        No::counted(refused)
+    }
+
+    fn count_rejected(&self, cause: RejectionCause) {
+        let rejected = &self.gateway.metrics.rejected;
+        rejected.with_label_values(&[cause.name()]).inc();
+    }
+
+    /// Publishing has tokens of its own: the admin's opens nothing on this side.
+    fn check_publisher(&self, request: &HttpRequest) -> Result<(), Refused> {
+        let header = request.headers().get(header::AUTHORIZATION);
+        let offered = header.and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+        let offered = offered.ok_or(Refused::Unauthorized)?;
+        let gateway = &self.gateway;
+        let judged = gateway.wrong_tokens.judge(
+            Side::Ingest,
+            wire::address_of(request),
+            offered,
+            &gateway.config.ingest.publish_tokens,
+            &gateway.metrics,
+        );
+        match judged {
+            Offered::Right => Ok(()),
+            Offered::Wrong => Err(Refused::Unauthorized),
+            Offered::TooMany => Err(Refused::TooManyTokens),
         }
     }
 
-    fn may_publish(&self, request: &HttpRequest) -> bool {
-        let token = self.gateway.config.admin.token.reveal().as_bytes();
-        request
-            .headers()
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))
-            .is_some_and(|claimed| bool::from(claimed.ct_eq(token)))
-    }
-
-    fn counted(&self, result: Result<HttpResponse, Refused>) -> Result<HttpResponse, Refused> {
-        let metrics = &self.gateway.metrics;
-        metrics
-            .requests_in_flight
-            .set(i64::try_from(self.admission.requests()).unwrap_or(i64::MAX));
-        if let Err(refused) = &result {
-            metrics.refused.with_label_values(&[refused.reason()]).inc();
-        }
-        result
+    fn counted(&self, result: Result<HttpResponse, No>) -> Result<HttpResponse, Refused> {
+        result.map_err(
+            |No {
+                 refused,
+                 is_counted,
+             }| {
+                if !is_counted {
+                    let counter = &self.gateway.metrics.refused;
+                    counter.with_label_values(&[refused.reason()]).inc();
+                }
+                refused
+            },
+        )
     }
 }
 
-/// Checks what stands before the body; gives the body's declared length.
-fn check_head(
-    request: &HttpRequest,
-    bounds: &crate::config::Ingest,
-) -> Result<Option<usize>, Refused> {
-    let uri = request.uri();
-    let uri_len = uri
-        .path_and_query()
-        .map_or(0, |target| target.as_str().len());
-    if uri_len > bounds.max_uri_bytes {
-        return Err(Refused::UriTooLong);
+/// Why there is no 2xx.
+struct No {
+    refused: Refused,
+    /// It is counted among the rejected requests of its source already.
+    is_counted: bool,
+}
+
+impl No {
+    fn counted(refused: Refused) -> Self {
+        Self {
+            refused,
+            is_counted: true,
+        }
     }
-    let head: usize = request
-        .headers()
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len() + 4)
-        .sum();
-    if head > bounds.max_head_bytes {
-        return Err(Refused::HeadTooLarge);
+}
+
+impl From<Refused> for No {
+    fn from(refused: Refused) -> Self {
+        Self {
+            refused,
+            is_counted: false,
+        }
     }
-    let declared = request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if declared.is_some_and(|length| length > bounds.max_body_bytes) {
-        return Err(Refused::BodyTooLarge);
-    }
-    Ok(declared)
+}
+
+/// The length that a body is said to have.
+fn declared_length(request: &HttpRequest) -> Option<usize> {
+    let declared = request.headers().get(header::CONTENT_LENGTH)?;
+    declared.to_str().ok()?.parse().ok()
 }
 
 /// Whether a request came the operator's way, where nothing is read before its token was checked.

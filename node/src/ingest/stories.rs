@@ -1,9 +1,9 @@
 //! What senders are promised, told against one real node: its cluster, its disk and its public side.
 
-use super::{Door, IngestActor, configure};
+use super::{Door, IngestActor};
 use crate::{config::Config, gateway::Gateway, stories::Stage, world};
 use actix::Actor;
-use actix_web::{App, HttpServer, dev::ServerHandle, http::StatusCode, web};
+use actix_web::{dev::ServerHandle, http::StatusCode, web};
 use bytes::Bytes;
 use model::{
     catalog::{
@@ -20,12 +20,13 @@ use model::{
         StoredRequest,
     },
 };
-use std::{sync::Arc, time::Duration};
+use std::{net::TcpListener, sync::Arc, time::Duration};
 
 pub(super) const OPEN: SourceId = SourceId(1);
 const SIGNED: SourceId = SourceId(2);
 const ALONE: SourceId = SourceId(3);
-const TOKEN: &str = "a-token-for-stories";
+pub(super) const TOKEN: &str = "a-token-for-stories";
+pub(super) const ADMIN_TOKEN: &str = "the-admins-own-token";
 
 /// One node of its own cluster.
 pub(super) struct Node {
@@ -45,20 +46,19 @@ impl Node {
         open: impl FnOnce(Door) -> Door,
     ) -> Self {
         let mut config = Config::default();
-        config.admin.token = Secret::new(TOKEN.into());
+        config.ingest.publish_tokens = vec![
+            Secret::new("another-token-for-stories".into()),
+            Secret::new(TOKEN.into()),
+        ];
+        config.admin.token = Secret::new(ADMIN_TOKEN.into());
         change(&mut config);
         let stage = Stage::set(config).await;
         let gateway = stage.gateway.clone();
         let actor = IngestActor::new(gateway.clone()).start();
         let door = web::Data::new(open(Door::new(gateway.clone(), actor)));
-        let server =
-            HttpServer::new(move || App::new().app_data(door.clone()).configure(configure))
-                .workers(1)
-                .disable_signals()
-                .bind("127.0.0.1:0")
-                .expect("a port");
-        let url = format!("http://{}", server.addrs()[0]);
-        let server = server.run();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let server = crate::runtime::serve_ingest(&gateway, door, listener).expect("it can listen");
         let handle = server.handle();
         actix_rt::spawn(server);
         let mut node = Self {
@@ -131,7 +131,7 @@ impl Node {
     }
 
     /// The causes of all rejected requests.
-    fn rejected(&self) -> Vec<RejectionCause> {
+    pub(super) fn rejected(&self) -> Vec<RejectionCause> {
         use model::state::kv::{Read, Table};
         let mut causes = Vec::new();
         for group in (1..=self.gateway.cluster.partitions()).map(GroupId) {
@@ -163,6 +163,10 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    pub(super) fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+
     pub(super) fn accepted(&self) -> RequestId {
         assert_eq!(self.status, 200, "{:?}", self.body);
         let body: serde_json::Value = serde_json::from_slice(&self.body).expect("JSON");
