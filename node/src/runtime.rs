@@ -232,12 +232,13 @@ fn cluster_config(config: &Config) -> raft::Config {
     told.storage.scrub_bytes_per_s = config.store.scrub_bytes_per_s;
     told.storage.scrub_interval = Duration::from_millis(config.store.scrub_every_ms);
     told.storage.on_fatal = fatal::on_damage();
+    told.max_clock_skew_ms = cluster.max_clock_skew_ms;
     told
 }
 
 fn environment() -> Environment {
     Environment {
-        clock: Arc::new(world::now),
+        clock: world::clock().clone(),
         entropy: Arc::new(world::entropy),
     }
 }

@@ -231,9 +231,8 @@ impl Inner {
         let members = group.members();
         // Who is no member yet, or no more, does not know who else is.
         let mut all_answered = members.contains_key(&me);
-        let up = self.up.read().clone();
         let mut others: Vec<_> = members.keys().copied().filter(|node| *node != me).collect();
-        others.sort_by_key(|node| !up.contains(node));
+        others.sort_by_key(|node| !self.is_up(*node));
         for node in others {
             match self.fetch_from(node, id, at).await {
                 Some(Some(body)) => return Fetched::Body(body),
@@ -249,9 +248,8 @@ impl Inner {
 
     /// What one member has. None: it did not say.
     async fn fetch_from(&self, node: u64, group: GroupId, at: PayloadRef) -> Option<Option<Bytes>> {
-        let address = self.address(node)?;
         // Not in the way of heartbeats and proposals.
-        let peer = self.peers.get(&address, Some(node), Lane::Snapshots);
+        let peer = self.peer(node, Lane::Snapshots)?;
         let answer = peer.call(Call::Body(group.0, at), PATIENCE).await;
         let sealed = match answer {
             Ok(Answer::Body(Some(sealed))) => sealed,

@@ -3,8 +3,8 @@
 use crate::{
     envelope::PayloadRef,
     ids::SourceId,
-    policy::{document::Parsed, signature::Diagnosis},
     machine::Once,
+    policy::{document::Parsed, signature::Diagnosis},
     state::codec::{self, CodecError, Stored},
     time::Timestamp,
 };

@@ -17,8 +17,8 @@ use model::{
         AcceptRequests, Accepted, Act, AdvanceRetention, BookmarkChange, BookmarkReply,
         CancelEvent, CancelOperation, Change, ChangeIssue, ClosePart, Command, Configure,
         EventReply, Fact, FirstReport, HoldEvents, Incoming, IssueBounds, IssueReply, IssueReport,
-        KeepBookmark, Keyed, KeyedEvent, LetGo, MarkPaused, Next, NotificationTry, Once, OpenPart,
-        OperationReply, PlanOperation, Planned, PlannedIgnored, RecordAttempts,
+        KeepBookmark, Keyed, KeyedEvent, LetGo, MarkPaused, MendTime, Next, NotificationTry, Once,
+        OpenPart, OperationReply, PlanOperation, Planned, PlannedIgnored, RecordAttempts,
         RecordNotifications, RecordRuns, Recorded, Refusal, ReleaseEvents, Reply, ReportIssues,
         ReportPart, RetireNode, RetryEvent, RetryIgnored, RouteAgain, Run, RunEnd, RunReport,
         Unrouted, Verdict, WorkPart, decode_reply,
@@ -355,6 +355,7 @@ fn commands() -> Vec<Command<'static>> {
             seen_index: 8,
             min_age_ms: 600_000,
         }),
+        Command::MendTime(MendTime { to: AT }),
     ]
 }
 
@@ -388,6 +389,7 @@ fn logged_commands_keep_their_bytes() {
         "01160102",
         "01160103",
         "0117fb2c0108fcc0270900",
+        "0119fd0068e5cf8b010000",
     ];
     assert_eq!(golden.len(), commands().len());
     for (command, golden) in commands().iter().zip(golden) {
@@ -471,6 +473,7 @@ fn replies_keep_their_bytes() {
             "0f01fd0068e5cf8b0100000107fe0000000000000000000001000000000003fb2c010101",
         ),
         (Reply::Bookmark(BookmarkReply::TooMany), "1002"),
+        (Reply::Mended(true), "1101"),
     ];
     for (reply, golden) in cases {
         assert_eq!(hex::encode(reply.encode()), golden, "{reply:?}");

@@ -12,8 +12,8 @@ use model::{
     machine::{
         self, AcceptRequests, Act, AdvanceRetention, Applied, AttemptReport, CancelEvent, Change,
         ClosePart, Command, Configure, ConfigureTied, Entry, HoldEvents, Incoming, Keyed,
-        KeyedEvent, LetGo, MarkPaused, Next, Once, OpenPart, Planned, RecordRuns, ReleaseEvents, Reply,
-        RetryEvent, Unrouted, Verdict, WorkPart, decode_reply,
+        KeyedEvent, LetGo, MarkPaused, Next, Once, OpenPart, Planned, RecordRuns, ReleaseEvents,
+        Reply, RetryEvent, Unrouted, Verdict, WorkPart, decode_reply,
     },
     policy::retention::PAUSE_MS,
     state::{

@@ -7,6 +7,7 @@ mod batcher;
 mod body;
 #[cfg(test)]
 mod body_stories;
+#[cfg(test)]
 mod door_stories;
 mod freshness;
 mod health;

@@ -38,6 +38,7 @@ use model::{
     traffic::{Origin, RejectionCause, RequestRecord},
 };
 use parking_lot::Mutex;
+use raft::Unready;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::oneshot, time::Instant};
 
@@ -135,8 +136,14 @@ impl Door {
         }
     }
 
-    pub(super) fn is_ready(&self) -> bool {
-        self.gateway.cluster.ready()
+    pub(super) fn readiness(&self) -> Result<(), Unready> {
+        self.gateway.cluster.readiness()
+    }
+
+    /// Nothing is read, judged or kept waiting that could not be committed: senders find another node, or come again.
+    fn check_open(&self) -> Result<(), Refused> {
+        let takes = self.gateway.cluster.takes_proposals();
+        takes.map_err(|_| Refused::Unavailable)
     }
 
     async fn accept_at(
@@ -144,6 +151,7 @@ impl Door {
         request: &HttpRequest,
         payload: web::Payload,
     ) -> Result<HttpResponse, No> {
+        self.check_open()?;
         let target = target::target(request.path()).ok_or(Refused::UnknownSource)?;
         let find = |catalog: &Catalog| catalog.sources.get(&target.source).cloned();
         let (catalog, source) = self.find(find).await?;
@@ -160,6 +168,7 @@ impl Door {
             return Err(Refused::MethodNotAllowed("POST".into()).into());
         }
         self.check_publisher(request)?;
+        self.check_open()?;
         let name = request
             .headers()
             .get(SOURCE_NAME)

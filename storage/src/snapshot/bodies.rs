@@ -93,9 +93,7 @@ impl<'a> Bodies<'a> {
     }
 
     fn finished(&self) -> Result<(), Error> {
-        self.rows
-            .status()
-            .map_err(Error::engine("reading bodies"))
+        self.rows.status().map_err(Error::engine("reading bodies"))
     }
 
     fn seek(&mut self, place: u128) -> bool {

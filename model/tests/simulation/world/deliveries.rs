@@ -123,6 +123,9 @@ impl World {
         let Some(term) = self.nodes[node].replicas[group].led else {
             return Ok(Launch::NotOurs);
         };
+        if !self.is_vouched(node) {
+            return Ok(Launch::NotOurs);
+        }
         let fenced = !self.groups[group].holds(node, term, self.now);
         if fenced && self.mistake != Mistake::IgnoresTheFence {
             self.nodes[node].replicas[group].led = None;
@@ -138,6 +141,7 @@ impl World {
         if self.is_paused(event.connection_id) && event.next_trigger != Trigger::Manual {
             return Ok(Launch::Stale);
         }
+        self.ledger.is_due(due.event, due.at, self.now)?;
         let body = self.body(node, group, due.event)?;
         let boot = self.nodes[node].boot;
         let number = event.attempts + 1;

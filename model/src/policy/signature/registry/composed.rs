@@ -8,7 +8,8 @@ use super::super::{
     handshake::{Asked, Guard, Handshake, Reply},
     layout::Place,
     own::{
-        adyen, braintree, contentful, dropbox_sign, hubspot, linkedin, plivo, praxis, treezor, twilio,
+        adyen, braintree, contentful, dropbox_sign, hubspot, linkedin, plivo, praxis, treezor,
+        twilio,
     },
     provider::{ALLOW_LEGACY, Check, Checks, Field, Provider, When},
     signed::{Proof, Requirement, Signed},
