@@ -2,7 +2,8 @@
 
 use super::{
     dedup::{Deduplicate, Fingerprints, Selection},
-    signature,
+    document::Part,
+    signature::{self, Tokens},
 };
 use crate::{
     catalog::{Connection, Source},
@@ -17,8 +18,8 @@ pub struct Needs {
     once: Option<Deduplicate>,
     order: Option<Selection>,
     together: Together,
-    /// Whether its scheme finds tokens that may be used once only.
-    tokens: bool,
+    /// What its scheme finds that may be used once only.
+    tokens: Tokens,
 }
 
 /// Which requests of a source have to be in one partition.
@@ -36,7 +37,7 @@ enum Together {
 impl Needs {
     /// Counts in a source's own rules.
     pub fn add_source(&mut self, source: &Source) {
-        self.tokens = signature::remembers_tokens(&source.verification);
+        self.tokens = signature::tokens(&source.verification);
         self.once = source.deduplicate.as_deref().map(Deduplicate::of);
         let key = &source.ordering_key;
         self.order = (!key.is_empty()).then(|| Selection::only(key));
@@ -84,7 +85,7 @@ impl Needs {
                 token.map_or(Placement::Any, |token| Placement::With(token.fingerprint))
             }
             // Equal tokens in requests that are equal in nothing else must meet too.
-            Together::Equal(_) if self.tokens => {
+            Together::Equal(selection) if self.tokens.may_part_over(selection) => {
                 Placement::With(Fingerprint::default().within(Scope::Source, source.0))
             }
             // One that has none of the fields is like no other, so nobody looks for it.
@@ -104,6 +105,21 @@ impl Together {
             Self::None => *self = Self::Equal(selection.clone()),
             Self::Equal(known) if known == selection => {}
             Self::Equal(_) | Self::All => *self = Self::All,
+        }
+    }
+}
+
+impl Tokens {
+    /// Whether two requests with one token may differ in what is compared: all but a body that was signed with it.
+    fn may_part_over(self, selection: &Selection) -> bool {
+        let only_body = match selection {
+            Selection::Only(fields) => fields.iter().all(|field| field.part() == Part::Body),
+            Selection::Whole | Selection::AllBut(_) => false,
+        };
+        match self {
+            Self::None => false,
+            Self::WithBody => !only_body,
+            Self::Alone => true,
         }
     }
 }
@@ -158,6 +174,20 @@ mod tests {
             of(&[agreed.clone(), Selection::Whole, agreed]),
             Together::All
         );
+    }
+
+    #[test]
+    fn requests_with_one_token_meet_whatever_else_is_compared() {
+        let only = |name: &str| Selection::only(&[name.parse().expect(name)]);
+        for (tokens, selection, may_part) in [
+            (Tokens::None, only("headers.x-id"), false),
+            (Tokens::WithBody, only("body.id"), false),
+            (Tokens::WithBody, only("headers.x-id"), true),
+            (Tokens::WithBody, Selection::Whole, true),
+            (Tokens::Alone, only("body.id"), true),
+        ] {
+            assert_eq!(tokens.may_part_over(&selection), may_part, "{tokens:?}");
+        }
     }
 
     proptest! {

@@ -9,7 +9,7 @@ use model::{
     policy::{
         placement::Placement,
         route::{self, Kept},
-        signature::{Finding, examine, registry, remembers_tokens},
+        signature::{Finding, Tokens, examine, registry, tokens},
     },
     time::Timestamp,
     traffic::{Origin, Request, Verified},
@@ -216,7 +216,7 @@ fn every_type_that_signs_a_token_remembers_it() {
     for vector in accepted() {
         let source = vector.source();
         let once = verified(&vector).once;
-        let remembers = remembers_tokens(&source.verification);
+        let remembers = tokens(&source.verification) != Tokens::None;
         assert!(once.is_none() || remembers, "{}", vector.title());
         if once.is_some_and(|once| once.window_ms > 0) {
             with_token.insert(vector.source_type());

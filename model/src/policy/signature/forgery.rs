@@ -48,6 +48,9 @@ const BODIES: [&str; 13] = [
     "PD94bWwgdmVyc2lvbj0iMS4wIj8+PGV2ZW50Lz4=",
 ];
 
+/// Puts a signature where a delivery has it.
+type Sign = Box<dyn Fn(&mut RequestRecord, &mut String, &[u8])>;
+
 /// A delivery that lacks nothing but its signature.
 struct Delivery {
     provider: &'static Provider,
@@ -56,7 +59,7 @@ struct Delivery {
     body: String,
     /// What its sender would have signed.
     message: Vec<u8>,
-    sign: Box<dyn Fn(&mut RequestRecord, &mut String, &[u8])>,
+    sign: Sign,
 }
 
 impl Delivery {

@@ -32,7 +32,7 @@ pub use generic::check_options;
 pub use handshake::Answer;
 pub use jwt::JwsAlgorithm;
 pub use keys::{Access, Document, KeyRequest, Keys, NoKeys};
-pub use provider::{Check, Field, FieldKind, Provider};
+pub use provider::{Check, Field, FieldKind, Provider, Tokens};
 pub use public_key::PublicKey;
 pub use stamp::Unit;
 
@@ -68,6 +68,10 @@ impl From<Diagnosis> for Refusal {
 
 /// What became of a request.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "made once a request, and what is usual needs no place of its own"
+)]
 pub enum Finding {
     Verified(Request<Verified>),
     Rejected(Box<Rejected>),
@@ -263,10 +267,10 @@ pub fn acknowledgement(auth: &Verification, place: Option<u8>, now: Timestamp) -
     Some(acknowledged(secret, now))
 }
 
-/// Whether some of what a source's scheme signs may be used once only, and is remembered.
+/// What of that which a source's scheme signs may be used once only, and is remembered.
 #[must_use]
-pub fn remembers_tokens(auth: &Verification) -> bool {
-    registry::find(&auth.scheme).is_some_and(Provider::remembers_tokens)
+pub fn tokens(auth: &Verification) -> Tokens {
+    registry::find(&auth.scheme).map_or(Tokens::None, Provider::tokens)
 }
 
 /// Whether a source's scheme asks its senders to prove themselves. Where it can't yet, its requests are refused.

@@ -96,6 +96,18 @@ pub enum Check {
     Own(fn(&Context<'_>) -> Checked, &'static str),
 }
 
+/// What a sender signs for one request only. The order is that of what a copy could change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tokens {
+    /// Nothing.
+    #[default]
+    None,
+    /// A token together with the body: whatever has the token has the body too.
+    WithBody,
+    /// A token that the body may change beside.
+    Alone,
+}
+
 /// A credential or an option of `config.auth`.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
@@ -397,15 +409,21 @@ impl Provider {
         }) || ["CONTENTFUL", "HMAC", "HUBSPOT"].contains(&self.name)
     }
 
-    /// Whether one of its checks finds what may be used once only.
-    #[must_use]
-    pub fn remembers_tokens(&self) -> bool {
-        self.each().any(|check| match check {
-            Check::Signed(scheme) | Check::SignedWith(_, scheme) => scheme.once.is_some(),
-            Check::Jwt(jwt) => jwt.once,
-            Check::Own(..) => self.own_once,
-            Check::Token(_) | Check::Basic => false,
-        })
+    /// What its checks find that may be used once only, and what a copy could still change.
+    pub(super) fn tokens(&self) -> Tokens {
+        let each = self.each().map(|check| match check {
+            Check::Signed(scheme) | Check::SignedWith(_, scheme) if scheme.once.is_some() => {
+                if scheme.message.contains("{body}") {
+                    Tokens::WithBody
+                } else {
+                    Tokens::Alone
+                }
+            }
+            Check::Jwt(jwt) if jwt.once => Tokens::WithBody,
+            Check::Own(..) if self.own_once => Tokens::Alone,
+            _ => Tokens::None,
+        });
+        each.max().unwrap_or_default()
     }
 
     #[cfg(test)]
