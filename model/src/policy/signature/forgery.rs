@@ -18,6 +18,7 @@ use super::{
 use crate::{
     catalog::{LiveSecret, Secret, Source, Verification},
     ids::SourceId,
+    policy::document::Parsed,
     time::Timestamp,
     traffic::{Origin, Request, RequestRecord},
 };
@@ -265,9 +266,11 @@ fn deliveries_of(provider: &'static Provider, scheme: Signed<'static>) -> Vec<De
             }
         };
         let source = source(provider);
+        let parsed = Parsed::default();
         let facts = Facts {
             record: &record,
             body: body.as_bytes(),
+            parsed: &parsed,
             url: URL,
             now: NOW,
         };
