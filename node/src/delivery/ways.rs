@@ -27,7 +27,7 @@ use std::{
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// More than the sockets between us and a receiver hold.
-const LARGE: usize = 12 << 20;
+const LARGE: usize = 32 << 20;
 
 async fn exchange(client: &Client, method: &str, url: String, body: &Bytes) -> Exchanged {
     let outgoing = Outgoing {

@@ -1,5 +1,6 @@
 //! What a connection goes over: TCP, or TLS on it.
 
+use super::answer::Stream;
 use actix_rt::net::{ActixStream, Ready, TcpStream};
 use actix_tls::connect::rustls_0_23::reexports::AsyncTlsStream;
 use std::{
@@ -21,6 +22,12 @@ impl Wire {
             Self::Plain(stream) => stream,
             Self::Secured(stream) => stream.get_ref().0,
         }
+    }
+}
+
+impl Stream for Wire {
+    fn has_news(&self) -> bool {
+        self.socket().has_news()
     }
 }
 

@@ -180,6 +180,22 @@ mod tests {
         );
     }
 
+    /// As a receiver's are read by a node.
+    #[actix_rt::test]
+    async fn an_interim_answer_is_not_told() {
+        let sink = crate::egress::sink::Sink::saying(
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Made\r\nContent-Length: 3\r\n\r\nown",
+        );
+        let local = Local::new(sink.address.port());
+        for _ in 0..3 {
+            let told = local.forward(asked("/")).await.told;
+            assert_eq!(
+                (told.status, told.data.as_deref()),
+                (Some(201), Some("own"))
+            );
+        }
+    }
+
     #[actix_rt::test]
     async fn where_nothing_answers_that_is_told_too() {
         let port = std::net::TcpListener::bind("127.0.0.1:0")

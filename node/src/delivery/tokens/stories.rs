@@ -146,6 +146,16 @@ async fn a_failure_is_told_in_words_and_stands_for_the_burst() {
     assert_eq!(refusing.requests(), 1);
 }
 
+/// The same reader as for receivers.
+#[actix_rt::test]
+async fn a_token_is_found_behind_an_interim_answer() {
+    let server = Sink::saying(
+        "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 22\r\n\r\n{\"access_token\":\"own\"}",
+    );
+    let got = get(&tokens(), &credentials(&server)).await;
+    assert_eq!(got.as_deref(), Ok("own"));
+}
+
 #[actix_rt::test]
 async fn a_tokens_url_inside_is_not_asked() {
     let server = server(3600);

@@ -3,10 +3,12 @@
 //! closed behind it.
 
 use super::reader::{End, Reader};
-use actix_rt::net::{ActixStream, Ready};
+use actix_rt::net::{ActixStream, Ready, TcpStream};
 use bytes::{Buf, BytesMut};
+use socket2::SockRef;
 use std::{
     fmt, io,
+    mem::MaybeUninit,
     pin::Pin,
     task::{Context, Poll, Waker, ready},
     time::Duration,
@@ -21,6 +23,19 @@ const PIECE: usize = 8 * 1024;
 /// How long nothing may happen. An answer that ends with its connection has ended then, too: who does not know of lengths
 /// may not know of closing either. And a receiver that said yes before it had all of the request needs no more of it.
 const SILENCE: Duration = Duration::from_secs(5);
+
+/// What a line may lie on.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {
+    /// Whether something waits to be read, be it the end, asked of the kernel: what the runtime knows may be older.
+    fn has_news(&self) -> bool;
+}
+
+impl Stream for TcpStream {
+    fn has_news(&self) -> bool {
+        let peeked = SockRef::from(self).peek(&mut [MaybeUninit::uninit()]);
+        !peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
 
 pub(crate) struct Line<S: AsyncWrite + Unpin> {
     /// None: closed.
@@ -46,7 +61,7 @@ impl<S: AsyncWrite + Unpin> fmt::Debug for Line<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
+impl<S: Stream> Line<S> {
     pub(crate) fn new(stream: S) -> Self {
         Self {
             stream: Some(stream),
@@ -63,6 +78,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
     /// Whether the client has got all that was asked for.
     fn is_at_rest(&self) -> bool {
         self.reader.is_at_rest() && self.told.is_empty() && self.failed.is_none()
+    }
+
+    /// Whether something came since the last answer, which is none to what will be asked next. The client looks at a
+    /// connection before it uses it again.
+    fn is_stale(&self) -> bool {
+        let stream = self.stream.as_ref();
+        self.is_used && self.is_at_rest() && stream.is_some_and(Stream::has_news)
     }
 
     /// Receives once.
@@ -167,7 +189,7 @@ impl<S: AsyncWrite + Unpin> Drop for Line<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Line<S> {
+impl<S: Stream> AsyncRead for Line<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -192,12 +214,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Line<S> {
             if line.stream.is_none() {
                 return Poll::Ready(Ok(()));
             }
-            ready!(line.receive(cx));
+            if line.receive(cx).is_pending() {
+                if !line.is_stale() {
+                    return Poll::Pending;
+                }
+                line.close();
+            }
         }
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Line<S> {
+impl<S: Stream> AsyncWrite for Line<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -259,7 +286,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Line<S> {
     }
 }
 
-impl<S: ActixStream> ActixStream for Line<S> {
+impl<S: ActixStream + Stream> ActixStream for Line<S> {
     fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
         match &self.stream {
             Some(stream) => stream.poll_read_ready(cx),

@@ -7,7 +7,7 @@ mod head;
 mod line;
 mod reader;
 
-pub(crate) use line::Line;
+pub(crate) use line::{Line, Stream};
 
 /// Why what came is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
