@@ -25,7 +25,7 @@ pub struct Request<Trust> {
     /// The raw bytes as received.
     pub body: Bytes,
     /// What the body was read as, while it is looked at.
-    pub(crate) parsed: Parsed,
+    pub(crate) parsed: Box<Parsed>,
     trust: PhantomData<Trust>,
 }
 
@@ -35,7 +35,7 @@ impl Request<Unverified> {
         Self {
             record,
             body,
-            parsed: Parsed::default(),
+            parsed: Box::default(),
             trust: PhantomData,
         }
     }

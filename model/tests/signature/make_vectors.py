@@ -458,6 +458,10 @@ def composed():
     file = File("dropbox_sign")
     file.add("valid", "accept", body=sign(SECRET), secret=SECRET)
     file.add("wrong-secret", "reject", body=sign(OTHER), secret=SECRET)
+    kind = {"Content-Type": "multipart/form-data; boundary=sep"}
+    form = lambda s: ('--sep\r\nContent-Disposition: form-data; name="json"\r\n\r\n' + sign(s) + "\r\n--sep--\r\n")
+    file.add("form", "accept", body=form(SECRET), headers=kind, secret=SECRET)
+    file.add("form-wrong-secret", "reject", body=form(OTHER), headers=kind, secret=SECRET)
     file.write()
     family("vapi", lambda s, b, u, t: {"X-Vapi-Signature": mac(s, raw(b)).hex()}).write()
 

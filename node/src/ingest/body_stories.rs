@@ -45,11 +45,11 @@ fn open(verification: Verification) -> Item {
         panic!("the open source is the first");
     };
     source.verification = verification;
-    source.deduplicate = Some(DeduplicateRule {
+    source.deduplicate = Some(Box::new(DeduplicateRule {
         window: 60_000,
         include_fields: vec!["body.doc".parse().expect("a field")],
         exclude_fields: Vec::new(),
-    });
+    }));
     Item::Source(source)
 }
 
