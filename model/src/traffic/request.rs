@@ -28,7 +28,7 @@ pub struct Request<Trust> {
     /// What its sender signs for one request only; a second one with it is a copy.
     pub once: Option<Once>,
     /// What the body was read as, while it is looked at.
-    pub(crate) parsed: Parsed,
+    pub(crate) parsed: Box<Parsed>,
     trust: PhantomData<Trust>,
 }
 
@@ -39,7 +39,7 @@ impl Request<Unverified> {
             record,
             body,
             once: None,
-            parsed: Parsed::default(),
+            parsed: Box::default(),
             trust: PhantomData,
         }
     }

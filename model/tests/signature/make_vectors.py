@@ -468,6 +468,10 @@ def composed():
     file.add("tried-for-days", "accept", body=sign(SECRET, NOW - 2 * 86400), secret=SECRET)
     file.add("stale", "reject", body=sign(SECRET, 1348177752), secret=SECRET)
     file.add("wrong-secret", "reject", body=sign(OTHER), secret=SECRET)
+    kind = {"Content-Type": "multipart/form-data; boundary=sep"}
+    form = lambda s: ('--sep\r\nContent-Disposition: form-data; name="json"\r\n\r\n' + sign(s) + "\r\n--sep--\r\n")
+    file.add("form", "accept", body=form(SECRET), headers=kind, secret=SECRET)
+    file.add("form-wrong-secret", "reject", body=form(OTHER), headers=kind, secret=SECRET)
     file.write()
     family("vapi", lambda s, b, u, t: {"X-Vapi-Signature": mac(s, raw(b)).hex()}).write()
 

@@ -209,6 +209,19 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_body_is_read_once_however_many_fields_are_asked_for() {
+        let record = record("POST", &[]);
+        let facts = facts(&record, br#"{"a":1,"b":2}"#);
+        let first = facts.tree().map(std::ptr::from_ref);
+        assert_eq!(
+            (facts.json("a"), facts.json("b")),
+            (Some("1".into()), Some("2".into()))
+        );
+        assert!(first.is_some());
+        assert_eq!(facts.tree().map(std::ptr::from_ref), first);
+    }
+
+    #[test]
     fn json_values_keep_their_spelling() {
         let body =
             br#"{"a":{"b":10.00,"c":"x\u00e9","d":null,"e":true,"f":{},"g":1e400,"h":"\ud83d"}}"#;
