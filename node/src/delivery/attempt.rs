@@ -73,6 +73,7 @@ pub(super) async fn load(shared: &Shared, due: Due) -> Option<Loaded> {
             // Meanwhile it may have been cancelled, or paused.
             work = read(due, load).await??;
         }
+        let _turn = shared.memory.reads.acquire().await;
         let loading = gateway.clone();
         work.body = read(due, move || work::read_body(&loading, due, &at)).await?;
     }
