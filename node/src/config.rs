@@ -64,6 +64,10 @@ section! {
         /// Bearer tokens of programs of the operator's own that publish (POST /v1/publish), each at least 16 bytes. Without
         /// one nobody can: the admin token does not open this side.
         publish_tokens: Vec<Secret> = Vec::new(),
+        /// Networks of load balancers, as `10.1.0.0/16`, whose `X-Forwarded-For` is believed: shares are then those of the
+        /// addresses that it names. Connections are counted by whom they come from all the same.
+        #[serde(with = "networks")]
+        trusted_proxies: Vec<IpNet> = Vec::new(),
         /// Threads that serve senders. 0: one a core, and one where there are no more than two.
         workers: usize = 0,
         /// Connections open at once. Beyond them a new one takes the place of an idle one of the address that has the most,
@@ -196,7 +200,7 @@ section! {
         /// Attempts in flight on this node together.
         max_attempts_in_flight: usize = 1_024,
         /// The bodies of those attempts together, with the copies that are made of them. An attempt whose body has no room
-        /// waits; one destination alone may take half of what is free. At least four times `ingest.max_body_bytes`.
+        /// waits; one destination alone may take a quarter. At least four times `ingest.max_body_bytes`.
         max_in_flight_bytes: usize = 256 * 1024 * 1024,
         /// Threads that deliver. 0: one a core, and one where there are no more than two.
         arbiters: usize = 0,

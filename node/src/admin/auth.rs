@@ -40,7 +40,7 @@ pub(super) fn check(request: &HttpRequest) -> Result<(), ApiError> {
     };
     let judged = gateway.wrong_tokens.judge(
         Side::Admin,
-        wire::address_of(request),
+        wire::address_of(request, &[]),
         &offered,
         [&gateway.config.admin.token],
         &gateway.metrics,

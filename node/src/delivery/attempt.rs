@@ -18,6 +18,8 @@ use crate::{
 use bytes::Bytes;
 use model::{
     catalog::{Destination, DestinationKind},
+    envelope::PayloadRef,
+    ids::GroupId,
     machine::{Run, RunEnd, RunReport},
     policy::{destination_url, egress::Reach, retry, transform::Message},
     state::keys::Due,
@@ -83,12 +85,15 @@ pub(super) async fn load(shared: &Shared, due: Due) -> Result<Loaded, Launched> 
                 // Meanwhile it may have been cancelled, or paused.
                 work = read(shared, due).await?;
             }
+            work.body = read_large(shared, group, at).await;
         }
-        match gateway.cluster.body(group, at).await {
-            Body::Here(body) => work.body = Some(body),
-            Body::Away { ask_again_in } => return Err(Launched::Waits(ask_again_in)),
-            // It would wait for ever, and keep its hour from going: it ends, and says of what.
-            Body::Lost => {}
+        if work.body.is_none() {
+            match gateway.cluster.body(group, at).await {
+                Body::Here(body) => work.body = Some(body),
+                Body::Away { ask_again_in } => return Err(Launched::Waits(ask_again_in)),
+                // It would wait for ever, and keep its hour from going: it ends, and says of what.
+                Body::Lost => {}
+            }
         }
     }
     Ok(Loaded {
@@ -120,6 +125,14 @@ async fn read(shared: &Shared, due: Due) -> Result<Work, Launched> {
         Err(error) => error,
     };
     Err(unreadable(due, &error).await)
+}
+
+/// A large body, if it can be read here.
+async fn read_large(shared: &Shared, group: GroupId, at: PayloadRef) -> Option<Bytes> {
+    let _turn = shared.memory.reads.acquire().await;
+    let gateway = shared.gateway.clone();
+    let reading = move || gateway.cluster.payload(group, &at).ok().flatten();
+    tokio::task::spawn_blocking(reading).await.ok().flatten()
 }
 
 /// It is looked at again, but not in a tight circle.

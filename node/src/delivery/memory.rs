@@ -8,12 +8,16 @@ use model::{
 use parking_lot::Mutex;
 use prometheus::IntGauge;
 use std::{collections::HashMap, sync::Arc};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
+
+/// Large bodies that are read at once. Each thread keeps some of the memory that it had: a few threads keep little.
+const READS_MAX: usize = 2;
 
 pub(super) struct BodyMemory {
     rooms: Mutex<Rooms>,
     small: u64,
     taken: IntGauge,
+    pub(super) reads: Semaphore,
 }
 
 struct Rooms {
@@ -31,6 +35,7 @@ impl BodyMemory {
                 waiting: HashMap::new(),
             }),
             taken,
+            reads: Semaphore::new(READS_MAX),
         }
     }
 

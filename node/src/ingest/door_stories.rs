@@ -13,7 +13,7 @@ use tokio::{
     time::timeout,
 };
 
-const WITHIN: Duration = Duration::from_secs(20);
+const WITHIN: Duration = Duration::from_secs(60);
 /// Addresses of this machine that are not where the honest posts come from.
 const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const OTHER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
@@ -47,6 +47,60 @@ fn status(answer: &str) -> &str {
 fn malformed(metrics: &Metrics, side: &str, cause: &str) -> u64 {
     let labels = [side, cause];
     metrics.malformed.with_label_values(&labels).get()
+}
+
+#[actix_rt::test]
+async fn a_batch_that_is_longer_than_the_cluster_takes_is_taken_in_parts() {
+    let node = Node::start(|config| {
+        config.ingest.max_batch_bytes = 1 << 30;
+        config.ingest.max_batches_in_flight = 1;
+        config.ingest.accept_timeout_ms = 60_000;
+        config.ingest.body_timeout_ms = 60_000;
+        config.ingest.body_grace_ms = 60_000;
+    })
+    .await;
+    // The first goes alone; what comes meanwhile are more than 36 MiB together.
+    let length = 9 << 20;
+    let head = format!(
+        "POST /{OPEN} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+    );
+    let post = [head.into_bytes(), vec![b'a'; length]].concat();
+    let posts = (0..6).map(|_| exchange(OTHER, address(&node.url), &post));
+    for answer in futures::future::join_all(posts).await {
+        assert_eq!(status(&answer), "200", "{answer}");
+    }
+    node.stop().await;
+}
+
+#[actix_rt::test]
+async fn strangers_behind_a_trusted_proxy_are_told_apart() {
+    let node = Node::start(|config| {
+        config.admin.wrong_tokens_per_second = 1;
+        config.ingest.trusted_proxies = vec!["127.0.0.2/32".parse().expect("a network")];
+    })
+    .await;
+    let to = address(&node.url);
+    let guess = |forwarded: &str| {
+        format!(
+            "POST /v1/publish HTTP/1.1\r\nhost: x\r\nauthorization: Bearer guess\r\n\
+             x-forwarded-for: {forwarded}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+        )
+    };
+    let mut slowed = 0;
+    for _ in 0..30 {
+        let answer = exchange(STRANGER, to, guess("192.0.2.1").as_bytes()).await;
+        slowed += usize::from(status(&answer) == "429");
+    }
+    assert!(slowed > 0, "{slowed}");
+    let other = exchange(STRANGER, to, guess("192.0.2.2").as_bytes()).await;
+    assert_eq!(status(&other), "401", "behind the same proxy");
+    // Who is no proxy names whom it likes, and is itself all the same.
+    for number in 0..60 {
+        let answer = exchange(OTHER, to, guess(&format!("192.0.2.{number}")).as_bytes()).await;
+        slowed += usize::from(status(&answer) == "429");
+    }
+    assert!(slowed > 30, "{slowed}");
+    node.stop().await;
 }
 
 #[actix_rt::test]

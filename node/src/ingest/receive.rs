@@ -191,7 +191,7 @@ impl Door {
     ) -> Result<HttpResponse, No> {
         let bounds = &self.gateway.config.ingest;
         let holders = [
-            Holder::Address(wire::address_of(request)),
+            Holder::Address(wire::address_of(request, &bounds.trusted_proxies)),
             Holder::Source(source.id),
         ];
         let admit = || self.admission.admit(holders);
@@ -403,7 +403,7 @@ impl Door {
         let gateway = &self.gateway;
         let judged = gateway.wrong_tokens.judge(
             Side::Ingest,
-            wire::address_of(request),
+            wire::address_of(request, &gateway.config.ingest.trusted_proxies),
             offered,
             &gateway.config.ingest.publish_tokens,
             &gateway.metrics,

@@ -2,9 +2,10 @@
 
 use actix_web::HttpRequest;
 use futures::task::AtomicWaker;
+use ipnet::IpNet;
 use model::door::{Address, Fault};
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU8, Ordering},
@@ -79,15 +80,78 @@ impl Line {
 }
 
 /// The line that a request came over.
-pub(crate) fn line_of(request: &HttpRequest) -> Option<&Arc<Line>> {
+pub(super) fn line_of(request: &HttpRequest) -> Option<&Arc<Line>> {
     request.conn_data()
 }
 
-/// Whose share a request takes.
-pub(crate) fn address_of(request: &HttpRequest) -> Address {
-    let known = line_of(request).map(|line| line.address);
-    known.unwrap_or_else(|| {
-        let peer = request.peer_addr().map(|peer| peer.ip());
-        Address::of(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
-    })
+/// Whose share a request takes: that of whom its connection comes from, or of whom a trusted proxy names.
+pub(crate) fn address_of(request: &HttpRequest, trusted: &[IpNet]) -> Address {
+    let peer = request.peer_addr().map(|peer| peer.ip());
+    let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    if trusted.is_empty() {
+        return Address::of(peer);
+    }
+    let lines = request.headers().get_all(FORWARDED_FOR);
+    let named: Vec<&str> = lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .collect();
+    Address::of(behind(peer, &named, trusted))
+}
+
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// Each proxy names at the end whom it was asked by, and only what a trusted one says is believed.
+fn behind(peer: IpAddr, named: &[&str], trusted: &[IpNet]) -> IpAddr {
+    let is_trusted = |ip: IpAddr| {
+        let ip = ip.to_canonical();
+        trusted.iter().any(|network| network.contains(&ip))
+    };
+    let mut address = peer;
+    for name in named.iter().rev() {
+        if !is_trusted(address) {
+            break;
+        }
+        let Some(before) = address_in(name.trim()) else {
+            break;
+        };
+        address = before;
+    }
+    address
+}
+
+/// An address as proxies write it, with a port or without.
+fn address_in(text: &str) -> Option<IpAddr> {
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    let with_port = || text.parse::<SocketAddr>().map(|address| address.ip());
+    bare.parse().or_else(|_| with_port()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_trusted_proxy_says_is_believed() {
+        let trusted: Vec<IpNet> = ["10.0.0.0/8", "fd00::/8"]
+            .map(|network| network.parse().expect("a network"))
+            .into();
+        for (peer, named, expected) in [
+            ("192.0.2.1", "198.51.100.7", "192.0.2.1"),
+            ("10.0.0.1", "198.51.100.7", "198.51.100.7"),
+            ("::ffff:10.0.0.1", "198.51.100.7", "198.51.100.7"),
+            // What stands before it, the stranger may have written.
+            ("10.0.0.1", "1.1.1.1, 198.51.100.7", "198.51.100.7"),
+            ("10.0.0.1", "198.51.100.7, 10.0.0.2", "198.51.100.7"),
+            ("10.0.0.1", "198.51.100.7:4711", "198.51.100.7"),
+            ("fd00::1", "[2001:db8::1]:80", "2001:db8::1"),
+            ("fd00::1", "[2001:db8::1]", "2001:db8::1"),
+            ("10.0.0.1", "unknown", "10.0.0.1"),
+            ("10.0.0.1", "", "10.0.0.1"),
+        ] {
+            let named: Vec<&str> = named.split(',').collect();
+            let found = behind(peer.parse().expect("an address"), &named, &trusted);
+            assert_eq!(found.to_string(), expected, "{peer} {named:?}");
+        }
+    }
 }
