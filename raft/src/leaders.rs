@@ -149,10 +149,13 @@ impl Inner {
             .max_by_key(matched)
     }
 
-    /// A node whose time a majority calls wrong does not stand for election: it could do nothing with it.
+    /// A node whose time a majority calls wrong does not stand for election: it would only hand over. Where nobody has led
+    /// for long it does: it may be the only one that can be elected, by its log or since the group was never formed, and
+    /// what it has reaches the others before it hands over.
     pub(crate) fn set_elections(&self, standing: Standing) {
         for group in self.groups() {
-            group.raft.runtime_config().elect(standing != Standing::Off);
+            let stands = standing != Standing::Off || !group.heard_within(2 * self.lease());
+            group.raft.runtime_config().elect(stands);
         }
     }
 }

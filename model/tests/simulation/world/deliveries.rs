@@ -61,6 +61,12 @@ impl World {
                 .or_insert_with(|| Lane::new(pacing::pace_of(destination)));
             for output in lane.step(input, clocks) {
                 match output {
+                    Output::Fetch { .. } if !self.is_vouched(node) => {
+                        inputs.push_back(Input::Fetched {
+                            due: Vec::new(),
+                            next_due: None,
+                        });
+                    }
                     Output::Fetch { limit, from } => {
                         let found = self.nodes[node].fetch(destination, (limit, from), clocks.wall);
                         inputs.push_back(found.map_err(|e| e.to_string())?);
