@@ -1,6 +1,7 @@
 //! The whole gateway except sockets, disks, clocks and dice: every decision is a pure function here.
 
 pub mod catalog;
+pub mod clock;
 pub mod delivery;
 pub mod envelope;
 pub mod fingerprint;

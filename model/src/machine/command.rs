@@ -3,9 +3,9 @@
 use super::{
     AcceptRequests, Accepted, AdvanceRetention, BookmarkReply, CancelEvent, CancelOperation,
     ChangeIssue, ClosePart, Configure, EventReply, HoldEvents, IssueReply, KeepBookmark,
-    MarkPaused, OpenPart, OperationReply, PlanOperation, RecordAttempts, RecordNotifications,
-    RecordRuns, Recorded, Refusal, ReleaseEvents, ReportIssues, ReportPart, RetireNode, RetryEvent,
-    RetryIgnored, RouteAgain, WorkPart,
+    MarkPaused, MendTime, OpenPart, OperationReply, PlanOperation, RecordAttempts,
+    RecordNotifications, RecordRuns, Recorded, Refusal, ReleaseEvents, ReportIssues, ReportPart,
+    RetireNode, RetryEvent, RetryIgnored, RouteAgain, WorkPart,
 };
 use crate::{
     envelope::Envelope, ids::EventId, state::codec, time::Timestamp, traffic::OperationPart,
@@ -45,6 +45,7 @@ pub enum Command<'a> {
     WorkPart(WorkPart),
     ClosePart(ClosePart),
     KeepBookmark(KeepBookmark),
+    MendTime(MendTime),
 }
 
 /// What a proposer gets back.
@@ -77,6 +78,8 @@ pub enum Reply {
     /// The partition's part as it is now; none where there is none.
     Part(Option<OperationPart>),
     Bookmark(BookmarkReply),
+    /// Whether the group's time stood in the false future.
+    Mended(bool),
 }
 
 /// A command that can't be read.
@@ -99,6 +102,12 @@ impl<'a> Command<'a> {
         bincode::serde::encode_into_std_write(self, &mut head, codec::config())
             .expect("a command encodes into memory");
         Envelope::encode(at, &head, bodies)
+    }
+
+    /// Whether an envelope's head holds requests to accept, told without reading them.
+    #[must_use]
+    pub(crate) fn accepts_requests(head: &[u8]) -> bool {
+        matches!(head, [VERSION, 0, ..])
     }
 
     /// Reads a command out of an envelope's head.

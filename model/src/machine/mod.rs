@@ -11,6 +11,7 @@ mod hold_events;
 mod issue_rows;
 mod keep_bookmark;
 mod mark_paused;
+mod mend_time;
 mod plan_operation;
 mod queued;
 mod record_attempts;
@@ -39,6 +40,7 @@ pub use hold_events::HoldEvents;
 pub use issue_rows::IssueBounds;
 pub use keep_bookmark::{BookmarkChange, BookmarkReply, KeepBookmark};
 pub use mark_paused::MarkPaused;
+pub use mend_time::MendTime;
 pub use plan_operation::{CancelOperation, OperationReply, PlanOperation, ReportPart};
 pub use record_attempts::{AttemptReport, FirstReport, Next, RecordAttempts, Recorded};
 pub use record_notifications::{NotificationTry, RecordNotifications};
@@ -71,7 +73,8 @@ use queued::Counted;
 pub struct Entry<'a> {
     pub group: GroupId,
     pub index: u64,
-    /// The proposer's clock.
+    /// The proposer's time. Its leader held it against its own ([`crate::clock::Stamped::fits`]), so that no single clock
+    /// moves a group's.
     pub at: Timestamp,
     pub head: &'a [u8],
     pub bodies: &'a [Bytes],
@@ -104,7 +107,7 @@ pub enum Effect {
 /// What an `apply` function works with: the group's own rows and the entry, nothing else.
 struct Context<'a> {
     index: u64,
-    /// Monotone: the latest time that any command carried, up to this one.
+    /// The group's time: the latest that any command carried, up to this one. Monotone, unless [`MendTime`] takes it back.
     now: Timestamp,
     /// The time that the entry itself carries; payload keys are made of it.
     stamped: Timestamp,
@@ -213,6 +216,7 @@ pub fn apply(kv: &mut impl Kv, entry: Entry<'_>) -> Result<Applied, TableError> 
         Ok(Command::KeepBookmark(command)) => {
             Reply::Bookmark(keep_bookmark::apply(kv, &context, &command)?)
         }
+        Ok(Command::MendTime(command)) => Reply::Mended(mend_time::apply(kv, command)?),
         // A newer proposer's command: every node of this version answers the same and changes nothing.
         Err(_) => Reply::Malformed,
     };

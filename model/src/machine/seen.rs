@@ -38,7 +38,10 @@ pub(super) fn first(
         window_ms,
     } = once;
     if let Some(seen) = tables::seen(kv, fingerprint)? {
-        if context.now < seen.expires_at {
+        // What stands for longer than a window from now was seen in a future that was taken back.
+        let latest = context.now.plus_ms(window_ms);
+        let possible = seen.expires_at <= latest || keys::read_u64(kv, keys::META_MENDED)? == 0;
+        if possible && context.now < seen.expires_at {
             return Ok(Some(seen.first));
         }
         kv.delete(Table::Dedup, &keys::expiry(seen.expires_at, fingerprint));

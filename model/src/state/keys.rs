@@ -76,6 +76,8 @@ pub const META_PAUSED_VERSION: &[u8] = b"paused_version";
 pub const META_OPERATIONS: &[u8] = b"operations";
 /// How many bookmarks there are.
 pub const META_BOOKMARKS: &[u8] = b"bookmarks";
+/// The time that was last taken back to, out of a future that never was.
+pub const META_MENDED: &[u8] = b"mended";
 
 const DEDUP_SEEN: u8 = 1;
 const DEDUP_EXPIRY: u8 = 2;

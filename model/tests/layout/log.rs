@@ -17,8 +17,8 @@ use model::{
         AcceptRequests, Accepted, Act, AdvanceRetention, BookmarkChange, BookmarkReply,
         CancelEvent, CancelOperation, Change, ChangeIssue, ClosePart, Command, Configure,
         EventReply, Fact, FirstReport, HoldEvents, Incoming, IssueBounds, IssueReply, IssueReport,
-        KeepBookmark, Keyed, KeyedEvent, MarkPaused, Next, NotificationTry, Once, OpenPart,
-        OperationReply, PlanOperation, Planned, PlannedIgnored, RecordAttempts,
+        KeepBookmark, Keyed, KeyedEvent, MarkPaused, MendTime, Next, NotificationTry, Once,
+        OpenPart, OperationReply, PlanOperation, Planned, PlannedIgnored, RecordAttempts,
         RecordNotifications, RecordRuns, Recorded, Refusal, ReleaseEvents, Reply, ReportIssues,
         ReportPart, RetireNode, RetryEvent, RetryIgnored, RouteAgain, Run, RunEnd, RunReport,
         Unrouted, Verdict, WorkPart, decode_reply,
@@ -350,6 +350,7 @@ fn commands() -> Vec<Command<'static>> {
             id: BookmarkId(1),
             change: BookmarkChange::Delete,
         }),
+        Command::MendTime(MendTime { to: AT }),
     ]
 }
 
@@ -382,6 +383,7 @@ fn logged_commands_keep_their_bytes() {
         "011601010102016c01016e017201fd0068e5cf8b010000fd0068e5cf8b010000fd0068e5cf8b01000000",
         "01160102",
         "01160103",
+        "0117fd0068e5cf8b010000",
     ];
     assert_eq!(golden.len(), commands().len());
     for (command, golden) in commands().iter().zip(golden) {
@@ -437,6 +439,7 @@ fn replies_keep_their_bytes() {
             "0f01fd0068e5cf8b0100000107fe0000000000000000000001000000000003fb2c010101",
         ),
         (Reply::Bookmark(BookmarkReply::TooMany), "1002"),
+        (Reply::Mended(true), "1101"),
     ];
     for (reply, golden) in cases {
         assert_eq!(hex::encode(reply.encode()), golden, "{reply:?}");
