@@ -50,5 +50,6 @@ processes() { # nextest filter
 planted storage/bug-ack-before-sync "package(storage)"
 planted storage/bug-applied-ahead "package(storage)"
 planted raft/bug-skip-fence "package(raft)"
+planted raft/bug-unclamped-clock "package(raft) and binary(clocks)"
 planted_in_processes raft/bug-skip-fence "binary(partition)"
 echo "$catches runs with a planted bug, each caught"

@@ -160,6 +160,9 @@ section! {
         snapshot_log_rows: u64 = 20_000,
         /// Log entries kept behind a snapshot, so that a node that was briefly away catches up from the log.
         log_rows_kept: u64 = 5_000,
+        /// How far a node's time may be from the others'. One that is further off is not ready, proposes nothing and leads
+        /// nothing until its clock is right; proposals with such a time in them are refused.
+        max_clock_skew_ms: u64 = 2_000,
     }
 }
 

@@ -195,12 +195,13 @@ fn cluster_config(config: &Config) -> raft::Config {
     told.election_max_ms = cluster.election_max_ms;
     told.snapshot_log_rows = cluster.snapshot_log_rows;
     told.log_rows_kept = cluster.log_rows_kept;
+    told.max_clock_skew_ms = cluster.max_clock_skew_ms;
     told
 }
 
 fn environment() -> Environment {
     Environment {
-        clock: Arc::new(world::now),
+        clock: world::clock().clone(),
         entropy: Arc::new(world::entropy),
     }
 }

@@ -5,11 +5,12 @@ use crate::{
     queues::{self, Queues},
     world,
 };
+use model::clock::Standing;
 use prometheus::{
     GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
 };
-use raft::{Cluster, Status};
+use raft::{ClockStatus, Cluster, Status};
 use std::io;
 use tracing_subscriber::EnvFilter;
 
@@ -69,6 +70,10 @@ pub(crate) struct Metrics {
     queue_depth: IntGaugeVec,
     queue_age: GaugeVec,
     ready: IntGauge,
+    clock: IntGaugeVec,
+    clock_offset: IntGauge,
+    wall_offset: IntGauge,
+    untimely: IntGauge,
     nodes: IntGaugeVec,
     leads: IntGaugeVec,
     term: IntGaugeVec,
@@ -147,7 +152,27 @@ impl Metrics {
                 "How long the oldest event of the deepest queues has waited",
                 "destination",
             )?,
-            ready: make.gauge("ready", "Whether every group has a leader")?,
+            ready: make.gauge(
+                "ready",
+                "Whether every group has a leader that a majority follows, and this node's clocks are right",
+            )?,
+            clock: make.gauges(
+                "clock_state",
+                "What the others make of this node's time: 1 for what holds",
+                "state",
+            )?,
+            clock_offset: make.gauge(
+                "clock_ahead_of_median_milliseconds",
+                "How far this node's time is ahead of the voters' median",
+            )?,
+            wall_offset: make.gauge(
+                "wall_clock_ahead_milliseconds",
+                "How far the machine's wall clock is ahead of this node's time",
+            )?,
+            untimely: make.gauge(
+                "untimely_proposals",
+                "Proposals refused by this leader since its start for a time that was not its own",
+            )?,
             nodes: make.gauges("nodes", "Nodes of the cluster as seen from here", "state")?,
             leads: make.gauges("group_leads", "Whether this node leads the group", "group")?,
             term: make.gauges("group_term", "The group's term", "group")?,
@@ -195,8 +220,20 @@ impl Metrics {
             .set(whole(queues.others_depth));
     }
 
+    fn observe_clock(&self, clock: &ClockStatus) {
+        for state in Standing::ALL {
+            self.clock
+                .with_label_values(&[state.as_str()])
+                .set(i64::from(clock.state == state));
+        }
+        self.clock_offset.set(clock.ahead_of_median_ms.unwrap_or(0));
+        self.wall_offset.set(clock.wall_ahead_ms);
+        self.untimely.set(whole(clock.untimely_proposals));
+    }
+
     fn observe(&self, status: &Status, ready: bool) {
         self.ready.set(i64::from(ready));
+        self.observe_clock(&status.clock);
         let up = status.nodes.iter().filter(|node| node.up).count();
         self.nodes.with_label_values(&["up"]).set(whole(up as u64));
         let down = status.nodes.len() - up;

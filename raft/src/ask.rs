@@ -3,6 +3,7 @@
 use crate::{
     cluster::{Answering, Cluster, Inner},
     network::{Answer, Call},
+    pulse,
 };
 use bytes::Bytes;
 use std::{io, time::Duration};
@@ -31,6 +32,9 @@ impl Cluster {
 
 impl Inner {
     pub(crate) async fn answer(&self, question: Bytes) -> Answer {
+        if pulse::asks(&question) {
+            return self.pulse();
+        }
         let Some(answering) = self.answering.read().clone() else {
             return Answer::Failed("nobody answers here yet".into());
         };

@@ -46,7 +46,10 @@ impl Cluster {
         // Remembered before it happens: whoever restarts in between must not take the node for a new one.
         let retire = Command::RetireNode(RetireNode { node });
         let retired = self
-            .propose(GroupId::CONTROL, retire.envelope((self.inner.clock)(), &[]))
+            .propose(
+                GroupId::CONTROL,
+                retire.envelope(self.inner.clock.now(), &[]),
+            )
             .await;
         retired.map_err(|error| ChangeError::Group {
             group: GroupId::CONTROL.0,
@@ -132,15 +135,14 @@ impl Inner {
         })
     }
 
-    /// A voter that may lead a group instead of `node`: one that answers.
+    /// A voter that may lead a group instead of `node`: one that answers and whose clocks are right.
     pub(crate) fn heir(&self, group: &Group, node: u64) -> Option<u64> {
-        let up = self.up.read();
         let me = self.node();
         let voters = group.voters();
         let mut others = voters
             .iter()
             .copied()
-            .filter(|voter| *voter != node && (*voter == me || up.contains(voter)));
+            .filter(|voter| *voter != node && (*voter == me || self.may_lead(*voter)));
         let start = usize::from(group.id.0) % voters.len().max(1);
         others.clone().nth(start).or_else(|| others.next())
     }

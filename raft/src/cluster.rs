@@ -8,6 +8,7 @@ use crate::{
     group::Group,
     identity,
     network::{self, Dialler, Identity, Peers, Refused},
+    pulse::{Peer, Regard},
     state_machine::read_applied,
     types::Member,
 };
@@ -16,8 +17,8 @@ use futures::future::BoxFuture;
 use model::{envelope::PayloadRef, ids::GroupId, machine::Effect};
 use parking_lot::{Mutex, RwLock};
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Arc, OnceLock},
+    collections::BTreeMap,
+    sync::{Arc, OnceLock, atomic::AtomicU64},
     time::Duration,
 };
 use storage::{ReadView, Store};
@@ -49,7 +50,7 @@ pub(crate) struct Inner {
     pub(crate) peers: Arc<Peers>,
     pub(crate) me: Arc<RwLock<Identity>>,
     pub(crate) entropy: Entropy,
-    pub(crate) clock: Clock,
+    pub(crate) clock: Arc<Clock>,
     pub(crate) counters: Arc<network::Counters>,
     /// Set once this node has its id.
     pub(crate) groups: OnceLock<Vec<Group>>,
@@ -57,8 +58,12 @@ pub(crate) struct Inner {
     pub(crate) members: RwLock<BTreeMap<u64, Member>>,
     /// Members through which an admin asked this node to join, while it waited.
     pub(crate) invited: watch::Sender<Vec<String>>,
-    /// Nodes that answered lately.
-    pub(crate) up: RwLock<BTreeSet<u64>>,
+    /// What the other members answered lately.
+    pub(crate) peers_known: RwLock<BTreeMap<u64, Peer>>,
+    /// What they make of this node's time.
+    pub(crate) regard: RwLock<Regard>,
+    /// Proposals that were refused here for a time in them that was not this leader's.
+    pub(crate) untimely: AtomicU64,
     pub(crate) led: Arc<watch::Sender<BTreeMap<GroupId, u64>>>,
     pub(crate) progress: watch::Sender<String>,
     pub(crate) draining: std::sync::atomic::AtomicBool,
@@ -109,7 +114,9 @@ impl Cluster {
             groups: OnceLock::new(),
             members: RwLock::default(),
             invited: watch::channel(Vec::new()).0,
-            up: RwLock::default(),
+            peers_known: RwLock::default(),
+            regard: RwLock::default(),
+            untimely: AtomicU64::new(0),
             led: Arc::new(watch::channel(BTreeMap::new()).0),
             progress: watch::channel("starting".to_owned()).0,
             draining: false.into(),
@@ -118,9 +125,13 @@ impl Cluster {
             effect_sender,
             tasks: Mutex::default(),
         });
+        inner.clock.set_bound_ms(inner.config.max_clock_skew_ms);
         inner.listen(listener);
         formation::take_part(&inner, stored).await?;
-        Ok(Self { inner })
+        let cluster = Self { inner };
+        let mending = cluster.clone().keep_time_mended();
+        cluster.inner.spawn(mending);
+        Ok(cluster)
     }
 
     #[must_use]
@@ -181,10 +192,12 @@ impl Cluster {
             .map_or(0, |last| last.index)
     }
 
-    /// Whether this node leads a group, its lease holds, and it has applied everything of earlier terms.
+    /// Whether this node leads a group, its lease holds, it has applied everything of earlier terms, and a majority vouches
+    /// for its time.
     #[must_use]
     pub fn leads(&self, group: GroupId) -> Option<Leadership> {
-        self.inner.group(group)?.leadership(self.inner.lease())
+        let leadership = self.inner.group(group)?.leadership(self.inner.lease())?;
+        self.inner.time_is_vouched().then_some(leadership)
     }
 
     /// The fence: asked right before each send.
@@ -229,13 +242,6 @@ impl Cluster {
         self.inner.progress.subscribe()
     }
 
-    /// Whether every group has a leader that this node knows.
-    #[must_use]
-    pub fn ready(&self) -> bool {
-        let groups = self.inner.groups();
-        !groups.is_empty() && groups.iter().all(|group| group.leader().is_some())
-    }
-
     /// What the peer listener refused.
     #[must_use]
     pub fn refused(&self) -> Refused {
@@ -250,7 +256,7 @@ impl Cluster {
 
     /// Drops all traffic to and from these nodes: a partition, for tests. Release builds don't have it.
     #[cfg(debug_assertions)]
-    pub fn block_peers(&self, nodes: BTreeSet<u64>) {
+    pub fn block_peers(&self, nodes: std::collections::BTreeSet<u64>) {
         *self.inner.peers.dialler.blocked.write() = nodes;
     }
 

@@ -1,6 +1,6 @@
 //! What a cluster is told when it starts.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -32,6 +32,8 @@ pub struct Config {
     pub snapshot_log_rows: u64,
     /// Log rows kept behind a snapshot, so that a node that was briefly away catches up from the log.
     pub log_rows_kept: u64,
+    /// How far a node's time may be from the others' before it neither proposes nor leads.
+    pub max_clock_skew_ms: u64,
     pub storage: storage::Options,
 }
 
@@ -62,6 +64,7 @@ impl Config {
             election_max_ms: 2400,
             snapshot_log_rows: 20_000,
             log_rows_kept: 5_000,
+            max_clock_skew_ms: model::clock::MAX_SKEW_MS,
             storage: storage::Options::default(),
         }
     }
@@ -70,6 +73,6 @@ impl Config {
 /// The clock and the dice, given by the node, which alone owns them.
 #[derive(Clone)]
 pub struct Environment {
-    pub clock: crate::Clock,
+    pub clock: Arc<crate::Clock>,
     pub entropy: crate::Entropy,
 }

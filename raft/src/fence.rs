@@ -15,13 +15,7 @@ impl Group {
         if self.handed_over.load(Ordering::SeqCst) >= term {
             return None;
         }
-        let alone = self.voters() == [*self.raft.node_id()];
-        // A leader without peers is its own majority; nobody else could have taken over.
-        let held = cfg!(feature = "bug-skip-fence")
-            || alone
-            || leader
-                .last_quorum_acked()
-                .is_some_and(|acked| acked.elapsed() < lease.mul_f64(1.0 - MARGIN));
+        let held = cfg!(feature = "bug-skip-fence") || self.is_confirmed(lease);
         // Its own blank entry is the first of its term: once applied, the state holds all that came before.
         let applied = self
             .raft
@@ -30,5 +24,17 @@ impl Group {
             .last_applied
             .is_some_and(|last| last.leader_id.term == term);
         (held && applied).then_some(Leadership { term })
+    }
+
+    /// Whether this node leads, and a majority said so within the lease.
+    pub(crate) fn is_confirmed(&self, lease: Duration) -> bool {
+        let Ok(leader) = self.raft.as_leader() else {
+            return false;
+        };
+        // A leader without peers is its own majority; nobody else could have taken over.
+        self.voters() == [*self.raft.node_id()]
+            || leader
+                .last_quorum_acked()
+                .is_some_and(|acked| acked.elapsed() < lease.mul_f64(1.0 - MARGIN))
     }
 }

@@ -6,16 +6,21 @@ use crate::{
     error::{ProposeError, Unavailable},
     group::Group,
     network::{Answer, Call, Handler, Identity, Lane},
+    readiness::Leader,
     types::{Cmd, Resp},
 };
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use model::ids::GroupId;
+use model::{clock, envelope::Envelope, ids::GroupId};
 use openraft::{
     ReadPolicy,
     error::{ClientWriteError, RaftError},
+    raft::AppendEntriesResponse,
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tokio::time::timeout;
 
 /// Longest envelope: a full batch with its bodies.
@@ -42,15 +47,17 @@ impl Cluster {
             if hop > 0 {
                 tokio::time::sleep(HOP_PAUSE).await;
             }
+            // Nothing is sent to a leader whom nobody can follow, nor anything dated by a time that nobody vouches for.
+            if self.takes_proposals().is_err() {
+                return Err(ProposeError::Unavailable);
+            }
             let Some(leader) = hint.take().or_else(|| group.leader()) else {
                 continue;
             };
             let answer = if leader == self.inner.node() {
-                propose_here(group, envelope.clone()).await
+                self.inner.propose_here(group, envelope.clone()).await
             } else {
-                self.inner
-                    .propose_at(group.id, leader, envelope.clone())
-                    .await
+                self.inner.propose_at(group, leader, envelope.clone()).await
             };
             match answer {
                 Answer::Proposed(reply) => return Ok(reply),
@@ -73,21 +80,6 @@ impl Cluster {
     }
 }
 
-async fn propose_here(group: &Group, envelope: Bytes) -> Answer {
-    let written = timeout(PROPOSAL_PATIENCE, group.raft.client_write(Cmd(envelope))).await;
-    match written {
-        Ok(Ok(response)) => {
-            let Resp(reply) = response.data;
-            Answer::Proposed(reply)
-        }
-        // Refused before it was appended.
-        Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward)))) => {
-            Answer::NotLeader(forward.leader_id)
-        }
-        Ok(Err(_)) | Err(_) => Answer::Unknown,
-    }
-}
-
 async fn read_index_here(group: &Group) -> Answer {
     match group.raft.ensure_linearizable(ReadPolicy::ReadIndex).await {
         Ok(read) => Answer::ReadIndex(read.index()),
@@ -96,23 +88,70 @@ async fn read_index_here(group: &Group) -> Answer {
 }
 
 impl Inner {
-    async fn propose_at(&self, group: GroupId, leader: u64, envelope: Bytes) -> Answer {
+    async fn propose_here(&self, group: &Group, envelope: Bytes) -> Answer {
+        if !self.is_timely(group, &envelope) {
+            return Answer::NotLeader(None);
+        }
+        let writing = group.raft.client_write(Cmd(envelope));
+        match self
+            .unless_lost(Leader::Here(group), PROPOSAL_PATIENCE, writing)
+            .await
+        {
+            Some(Ok(response)) => {
+                let Resp(reply) = response.data;
+                Answer::Proposed(reply)
+            }
+            // Refused before it was appended.
+            Some(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward)))) => {
+                Answer::NotLeader(forward.leader_id)
+            }
+            Some(Err(_)) | None => Answer::Unknown,
+        }
+    }
+
+    /// Whether a leader may take a proposal by the times in it, its own being right: what enters a log moves its group's time.
+    fn is_timely(&self, group: &Group, envelope: &Bytes) -> bool {
+        if cfg!(feature = "bug-unclamped-clock") {
+            return true;
+        }
+        if !self.time_is_vouched() {
+            return false;
+        }
+        // What can't be parsed changes nothing when it is applied.
+        let Ok(parsed) = Envelope::parse(envelope) else {
+            return true;
+        };
+        let (stamped, now) = (clock::stamped(&parsed), self.clock.now());
+        let fits = stamped.fits(now, self.config.max_clock_skew_ms);
+        if !fits {
+            self.untimely.fetch_add(1, Ordering::Relaxed);
+            let (at, now) = (stamped.at.0, now.0);
+            tracing::warn!(group = %group.id, at, now, "proposal refused: its time is not this leader's");
+        }
+        fits
+    }
+
+    async fn propose_at(&self, group: &Group, leader: u64, envelope: Bytes) -> Answer {
         let Some(address) = self.address(leader) else {
             return Answer::NotLeader(None);
         };
         let peer = self.peers.get(&address, Some(leader), Lane::Commands);
-        match peer
-            .call(Call::Propose(group.0, envelope), PROPOSAL_PATIENCE)
+        let call = peer.call(Call::Propose(group.id.0, envelope), PROPOSAL_PATIENCE);
+        match self
+            .unless_lost(Leader::At(leader), PROPOSAL_PATIENCE, call)
             .await
         {
-            Ok(answer) => answer,
-            Err(error) if never_sent(&error) => Answer::NotLeader(None),
-            Err(_) => Answer::Unknown,
+            Some(Ok(answer)) => answer,
+            Some(Err(error)) if never_sent(&error) => Answer::NotLeader(None),
+            Some(Err(_)) | None => Answer::Unknown,
         }
     }
 
     pub(crate) async fn linearize(&self, group: &Group) -> Result<(), Unavailable> {
         loop {
+            if !self.has_majority() {
+                return Err(Unavailable);
+            }
             let answer = match group.leader() {
                 Some(leader) if leader == self.node() => read_index_here(group).await,
                 Some(leader) => self
@@ -204,19 +243,23 @@ impl Inner {
         };
         let said = |error: &dyn std::fmt::Display| error.to_string();
         Ok(match call {
-            Call::Append(id, rpc) => Answer::Append(
-                of(id)?
-                    .raft
-                    .append_entries(rpc)
-                    .await
-                    .map_err(|e| said(&e))?,
-            ),
+            Call::Append(id, rpc) => {
+                let group = of(id)?;
+                let appended = group.raft.append_entries(rpc).await;
+                let response = appended.map_err(|e| said(&e))?;
+                // One that leads no more is told so, and was not heard from.
+                if !matches!(response, AppendEntriesResponse::HigherVote(_)) {
+                    group.hear();
+                }
+                Answer::Append(response)
+            }
             Call::Vote(id, rpc) => {
                 Answer::Vote(of(id)?.raft.vote(rpc).await.map_err(|e| said(&e))?)
             }
             Call::PreVote(id, rpc) => {
                 Answer::Vote(of(id)?.raft.pre_vote(rpc).await.map_err(|e| said(&e))?)
             }
+            Call::Transfer(..) if !self.time_is_vouched() => Answer::Transfer(false),
             Call::Transfer(id, request) => Answer::Transfer(
                 of(id)?
                     .raft
@@ -225,7 +268,7 @@ impl Inner {
                     .map_err(|e| said(&e))?
                     .is_ok(),
             ),
-            Call::Propose(id, envelope) => propose_here(of(id)?, envelope).await,
+            Call::Propose(id, envelope) => self.propose_here(of(id)?, envelope).await,
             Call::ReadIndex(id) => read_index_here(of(id)?).await,
             Call::Change(id, change) => self.change_here(of(id)?, change).await,
             Call::SnapshotBegin { group, name } => self.snapshot_begin(of(group)?, &name).await?,

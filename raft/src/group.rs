@@ -10,12 +10,14 @@ use crate::{
 };
 use model::{ids::GroupId, machine::Effect};
 use openraft::{ServerState, SnapshotPolicy, async_runtime::watch::WatchReceiver};
+use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 use storage::Store;
 use tokio::sync::{mpsc, watch};
@@ -27,6 +29,8 @@ pub(crate) struct Group {
     pub(crate) leads: Arc<AtomicBool>,
     /// The last term whose leadership this node gave up by itself.
     pub(crate) handed_over: Arc<AtomicU64>,
+    /// When its leader was last heard from, where that is another node.
+    heard: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Group {
@@ -85,6 +89,7 @@ impl Group {
             raft,
             leads,
             handed_over: Arc::default(),
+            heard: Arc::default(),
         })
     }
 
@@ -114,6 +119,16 @@ impl Group {
         let metrics = self.raft.server_metrics();
         let now = metrics.borrow_watched();
         Some((now.current_leader?, now.vote.leader_id.term))
+    }
+
+    /// Notes that its leader was heard from.
+    pub(crate) fn hear(&self) {
+        *self.heard.lock() = Some(Instant::now());
+    }
+
+    pub(crate) fn heard_within(&self, limit: Duration) -> bool {
+        let heard = *self.heard.lock();
+        heard.is_some_and(|at| at.elapsed() < limit)
     }
 
     /// Hands leadership to another voter. It may lead before this node's lease is over, so that this node's right to act

@@ -3,8 +3,9 @@
 use crate::{
     cluster::{Cluster, Inner},
     group::Group,
-    network::Call,
 };
+use model::clock::Standing;
+use openraft::async_runtime::watch::WatchReceiver;
 use std::{
     collections::BTreeMap,
     sync::{Arc, atomic::Ordering},
@@ -14,8 +15,10 @@ use std::{
 const EVERY: Duration = Duration::from_secs(2);
 /// Rounds for which a better leader must look well before leadership moves: a node that flaps must not lead.
 const STEADY_ROUNDS: u32 = 4;
-const PING_EVERY: Duration = Duration::from_secs(1);
-const PING_PATIENCE: Duration = Duration::from_millis(900);
+/// For so long a node's time is off before it hands over what it leads: the others may be about to follow it.
+const OFF_PATIENCE: Duration = Duration::from_secs(1);
+/// And for so long it is unknown, or right in spite of a wall that was set.
+const DOUBT_PATIENCE: Duration = Duration::from_secs(5);
 /// A follower that lacks more rows than this would make everyone wait.
 const LAG_MAX: u64 = 200;
 
@@ -65,12 +68,11 @@ impl Inner {
 
     /// For a group led here: the voter that should lead instead, if it is well and close behind.
     fn better_leader(&self, group: &Group) -> Option<u64> {
-        use openraft::async_runtime::watch::WatchReceiver;
         if !group.leads.load(Ordering::Relaxed) {
             return None;
         }
         let to = preferred(group.id.0, &group.voters())?;
-        if to == self.node() || !self.up.read().contains(&to) {
+        if to == self.node() || !self.may_lead(to) {
             return None;
         }
         let metrics = group.raft.data_metrics();
@@ -107,24 +109,54 @@ impl Inner {
         }
     }
 
-    /// Keeps the list of nodes that answer.
-    pub(crate) async fn watch_peers(self: Arc<Self>) {
-        loop {
-            let me = self.node();
-            let others: Vec<u64> = self
-                .members
-                .read()
-                .keys()
-                .copied()
-                .filter(|n| *n != me)
-                .collect();
-            let asked = others.iter().map(|node| async {
-                let answer = self.call_node(*node, Call::Welcome, PING_PATIENCE).await;
-                answer.is_ok().then_some(*node)
-            });
-            let up = futures::future::join_all(asked).await;
-            *self.up.write() = up.into_iter().flatten().collect();
-            tokio::time::sleep(PING_EVERY).await;
+    /// Gives up what this node leads while its time is not right: nobody may depend on it. It stands for election again when
+    /// it is.
+    pub(crate) async fn step_aside(&self) {
+        let (standing, stands_for) = self.stands_for();
+        let patience = match standing {
+            Standing::Right => return,
+            Standing::Off => OFF_PATIENCE,
+            Standing::Unvouched | Standing::Stepped => DOUBT_PATIENCE,
+        };
+        if stands_for < patience {
+            return;
+        }
+        let me = self.node();
+        for group in self
+            .groups()
+            .iter()
+            .filter(|group| group.leader() == Some(me))
+        {
+            if let Some(heir) = self.closest(group) {
+                tracing::warn!(group = %group.id, standing = standing.as_str(), "this node must not lead by its clocks");
+                self.transfer(group, heir).await;
+            }
+        }
+    }
+
+    /// The voter that lacks least of a group that is led here, among those that may lead.
+    fn closest(&self, group: &Group) -> Option<u64> {
+        let me = self.node();
+        let metrics = group.raft.data_metrics();
+        let metrics = metrics.borrow_watched();
+        let replication = metrics.replication.as_ref()?;
+        let matched = |voter: &u64| {
+            let matched = replication.get(voter).and_then(|matched| matched.as_ref());
+            matched.map(|matched| matched.index)
+        };
+        let voters = group.voters().into_iter();
+        voters
+            .filter(|voter| *voter != me && self.may_lead(*voter))
+            .max_by_key(matched)
+    }
+
+    /// A node whose time a majority calls wrong does not stand for election: it would only hand over. Where nobody has led
+    /// for long it does: it may be the only one that can be elected, by its log or since the group was never formed, and
+    /// what it has reaches the others before it hands over.
+    pub(crate) fn set_elections(&self, standing: Standing) {
+        for group in self.groups() {
+            let stands = standing != Standing::Off || !group.heard_within(2 * self.lease());
+            group.raft.runtime_config().elect(stands);
         }
     }
 }

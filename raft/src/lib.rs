@@ -2,6 +2,7 @@
 
 mod ask;
 mod change;
+mod clock;
 mod cluster;
 mod codec;
 mod config;
@@ -14,26 +15,27 @@ mod identity;
 mod invitation;
 mod leaders;
 mod log_store;
+mod mending;
 mod network;
+mod pulse;
+mod readiness;
 mod snapshots;
 mod state_machine;
 mod status;
 mod types;
 
+pub use clock::Clock;
 pub use cluster::{Answering, Cluster, Leadership};
 pub use config::{Config, Environment};
 pub use error::{ChangeError, ProposeError, StartError, Unavailable};
 pub use log_store::LogStore;
 pub use network::Refused;
+pub use readiness::Unready;
 pub use state_machine::StateMachine;
-pub use status::{GroupStatus, NodeStatus, Status};
+pub use status::{ClockStatus, GroupStatus, NodeStatus, Status};
 pub use types::{Cmd, Member, Resp, TypeConfig};
 
-use model::time::Timestamp;
 use std::sync::Arc;
 
 /// Draws 128 bits. Given by the node, which alone owns the dice.
 pub type Entropy = Arc<dyn Fn() -> u128 + Send + Sync>;
-
-/// Tells the time. Given by the node, which alone owns the clock.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;

@@ -1,6 +1,7 @@
 //! What this node knows of the cluster, for people and programs that look.
 
 use crate::{cluster::Cluster, group::Group};
+use model::clock::Standing;
 use openraft::async_runtime::watch::WatchReceiver;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::atomic::Ordering};
@@ -14,6 +15,21 @@ pub struct Status {
     pub groups: Vec<GroupStatus>,
     /// Bytes that this node's store takes.
     pub disk_bytes: u64,
+    /// This node's time.
+    pub clock: ClockStatus,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct ClockStatus {
+    pub state: Standing,
+    /// How far it is ahead of the median of the voters that answered; null where none did.
+    pub ahead_of_median_ms: Option<i64>,
+    /// How far the machine's wall clock is ahead of it.
+    pub wall_ahead_ms: i64,
+    /// What of both is tolerated.
+    pub max_skew_ms: u64,
+    /// Proposals that this node refused as a leader, for a time in them that was not its own.
+    pub untimely_proposals: u64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,6 +44,8 @@ pub struct NodeStatus {
     pub draining: bool,
     /// Groups that it leads, as the asked node knows.
     pub leads: usize,
+    /// What is known of its time; null where it does not tell.
+    pub clock: Option<Standing>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -53,6 +71,8 @@ impl Cluster {
         let inner = &*self.inner;
         let groups: Vec<GroupStatus> = inner.groups().iter().map(group_status).collect();
         let me = inner.node();
+        let clocks = inner.standings();
+        let look = inner.clock.look();
         let nodes = inner
             .all_members()
             .into_iter()
@@ -61,12 +81,13 @@ impl Cluster {
                 address: member.peer,
                 ingest_url: member.ingest_url,
                 admin_url: member.admin_url,
-                up: id == me || inner.up.read().contains(&id),
+                up: id == me || inner.is_up(id),
                 draining: id == me && inner.draining.load(Ordering::Relaxed),
                 leads: groups
                     .iter()
                     .filter(|group| group.leader == Some(id))
                     .count(),
+                clock: clocks.get(&id).copied(),
             })
             .collect();
         Status {
@@ -75,6 +96,13 @@ impl Cluster {
             nodes,
             groups,
             disk_bytes: self.disk_usage(),
+            clock: ClockStatus {
+                state: inner.standing_now(),
+                ahead_of_median_ms: inner.regard.read().ahead_of_median_ms,
+                wall_ahead_ms: look.wall_ahead_ms,
+                max_skew_ms: inner.config.max_clock_skew_ms,
+                untimely_proposals: inner.untimely.load(Ordering::Relaxed),
+            },
         }
     }
 }

@@ -13,13 +13,11 @@ pub(super) async fn alive() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// Every group has a leader: what a load balancer asks.
+/// Every group has a leader that a majority follows, and this node's clocks are right: what a load balancer asks.
 pub(super) async fn ready(gateway: Data<Gateway>) -> Result<Json<Value>, ApiError> {
-    match gateway.cluster.ready() {
-        true => Ok(Json(json!({ "status": "ready" }))),
-        false => Err(ApiError::unavailable(
-            "not every group has a leader that this node knows",
-        )),
+    match gateway.cluster.readiness() {
+        Ok(()) => Ok(Json(json!({ "status": "ready" }))),
+        Err(why) => Err(ApiError::unavailable(why.to_string())),
     }
 }
 

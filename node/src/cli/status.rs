@@ -48,7 +48,7 @@ async fn ask(args: &Args) -> Result<Value, Failed> {
 fn nodes(status: &Value) -> Table {
     let mut table = Table::new();
     table.load_preset(NOTHING);
-    table.set_header(["NODE", "STATE", "PEER", "SENDERS", "ADMIN"]);
+    table.set_header(["NODE", "STATE", "CLOCK", "PEER", "SENDERS", "ADMIN"]);
     for node in list(status, "nodes") {
         let own = node["id"] == status["node_id"];
         let state = match (node["up"].as_bool(), node["draining"].as_bool()) {
@@ -60,6 +60,7 @@ fn nodes(status: &Value) -> Table {
         table.add_row([
             format!("{}{}", cell(&node["id"]), if own { " *" } else { "" }),
             state.to_owned(),
+            cell(&node["clock"]),
             cell(&node["address"]),
             cell(&node["ingest_url"]),
             cell(&node["admin_url"]),

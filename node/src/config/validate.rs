@@ -20,6 +20,8 @@ const DELIVERY_TIMEOUT_MAX_MS: u64 = 120_000;
 const BOOKMARK_MAX: usize = 16 * 1024 * 1024;
 /// As many as keep an idle node idle.
 const PARTITIONS_MAX: u16 = 64;
+/// Less is what a busy machine takes to answer; more would shift what is due by more than a minute.
+const CLOCK_SKEW_MS: std::ops::RangeInclusive<u64> = 500..=60_000;
 /// Rows that one request may write beside those of its events.
 const IGNORED_MAX: usize = 1_000;
 
@@ -75,6 +77,10 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
             && config.cluster.heartbeat_ms.saturating_mul(3) <= config.cluster.election_min_ms
             && config.cluster.election_min_ms < config.cluster.election_max_ms,
         "cluster.election_min_ms: expected at least three heartbeats, and less than cluster.election_max_ms",
+    );
+    demand(
+        CLOCK_SKEW_MS.contains(&config.cluster.max_clock_skew_ms),
+        "cluster.max_clock_skew_ms: expected 500 to 60000",
     );
     demand(
         url::Url::parse(&config.ingest.public_url)

@@ -1,13 +1,15 @@
 //! TLS of outgoing connections: version 1.2 or 1.3, verified always; a destination may bring its own authorities and ask
 //! for a certificate of ours.
 
+use crate::world;
 use model::catalog::Tls;
 use rustls::{
     ClientConfig, Error, RootCertStore,
     crypto::ring,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject},
+    time_provider::TimeProvider,
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// Certificates of one file.
 const CERTIFICATES_MAX: usize = 50;
@@ -83,10 +85,22 @@ pub(crate) fn of(tls: &Tls) -> Result<ClientConfig, Unusable> {
 fn trusting(
     roots: RootCertStore,
 ) -> rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert> {
-    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    // Whether a certificate holds is judged by the cluster's time, as every other verdict.
+    let provider = Arc::new(ring::default_provider());
+    ClientConfig::builder_with_details(provider, Arc::new(ClusterTime))
         .with_safe_default_protocol_versions()
         .expect("ring knows the default TLS versions")
         .with_root_certificates(roots)
+}
+
+#[derive(Debug)]
+struct ClusterTime;
+
+impl TimeProvider for ClusterTime {
+    fn current_time(&self) -> Option<UnixTime> {
+        let since_epoch = Duration::from_millis(world::now().0);
+        Some(UnixTime::since_unix_epoch(since_epoch))
+    }
 }
 
 fn finished(mut config: ClientConfig) -> ClientConfig {

@@ -166,10 +166,12 @@ impl IngestActor {
         self.drive(ctx);
     }
 
-    /// Answers the requests for which it is too late.
+    /// Answers the requests for which it is too late, and all that wait while nothing can be committed: they surely are in
+    /// no log.
     fn sweep(&mut self) {
         let now = Instant::now();
-        for job in self.batcher.expire(|job| job.deadline <= now) {
+        let in_vain = self.gateway.cluster.takes_proposals().is_err();
+        for job in self.batcher.expire(|job| in_vain || job.deadline <= now) {
             job.finish(Err(Refused::Unavailable));
         }
     }

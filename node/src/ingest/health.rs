@@ -8,13 +8,12 @@ pub(super) async fn alive() -> HttpResponse {
     HttpResponse::Ok().json(serde_json::json!({"status": "alive"}))
 }
 
-/// Every group has a leader, so posts can be accepted.
+/// Every group has a leader that a majority follows, and this node's clocks are right: posts can be accepted.
 pub(super) async fn ready(door: web::Data<Door>) -> HttpResponse {
-    if door.is_ready() {
-        HttpResponse::Ok().json(serde_json::json!({"status": "ready"}))
-    } else {
-        HttpResponse::ServiceUnavailable()
+    match door.readiness() {
+        Ok(()) => HttpResponse::Ok().json(serde_json::json!({"status": "ready"})),
+        Err(why) => HttpResponse::ServiceUnavailable()
             .insert_header(("retry-after", "1"))
-            .json(serde_json::json!({"status": "waiting"}))
+            .json(serde_json::json!({"status": "waiting", "reason": why.to_string()})),
     }
 }

@@ -29,6 +29,7 @@ use model::{
     traffic::{Origin, RejectionCause, RequestRecord},
 };
 use parking_lot::Mutex;
+use raft::Unready;
 use std::{sync::Arc, time::Duration};
 use subtle::ConstantTimeEq;
 use tokio::{sync::oneshot, time::Instant};
@@ -113,8 +114,14 @@ impl Door {
         }
     }
 
-    pub(super) fn is_ready(&self) -> bool {
-        self.gateway.cluster.ready()
+    pub(super) fn readiness(&self) -> Result<(), Unready> {
+        self.gateway.cluster.readiness()
+    }
+
+    /// Nothing is read, judged or kept waiting that could not be committed: senders find another node, or come again.
+    fn check_open(&self) -> Result<(), Refused> {
+        let takes = self.gateway.cluster.takes_proposals();
+        takes.map_err(|_| Refused::Unavailable)
     }
 
     async fn accept_at(
@@ -123,6 +130,7 @@ impl Door {
         payload: web::Payload,
     ) -> Result<HttpResponse, Refused> {
         let declared = check_head(request, &self.gateway.config.ingest)?;
+        self.check_open()?;
         let target = target::target(request.path()).ok_or(Refused::UnknownSource)?;
         let find = |catalog: &Catalog| catalog.sources.get(&target.source).cloned();
         let (catalog, source) = self.find(find).await?;
@@ -142,6 +150,7 @@ impl Door {
         if !self.may_publish(request) {
             return Err(Refused::Unauthorized);
         }
+        self.check_open()?;
         let name = request
             .headers()
             .get(SOURCE_NAME)

@@ -5,17 +5,17 @@ use model::{
     ids::GroupId,
     machine::{Change, Command, Configure},
     state::keys,
-    time::Timestamp,
+    time::{Monotone, Now, Timestamp},
 };
-use raft::{Cluster, Config, Environment};
+use raft::{Clock, Cluster, Config, Environment};
 use std::{
     net::{SocketAddr, TcpListener},
     path::Path,
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 pub(crate) const SECRET: &[u8] = b"a secret of thirty-two bytes, or more";
@@ -24,13 +24,26 @@ static DRAWN: AtomicU64 = AtomicU64::new(1);
 
 pub(crate) fn environment() -> Environment {
     Environment {
-        clock: Arc::new(|| {
-            let now = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default();
-            Timestamp(u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
-        }),
+        clock: Clock::new(|| clocks(0)),
         entropy: Arc::new(|| u128::from(DRAWN.fetch_add(1, Ordering::Relaxed)) << 64 | 0x5eed),
+    }
+}
+
+pub(crate) fn now() -> Timestamp {
+    clocks(0).wall
+}
+
+/// A machine's clocks, with the wall so many milliseconds ahead.
+pub(crate) fn clocks(wall_ahead_ms: i64) -> Now {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let steady_us = u64::try_from(START.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let wall = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let wall_ms = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
+    Now {
+        wall: Timestamp(wall_ms.saturating_add_signed(wall_ahead_ms)),
+        steady: Monotone(steady_us),
     }
 }
 
@@ -54,11 +67,15 @@ pub(crate) fn config(dir: &Path, addresses: &[SocketAddr], position: usize) -> C
 
 /// A command that changes nothing but is committed like any other.
 pub(crate) fn nothing() -> Bytes {
+    nothing_at(now())
+}
+
+pub(crate) fn nothing_at(at: Timestamp) -> Bytes {
     let command = Command::Configure(Configure {
         seen_version: u64::MAX,
         changes: Vec::<Change<'_>>::new(),
     });
-    command.envelope(Timestamp(1), &[])
+    command.envelope(at, &[])
 }
 
 /// A change of the catalog from `seen_version` to the next.
@@ -67,7 +84,7 @@ pub(crate) fn change(seen_version: u64) -> Bytes {
         seen_version,
         changes: Vec::new(),
     });
-    command.envelope(Timestamp(1), &[])
+    command.envelope(now(), &[])
 }
 
 pub(crate) fn version(cluster: &Cluster, group: GroupId) -> u64 {

@@ -1,0 +1,326 @@
+//! What nodes tell one another again and again: that they are there, what time they have, and which of their groups are
+//! stuck. It decides who counts as up, whether this node's time is right, and whether it is with a majority.
+
+use crate::{
+    cluster::Inner,
+    codec,
+    network::{Answer, Call},
+};
+use bytes::Bytes;
+use model::{
+    clock::{Circle, Look, Standing, Told, judge},
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NotConnected},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// An answer that takes longer is none.
+const PATIENCE: Duration = Duration::from_millis(900);
+const EVERY: Duration = Duration::from_millis(500);
+/// Before the first verdict, and after the time was set.
+const EVERY_AT_FIRST: Duration = Duration::from_millis(100);
+/// Who does not answer is away after this: one answer may come late, or be lost.
+const AWAY_AFTER: Duration = Duration::from_millis(1_800);
+/// A peer of an earlier version does not know the question, and says so.
+const QUESTION: &[u8] = b"\0pulse";
+
+/// One node's answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Pulse {
+    pub(crate) time: Timestamp,
+    pub(crate) wall_ahead_ms: i64,
+    pub(crate) standing: Standing,
+    /// Groups that it leads and can't commit anything in.
+    pub(crate) stuck: Vec<u16>,
+}
+
+/// What this node knows of another.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    answered_at: Instant,
+    /// Its last answer came; else it was silent, or nothing listens there.
+    answers: bool,
+    gone: bool,
+    /// None: it is of an earlier version.
+    pub(crate) pulse: Option<Pulse>,
+}
+
+/// What is known of this node's own time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Regard {
+    pub(crate) standing: Standing,
+    pub(crate) ahead_of_median_ms: Option<i64>,
+    /// Whether its wall stands apart.
+    apart: bool,
+    /// The gaps that the clock had when it was judged.
+    gaps: u64,
+    since: Instant,
+}
+
+impl Default for Regard {
+    fn default() -> Self {
+        Self {
+            standing: Standing::Unvouched,
+            ahead_of_median_ms: None,
+            apart: false,
+            gaps: 0,
+            since: Instant::now(),
+        }
+    }
+}
+
+impl Peer {
+    pub(crate) fn is_up(&self) -> bool {
+        self.answers
+    }
+
+    /// Whether it may still be there: a late answer alone makes nobody leave.
+    fn may_be_there(&self) -> bool {
+        !self.gone && self.answered_at.elapsed() < AWAY_AFTER
+    }
+}
+
+pub(crate) fn asks(question: &[u8]) -> bool {
+    question == QUESTION
+}
+
+impl Inner {
+    /// Answers a peer that asks.
+    pub(crate) fn pulse(&self) -> Answer {
+        let look = self.clock.look();
+        let pulse = Pulse {
+            time: look.time,
+            wall_ahead_ms: look.wall_ahead_ms,
+            standing: self.standing(&look),
+            stuck: self.stuck_groups(),
+        };
+        match codec::encode(&pulse) {
+            Ok(bytes) => Answer::Told(bytes.into()),
+            Err(error) => Answer::Failed(error.to_string()),
+        }
+    }
+
+    /// Asks the others, judges what they say, and makes room where this node must not lead. Until the task ends.
+    pub(crate) async fn watch_peers(self: Arc<Self>) {
+        loop {
+            let settled = self.ask_around().await;
+            self.step_aside().await;
+            tokio::time::sleep(if settled { EVERY } else { EVERY_AT_FIRST }).await;
+        }
+    }
+
+    /// One round. Whether this node's time is vouched for, as it was before.
+    async fn ask_around(&self) -> bool {
+        let me = self.node();
+        let others: Vec<u64> = self
+            .members
+            .read()
+            .keys()
+            .copied()
+            .filter(|node| *node != me)
+            .collect();
+        let gaps = self.clock.look().gaps;
+        let asked = others.iter().map(|node| self.ask_one(*node));
+        let heard = futures::future::join_all(asked).await;
+        let voters = self.groups().first().map_or(vec![], |group| group.voters());
+        let mut circle = Circle {
+            voters: voters.len(),
+            votes: voters.contains(&me),
+            bound_ms: self.config.max_clock_skew_ms,
+        };
+        let mut told = Vec::new();
+        let mut peers = self.peers_known.write();
+        peers.retain(|node, _| others.contains(node));
+        for (node, heard) in others.into_iter().zip(heard) {
+            match heard {
+                Ok(Heard { pulse, told: clock }) => {
+                    if voters.contains(&node) {
+                        told.extend(clock);
+                        // Who can't tell counts neither way.
+                        circle.voters -= usize::from(clock.is_none());
+                    }
+                    let peer = Peer {
+                        answered_at: Instant::now(),
+                        answers: true,
+                        gone: false,
+                        pulse,
+                    };
+                    peers.insert(node, peer);
+                }
+                Err(error) => {
+                    if let Some(peer) = peers.get_mut(&node) {
+                        peer.answers = false;
+                        peer.gone |= matches!(
+                            error.kind(),
+                            ConnectionRefused | ConnectionReset | HostUnreachable | NotConnected
+                        );
+                    }
+                }
+            }
+        }
+        drop(peers);
+        self.regard_time(gaps, &circle, &told)
+    }
+
+    async fn ask_one(&self, node: u64) -> std::io::Result<Heard> {
+        let (asked_at, asked) = (Instant::now(), self.clock.look());
+        let call = Call::Ask(Bytes::from_static(QUESTION));
+        let answer = self.call_node(node, call, PATIENCE).await?;
+        let half_way_ms = u64::try_from(asked_at.elapsed().as_millis() / 2).unwrap_or(u64::MAX);
+        let Answer::Told(bytes) = answer else {
+            return Ok(Heard {
+                pulse: None,
+                told: None,
+            });
+        };
+        let pulse: Pulse = codec::decode(&bytes)?;
+        let time_ahead_ms = ahead_ms(pulse.time, asked.time.plus_ms(half_way_ms));
+        let told = Told {
+            time_ahead_ms,
+            wall_ahead_ms: time_ahead_ms.saturating_add(pulse.wall_ahead_ms),
+            uncertain_ms: half_way_ms,
+        };
+        Ok(Heard {
+            pulse: Some(pulse),
+            told: Some(told),
+        })
+    }
+
+    /// Takes the others' word for this node's time, and says what changed. Whether it may go on as before.
+    fn regard_time(&self, gaps: u64, circle: &Circle, told: &[Told]) -> bool {
+        let look = self.clock.look();
+        let before = self.standing(&look);
+        let verdict = judge(before, look.wall_ahead_ms, look.apart_for_ms, circle, told);
+        if verdict.follows_wall {
+            tracing::warn!(
+                wall_ahead_ms = look.wall_ahead_ms,
+                "the wall clock was set and is followed: a majority's clocks agree, or it has stood for a while"
+            );
+            self.clock.follow_wall();
+        }
+        let standing = verdict.standing;
+        let mut regard = self.regard.write();
+        if regard.standing != standing {
+            regard.since = Instant::now();
+            let (ahead_of_median_ms, wall_ahead_ms) =
+                (verdict.ahead_of_median_ms, look.wall_ahead_ms);
+            match standing {
+                Standing::Right => {
+                    tracing::info!(
+                        ahead_of_median_ms,
+                        "this node's time is right: a majority vouches for it"
+                    );
+                }
+                Standing::Stepped => tracing::error!(
+                    wall_ahead_ms,
+                    "this node's wall clock was set to what a majority calls wrong: it goes on by its steady clock and is not ready"
+                ),
+                Standing::Off | Standing::Unvouched => tracing::error!(
+                    ahead_of_median_ms,
+                    wall_ahead_ms,
+                    "a majority has another time than this node: it proposes nothing and leads nothing until its clock is right"
+                ),
+            }
+        }
+        let apart = look.apart_for_ms.is_some() && !verdict.follows_wall;
+        if regard.apart != apart {
+            let wall_ahead_ms = look.wall_ahead_ms;
+            if apart {
+                tracing::warn!(
+                    wall_ahead_ms,
+                    "the wall clock was set or runs wrong: this node's time goes on without it"
+                );
+            } else {
+                tracing::info!("the wall clock is where this node's time is again");
+            }
+        }
+        regard.apart = apart;
+        regard.standing = standing;
+        regard.gaps = gaps;
+        regard.ahead_of_median_ms = verdict.ahead_of_median_ms;
+        drop(regard);
+        self.set_elections(standing);
+        standing.is_vouched() && !verdict.follows_wall
+    }
+
+    /// What is known of this node's time as of this look.
+    fn standing(&self, look: &Look) -> Standing {
+        let regard = self.regard.read();
+        if regard.gaps == look.gaps {
+            regard.standing
+        } else {
+            Standing::Unvouched
+        }
+    }
+
+    pub(crate) fn standing_now(&self) -> Standing {
+        self.standing(&self.clock.look())
+    }
+
+    /// Whether a majority vouches for this node's time: without that it neither proposes nor acts as a leader.
+    pub(crate) fn time_is_vouched(&self) -> bool {
+        cfg!(feature = "bug-unclamped-clock") || self.standing_now().is_vouched()
+    }
+
+    /// For how long this node's time has had the standing that it has.
+    pub(crate) fn stands_for(&self) -> (Standing, Duration) {
+        let regard = self.regard.read();
+        (regard.standing, regard.since.elapsed())
+    }
+
+    /// Whether another node is up and its clocks are right, as far as this one knows.
+    pub(crate) fn may_lead(&self, node: u64) -> bool {
+        let peers = self.peers_known.read();
+        peers.get(&node).is_some_and(|peer| {
+            let is_right = |pulse: &Pulse| pulse.standing == Standing::Right;
+            peer.is_up() && peer.pulse.as_ref().is_none_or(is_right)
+        })
+    }
+
+    pub(crate) fn is_up(&self, node: u64) -> bool {
+        self.peers_known.read().get(&node).is_some_and(Peer::is_up)
+    }
+
+    /// Whether another node may still answer.
+    pub(crate) fn may_be_there(&self, node: u64) -> bool {
+        let peers = self.peers_known.read();
+        peers.get(&node).is_some_and(Peer::may_be_there)
+    }
+
+    /// Whether this node and those that it reaches are a majority of the voters.
+    pub(crate) fn has_majority(&self) -> bool {
+        let Some(control) = self.groups().first() else {
+            return false;
+        };
+        let voters = control.voters();
+        let me = self.node();
+        let peers = self.peers_known.read();
+        let there = voters
+            .iter()
+            .filter(|voter| **voter == me || peers.get(voter).is_some_and(Peer::may_be_there));
+        there.count() > voters.len() / 2
+    }
+
+    /// What each node's clocks are said to be.
+    pub(crate) fn standings(&self) -> BTreeMap<u64, Standing> {
+        let peers = self.peers_known.read();
+        let told = peers.iter();
+        let told = told.filter_map(|(node, peer)| Some((*node, peer.pulse.as_ref()?.standing)));
+        told.chain([(self.node(), self.standing_now())]).collect()
+    }
+}
+
+struct Heard {
+    pulse: Option<Pulse>,
+    told: Option<Told>,
+}
+
+fn ahead_ms(one: Timestamp, other: Timestamp) -> i64 {
+    let apart = i64::try_from(one.0.abs_diff(other.0)).unwrap_or(i64::MAX);
+    if one >= other { apart } else { -apart }
+}

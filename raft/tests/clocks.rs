@@ -1,0 +1,261 @@
+//! Clocks that are wrong, in clusters in one process: nobody follows them, and who has one keeps out of the way.
+
+#[allow(dead_code, reason = "some of the kit is for the other stories")]
+mod support;
+
+use model::{clock::Standing, ids::GroupId, state::keys, time::Timestamp};
+use raft::{Clock, Cluster, Environment, ProposeError, Unready};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use support::{
+    addresses, clocks, config, environment, eventually, nothing, nothing_at, now, start_all,
+};
+use tempfile::TempDir;
+
+const HOUR: i64 = 3_600_000;
+const FORTY_DAYS: i64 = 40 * 24 * HOUR;
+
+/// A machine whose wall the test sets.
+#[derive(Clone, Default)]
+struct Machine {
+    ahead_ms: Arc<AtomicI64>,
+}
+
+impl Machine {
+    fn set(&self, ahead_ms: i64) {
+        self.ahead_ms.store(ahead_ms, Ordering::SeqCst);
+    }
+
+    fn environment(&self) -> Environment {
+        let ahead_ms = self.ahead_ms.clone();
+        Environment {
+            clock: Clock::new(move || clocks(ahead_ms.load(Ordering::SeqCst))),
+            ..environment()
+        }
+    }
+}
+
+struct Nodes {
+    clusters: Vec<Cluster>,
+    machines: Vec<Machine>,
+    clocks: Vec<Arc<Clock>>,
+    _dirs: Vec<TempDir>,
+}
+
+/// Starts nodes whose walls are so far ahead.
+async fn start(ahead_ms: &[i64]) -> Nodes {
+    let dirs: Vec<TempDir> = ahead_ms
+        .iter()
+        .map(|_| TempDir::new().expect("a temporary directory"))
+        .collect();
+    let addresses = addresses(ahead_ms.len());
+    let machines: Vec<Machine> = ahead_ms
+        .iter()
+        .map(|ahead_ms| {
+            let machine = Machine::default();
+            machine.set(*ahead_ms);
+            machine
+        })
+        .collect();
+    let environments: Vec<Environment> = machines.iter().map(Machine::environment).collect();
+    let starts = environments.iter().enumerate().map(|(place, environment)| {
+        Cluster::start(
+            config(dirs[place].path(), &addresses, place),
+            environment.clone(),
+        )
+    });
+    let clusters = futures::future::try_join_all(starts)
+        .await
+        .expect("all start");
+    Nodes {
+        clusters,
+        machines,
+        clocks: environments.into_iter().map(|e| e.clock).collect(),
+        _dirs: dirs,
+    }
+}
+
+impl Nodes {
+    async fn stop(self) {
+        for cluster in &self.clusters {
+            cluster.shutdown().await;
+        }
+    }
+}
+
+fn time_of(cluster: &Cluster, group: GroupId) -> Timestamp {
+    Timestamp(keys::read_u64(&cluster.view(group), keys::META_NOW).expect("readable"))
+}
+
+fn leads_any(cluster: &Cluster) -> bool {
+    let me = cluster.node_id();
+    cluster
+        .groups()
+        .any(|group| cluster.leader(group) == Some(me))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_starts_forty_days_off_moves_nothing_and_comes_back_when_it_is_right() {
+    for off_by in [FORTY_DAYS, -90_000] {
+        let nodes = start(&[0, 0, off_by]).await;
+        let [one, two, wrong] = &nodes.clusters[..] else {
+            panic!("three nodes");
+        };
+        eventually("the others are ready", async || one.ready() && two.ready()).await;
+        eventually("it knows that it is off", async || {
+            matches!(wrong.readiness(), Err(Unready::ClockOff { .. }))
+        })
+        .await;
+        assert!(wrong.groups().all(|group| wrong.leads(group).is_none()));
+        let refused = wrong
+            .propose(GroupId(1), nothing_at(nodes.clocks[2].now()))
+            .await;
+        assert_eq!(refused, Err(ProposeError::Unavailable));
+        eventually("it leads nothing in name either", async || {
+            !leads_any(wrong)
+        })
+        .await;
+        for group in one.groups() {
+            one.propose(group, nothing())
+                .await
+                .expect("the others go on");
+            let ahead_ms = time_of(one, group).since_ms(now());
+            assert!(ahead_ms <= 2_000, "{group} is {ahead_ms} ms ahead");
+        }
+        let clock = wrong.status().clock;
+        assert_eq!(clock.state, Standing::Off);
+        let told = clock.ahead_of_median_ms.expect("the others told");
+        assert!((told - off_by).abs() < 2_000, "{told}");
+
+        nodes.machines[2].set(0);
+        eventually("it comes back", async || wrong.ready()).await;
+        wrong
+            .propose(GroupId(1), nothing())
+            .await
+            .expect("it proposes again");
+        nodes.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_refuses_a_time_that_is_not_its_own() {
+    let nodes = start(&[0, 0, 0]).await;
+    for cluster in &nodes.clusters {
+        eventually("ready", async || cluster.ready()).await;
+    }
+    let group = GroupId(1);
+    for at in [now().plus_ms(90_000), now().minus_ms(90_000), Timestamp(1)] {
+        let refused = nodes.clusters[0].propose(group, nothing_at(at)).await;
+        assert_eq!(refused, Err(ProposeError::Unavailable), "{at:?}");
+    }
+    let of = |cluster: &Cluster| cluster.status().clock.untimely_proposals;
+    assert!(nodes.clusters.iter().map(of).sum::<u64>() >= 3);
+    nodes.clusters[0]
+        .propose(group, nothing())
+        .await
+        .expect("a right one is taken");
+    assert!(time_of(&nodes.clusters[0], group).since_ms(now()) <= 2_000);
+    nodes.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wall_that_is_set_alone_is_not_followed_and_one_that_a_majority_set_is() {
+    let nodes = start(&[0, 0, 0]).await;
+    let [one, two, three] = &nodes.clusters[..] else {
+        panic!("three nodes");
+    };
+    for cluster in [one, two, three] {
+        eventually("ready", async || cluster.ready()).await;
+    }
+    let off_by = |node: usize, ahead_ms: i64| {
+        let expected = clocks(ahead_ms).wall;
+        nodes.clocks[node].now().0.abs_diff(expected.0)
+    };
+    nodes.machines[0].set(HOUR);
+    eventually("it says so", async || {
+        matches!(one.readiness(), Err(Unready::WallOff { .. }))
+    })
+    .await;
+    assert!(off_by(0, 0) < 1_000, "its time is right");
+    one.propose(GroupId(1), nothing())
+        .await
+        .expect("and it proposes");
+    eventually("it hands over what it leads", async || !leads_any(one)).await;
+    assert!(two.ready() && three.ready());
+
+    nodes.machines[1].set(HOUR);
+    nodes.machines[2].set(HOUR);
+    for (place, cluster) in nodes.clusters.iter().enumerate() {
+        eventually("all follow", async || {
+            off_by(place, HOUR) < 1_000 && cluster.ready()
+        })
+        .await;
+    }
+    one.propose(GroupId(1), nothing_at(clocks(HOUR).wall))
+        .await
+        .expect("taken");
+    nodes.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_s_time_that_stands_in_the_future_is_taken_back() {
+    let dir = TempDir::new().expect("a temporary directory");
+    let addresses = addresses(1);
+    let group = GroupId(1);
+    let mut careless = config(dir.path(), &addresses, 0);
+    careless.max_clock_skew_ms = u64::MAX;
+    let cluster = Cluster::start(careless, environment())
+        .await
+        .expect("it starts");
+    eventually("ready", async || cluster.ready()).await;
+    let future = now().plus_ms(FORTY_DAYS.unsigned_abs());
+    cluster
+        .propose(group, nothing_at(future))
+        .await
+        .expect("taken");
+    assert_eq!(time_of(&cluster, group), future);
+    cluster.shutdown().await;
+    drop(cluster);
+
+    let cluster = start_all(&[dir.path()], &addresses).await.remove(0);
+    eventually("it is taken back", async || {
+        time_of(&cluster, group).since_ms(now()) <= 2_000
+    })
+    .await;
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_lost_the_others_is_not_ready_and_refuses_at_once() {
+    let mut nodes = start(&[0, 0, 0]).await;
+    for cluster in &nodes.clusters {
+        eventually("ready", async || cluster.ready()).await;
+    }
+    let left = nodes.clusters.remove(0);
+    for gone in nodes.clusters.drain(..) {
+        gone.shutdown().await;
+    }
+    eventually("it knows", async || {
+        left.takes_proposals() == Err(Unready::NoMajority)
+    })
+    .await;
+    assert_eq!(left.readiness(), Err(Unready::NoMajority));
+    let since = Instant::now();
+    for group in left.groups() {
+        let refused = left.propose(group, nothing()).await;
+        assert_eq!(refused, Err(ProposeError::Unavailable));
+        assert!(left.linearize(group).await.is_err());
+    }
+    // Each of them would else wait for seconds.
+    assert!(
+        since.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        since.elapsed()
+    );
+    left.shutdown().await;
+}
