@@ -6,14 +6,20 @@ use crate::{
     receiver::Receipt,
     world::{Asked, Coverage, Kind, RESHAPED, WINDOW_MS, limit_of, made},
 };
+use bytes::Bytes;
 use model::{
+    clock::MAX_SKEW_MS,
     delivery::Limit,
     envelope::Envelope,
     ids::{DestinationId, EventId, GroupId, RequestId},
     machine::Command,
-    state::tables,
+    state::{
+        codec, keys,
+        kv::{Read, Table},
+        tables,
+    },
     time::Timestamp,
-    traffic::{EventStatus, IgnoredMeta},
+    traffic::{Event, EventStatus, IgnoredMeta},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet, hash_map::DefaultHasher},
@@ -22,6 +28,10 @@ use std::{
 
 /// Hashing every row after every entry would cost most of the run.
 const COMPARED_EVERY: usize = 5;
+/// A node that is vouched for may be a bound away from another that is, and a proposal as far from its leader.
+const TIME_AHEAD_MAX_MS: u64 = 2 * MAX_SKEW_MS + 1_000;
+/// The longest delay of a run, and as much.
+const DUE_WITHIN_MS: u64 = 5_000 + TIME_AHEAD_MAX_MS;
 
 /// What an onlooker who sees everything has written down.
 #[derive(Debug, Default)]
@@ -37,6 +47,10 @@ pub(crate) struct Ledger {
     by_hand: HashSet<EventId>,
     launches: BTreeMap<DestinationId, Vec<u64>>,
     in_flight: BTreeMap<DestinationId, Vec<(usize, u32)>>,
+    /// Entries of each group that somebody has applied.
+    seen: HashMap<GroupId, usize>,
+    /// When each request was first accepted, by nobody's clock.
+    accepted_at: HashMap<RequestId, u64>,
 }
 
 impl Ledger {
@@ -151,6 +165,66 @@ impl Ledger {
             return Err(format!(
                 "I9: replicas of group {group} differ after {} entries",
                 replica.applied
+            ));
+        }
+        Ok(())
+    }
+
+    /// T1 and T2: a group's time is no further ahead of the right time than the bound, and nothing waits for a time that is
+    /// further away than its delay.
+    pub(crate) fn in_time(
+        &mut self,
+        group: &Group,
+        replica: &Replica,
+        now: u64,
+    ) -> Result<(), String> {
+        let seen = self.seen.entry(group.id).or_default();
+        if replica.applied <= *seen {
+            return Ok(());
+        }
+        *seen = replica.applied;
+        let rows = &replica.rows;
+        let time = keys::read_u64(rows, keys::META_NOW).map_err(|e| e.to_string())?;
+        if time > now + TIME_AHEAD_MAX_MS {
+            return Err(format!(
+                "T1: the time of group {} is {} ms ahead",
+                group.id,
+                time - now
+            ));
+        }
+        let accepted = accepted_by(&group.log[replica.applied - 1])?;
+        for id in &accepted {
+            self.accepted_at.entry(*id).or_insert(now);
+        }
+        if !replica.applied.is_multiple_of(COMPARED_EVERY) {
+            return Ok(());
+        }
+        let events = rows.scan(
+            Table::Events,
+            &EventId(0).key(),
+            &EventId(u128::MAX).key(),
+            usize::MAX,
+        );
+        for (key, value) in events.map_err(|e| e.to_string())? {
+            let event: Event = codec::decode(&value).map_err(|e| e.to_string())?;
+            let Some(due_at) = event.due_at.filter(|due| due.0 > now + DUE_WITHIN_MS) else {
+                continue;
+            };
+            return Err(format!(
+                "T2: {:?} is due in {} ms",
+                EventId::from_key(&key),
+                due_at.0 - now
+            ));
+        }
+        Ok(())
+    }
+
+    /// T2: nothing is attempted before it is due by the right time.
+    pub(crate) fn is_due(&self, event: EventId, due_at: Timestamp, now: u64) -> Result<(), String> {
+        if due_at.0 > now + TIME_AHEAD_MAX_MS {
+            return Err(format!(
+                "T2: {event} was attempted {} ms before it was due",
+                due_at.0 - now
             ));
         }
         Ok(())
@@ -287,7 +361,7 @@ impl Ledger {
             {
                 Some(IgnoredMeta::Duplicate { first }) => {
                     coverage.duplicates += 1;
-                    duplicates.push((kind, stored.ingested_at, first));
+                    duplicates.push((kind, stored.ingested_at, first, asked.id));
                 }
                 // Without a connection it has nothing to be ignored by.
                 _ if asked.destinations.is_empty() => {}
@@ -312,7 +386,7 @@ impl Ledger {
                 }
             }
         }
-        for (kind, at, first) in duplicates {
+        for (kind, at, first, second) in duplicates {
             let begun = made
                 .get(&kind)
                 .and_then(|made| made.iter().find(|(_, e)| *e == first));
@@ -321,6 +395,19 @@ impl Ledger {
                 .any(|a| a.id == first.request() && a.destinations.is_empty());
             let in_window =
                 begun.is_some_and(|(begun, _)| (begun.0..begun.0 + WINDOW_MS).contains(&at.0));
+            // T3: by the right time as well, as far as two clocks may be apart.
+            let lasted = self
+                .accepted_at
+                .get(&second)
+                .zip(self.accepted_at.get(&first.request()));
+            if let Some((second_at, first_at)) = lasted
+                && second_at.saturating_sub(*first_at) > WINDOW_MS + TIME_AHEAD_MAX_MS
+            {
+                return Err(format!(
+                    "T3: a duplicate of {first}, {} ms later",
+                    second_at - first_at
+                ));
+            }
             if !in_window && !without_connection {
                 return Err(format!(
                     "I4: a duplicate of {first}, which did not stand for it"
@@ -374,14 +461,22 @@ fn accepted_in_order(group: &Group) -> Result<Vec<RequestId>, String> {
     let mut ids = Vec::new();
     let mut known = BTreeSet::new();
     for bytes in &group.log {
-        let envelope = Envelope::parse(bytes).map_err(|e| e.to_string())?;
-        let command = Command::decode(&envelope.head).map_err(|e| e.to_string())?;
-        if let Command::AcceptRequests(accepted) = command {
-            let fresh = accepted.requests.iter().map(|request| request.id);
-            ids.extend(fresh.filter(|id| known.insert(*id)));
-        }
+        let accepted = accepted_by(bytes)?;
+        ids.extend(accepted.into_iter().filter(|id| known.insert(*id)));
     }
     Ok(ids)
+}
+
+/// The requests that an entry brings.
+fn accepted_by(bytes: &Bytes) -> Result<Vec<RequestId>, String> {
+    let envelope = Envelope::parse(bytes).map_err(|e| e.to_string())?;
+    let command = Command::decode(&envelope.head).map_err(|e| e.to_string())?;
+    Ok(match command {
+        Command::AcceptRequests(accepted) => {
+            accepted.requests.iter().map(|request| request.id).collect()
+        }
+        _ => Vec::new(),
+    })
 }
 
 /// I5: each receipt has its attempt record, or its owner fell. Returns how many had none.

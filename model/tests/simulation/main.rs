@@ -54,6 +54,12 @@ fn every_promise_holds_through_crashes_cuts_and_failovers() {
         total.pinned += one.pinned;
         total.held += one.held;
         total.released += one.released;
+        total.walls_set += one.walls_set;
+        total.off += one.off;
+        total.stepped += one.stepped;
+        total.came_back += one.came_back;
+        total.untimely += one.untimely;
+        total.not_made += one.not_made;
     }
     println!("{total:?}");
     // A fault that never fired has shown nothing.
@@ -72,6 +78,11 @@ fn every_promise_holds_through_crashes_cuts_and_failovers() {
         ("retries with their version", total.pinned),
         ("held events", total.held),
         ("releases", total.released),
+        ("set walls", total.walls_set),
+        ("nodes that are off", total.off),
+        ("nodes whose wall alone is off", total.stepped),
+        ("nodes that come back", total.came_back),
+        ("proposals that were not made", total.not_made),
     ] {
         assert!(count > 0, "no {what} in the whole run");
     }
@@ -122,7 +133,31 @@ fn a_retry_under_a_new_id_is_noticed() {
 #[test]
 fn a_machine_that_reads_its_clock_is_noticed() {
     let broken = broken_by(Mistake::ReadsTheClock);
-    assert!(broken.starts_with("I9"), "{broken}");
+    assert!(
+        broken.starts_with("I9") || broken.starts_with("T1"),
+        "{broken}"
+    );
+}
+
+/// Seeds within which a mistake with clocks must be found.
+const SEEDS_TO_FIND_A_CLOCK: u64 = 200;
+
+fn broken_in_time_by(mistake: Mistake) -> String {
+    (0..SEEDS_TO_FIND_A_CLOCK)
+        .find_map(|seed| World::new(seed, mistake).run().err())
+        .unwrap_or_else(|| panic!("{mistake:?} was not noticed in {SEEDS_TO_FIND_A_CLOCK} seeds"))
+}
+
+#[test]
+fn a_cluster_that_takes_any_time_is_noticed() {
+    let broken = broken_in_time_by(Mistake::TakesAnyTime);
+    assert!(broken.starts_with('T'), "{broken}");
+}
+
+#[test]
+fn a_time_that_jumps_with_the_wall_is_noticed() {
+    let broken = broken_in_time_by(Mistake::JumpsWithTheWall);
+    assert!(broken.starts_with('T'), "{broken}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use model::{
+    clock::{Keeper, Look, MAX_SKEW_MS, Standing},
     delivery::{Floors, Home, Input, Lane, Outbox},
     envelope::Envelope,
     ids::{DestinationId, EventId, GroupId},
@@ -14,7 +15,7 @@ use model::{
     },
     time::{Monotone, Now, Timestamp},
 };
-use std::collections::BTreeMap;
+use std::{cell::Cell, collections::BTreeMap};
 
 #[derive(Debug, Default)]
 pub(crate) struct Replica {
@@ -30,13 +31,31 @@ pub(crate) struct Replica {
     pub(crate) home: Option<Home>,
 }
 
+/// A wall that is wrong.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Fault {
+    pub(crate) ahead_ms: i64,
+    pub(crate) drift_ppm: i64,
+    pub(crate) since: u64,
+}
+
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) number: usize,
     pub(crate) alive: bool,
     pub(crate) cut_off: bool,
     pub(crate) boot: u32,
-    pub(crate) skew_ms: i64,
+    /// How far its wall is ahead when all is well.
+    skew_ms: i64,
+    /// What is wrong with it beside that.
+    pub(crate) fault: Fault,
+    keeper: Cell<Keeper>,
+    /// What a majority made of its time, and the gaps that its clock had then.
+    pub(crate) regard: (Standing, u64),
+    /// Looks in a row with this standing.
+    pub(crate) looks: u32,
+    /// Mistaken: it takes the wall for the time.
+    pub(crate) jumps: bool,
     pub(crate) replicas: Vec<Replica>,
     pub(crate) lanes: BTreeMap<DestinationId, Lane>,
     /// Attempts that are made ready.
@@ -48,31 +67,83 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn new(number: usize, groups: usize, skew_ms: i64) -> Self {
-        Self {
+    pub(crate) fn new(number: usize, groups: usize, skew_ms: i64, now: u64) -> Self {
+        let mut node = Self {
             number,
             alive: true,
             cut_off: false,
             boot: 0,
             skew_ms,
+            fault: Fault::default(),
+            keeper: Cell::new(Keeper::new(Now::default(), MAX_SKEW_MS)),
+            regard: (Standing::Unvouched, 0),
+            looks: 0,
+            jumps: false,
             replicas: (0..groups).map(|_| Replica::default()).collect(),
             lanes: BTreeMap::new(),
             prepared: BTreeMap::new(),
             alarms: BTreeMap::new(),
             outboxes: vec![Outbox::new(number as u64, Monotone(0)); groups],
+        };
+        node.boot(now);
+        node
+    }
+
+    /// The process starts: it knows its wall and nothing else.
+    pub(crate) fn boot(&mut self, now: u64) {
+        self.alive = true;
+        self.keeper = Cell::new(Keeper::new(self.machine(now), MAX_SKEW_MS));
+        self.regard = (Standing::Unvouched, 0);
+        self.looks = 0;
+    }
+
+    /// What the machine's clocks show. The steady one began with the process; nothing may depend on what it shows.
+    fn machine(&self, now: u64) -> Now {
+        let began = u64::from(self.boot) * 77_777;
+        let run = i64::try_from(now.saturating_sub(self.fault.since)).unwrap_or(0);
+        let drifted = run * self.fault.drift_ppm / 1_000_000;
+        let ahead = self.skew_ms + self.fault.ahead_ms + drifted;
+        Now {
+            wall: Timestamp(now.saturating_add_signed(ahead)),
+            steady: Monotone(now * 1000 - began),
+        }
+    }
+
+    pub(crate) fn look(&self, now: u64) -> Look {
+        let machine = self.machine(now);
+        let mut keeper = self.keeper.get();
+        let mut look = keeper.look(machine);
+        self.keeper.set(keeper);
+        if self.jumps {
+            look.time = machine.wall;
+            look.wall_ahead_ms = 0;
+        }
+        look
+    }
+
+    pub(crate) fn follow_wall(&self, now: u64) {
+        let mut keeper = self.keeper.get();
+        keeper.follow(self.machine(now));
+        self.keeper.set(keeper);
+    }
+
+    /// What is known of its time now.
+    pub(crate) fn standing(&self, now: u64) -> Standing {
+        match self.regard {
+            (standing, gaps) if gaps == self.look(now).gaps => standing,
+            _ => Standing::Unvouched,
         }
     }
 
     pub(crate) fn clock(&self, now: u64) -> Timestamp {
-        Timestamp(now.saturating_add_signed(self.skew_ms))
+        self.look(now).time
     }
 
-    /// Both clocks. The steady one began with the process; nothing may depend on what it shows.
+    /// The time, and the clock that nobody sets.
     pub(crate) fn clocks(&self, now: u64) -> Now {
-        let began = u64::from(self.boot) * 77_777;
         Now {
             wall: self.clock(now),
-            steady: Monotone(now * 1000 - began),
+            steady: self.machine(now).steady,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The run: a heap of happenings in time, drawn from one seed, and what the nodes make of them.
 
+mod clocks;
 mod consensus;
 mod deliveries;
 mod pacing;
@@ -12,7 +13,7 @@ pub(crate) use reshaping::{RESHAPED, made};
 
 use crate::invariants::Ledger;
 use crate::network::{Group, Proposal};
-use crate::node::Node;
+use crate::node::{Fault, Node};
 use crate::receiver::Temper;
 use crate::reshaped;
 use bytes::Bytes;
@@ -69,6 +70,10 @@ pub(crate) enum Mistake {
     ForgetsTheVersion,
     /// A new home gives at once what the one before it may have given.
     GivesTwice,
+    /// Nobody holds a time against another: neither the node that proposes nor the leader.
+    TakesAnyTime,
+    /// A node's time is what its wall shows.
+    JumpsWithTheWall,
 }
 
 /// What a run went through: one in which no fault ever fired proves nothing.
@@ -94,6 +99,15 @@ pub(crate) struct Coverage {
     pub(crate) pinned: usize,
     pub(crate) held: usize,
     pub(crate) released: usize,
+    pub(crate) walls_set: usize,
+    /// Looks of nodes that were off, and of those whose wall alone was.
+    pub(crate) off: usize,
+    pub(crate) stepped: usize,
+    pub(crate) came_back: usize,
+    /// Proposals that were refused for a time in them.
+    pub(crate) untimely: usize,
+    /// Proposals that a node did not make by its clocks.
+    pub(crate) not_made: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -160,6 +174,12 @@ enum Happening {
     UnpauseAll,
     /// The leaders' look at what pauses ask of them.
     Tend(usize),
+    /// A node asks the others for their time.
+    Pulse(usize),
+    SetWall {
+        node: usize,
+        fault: Fault,
+    },
     Finished {
         node: usize,
         boot: u32,
@@ -180,6 +200,8 @@ enum Launch {
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) id: RequestId,
+    /// It was proposed: until then each try mints it anew.
+    pub(crate) proposed: bool,
     /// Every id that it was proposed under.
     pub(crate) ids: Vec<RequestId>,
     pub(crate) body: Bytes,
@@ -235,7 +257,11 @@ impl World {
             })
             .collect();
         let nodes = (0..NODES)
-            .map(|n| Node::new(n, usize::from(GROUPS), rng.i64(-3_000..3_000)))
+            .map(|n| {
+                let mut node = Node::new(n, usize::from(GROUPS), rng.i64(-800..800), START);
+                node.jumps = mistake == Mistake::JumpsWithTheWall;
+                node
+            })
             .collect();
         let mended_at = START + rng.u64(1_000..HEAL - START);
         let mut world = Self {
@@ -259,6 +285,7 @@ impl World {
     }
 
     fn plan(&mut self) {
+        self.plan_clocks();
         for group in 0..self.groups.len() {
             self.after(0, Happening::Elect { group, term: 0 });
         }
@@ -377,6 +404,11 @@ impl World {
                 Ok(())
             }
             Happening::Tend(node) => self.tend(node),
+            Happening::Pulse(node) => self.pulse(node),
+            Happening::SetWall { node, fault } => {
+                self.set_wall(node, fault);
+                Ok(())
+            }
             Happening::Finished {
                 node,
                 boot,

@@ -3,6 +3,7 @@
 use super::{Happening, Mistake, NODES, World};
 use crate::network::{LEASE_MS, Proposal, Purpose};
 use bytes::Bytes;
+use model::clock::Standing;
 use model::ids::RequestId;
 use model::machine::{Effect, Reply, decode_reply};
 
@@ -24,11 +25,14 @@ impl World {
             bytes,
             purpose,
         };
+        let vouched = self.is_vouched(node);
+        self.coverage.not_made += usize::from(!vouched);
         let leader = self.groups[group]
             .proposable()
-            .filter(|&l| l == node || self.nodes[node].reachable());
+            .filter(|&l| vouched && (l == node || self.nodes[node].reachable()));
         let lost = leader.is_some_and(|l| l != node) && self.rng.u8(0..40) == 0;
-        if leader.is_none() || lost {
+        let taken = leader.is_some_and(|leader| self.is_timely(leader, &proposal.bytes));
+        if lost || !taken {
             let delay = self.rng.u64(5..60);
             self.unanswered(proposal, group, delay);
             return;
@@ -174,11 +178,17 @@ impl World {
             return Ok(());
         }
         let up: Vec<usize> = (0..NODES).filter(|&n| self.nodes[n].reachable()).collect();
-        if up.len() <= NODES / 2 {
+        // Who is off does not stand, unless it does not know.
+        let candidates: Vec<usize> = up
+            .iter()
+            .copied()
+            .filter(|&n| self.nodes[n].standing(self.now) != Standing::Off)
+            .collect();
+        if up.len() <= NODES / 2 || candidates.is_empty() {
             self.after(150, Happening::Elect { group, term });
             return Ok(());
         }
-        let leader = up[self.rng.usize(0..up.len())];
+        let leader = candidates[self.rng.usize(0..candidates.len())];
         self.groups[group].elect(leader);
         self.coverage.elections += 1;
         self.apply_all(leader, group)?;
@@ -229,8 +239,9 @@ impl World {
         let Some(applied) = self.nodes[node].apply(of.id, &of.log, wrong_clock)? else {
             return Ok(None);
         };
-        self.ledger
-            .replicas_agree(of.id, &self.nodes[node].replicas[group], false)?;
+        let replica = &self.nodes[node].replicas[group];
+        self.ledger.replicas_agree(of.id, replica, false)?;
+        self.ledger.in_time(of, replica, self.now)?;
         Ok(Some((applied.reply, applied.effects)))
     }
 
@@ -278,19 +289,26 @@ impl World {
             if leader != node && up > NODES / 2 {
                 continue;
             }
-            let unknown = self.groups[group].depose(self.now, &mut self.rng);
-            for proposal in unknown {
-                let delay = self.rng.u64(50..500);
-                self.unanswered(proposal, group, delay);
-            }
-            let term = self.groups[group].term;
-            let delay = LEASE_MS + self.rng.u64(1..300);
-            self.after(delay, Happening::Elect { group, term });
+            self.depose_group(group);
         }
     }
 
+    /// Ends a leadership: another follows when the lease is over.
+    pub(super) fn depose_group(&mut self, group: usize) {
+        let unknown = self.groups[group].depose(self.now, &mut self.rng);
+        for proposal in unknown {
+            let delay = self.rng.u64(50..500);
+            self.unanswered(proposal, group, delay);
+        }
+        let term = self.groups[group].term;
+        let delay = LEASE_MS + self.rng.u64(1..300);
+        self.after(delay, Happening::Elect { group, term });
+    }
+
     pub(super) fn restore(&mut self, node: usize) -> Result<(), String> {
-        self.nodes[node].alive = true;
+        if !self.nodes[node].alive {
+            self.nodes[node].boot(self.now);
+        }
         self.nodes[node].cut_off = false;
         for group in 0..self.groups.len() {
             self.after(5, Happening::Apply { node, group });

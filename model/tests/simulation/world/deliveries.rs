@@ -61,6 +61,12 @@ impl World {
                 .or_insert_with(|| Lane::new(pacing::pace_of(destination)));
             for output in lane.step(input, clocks) {
                 match output {
+                    Output::Fetch { .. } if !self.is_vouched(node) => {
+                        inputs.push_back(Input::Fetched {
+                            due: Vec::new(),
+                            next_due: None,
+                        });
+                    }
                     Output::Fetch { limit, from } => {
                         let found = self.nodes[node].fetch(destination, (limit, from), clocks.wall);
                         inputs.push_back(found.map_err(|e| e.to_string())?);
@@ -123,6 +129,9 @@ impl World {
         let Some(term) = self.nodes[node].replicas[group].led else {
             return Ok(Launch::NotOurs);
         };
+        if !self.is_vouched(node) {
+            return Ok(Launch::NotOurs);
+        }
         let fenced = !self.groups[group].holds(node, term, self.now);
         if fenced && self.mistake != Mistake::IgnoresTheFence {
             self.nodes[node].replicas[group].led = None;
@@ -138,6 +147,7 @@ impl World {
         if self.is_paused(event.connection_id) && event.next_trigger != Trigger::Manual {
             return Ok(Launch::Stale);
         }
+        self.ledger.is_due(due.event, due.at, self.now)?;
         let body = self.body(node, group, due.event)?;
         let boot = self.nodes[node].boot;
         let number = event.attempts + 1;

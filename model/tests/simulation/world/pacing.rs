@@ -109,13 +109,14 @@ impl World {
 
     pub(super) fn stated(&mut self, statement: Box<Statement>, mail: Mail) -> Result<(), String> {
         let members: Vec<NodeId> = (0..NODES as u64).collect();
+        let vouched = self.is_vouched(mail.to);
         let holds = self.groups[mail.group].holds(mail.to, mail.term, self.now);
         let id = self.rng.u64(..);
         let node = &mut self.nodes[mail.to];
         let now = node.clocks(self.now).steady;
         let home = &mut node.replicas[mail.group].home;
         let mut reply = None;
-        if holds && node.alive {
+        if holds && vouched && node.alive {
             if home.as_ref().is_none_or(|home| home.term() != mail.term) {
                 let since = match self.mistake {
                     Mistake::GivesTwice => Monotone(0),

@@ -39,6 +39,7 @@ impl World {
         let number = self.asked.len();
         self.asked.push(Asked {
             id,
+            proposed: false,
             ids: vec![id],
             body,
             destinations,
@@ -94,7 +95,14 @@ impl World {
             return;
         }
         let clock = self.nodes[node].clock(self.now);
+        let vouched = self.is_vouched(node);
+        let entropy = self.rng.u128(..);
         let asked = &mut self.asked[number];
+        if !asked.proposed {
+            asked.id = RequestId::mint(clock, asked.id.group(), entropy);
+            asked.ids = vec![asked.id];
+            asked.proposed = vouched;
+        }
         let record = codec::encode(&RequestRecord {
             source_id: SourceId(1),
             received_at: clock,
