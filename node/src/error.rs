@@ -25,6 +25,8 @@ pub(crate) enum Refused {
     },
     /// Nobody could read the request.
     Malformed(Fault),
+    /// The path behind the source's id could lead a receiver elsewhere; what was expected.
+    UnsafePath(&'static str),
     BodyTooLarge,
     BodyTooSlow,
     /// The body ended early or its framing is broken.
@@ -50,6 +52,7 @@ impl Refused {
             Self::MethodNotAllowed(_) => "method",
             Self::Rejected { .. } => "rejected",
             Self::Malformed(fault) => fault.name(),
+            Self::UnsafePath(_) => "unsafe_path",
             Self::BodyTooLarge => "body_too_large",
             Self::BodyTooSlow => "body_too_slow",
             Self::BodyBroken => "body_broken",
@@ -81,6 +84,7 @@ impl fmt::Display for Refused {
             Self::Unauthorized => "expected a valid bearer token",
             Self::MethodNotAllowed(_) => "the source does not take this method",
             Self::Rejected { .. } => "the request was rejected",
+            Self::UnsafePath(expected) => expected,
             Self::BodyTooLarge => "the body is too large",
             Self::BodyTooSlow => "the body took too long",
             Self::BodyBroken => "the body ended too early",
@@ -107,7 +111,9 @@ impl ResponseError for Refused {
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::BodyBroken | Self::SourceNameMissing => StatusCode::BAD_REQUEST,
+            Self::BodyBroken | Self::SourceNameMissing | Self::UnsafePath(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::TooMany | Self::NoRoom | Self::TooManyTokens => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }

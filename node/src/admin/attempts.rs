@@ -15,6 +15,7 @@ use crate::gateway::Gateway;
 use actix_web::web::{self, Data, Json, Path};
 use model::{
     ids::{AttemptId, DestinationId, EventId, OperationId},
+    policy::signature,
     state::{codec, kv::Table, tables},
     traffic::{Attempt, RequestRecord, trace::Told},
 };
@@ -183,11 +184,18 @@ impl Around {
             });
         };
         let request = tables::request(&view, id.event.request())?;
-        let record =
-            request.map(|request| codec::decode_row(&view, Table::Requests, &request.record));
+        let record = request.map(|request| {
+            codec::decode_row::<RequestRecord>(&view, Table::Requests, &request.record)
+        });
+        let mut record = record.transpose()?;
+        if let Some(record) = &mut record
+            && let Some(source) = gateway.catalog.get().sources.get(&record.source_id)
+        {
+            signature::redact(record, &source.verification);
+        }
         Ok(Self {
             destination: Some(event.destination_id),
-            request: record.transpose()?,
+            request: record,
             operation,
         })
     }

@@ -1,7 +1,7 @@
 //! `tidegate serve`: one node.
 
 use super::Failed;
-use crate::{config, fatal, runtime, telemetry};
+use crate::{config, fatal, privacy, runtime, telemetry};
 use std::{io::Read, path::PathBuf};
 
 /// Run one node of a cluster.
@@ -28,6 +28,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failed> {
     }
     telemetry::start_logs(&config.log);
     fatal::end_on_panic();
+    privacy::make_files_private();
+    privacy::hide_memory();
+    privacy::tighten(&config.data_dir).map_err(Failed::running)?;
     #[cfg(debug_assertions)]
     storage::heed_failpoints();
     let served = if args.while_stdin {

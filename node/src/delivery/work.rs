@@ -10,6 +10,7 @@ use model::{
     delivery::Floors,
     envelope::PayloadRef,
     ids::{ConnectionId, DestinationId, EventId},
+    policy::forwarding::Forwarding,
     state::{
         codec,
         keys::{Due, DueClass},
@@ -33,6 +34,7 @@ pub(super) struct Work {
     pub(super) body: Option<Bytes>,
     /// Where a body lies that is read when there is room for it, or that can't be read here.
     pub(super) unread: Option<PayloadRef>,
+    pub(super) forwarding: Forwarding,
     /// The rules that its connection still has for it.
     pub(super) stages: VecDeque<Stage>,
     /// None when it was deleted meanwhile.
@@ -137,6 +139,7 @@ pub(super) fn load(
         _ => VecDeque::new(),
     };
     let source = catalog.sources.get(&event.source_id);
+    let forwarding = Forwarding::in_catalog(&catalog, event.source_id, Some(event.destination_id));
     Ok(Some(Work {
         connection,
         destination,
@@ -146,6 +149,7 @@ pub(super) fn load(
         record,
         body,
         unread,
+        forwarding,
         stages,
     }))
 }

@@ -33,7 +33,7 @@ use model::{
     catalog::{Catalog, Source},
     ids::{GroupId, RequestId},
     machine::Verdict,
-    policy::signature::Answer,
+    policy::{forwarding, signature::Answer},
     time::Timestamp,
     traffic::{Origin, RejectionCause, RequestRecord},
 };
@@ -153,6 +153,8 @@ impl Door {
     ) -> Result<HttpResponse, No> {
         self.check_open()?;
         let target = target::target(request.path()).ok_or(Refused::UnknownSource)?;
+        // Sources that forward no path are no exception: what is stored may be sent elsewhere later.
+        forwarding::check_path(target.path).map_err(Refused::UnsafePath)?;
         let find = |catalog: &Catalog| catalog.sources.get(&target.source).cloned();
         let (catalog, source) = self.find(find).await?;
         self.accept(&catalog, source, target.path, request, payload)

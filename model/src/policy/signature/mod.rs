@@ -19,6 +19,7 @@ mod proven;
 mod provider;
 mod public_key;
 pub mod registry;
+mod secrets;
 mod shared;
 mod signed;
 mod stamp;
@@ -34,6 +35,7 @@ pub use jwt::JwsAlgorithm;
 pub use keys::{Access, Document, KeyRequest, Keys, NoKeys};
 pub use provider::{Check, Field, FieldKind, Provider, Tokens};
 pub use public_key::PublicKey;
+pub use secrets::{SecretPlace, redact, secret_places};
 pub use stamp::Unit;
 
 use crate::{
