@@ -338,6 +338,7 @@ mod tests {
                 ],
                 origin: Origin::Unproven,
             },
+            away: None,
             body: Some(Bytes::from_static(b"hello")),
             stages: std::collections::VecDeque::new(),
             connection: None,
