@@ -30,7 +30,7 @@ pub(super) fn add(
         let known = tables::filing(kv, place)?.unwrap_or_default();
         let filing = Filing {
             index: context.index,
-            accepted_at: context.now.max(known.accepted_at),
+            accepted_at: context.now,
             stamped_at: context.stamped.max(known.stamped_at),
         };
         put(kv, place, &filing);

@@ -56,8 +56,13 @@ impl Clocks {
             let until = now.minus_ms(min_age_ms);
             hour_end(place.hour) <= until && accepted_at < until
         };
+        // What was accepted in the future was accepted when the group's time was wrong, which it is no more.
+        let accepted_at = match filing.accepted_at > self.now.plus_ms(HOUR_MS) {
+            true => filing.stamped_at,
+            false => filing.accepted_at,
+        };
         is_past(self.stamped, filing.stamped_at)
-            && (self.stands_still() || is_past(self.now, filing.accepted_at))
+            && (self.stands_still() || is_past(self.now, accepted_at))
     }
 
     /// What may be done, some time after an hour was asked for or let go.
@@ -288,6 +293,19 @@ mod tests {
         assert_eq!(next(&misled, BOUNDS), None, "an hour a minute, still");
         misled.asked.stamped = future;
         assert_eq!(misled.clocks.turn_after(misled.asked), Turn::Ask);
+    }
+
+    #[test]
+    fn what_was_accepted_in_a_future_that_was_taken_back_is_as_old_as_its_stamp() {
+        let mut mended = seen(73..80);
+        for (_, filing) in &mut mended.filings {
+            filing.accepted_at = at(100 + 40 * 24, 0);
+        }
+        mended.asked = right(at(100 + 40 * 24, 0));
+        assert_eq!(mended.clocks.turn_after(mended.asked), Turn::Ask);
+        assert_eq!(next(&mended, BOUNDS), by_age(73));
+        mended.filings[0].1.stamped_at = at(100, 0);
+        assert_eq!(next(&mended, BOUNDS), by_age(74));
     }
 
     proptest! {

@@ -44,7 +44,9 @@ impl Judged {
                 events, ignored, ..
             } => events.len() + ignored.len(),
             // Those that are to come once carry what they are known by.
-            Verdict::Keyed(keyed) | Verdict::Once { keyed, .. } => 2 * keyed.events.len() + keyed.ignored.len(),
+            Verdict::Keyed(keyed) | Verdict::Once { keyed, .. } => {
+                2 * keyed.events.len() + keyed.ignored.len()
+            }
             Verdict::Rejected { .. } => 0,
         };
         self.body.len() + self.record.len() + connections * CONNECTION_BYTES

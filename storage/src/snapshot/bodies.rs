@@ -2,7 +2,7 @@
 //! snapshot from all others.
 
 use crate::{
-    columns::{Column, PAYLOAD_KEY, group_range, payload_bucket},
+    columns::{Column, PAYLOAD_KEY, group_range},
     engine::Engine,
     error::Error,
 };
@@ -21,30 +21,30 @@ pub(super) struct Bodies<'a> {
 }
 
 impl<'a> Bodies<'a> {
-    /// # Errors
-    /// When the disk can't be read, but for what is damaged on it.
-    pub(super) fn from(
-        engine: &'a Engine,
-        snapshot: &Snapshot<'a>,
-        group: GroupId,
-        bucket: u32,
-    ) -> Result<Self, Error> {
+    /// The bodies of this moment. Their files stay until the walk has ended.
+    pub(super) fn of(engine: &'a Engine, snapshot: &Snapshot<'a>, group: GroupId) -> Self {
         let (prefix, to) = group_range(group);
         let mut options = ReadOptions::default();
         options.set_snapshot(snapshot);
-        options.set_iterate_lower_bound(payload_bucket(group, bucket));
+        options.set_iterate_lower_bound(prefix);
         options.set_iterate_upper_bound(to);
         // A snapshot passes once over everything; it must not push out what others are reading.
         options.fill_cache(false);
-        let mut bodies = Self {
+        Self {
             rows: engine.iterate_with(Column::Payload, options),
             prefix,
             skipped: 0,
-        };
-        bodies.rows.seek_to_first();
+        }
+    }
+
+    /// Begins with the first body of a bucket or of a later one.
+    ///
+    /// # Errors
+    /// When the disk can't be read, but for what is damaged on it.
+    pub(super) fn begin(&mut self, bucket: u32) -> Result<(), Error> {
         let first = u128::from(bucket) << (8 * (PLACE - 4));
-        bodies.step_over(first)?;
-        Ok(bodies)
+        self.seek(first);
+        self.step_over(first)
     }
 
     pub(super) fn item(&self) -> Option<(&[u8], &[u8])> {

@@ -31,7 +31,13 @@ impl GroupStore {
         let engine = &self.store.engine;
         fs::create_dir_all(dir).map_err(Error::file("creating", dir))?;
         Manifest::remove(dir)?;
-        let snapshot = engine.snapshot();
+        let (snapshot, bodies) = {
+            // Retention drops whole files, past all snapshots, but not while this lock is held.
+            let _log = self.group.log.lock();
+            let snapshot = engine.snapshot();
+            let bodies = Bodies::of(engine, &snapshot, self.group.id);
+            (snapshot, bodies)
+        };
         // The log before this moment may be purged once the snapshot stands, so the moment must be durable here too.
         engine.sync()?;
         let applied = self
@@ -55,7 +61,7 @@ impl GroupStore {
         }
         failpoint!("snapshot::export_before_payloads", |_| Err(Error::Closed));
         if let Some(last) = last_index(&applied) {
-            self.export_payloads(&snapshot, &mut writer, floor, last)?;
+            self.export_payloads(bodies, &mut writer, floor, last)?;
         }
         let manifest = Manifest {
             layout: LAYOUT,
@@ -72,7 +78,7 @@ impl GroupStore {
     /// leave out. A body that can't be read here is left to those who can: whoever needs it asks them.
     fn export_payloads(
         &self,
-        snapshot: &Snapshot<'_>,
+        mut bodies: Bodies<'_>,
         writer: &mut Writer,
         floor: u32,
         last: u64,
@@ -84,7 +90,7 @@ impl GroupStore {
         } else {
             0
         };
-        let mut bodies = Bodies::from(&self.store.engine, snapshot, group, from)?;
+        bodies.begin(from)?;
         let mut damaged = 0u64;
         while let Some((key, value)) = bodies.item() {
             if payload_index(key).is_some_and(|index| index <= last) {

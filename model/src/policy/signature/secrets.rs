@@ -73,7 +73,7 @@ fn header(name: &str) -> SecretPlace {
 
 fn of_place(place: Place<'_>) -> Vec<SecretPlace> {
     match place {
-        Place::Header(name) => vec![header(name)],
+        Place::Header(name) | Place::Lines(name) => vec![header(name)],
         Place::Headers(names) => names.iter().map(|name| header(name)).collect(),
         Place::Query(name) => vec![SecretPlace::Parameter(name.to_owned())],
         // Bodies go on as they came: their signatures and their readers need every byte.
@@ -208,7 +208,9 @@ mod tests {
                 match check {
                     Check::Signed(scheme) | Check::SignedWith(_, scheme) => {
                         match scheme.at {
-                            Place::Header(name) => names.push(name.to_owned()),
+                            Place::Header(name) | Place::Lines(name) => {
+                                names.push(name.to_owned());
+                            }
                             Place::Headers(several) => {
                                 names.extend(several.iter().map(|name| (*name).to_owned()));
                             }

@@ -8,6 +8,7 @@ use super::{
     proven::Proven,
     signed::Checked,
 };
+use crate::catalog::Verification;
 use subtle::ConstantTimeEq;
 
 /// A shared secret that the request carries as it is.
