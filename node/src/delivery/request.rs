@@ -376,7 +376,6 @@ mod tests {
                 ],
                 origin: Origin::Unproven,
             },
-            away: None,
             body: Some(Bytes::from_static(b"hello")),
             unread: None,
             forwarding: forwarding::Forwarding::default(),
