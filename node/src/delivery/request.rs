@@ -150,7 +150,7 @@ fn forwarded(launch: &Launch<'_>, proof: &Proof) -> Vec<(String, Bytes)> {
         let name = forwarding::folded(&header.0);
         // What a transformation sets there is the operator's; what a stranger sent is never signed.
         let is_strangers = || name.starts_with("x-amz-") && record.headers.contains(header);
-        !operators.contains(&name) && !(signs_all && is_strangers())
+        !(operators.contains(&name) || signs_all && is_strangers())
     };
     let headers = launch.message.headers.iter();
     headers.filter(|header| goes_on(header)).cloned().collect()

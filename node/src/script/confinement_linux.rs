@@ -16,7 +16,7 @@ const LANDLOCK: ABI = ABI::V6;
 
 /// Everything that a process needs which computes, takes memory, and speaks over what is open: the C library's memory and
 /// locks, the clock, its end. No call opens, makes, connects, starts or looks at anything.
-const CALLS: &[libc::c_long] = &[
+const CALLS: &[i64] = &[
     libc::SYS_brk,
     libc::SYS_clock_gettime,
     libc::SYS_clock_nanosleep,
@@ -101,10 +101,8 @@ pub(super) fn filter_calls() -> Result<(), String> {
 }
 
 fn program() -> Result<BpfProgram, seccompiler::BackendError> {
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = CALLS
-        .iter()
-        .map(|call| (i64::from(*call), Vec::new()))
-        .collect();
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
+        CALLS.iter().map(|call| (*call, Vec::new())).collect();
     // On this architecture it is a call of its own.
     #[cfg(target_arch = "x86_64")]
     rules.insert(libc::SYS_poll, Vec::new());
