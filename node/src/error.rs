@@ -23,6 +23,8 @@ pub(crate) enum Refused {
         empty: bool,
     },
     UriTooLong,
+    /// The path behind the source's id could lead a receiver elsewhere; what was expected.
+    UnsafePath(&'static str),
     HeadTooLarge,
     BodyTooLarge,
     BodyTooSlow,
@@ -45,6 +47,7 @@ impl Refused {
             Self::MethodNotAllowed(_) => "method",
             Self::Rejected { .. } => "rejected",
             Self::UriTooLong => "uri_too_long",
+            Self::UnsafePath(_) => "unsafe_path",
             Self::HeadTooLarge => "head_too_large",
             Self::BodyTooLarge => "body_too_large",
             Self::BodyTooSlow => "body_too_slow",
@@ -72,6 +75,7 @@ impl fmt::Display for Refused {
             Self::MethodNotAllowed(_) => "the source does not take this method",
             Self::Rejected { .. } => "the request was rejected",
             Self::UriTooLong => "the URL is too long",
+            Self::UnsafePath(expected) => expected,
             Self::HeadTooLarge => "the headers are too large",
             Self::BodyTooLarge => "the body is too large",
             Self::BodyTooSlow => "the body took too long",
@@ -96,7 +100,9 @@ impl ResponseError for Refused {
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::BodyBroken | Self::SourceNameMissing => StatusCode::BAD_REQUEST,
+            Self::BodyBroken | Self::SourceNameMissing | Self::UnsafePath(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }

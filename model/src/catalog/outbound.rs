@@ -19,6 +19,9 @@ pub struct Outbound {
     /// Sent with every request; lower-case names. Their values may be credentials.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, Secret>,
+    /// Headers of the sender that go on though their family is held back; lower case, `*` at the end stands for any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub forward_headers: Vec<String>,
     /// An attempt must have ended within this, instead of the node's `delivery.timeout_ms`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u32>,

@@ -127,46 +127,6 @@ fn is_global(address: IpAddr) -> bool {
     }
 }
 
-/// Headers of the sender that never go on: hop-by-hop ones, credentials, and those that we set ourselves.
-const DROPPED: [&str; 20] = [
-    // What encodings we can read is between us and the receiver.
-    "accept-encoding",
-    "authorization",
-    "connection",
-    "content-length",
-    "cookie",
-    "expect",
-    "forwarded",
-    "host",
-    "idempotency-key",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "set-cookie",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-    "x-real-ip",
-];
-
-/// Whether a header of the sender goes on to the destination. `connection` is the value of its `Connection` header,
-/// which may name more headers that are meant for one hop. Names are lower case.
-#[must_use]
-pub fn is_forwarded(name: &str, connection: &[u8]) -> bool {
-    let named = connection
-        .split(|byte| *byte == b',')
-        .any(|listed| listed.trim_ascii().eq_ignore_ascii_case(name.as_bytes()));
-    !named
-        && !DROPPED.contains(&name)
-        && !name.starts_with("x-tidegate-")
-        && !name.starts_with("webhook-")
-        && !name.starts_with("proxy-")
-        && !name.starts_with("x-forwarded-")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,24 +218,6 @@ mod tests {
         );
         reach.allow_http = true;
         assert!(reach.may_speak_plainly(v4(1, 1, 1, 1)) && !reach.may_connect(v4(127, 0, 0, 1)));
-    }
-
-    #[test]
-    fn headers_for_one_hop_and_credentials_stay_here() {
-        assert!(is_forwarded("x-github-event", b"") && is_forwarded("content-type", b"close"));
-        for dropped in [
-            "host",
-            "cookie",
-            "transfer-encoding",
-            "webhook-id",
-            "x-tidegate-event-id",
-            "proxy-x",
-            "x-forwarded-host",
-            "accept-encoding",
-        ] {
-            assert!(!is_forwarded(dropped, b""), "{dropped}");
-        }
-        assert!(!is_forwarded("x-hop", b"close, X-Hop"));
     }
 
     proptest! {

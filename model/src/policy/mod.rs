@@ -9,6 +9,7 @@ pub mod document;
 pub mod egress;
 pub mod fields;
 pub mod filter;
+pub mod forwarding;
 pub mod issues;
 pub mod outgoing;
 pub mod pause;

@@ -27,6 +27,7 @@ fn outbound() -> Outbound {
             ..LiveSecret::new(Secret::new("whsec_old".into()))
         }],
         headers: [("x-a".to_owned(), Secret::new("b".into()))].into(),
+        forward_headers: Vec::new(),
         timeout_ms: Some(5000),
         tls: Tls {
             ca_certificates: Some("ca".into()),

@@ -14,6 +14,7 @@ use crate::gateway::Gateway;
 use actix_web::web::{self, Data, Json, Path};
 use model::{
     ids::{AttemptId, DestinationId, EventId, OperationId},
+    policy::signature,
     state::{codec, kv::Table, tables},
     traffic::{Attempt, RequestRecord, trace::Told},
 };
@@ -180,10 +181,16 @@ impl Around {
             });
         };
         let request = tables::request(&view, id.event.request())?;
-        let record = request.map(|request| codec::decode(&request.record));
+        let record = request.map(|request| codec::decode::<RequestRecord>(&request.record));
+        let mut record = record.transpose()?;
+        if let Some(record) = &mut record
+            && let Some(source) = gateway.catalog.get().sources.get(&record.source_id)
+        {
+            signature::redact(record, &source.verification);
+        }
         Ok(Self {
             destination: Some(event.destination_id),
-            request: record.transpose()?,
+            request: record,
             operation,
         })
     }

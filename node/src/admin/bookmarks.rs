@@ -321,7 +321,11 @@ async fn answer_changed(gateway: &Gateway, id: BookmarkId, query: &Query) -> Ans
 fn answer(gateway: &Gateway, query: &Query, kept: &Kept) -> Answer {
     let viewer = Viewer::of(gateway, query);
     let mut model = show(&viewer, kept.id, &kept.bookmark);
-    model["data"] = traffic_data::of_copy(&kept.record, &kept.body);
+    let mut record = kept.record.clone();
+    if let Some(source) = gateway.catalog.get().sources.get(&record.source_id) {
+        signature::redact(&mut record, &source.verification);
+    }
+    model["data"] = traffic_data::of_copy(&record, &kept.body);
     Ok(Json(model))
 }
 

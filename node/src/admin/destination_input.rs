@@ -9,7 +9,7 @@ use awc::http::Uri;
 use model::{
     catalog::{Catalog, Destination, DestinationKind, Outbound, RatePeriod, Secret, Wishes},
     ids::DestinationId,
-    policy::{destination_url, egress::Reach, outgoing},
+    policy::{destination_url, egress::Reach, forwarding, outgoing},
     time::Timestamp,
 };
 use serde_json::Value;
@@ -129,6 +129,7 @@ fn read_outbound(
         let taken = format!("{name:?} is set by {}", auth.name());
         return Err(config.invalid("headers", taken));
     }
+    let forward_headers = read_forward_headers(config, kept)?;
     let timeout_ms = config.whole("timeout_ms", TIMEOUT_MIN_MS, TIMEOUT_MAX_MS)?;
     Ok(Outbound {
         tls: destination_tls::read(config, kept.map(|kept| &kept.tls), now)?,
@@ -138,6 +139,7 @@ fn read_outbound(
         kind: DestinationKind::default(),
         other_secrets: Vec::new(),
         headers,
+        forward_headers,
         auth,
     })
 }
@@ -178,6 +180,40 @@ fn read_headers(
         }
     }
     Ok(headers)
+}
+
+/// Headers of senders that go on though they would be held back: those that are given stand for all.
+fn read_forward_headers(
+    config: &Fields<'_>,
+    kept: Option<&Outbound>,
+) -> Result<Vec<String>, ApiError> {
+    const KEY: &str = "forward_headers";
+    let given = match config.list(KEY)? {
+        Given::Absent => {
+            return Ok(kept
+                .map(|kept| kept.forward_headers.clone())
+                .unwrap_or_default());
+        }
+        Given::Null => return Ok(Vec::new()),
+        Given::Value(given) => given,
+    };
+    if given.len() > forwarding::OPENED_MAX {
+        let expected = format!("expected at most {} names", forwarding::OPENED_MAX);
+        return Err(config.invalid(KEY, expected));
+    }
+    let mut opened = Vec::new();
+    for (place, name) in given.iter().enumerate() {
+        let invalid = |reason: String| config.invalid(&format!("{KEY}[{place}]"), reason);
+        let name = name
+            .as_str()
+            .ok_or_else(|| invalid("expected a header's name".into()))?;
+        forwarding::check_opened(name).map_err(invalid)?;
+        let name = name.to_ascii_lowercase();
+        if !opened.contains(&name) {
+            opened.push(name);
+        }
+    }
+    Ok(opened)
 }
 
 fn read_method(
@@ -279,6 +315,29 @@ mod tests {
             json!({"config": {"headers": null, "timeout_ms": null}}),
         );
         assert_eq!(none, Ok(plain()));
+    }
+
+    #[test]
+    fn headers_that_would_be_held_back_are_opened_by_name() {
+        let config = json!({"forward_headers": ["X-Forwarded-For", "x-ms-*", "x-forwarded-for"]});
+        let kept = over(Some(&plain()), json!({ "config": config })).expect("a destination");
+        assert_eq!(kept.outbound.forward_headers, ["x-forwarded-for", "x-ms-*"]);
+        let again = over(Some(&kept), json!({"config": {"rate_limit": null}}));
+        assert_eq!(again, Ok(kept.clone()));
+        let none = over(Some(&kept), json!({"config": {"forward_headers": null}}));
+        assert_eq!(none, Ok(plain()));
+        for bad in [
+            json!("x"),
+            json!([7]),
+            json!(["*"]),
+            json!(["host"]),
+            json!(["webhook-id"]),
+        ] {
+            let config = json!({"forward_headers": bad});
+            let refused = over(Some(&plain()), json!({ "config": config })).expect_err("refused");
+            let message = refused.message().to_owned();
+            assert!(message.starts_with("config.forward_headers"), "{message}");
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::{
 use actix_web::web::{self, Data, Json, Path};
 use model::{
     ids::{EventId, ExecutionId, TransformationId},
+    policy::forwarding::Forwarding,
     state::{keys, kv::Table, tables},
     traffic::{Execution, IssueKey, LogLevel, TransformationUse},
 };
@@ -160,12 +161,17 @@ async fn around(
     };
     let record = traffic_data::record(&stored)?;
     let body = traffic_data::body(gateway, request.group(), &stored)?;
+    let catalog = gateway.catalog();
+    let connection = catalog.connections.get(&execution.connection_id);
+    let destination = connection.map(|known| known.destination_id);
+    let forwarding = Forwarding::in_catalog(&catalog, record.source_id, destination);
     let seen = async |versions: &[TransformationUse]| {
         let pipeline = Pipeline {
             connection: execution.connection_id,
             event: id.event,
             record: record.clone(),
             body: body.clone(),
+            forwarding: forwarding.clone(),
             stages: transform::chain(gateway, versions)?,
         };
         match pipeline.run(gateway).await {

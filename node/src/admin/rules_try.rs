@@ -28,6 +28,7 @@ use model::{
         dedup::{Deduplicate, Fingerprints},
         document::Document,
         filter::Filter,
+        forwarding::Forwarding,
         route::Router,
     },
     time::Timestamp,
@@ -259,7 +260,10 @@ impl Trial {
             }
         };
         let record = subject.record.clone();
+        let destination = self.connection.destination_id;
+        let catalog = gateway.catalog();
         let pipeline = Pipeline {
+            forwarding: Forwarding::in_catalog(&catalog, record.source_id, Some(destination)),
             connection: self.connection.id,
             event: subject.id.event(1),
             record: subject.record,

@@ -6,6 +6,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use model::{
     ids::{GroupId, RequestId},
+    policy::signature,
     state::{codec, tables},
     traffic::{RequestRecord, StoredRequest},
 };
@@ -54,7 +55,7 @@ pub(super) fn of_request(
     request: &StoredRequest,
     detail: Detail,
 ) -> Result<Value, ApiError> {
-    let record = record(request)?;
+    let mut record = record(request)?;
     let bound = match detail {
         Detail::Listed => MAX_LISTED_BODY,
         Detail::Alone => MAX_SHOWN_BODY,
@@ -65,7 +66,11 @@ pub(super) fn of_request(
         false => Some(body(gateway, id.group(), request)?),
     };
     let url = match gateway.catalog.get().sources.get(&record.source_id) {
-        Some(source) => viewer.url(source),
+        Some(source) => {
+            // Requests of earlier versions were kept with the secrets that proved them.
+            signature::redact(&mut record, &source.verification);
+            viewer.url(source)
+        }
         None => String::new(),
     };
     Ok(show(&record, &url, body.as_deref()))

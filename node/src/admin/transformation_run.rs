@@ -17,7 +17,10 @@ use bytes::Bytes;
 use model::{
     catalog::TransformationVersion,
     ids::{ConnectionId, EventId, GroupId, RequestId, SourceId, TransformationId},
-    policy::transform::{check_path, check_query},
+    policy::{
+        forwarding::Forwarding,
+        transform::{check_path, check_query},
+    },
     state::tables,
     traffic::{LogLevel, Origin, RequestRecord, TransformationUse},
 };
@@ -44,7 +47,11 @@ pub(super) async fn run(gateway: Data<Gateway>, body: Body) -> Answer {
         id: version.transformation_id,
         version: version.version,
     };
+    let catalog = gateway.catalog();
+    let connection = catalog.connections.get(&subject.connection);
+    let destination = connection.map(|known| known.destination_id);
     let pipeline = Pipeline {
+        forwarding: Forwarding::in_catalog(&catalog, subject.record.source_id, destination),
         connection: subject.connection,
         event: subject.event,
         record: subject.record,

@@ -202,6 +202,9 @@ impl Viewer {
         if !outbound.headers.is_empty() {
             config["header_names"] = outbound.headers.keys().map(|name| json!(name)).collect();
         }
+        if !outbound.forward_headers.is_empty() {
+            config["forward_headers"] = json!(outbound.forward_headers);
+        }
         let newest = LiveSecret::new(destination.signing_secret.clone());
         let secrets = std::iter::once(&newest).chain(&outbound.other_secrets);
         config["signing_secrets"] = secrets

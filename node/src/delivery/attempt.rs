@@ -118,7 +118,7 @@ async fn reshaped(gateway: &Gateway, work: &mut Work) -> Result<Option<Passed>, 
     };
     let stages = std::mem::take(&mut work.stages);
     if stages.is_empty() {
-        let message = Message::of(&work.record, body);
+        let message = Message::of(&work.record, body, &work.forwarding);
         return Ok(Some(Passed {
             runs: Vec::new(),
             end: End::Message(message),
@@ -129,6 +129,7 @@ async fn reshaped(gateway: &Gateway, work: &mut Work) -> Result<Option<Passed>, 
         event: work.due.event,
         record: work.record.clone(),
         body,
+        forwarding: work.forwarding.clone(),
         stages,
     };
     pipeline.run(gateway).await.map(Some)

@@ -291,7 +291,7 @@ fn told(code: ErrorCode, why: impl Into<Bytes>) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{ids::SourceId, time::Timestamp, traffic::Origin};
+    use model::{ids::SourceId, policy::forwarding::Forwarding, time::Timestamp, traffic::Origin};
     use serde_json::json;
 
     fn wanted(body: &'static str) -> (Message, RequestRecord) {
@@ -304,7 +304,8 @@ mod tests {
             headers: vec![("content-type".into(), Bytes::from("application/json"))],
             origin: Origin::Unproven,
         };
-        (Message::of(&record, Bytes::from(body)), record)
+        let message = Message::of(&record, Bytes::from(body), &Forwarding::default());
+        (message, record)
     }
 
     fn listener(session: u128, body: Option<serde_json::Value>) -> Listener {

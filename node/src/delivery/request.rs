@@ -6,7 +6,7 @@ use bytes::Bytes;
 use model::{
     catalog::{Destination, DestinationAuth, KeyPlace, Secret},
     ids::AttemptId,
-    policy::{destination_url, outgoing, signing, transform::Message},
+    policy::{destination_url, forwarding, outgoing, signing, transform::Message},
     time::Timestamp,
     traffic::{
         ErrorCode,
@@ -45,18 +45,34 @@ pub(super) struct Launch<'a> {
     pub(super) token: Option<&'a Secret>,
 }
 
+/// Why nothing is sent, and the reason in words where there is more to say.
+#[derive(Debug, PartialEq)]
+pub(super) struct Unsendable {
+    pub(super) code: ErrorCode,
+    pub(super) reason: String,
+}
+
+impl Unsendable {
+    fn url(reason: &str) -> Self {
+        Self {
+            code: ErrorCode::InvalidUrl,
+            reason: reason.to_owned(),
+        }
+    }
+}
+
 /// Puts an attempt's request together.
 ///
 /// # Errors
-/// When the URL is of a form that can't be asked for.
-pub(super) fn outgoing(launch: &Launch<'_>) -> Result<Outgoing, ErrorCode> {
+/// When the URL is of a form that can't be asked for, or is not to be.
+pub(super) fn outgoing(launch: &Launch<'_>) -> Result<Outgoing, Unsendable> {
     let (work, destination) = (launch.work, launch.destination);
     let (record, message) = (&work.record, launch.message);
     let method = destination
         .http_method
         .clone()
         .unwrap_or_else(|| message.method.clone());
-    let plain = url(destination, &message.path, &message.query);
+    let plain = url(destination, &message.path, &message.query)?;
     let proof = proof(&destination.outbound.auth, launch);
     let (url, kept_url) = match &proof.query {
         None => (plain.clone(), plain),
@@ -92,7 +108,8 @@ pub(super) fn outgoing(launch: &Launch<'_>) -> Result<Outgoing, ErrorCode> {
     if let DestinationAuth::AwsSignature { .. } = destination.outbound.auth {
         let headers = sent.headers(&told, record);
         let signed = aws_headers(launch, &method, &url, &headers);
-        sent.own.extend(signed.ok_or(ErrorCode::InvalidUrl)?);
+        sent.own
+            .extend(signed.ok_or_else(|| Unsendable::url("a header to be signed is no text"))?);
     }
     let headers = sent.headers(&told, record);
     let operators = destination.outbound.headers.keys();
@@ -114,16 +131,29 @@ pub(super) fn outgoing(launch: &Launch<'_>) -> Result<Outgoing, ErrorCode> {
     })
 }
 
-/// The message's headers that go on: those of no name that the destination's configuration sets.
+/// The message's headers that go on: those of no name that the destination's configuration sets, whichever of them a
+/// server takes for the same.
 fn forwarded(launch: &Launch<'_>, proof: &Proof) -> Vec<(String, Bytes)> {
-    let operators = &launch.destination.outbound.headers;
-    let goes_on = |name: &String| {
-        !operators.contains_key(name)
-            && !proof.secret.contains(name)
-            && !proof.replaces.contains(&name.as_str())
+    let operators = launch.destination.outbound.headers.keys();
+    let operators: Vec<String> = operators
+        .chain(&proof.secret)
+        .map(String::as_str)
+        .chain(proof.replaces.iter().copied())
+        .map(forwarding::folded)
+        .collect();
+    let signs_all = matches!(
+        launch.destination.outbound.auth,
+        DestinationAuth::AwsSignature { .. }
+    );
+    let record = &launch.work.record;
+    let goes_on = |header: &(String, Bytes)| {
+        let name = forwarding::folded(&header.0);
+        // What a transformation sets there is the operator's; what a stranger sent is never signed.
+        let is_strangers = || name.starts_with("x-amz-") && record.headers.contains(header);
+        !(operators.contains(&name) || signs_all && is_strangers())
     };
     let headers = launch.message.headers.iter();
-    headers.filter(|(name, _)| goes_on(name)).cloned().collect()
+    headers.filter(|header| goes_on(header)).cloned().collect()
 }
 
 /// What a destination's authentication adds to a request.
@@ -223,21 +253,29 @@ fn aws_headers(
 }
 
 /// The destination's URL, or what stands for one, with the request's path and query behind it, where forwarding is on.
-fn url(destination: &Destination, path: &str, query: &str) -> String {
-    let mut url = destination_url::normalised(&destination.base_url());
-    if !destination.path_forwarding {
-        return url;
+/// What the URL and the authentication set is the operator's alone.
+fn url(destination: &Destination, path: &str, query: &str) -> Result<String, Unsendable> {
+    let url = destination_url::normalised(&destination.base_url());
+    let auth = &destination.outbound.auth;
+    if !destination.path_forwarding || !forwarding::takes_target(auth, host(&url)) {
+        return Ok(url);
     }
-    let (base, own_query) = match url.split_once('?') {
-        Some((base, own)) => (base.to_owned(), Some(own.to_owned())),
-        None => (url.clone(), None),
+    // It was checked at the door; but an earlier version may have stored it, or a transformation made it.
+    forwarding::check_path(path).map_err(Unsendable::url)?;
+    let (base, own_query) = url.split_once('?').unwrap_or((&url, ""));
+    let mut names = forwarding::Names::of_query(own_query);
+    if let DestinationAuth::ApiKey { key, to, .. } = auth
+        && *to == KeyPlace::Query
+    {
+        names.add(key);
+    }
+    let signed = matches!(auth, DestinationAuth::AwsSignature { .. }).then_some("x-amz-");
+    let query = forwarding::kept_query(query, &names, signed);
+    let mut url = match path {
+        "" | "/" => base.to_owned(),
+        path => format!("{}{path}", base.trim_end_matches('/')),
     };
-    url = base;
-    if !path.is_empty() && path != "/" {
-        url.truncate(url.trim_end_matches('/').len());
-        url.push_str(path);
-    }
-    let queries = [own_query.as_deref().unwrap_or(""), query];
+    let queries = [own_query, &query];
     let joined: Vec<&str> = queries
         .into_iter()
         .filter(|part| !part.is_empty())
@@ -246,7 +284,7 @@ fn url(destination: &Destination, path: &str, query: &str) -> String {
         url.push('?');
         url.push_str(&joined.join("&"));
     }
-    url
+    Ok(url)
 }
 
 fn with_query(url: &str, key: &str, value: &str) -> String {
@@ -339,6 +377,7 @@ mod tests {
                 origin: Origin::Unproven,
             },
             body: Some(Bytes::from_static(b"hello")),
+            forwarding: forwarding::Forwarding::default(),
             stages: std::collections::VecDeque::new(),
             connection: None,
             destination: None,
@@ -347,18 +386,27 @@ mod tests {
     }
 
     fn sent(destination: &Destination) -> Outgoing {
-        let token = secret("granted");
         let work = work();
+        let message = Message::of(&work.record, Bytes::from_static(b"hello"), &work.forwarding);
+        launched(destination, &work, &message).expect("a request")
+    }
+
+    fn launched(
+        destination: &Destination,
+        work: &Work,
+        message: &Message,
+    ) -> Result<Outgoing, Unsendable> {
+        let token = secret("granted");
         let launch = Launch {
-            work: &work,
+            work,
             destination,
-            message: &Message::of(&work.record, Bytes::from_static(b"hello")),
+            message,
             number: 1,
             now: NOW,
             retry_after_s: Some(30),
             token: Some(&token),
         };
-        outgoing(&launch).expect("a request")
+        outgoing(&launch)
     }
 
     fn with(auth: DestinationAuth) -> Outgoing {
@@ -407,12 +455,106 @@ mod tests {
             ),
             ("http://a", "", "q=2", "http://a?q=2"),
         ] {
-            assert_eq!(url(&destination(base, true), path, query), expected);
+            let made = url(&destination(base, true), path, query);
+            assert_eq!(made.as_deref(), Ok(expected));
         }
-        assert_eq!(
-            url(&destination("http://a/h", false), "/x", "q=2"),
-            "http://a/h"
-        );
+        let without = url(&destination("http://a/h", false), "/../x", "q=2");
+        assert_eq!(without.as_deref(), Ok("http://a/h"));
+    }
+
+    #[test]
+    fn a_path_that_leads_elsewhere_is_never_sent_even_if_it_was_stored() {
+        for path in [
+            "/../admin",
+            "/%2e%2e/admin",
+            "/..%2fadmin",
+            "//elsewhere.example/",
+        ] {
+            let refused = url(&destination("http://a/hooks", true), path, "");
+            let refused = refused.expect_err(path);
+            assert_eq!(refused.code, ErrorCode::InvalidUrl);
+            assert!(refused.reason.starts_with("expected "), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn a_strangers_parameter_never_stands_in_for_the_operators() {
+        let own = "http://a/hooks?mode=safe&list[]=1";
+        for (strangers, expected) in [
+            ("mode=theirs", own.to_owned()),
+            ("q=1&%6Dode=theirs;r=2", format!("{own}&q=1&r=2")),
+            ("q=1;MODE[]=theirs", format!("{own}&q=1")),
+            ("list=2&q=1", format!("{own}&q=1")),
+        ] {
+            let made = url(&destination(own, true), "", strangers);
+            assert_eq!(made, Ok(expected), "{strangers}");
+        }
+        let mut keyed = destination("http://a/hooks", true);
+        keyed.outbound.auth = DestinationAuth::ApiKey {
+            key: "api_key".into(),
+            api_key: secret("operators"),
+            to: KeyPlace::Query,
+        };
+        let work = work();
+        let message = Message {
+            method: "POST".into(),
+            query: "api_key=theirs&q=1&Api%5Fkey=theirs".into(),
+            ..Message::default()
+        };
+        let sent = launched(&keyed, &work, &message).expect("a request");
+        assert_eq!(sent.url, "http://a/hooks?q=1&api_key=operators");
+    }
+
+    #[test]
+    fn only_what_the_gateway_sets_is_signed_for_a_cloud() {
+        let mut destination = destination("https://s3.eu-west-1.amazonaws.com/bucket", true);
+        destination.outbound.auth = DestinationAuth::AwsSignature {
+            access_key_id: "AKID".into(),
+            secret_access_key: secret("s"),
+            region: "eu-west-1".into(),
+            service: "s3".into(),
+        };
+        let mut work = work();
+        work.record.headers = vec![
+            header("x-amz-sns-topic-arn", "strangers"),
+            header("x_amz_acl", "strangers"),
+        ];
+        let message = Message {
+            method: "PUT".into(),
+            path: "/other-object".into(),
+            query: "acl&x-amz-security-token=theirs".into(),
+            headers: vec![
+                header("x-amz-sns-topic-arn", "strangers"),
+                header("x_amz_acl", "strangers"),
+                header("x-amz-storage-class", "a transformation's"),
+            ],
+            ..Message::default()
+        };
+        let sent = launched(&destination, &work, &message).expect("a request");
+        assert_eq!(sent.url, "https://s3.eu-west-1.amazonaws.com/bucket");
+        let proof = value(&sent, "authorization").expect("signed");
+        let names = "SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-storage-class,";
+        assert!(proof.contains(names), "{proof}");
+        assert_eq!(value(&sent, "x-amz-sns-topic-arn"), None);
+        assert_eq!(value(&sent, "x_amz_acl"), None);
+    }
+
+    #[test]
+    fn another_spelling_of_an_operators_header_is_the_operators_too() {
+        let mut destination = destination("https://a.example/", false);
+        destination.outbound.headers = [("x-team".to_owned(), secret("ours"))].into();
+        let work = work();
+        let spelled = ["x-team", "x_team", "x.team", "x-teams"];
+        let message = Message {
+            method: "POST".into(),
+            headers: spelled.map(|name| header(name, "theirs")).to_vec(),
+            ..Message::default()
+        };
+        let sent = launched(&destination, &work, &message).expect("a request");
+        assert_eq!(value(&sent, "x-team").as_deref(), Some("ours"));
+        assert_eq!(value(&sent, "x_team"), None);
+        assert_eq!(value(&sent, "x.team"), None);
+        assert_eq!(value(&sent, "x-teams").as_deref(), Some("theirs"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{
     gate::{Gate, Shut},
     listening::{self, Taker},
     outlet::Outlet,
-    request::{self, Kept, Launch, Outgoing},
+    request::{self, Kept, Launch, Outgoing, Unsendable},
     work::Work,
 };
 use crate::world;
@@ -70,6 +70,22 @@ impl Tried {
             ..Outcome::failed(ErrorCode::Oauth2HandshakeFailed)
         };
         Self::without_request(started_at, outcome)
+    }
+
+    /// The reason stands where an answer's body would, as above.
+    fn unsendable(started_at: Timestamp, unsendable: Unsendable) -> Self {
+        let outcome = Outcome {
+            response_body: unsendable.reason.into(),
+            ..Outcome::failed(unsendable.code)
+        };
+        Self {
+            // No later try would be another.
+            asked: Asked {
+                abort: true,
+                ..Asked::default()
+            },
+            ..Self::without_request(started_at, outcome)
+        }
     }
 
     fn without_request(started_at: Timestamp, outcome: Outcome) -> Self {
@@ -178,7 +194,7 @@ impl Sending<'_> {
         };
         let outgoing = match request::outgoing(&launch) {
             Ok(outgoing) => outgoing,
-            Err(code) => return Ok(Tried::not_sent(code)),
+            Err(unsendable) => return Ok(Tried::unsendable(started_at, unsendable)),
         };
         // The fence: right before each send, and not a moment earlier.
         let (cluster, group) = (&self.shared.gateway.cluster, self.work.due.event.group());

@@ -1,6 +1,7 @@
 //! What receivers are promised, told against one real node and a real receiver.
 
 mod controls;
+mod strangers;
 mod transformations;
 
 use super::Delivery;
@@ -167,12 +168,10 @@ impl World {
     }
 
     async fn accept_over(&self, connection: ConnectionId, body: &'static [u8]) -> EventId {
-        let now = world::now();
-        let id = RequestId::mint(now, GROUP, world::entropy());
         let header = |name: &str, value: &'static str| (name.to_owned(), Bytes::from(value));
-        let record = codec::encode(&RequestRecord {
+        let record = RequestRecord {
             source_id: SourceId(1),
-            received_at: now,
+            received_at: world::now(),
             method: "PUT".into(),
             path: "/deep".into(),
             query: "q=1".into(),
@@ -183,7 +182,20 @@ impl World {
                 header("x-tidegate-event-id", "forged"),
             ],
             origin: Origin::Unproven,
-        });
+        };
+        self.accept_recorded(connection, &record, body).await
+    }
+
+    /// Accepts a request as an earlier version may have stored it.
+    async fn accept_recorded(
+        &self,
+        connection: ConnectionId,
+        record: &RequestRecord,
+        body: &'static [u8],
+    ) -> EventId {
+        let now = record.received_at;
+        let id = RequestId::mint(now, GROUP, world::entropy());
+        let record = codec::encode(record);
         let planned = Planned {
             connection,
             destination: DESTINATION,

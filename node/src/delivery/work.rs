@@ -9,6 +9,7 @@ use model::{
     catalog::{Connection, Destination},
     delivery::Floors,
     ids::{ConnectionId, DestinationId, EventId},
+    policy::forwarding::Forwarding,
     state::{
         codec,
         keys::{Due, DueClass},
@@ -30,6 +31,7 @@ pub(super) struct Work {
     pub(super) record: RequestRecord,
     /// None: the body was lost or let go, which only damage or retention can do.
     pub(super) body: Option<Bytes>,
+    pub(super) forwarding: Forwarding,
     /// The rules that its connection still has for it.
     pub(super) stages: VecDeque<Stage>,
     /// None when it was deleted meanwhile.
@@ -122,6 +124,7 @@ pub(super) fn load(gateway: &Gateway, due: Due) -> Result<Option<Work>, WorkErro
         _ => VecDeque::new(),
     };
     let source = catalog.sources.get(&event.source_id);
+    let forwarding = Forwarding::in_catalog(&catalog, event.source_id, Some(event.destination_id));
     Ok(Some(Work {
         connection,
         destination,
@@ -130,6 +133,7 @@ pub(super) fn load(gateway: &Gateway, due: Due) -> Result<Option<Work>, WorkErro
         event,
         record,
         body,
+        forwarding,
         stages,
     }))
 }

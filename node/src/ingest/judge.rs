@@ -71,7 +71,7 @@ pub(super) fn judge(
         // A handshake may come by a method that events don't.
         let other_method = cause == RejectionCause::UnsupportedHttpMethod;
         if !other_method || vouched || !signature::is_handshake(source, &request, &url, now) {
-            return rejected(&request.record, request.body, cause, bounds);
+            return rejected(source, request.record, request.body, cause, bounds);
         }
     }
     let finding = if vouched {
@@ -93,7 +93,7 @@ pub(super) fn judge(
         // Its record says why, for the admin; a sender that guesses learns nothing from its answer.
         Finding::Rejected(refused) => {
             let cause = RejectionCause::VerificationFailed;
-            return rejected(&refused.record, refused.body, cause, bounds);
+            return rejected(source, refused.record, refused.body, cause, bounds);
         }
     };
     let Origin::Proven { secret } = verified.record.origin else {
@@ -116,12 +116,16 @@ fn routed(
     };
     let Plan { verdict, placement } = route::plan(catalog, &verified, now, kept);
     if let Verdict::Rejected { cause, .. } = verdict {
-        return rejected(&verified.record, verified.body, cause, bounds);
+        return rejected(source, verified.record, verified.body, cause, bounds);
     }
+    let Request {
+        mut record, body, ..
+    } = verified;
+    signature::redact(&mut record, &source.verification);
     Judgement::Judged(Judged {
         source: source.id,
-        record: codec::encode(&verified.record),
-        body: verified.body,
+        record: codec::encode(&record),
+        body,
         verdict,
         secret,
         unfinished: false,
@@ -130,15 +134,17 @@ fn routed(
 }
 
 fn rejected(
-    record: &RequestRecord,
+    source: &Source,
+    mut record: RequestRecord,
     body: Bytes,
     cause: RejectionCause,
     bounds: &Ingest,
 ) -> Judgement {
+    signature::redact(&mut record, &source.verification);
     let kept = body.len() <= bounds.rejected_max_body_bytes;
     Judgement::Judged(Judged {
         source: record.source_id,
-        record: codec::encode(record),
+        record: codec::encode(&record),
         body: if kept { body } else { Bytes::new() },
         verdict: Verdict::Rejected {
             cause,

@@ -16,6 +16,8 @@ mod receive;
 mod secret_use;
 #[cfg(test)]
 mod stories;
+#[cfg(test)]
+mod strangers;
 mod target;
 mod tokens;
 #[cfg(test)]

@@ -24,7 +24,7 @@ use model::{
     catalog::{Catalog, Source},
     ids::{GroupId, RequestId},
     machine::Verdict,
-    policy::signature::Answer,
+    policy::{forwarding, signature::Answer},
     time::Timestamp,
     traffic::{Origin, RejectionCause, RequestRecord},
 };
@@ -124,6 +124,8 @@ impl Door {
     ) -> Result<HttpResponse, Refused> {
         let declared = check_head(request, &self.gateway.config.ingest)?;
         let target = target::target(request.path()).ok_or(Refused::UnknownSource)?;
+        // Sources that forward no path are no exception: what is stored may be sent elsewhere later.
+        forwarding::check_path(target.path).map_err(Refused::UnsafePath)?;
         let find = |catalog: &Catalog| catalog.sources.get(&target.source).cloned();
         let (catalog, source) = self.find(find).await?;
         self.accept(&catalog, source, target.path, request, declared, payload)

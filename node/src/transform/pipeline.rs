@@ -17,6 +17,7 @@ use model::{
     policy::{
         document::Document,
         filter::{self, Filter},
+        forwarding::Forwarding,
         transform::{Limits, Message},
     },
     state::tables::TableError,
@@ -34,6 +35,7 @@ pub(crate) struct Pipeline {
     pub(crate) event: EventId,
     pub(crate) record: RequestRecord,
     pub(crate) body: Bytes,
+    pub(crate) forwarding: Forwarding,
     pub(crate) stages: VecDeque<Stage>,
 }
 
@@ -139,7 +141,7 @@ impl Pipeline {
     pub(crate) async fn run(self, gateway: &Gateway) -> Result<Passed, Halted> {
         let limits = Limits::for_bodies_of(gateway.config.ingest.max_body_bytes);
         let mut progress = Progress {
-            message: Message::of(&self.record, self.body.clone()),
+            message: Message::of(&self.record, self.body.clone(), &self.forwarding),
             pipeline: self,
             runs: Vec::new(),
             limits,

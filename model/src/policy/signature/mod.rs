@@ -15,6 +15,7 @@ mod own;
 mod provider;
 mod public_key;
 pub mod registry;
+mod secrets;
 mod shared;
 mod signed;
 mod stamp;
@@ -30,6 +31,7 @@ pub use jwt::JwsAlgorithm;
 pub use keys::{Access, Document, KeyRequest, Keys, NoKeys};
 pub use provider::{Check, Field, FieldKind, Provider};
 pub use public_key::PublicKey;
+pub use secrets::{SecretPlace, redact, secret_places};
 pub use stamp::Unit;
 
 use crate::{

@@ -238,7 +238,8 @@ impl Provider {
         }) || self.name == "HMAC"
     }
 
-    fn each(&self) -> impl Iterator<Item = Check> {
+    /// Every check that may decide.
+    pub(super) fn each(&self) -> impl Iterator<Item = Check> {
         let (one, several): (Option<Check>, &[(When, Check)]) = match self.checks {
             Checks::Nothing => (None, &[]),
             Checks::One(check) => (Some(check), &[]),

@@ -1,6 +1,7 @@
 //! Schemes that show the secret itself: a token in a header, HTTP Basic (RFC 7617). The body is not covered.
 
 use super::{Context, diagnosis::Diagnosis, encoding::Encoding, layout::Place, signed::Checked};
+use crate::catalog::Verification;
 use subtle::ConstantTimeEq;
 
 /// A shared secret that the request carries as it is.
@@ -20,16 +21,17 @@ impl Token {
         }
     }
 
-    pub(super) fn check(&self, context: &Context<'_>) -> Checked {
-        let at = match (
-            self.at,
-            context.auth.field("header_key"),
-            context.auth.field("query_key"),
-        ) {
+    /// Where it stands: where the admin said, else where its sender puts it.
+    pub(super) fn place<'a>(&self, auth: &'a Verification) -> Place<'a> {
+        match (self.at, auth.field("header_key"), auth.field("query_key")) {
             (Place::Header(_), _, Some(field)) => Place::Query(field),
             (Place::Header(_), Some(header), _) => Place::Header(header),
             (at, _, _) => at,
-        };
+        }
+    }
+
+    pub(super) fn check(&self, context: &Context<'_>) -> Checked {
+        let at = self.place(context.auth);
         let values = at.values(context.facts)?;
         let unexpected = || Diagnosis::Unexpected(at.words());
         let claimed = values.first().ok_or_else(unexpected)?;

@@ -1,6 +1,6 @@
 //! What a transformation is given and what it gives back: a request without its method's meaning or its origin.
 
-use crate::{policy::egress, traffic::RequestRecord};
+use crate::{policy::forwarding::Forwarding, traffic::RequestRecord};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -22,19 +22,14 @@ pub struct Message {
 pub type Env = BTreeMap<String, String>;
 
 impl Message {
-    /// What is delivered of a request where nothing changes it: without the headers of one hop and without its sender's
-    /// credentials.
+    /// What is delivered of a request where nothing changes it.
     #[must_use]
-    pub fn of(record: &RequestRecord, body: Bytes) -> Self {
-        let named: Vec<&[u8]> = record.header_all("connection").map(AsRef::as_ref).collect();
-        let connection = named.join(b",".as_slice());
-        let headers = record.headers.iter();
-        let headers = headers.filter(|(name, _)| egress::is_forwarded(name, &connection));
+    pub fn of(record: &RequestRecord, body: Bytes, forwarding: &Forwarding) -> Self {
         Self {
             method: record.method.clone(),
-            headers: headers.cloned().collect(),
+            headers: forwarding.headers(record),
             path: record.path.clone(),
-            query: record.query.clone(),
+            query: forwarding.query(&record.query).into_owned(),
             body,
         }
     }
