@@ -14,6 +14,7 @@ mod ingest;
 mod issues;
 mod pausing;
 mod peer;
+mod privacy;
 mod queues;
 mod reroute;
 mod retention;

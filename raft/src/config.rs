@@ -2,7 +2,8 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-#[derive(Clone, Debug)]
+/// It holds the cluster's secret: it is not to be printed.
+#[derive(Clone)]
 pub struct Config {
     pub data_dir: PathBuf,
     pub cluster_name: String,

@@ -3,6 +3,7 @@
 use super::{
     api_error::ApiError,
     body::{Fields, Given},
+    capability_url,
     destination_input::checked_url,
     times,
 };
@@ -301,7 +302,12 @@ fn read_webhook(
     kept: Option<&WebhookChannel>,
     fresh: &Fresh,
 ) -> Result<WebhookChannel, ApiError> {
+    let kept_url = kept.map(|kept| kept.url.as_str());
     let url = match channel.text("url", MAX_URL)?.value() {
+        // As it was shown: whoever sends that back changes nothing.
+        Some(url) if kept_url.is_some_and(|kept| capability_url::shown(kept) == url) => {
+            kept_url.unwrap_or_default().to_owned()
+        }
         Some(url) => checked(channel, "url", url, fresh)?,
         None => kept.map(|kept| kept.url.clone()).ok_or_else(|| {
             channel.invalid("url", "expected the http or https URL that is to be told")

@@ -3,6 +3,7 @@
 use super::{
     api_error::ApiError,
     body::Body,
+    capability_url,
     catalog_page::{self, CatalogFilter, time_key},
     changes::{self, Decision},
     destinations, freshness, issue_filter, issue_trigger_input,
@@ -169,11 +170,15 @@ fn show(viewer: &Viewer, trigger: &IssueTrigger) -> Value {
     })
 }
 
-/// Whoever has Slack's URL can write there, so it is shown as rarely as a secret.
+/// Whoever has Slack's URL can write there, so it is shown as rarely as a secret. A webhook's may be one of that kind.
 fn show_channels(channels: &Channels, shows_auth: bool) -> Value {
     let mut shown = serde_json::Map::new();
     if let Some(webhook) = &channels.webhook {
-        let mut channel = json!({ "url": webhook.url });
+        let url = match shows_auth {
+            true => webhook.url.clone(),
+            false => capability_url::shown(&webhook.url),
+        };
+        let mut channel = json!({ "url": url });
         if shows_auth {
             channel["signing_secret"] = json!(webhook.signing_secret.reveal());
         }

@@ -8,6 +8,7 @@ mod bookmark_input;
 mod bookmarks;
 mod bulk;
 mod bulk_query;
+mod capability_url;
 mod catalog_page;
 mod changes;
 mod cli_sessions;

@@ -4,7 +4,8 @@ use super::{
     Failed,
     dev_config::{Plan, draw_secret, secrets_of},
 };
-use crate::stop_signal::StopSignal;
+use crate::{privacy, stop_signal::StopSignal};
+use model::catalog::Secret;
 use std::{
     io::{self, BufRead, BufReader},
     path::{Path, PathBuf},
@@ -32,11 +33,12 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 8080)]
     base_port: u16,
     /// The admin token, at least 16 characters; without it one is generated
-    #[arg(long, env = "TIDEGATE_ADMIN_TOKEN", hide_env_values = true)]
-    admin_token: Option<String>,
+    #[arg(long, env = "TIDEGATE_ADMIN_TOKEN", hide_env_values = true, value_parser = super::secret)]
+    admin_token: Option<Secret>,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failed> {
+    privacy::make_files_private();
     if Plan::last_port(args.nodes, args.base_port).is_none() {
         return Err(Failed::usage(
             "--base-port leaves no room for the ports of all nodes",
@@ -48,7 +50,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failed> {
         nodes: args.nodes,
         base_port: args.base_port,
         data: data.path.clone(),
-        token: args.admin_token.clone().unwrap_or(token),
+        token: args
+            .admin_token
+            .as_ref()
+            .map_or(token, |given| given.reveal().to_owned()),
         secret,
     };
     let mut nodes = Nodes::start(&plan)?;

@@ -13,8 +13,8 @@ use std::{
 /// From one node's ports to the next one's.
 const NODE_STEP: u16 = 10;
 
-/// What all nodes of the cluster have in common.
-#[derive(Clone, Debug)]
+/// What all nodes of the cluster have in common. It holds their secrets: it is not to be printed.
+#[derive(Clone)]
 pub(super) struct Plan {
     pub(super) nodes: u16,
     pub(super) base_port: u16,

@@ -10,6 +10,7 @@ use crate::stop_signal::StopSignal;
 use api::Api;
 use forward::Local;
 use line::{Line, Lost};
+use model::catalog::Secret;
 use setup::Session;
 use std::time::Duration;
 
@@ -51,8 +52,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8081")]
     admin: url::Url,
     /// The admin token
-    #[arg(long, env = "TIDEGATE_ADMIN_TOKEN", hide_env_values = true)]
-    token: String,
+    #[arg(long, env = "TIDEGATE_ADMIN_TOKEN", hide_env_values = true, value_parser = super::secret)]
+    token: Secret,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failed> {
@@ -68,7 +69,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failed> {
         let mut signal = StopSignal::new().map_err(Failed::running)?;
         let stop = signal.told();
         tokio::pin!(stop);
-        let api = Api::new(&args.admin, &args.token);
+        let api = Api::new(&args.admin, args.token.reveal());
         let local = Local::new(args.port);
         let session = tokio::select! {
             () = &mut stop => return Ok(()),

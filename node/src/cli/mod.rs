@@ -8,7 +8,8 @@ mod serve;
 mod status;
 
 use clap::{Parser, Subcommand};
-use std::{error::Error, process::ExitCode};
+use model::catalog::Secret;
+use std::{convert::Infallible, error::Error, process::ExitCode};
 
 /// What the shell is told about a wrong command line (`EX_USAGE` of sysexits.h).
 const EX_USAGE: u8 = 64;
@@ -64,6 +65,11 @@ impl Failed {
             error: error.into(),
         }
     }
+}
+
+/// A credential of the command line, which no output shows.
+fn secret(text: &str) -> Result<Secret, Infallible> {
+    Ok(Secret::new(text.to_owned()))
 }
 
 /// Runs the program.

@@ -1,7 +1,7 @@
 //! `tidegate serve`: one node.
 
 use super::Failed;
-use crate::{config, runtime, telemetry};
+use crate::{config, privacy, runtime, telemetry};
 use std::{io::Read, path::PathBuf};
 
 /// Run one node of a cluster.
@@ -27,6 +27,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failed> {
         )));
     }
     telemetry::start_logs(&config.log);
+    privacy::make_files_private();
+    privacy::hide_memory();
+    privacy::tighten(&config.data_dir).map_err(Failed::running)?;
     if args.while_stdin {
         runtime::serve(config, stdin_closed()).map_err(Failed::running)
     } else {

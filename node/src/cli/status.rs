@@ -2,6 +2,7 @@
 
 use super::Failed;
 use comfy_table::{Table, presets::NOTHING};
+use model::catalog::Secret;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8081")]
     admin: url::Url,
     /// The admin token
-    #[arg(long, env = "TIDEGATE_ADMIN_TOKEN", hide_env_values = true)]
-    token: String,
+    #[arg(long, env = "TIDEGATE_ADMIN_TOKEN", hide_env_values = true, value_parser = super::secret)]
+    token: Secret,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failed> {
@@ -29,7 +30,7 @@ async fn ask(args: &Args) -> Result<Value, Failed> {
         .finish();
     let mut response = client
         .get(&url)
-        .bearer_auth(&args.token)
+        .bearer_auth(args.token.reveal())
         .send()
         .await
         .map_err(|error| Failed::running(format!("asking {url}: {error}")))?;

@@ -3,6 +3,7 @@
 use super::{Config, validate};
 use figment::{
     Figment,
+    error::Kind,
     providers::{Format, Serialized, Toml},
     value::Value,
 };
@@ -26,8 +27,15 @@ pub(crate) enum ConfigError {
         #[source]
         source: io::Error,
     },
+    /// It never shows what the file says there: that may be a secret.
+    #[error("reading the configuration: line {line}, column {column}: {what}")]
+    NoToml {
+        line: usize,
+        column: usize,
+        what: String,
+    },
     #[error("reading the configuration: {0}")]
-    Malformed(Box<figment::Error>),
+    Malformed(String),
     #[error("the configuration can't be used:\n  {}", .0.join("\n  "))]
     Invalid(Vec<String>),
 }
@@ -49,6 +57,7 @@ pub(crate) fn load(
     text: &str,
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<Config, ConfigError> {
+    toml::from_str::<toml::Table>(text).map_err(|error| no_toml(text, &error))?;
     let mut figment = Figment::from(Toml::string(text));
     for (name, value) in environment {
         let Some(key) = name.strip_prefix(PREFIX).and_then(key_of) else {
@@ -66,11 +75,62 @@ pub(crate) fn load(
     }
     let config: Config = figment
         .extract()
-        .map_err(|error| ConfigError::Malformed(Box::new(error)))?;
+        .map_err(|error| ConfigError::Malformed(malformed(error)))?;
     match validate::problems(&config) {
         problems if problems.is_empty() => Ok(config),
         problems => Err(ConfigError::Invalid(problems)),
     }
+}
+
+/// Where a text is no TOML. The parser's own words quote the line.
+fn no_toml(text: &str, error: &toml::de::Error) -> ConfigError {
+    let at = error.span().map_or(0, |span| span.start.min(text.len()));
+    let before = text.get(..at).unwrap_or_default();
+    let begin = before.rfind('\n').map_or(0, |end| end + 1);
+    let line = text.get(begin..).unwrap_or_default();
+    let line = line.lines().next().unwrap_or_default();
+    let said = error.message();
+    let mut words = line.split(|sign: char| !sign.is_alphanumeric());
+    let quotes = words.any(|word| word.len() > 3 && said.contains(word));
+    ConfigError::NoToml {
+        line: before.matches('\n').count() + 1,
+        column: before[begin..].chars().count() + 1,
+        what: match quotes {
+            true => "expected TOML: key = value, each key once".to_owned(),
+            false => said.replace('\n', ", "),
+        },
+    }
+}
+
+/// What is wrong with the values, without those that may be secrets.
+fn malformed(error: figment::Error) -> String {
+    let each = error.into_iter().map(|error| {
+        let key = error.path.join(".");
+        let what = match &error.kind {
+            Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected)
+                if may_be_secret(&error.path) =>
+            {
+                format!("expected {expected}")
+            }
+            Kind::Message(_) if may_be_secret(&error.path) => "it can't be used".to_owned(),
+            kind => kind.to_string(),
+        };
+        match key.is_empty() {
+            true => what,
+            false => format!("{key}: {what}"),
+        }
+    });
+    each.collect::<Vec<_>>().join("; ")
+}
+
+/// Whether a value there is a secret, or was meant to be one.
+fn may_be_secret(path: &[String]) -> bool {
+    let whole_section = path.len() < 2;
+    let names = ["token", "secret", "password", "key"];
+    whole_section
+        || path
+            .iter()
+            .any(|part| names.iter().any(|name| part.contains(name)))
 }
 
 /// The key that a variable overrides. Variables of other purposes may share the prefix, so only `SECTION__KEY`,
@@ -162,6 +222,40 @@ mod tests {
             error.contains("allow_private_networks") && error.contains("10.1"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn no_error_shows_a_secret_however_the_file_is_broken() {
+        const SECRET: &str = "hunter2hunter2hunter2hunter2hunter2";
+        for text in [
+            format!("[admin]\ntoken = {SECRET}\n"),
+            format!("[admin]\ntoken = \"{SECRET}\n"),
+            format!("[admin]\ntoken = \"{SECRET}\" x\n"),
+            format!("[admin]\ntoken \"{SECRET}\"\n"),
+            format!("[admin]\ntoken = \"{SECRET}\"\ntoken = \"{SECRET}\"\n"),
+            format!("[admin]\ntoken = \"{SECRET}\"\n[admin]\ntoken = \"{SECRET}\"\n"),
+            format!("[admin\ntoken = \"{SECRET}\"\n"),
+            format!("[admin]\ntoken = [\"{SECRET}\"]\n"),
+            format!("[admin]\ntoken = {{ value = \"{SECRET}\" }}\n"),
+            format!("admin = \"{SECRET}\"\n"),
+            format!("[cluster]\nsecret = '{SECRET}\n"),
+            format!("[cluster]\nsecret = '''{SECRET}\n"),
+            format!("[admin]\ntokken = \"{SECRET}\"\n"),
+            format!("[admin]\ntoken = \"{SECRET}\\q\"\n"),
+            "[admin]\ntoken = 31415926535897932\n".to_owned(),
+            "[cluster]\nsecret = 3141592653589793.2\n".to_owned(),
+            "[admin]\ntoken = 1979-05-27T07:32:00Z\n".to_owned(),
+        ] {
+            let error = read(&text, &[]).expect_err(&text);
+            for part in ["hunter2", "31415926", "1979-05"] {
+                assert!(!error.contains(part), "{error}");
+            }
+        }
+        let environment = [("TIDEGATE_ADMIN__TOKEN", "31415926535897932")];
+        let error = read("", &environment).expect_err("digits");
+        assert!(!error.contains("31415926"), "{error}");
+        let error = read("[admin]\n\ntoken = x y\n", &[]).expect_err("no TOML");
+        assert!(error.contains("line 3"), "{error}");
     }
 
     #[test]
