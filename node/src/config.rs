@@ -205,6 +205,10 @@ section! {
         max_log_lines: usize = 100,
         /// Those lines together.
         max_log_bytes: usize = 32 * 1024,
+        /// Scripts run even where the system does not confine their processes (seccomp, resource limits, no new
+        /// privileges). Without this they wait there, and the log says what is missing. Landlock is used where the kernel
+        /// has it.
+        allow_unconfined: bool = false,
     }
 }
 

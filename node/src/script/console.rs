@@ -29,6 +29,14 @@ impl Console {
         }
     }
 
+    /// Bytes that the next line may have.
+    pub(super) fn room(&self) -> usize {
+        match self.lines.len() < self.lines_max {
+            true => self.bytes_max - self.bytes,
+            false => 0,
+        }
+    }
+
     /// Takes a line, the part of it that fits, or only the fact that there was one.
     pub(super) fn write(&mut self, line_type: LineType, text: &str) {
         let room = self.bytes_max - self.bytes;
@@ -61,6 +69,61 @@ impl Console {
     }
 }
 
+/// A line in the making: no longer than there is room for, and a character more if it was.
+pub(super) struct Line {
+    text: String,
+    room: usize,
+}
+
+/// The longest character.
+const CHARACTER_MAX: usize = 4;
+
+impl Line {
+    pub(super) fn of(room: usize) -> Self {
+        Self {
+            text: String::new(),
+            room,
+        }
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether nothing more fits.
+    pub(super) fn is_full(&self) -> bool {
+        self.text.len() > self.room || self.room == 0
+    }
+
+    pub(super) fn push(&mut self, text: &str) {
+        self.push_bytes(text.as_bytes());
+    }
+
+    /// Takes what fits of a text. False, and nothing taken, where what would fit is no UTF-8.
+    pub(super) fn push_bytes(&mut self, text: &[u8]) -> bool {
+        if self.is_full() {
+            return true;
+        }
+        let left = self.room - self.text.len() + CHARACTER_MAX;
+        let fits = &text[..text.len().min(left)];
+        let fits = match std::str::from_utf8(fits) {
+            Ok(fits) => fits,
+            // Cut within its last character.
+            Err(error) if error.error_len().is_none() && fits.len() < text.len() => {
+                std::str::from_utf8(&fits[..error.valid_up_to()]).unwrap_or_default()
+            }
+            Err(_) => return false,
+        };
+        self.text.push_str(fits);
+        true
+    }
+
+    pub(super) fn trim_end(&mut self) {
+        let end = self.text.trim_end().len();
+        self.text.truncate(end);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +137,7 @@ mod tests {
             output_bytes: 0,
             log_lines,
             log_bytes,
+            must_be_confined: true,
         })
     }
 
@@ -100,6 +164,20 @@ mod tests {
         let lines = console.take();
         assert_eq!(lines.len(), 3);
         assert!(lines[2].message.starts_with("999998 more lines were cut"));
+    }
+
+    #[test]
+    fn a_line_takes_no_more_than_there_is_room_for() {
+        let mut line = Line::of(10);
+        let long = "é".repeat(1_000_000);
+        assert!(line.push_bytes(long.as_bytes()));
+        assert!(line.is_full() && line.text().len() <= 14, "{}", line.text());
+        line.push("more");
+        assert!(line.text().chars().all(|letter| letter == 'é'));
+        let mut other = Line::of(10);
+        assert!(!other.push_bytes(b"a\xed\xa0\x80"), "half a pair");
+        assert_eq!(other.text(), "");
+        assert!(Line::of(0).is_full());
     }
 
     #[test]

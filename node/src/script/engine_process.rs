@@ -60,6 +60,8 @@ impl EngineProcess {
             .current_dir("/")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
+            // What it says on its way down is all that it may say beside its reports.
+            .stderr(Stdio::piped())
             // Ctrl-C in a terminal is for the node, which lets running scripts end.
             .process_group(0)
             .spawn()?;
@@ -78,6 +80,19 @@ impl EngineProcess {
             socket: &self.socket,
             deadline,
         })
+    }
+
+    /// Ends the process, and gives the beginning of what it said about itself.
+    pub(super) fn last_words(mut self) -> String {
+        const MOST: u64 = 2048;
+        // Nothing writes there any more once it is gone.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let mut words = Vec::new();
+        if let Some(said) = self.child.stderr.take() {
+            let _ = said.take(MOST).read_to_end(&mut words);
+        }
+        String::from_utf8_lossy(&words).trim().to_owned()
     }
 
     #[cfg(test)]

@@ -21,6 +21,8 @@ pub(crate) struct Limits {
     pub(crate) log_lines: usize,
     /// Their texts together.
     pub(crate) log_bytes: usize,
+    /// Nothing runs unless the system confines the process.
+    pub(crate) must_be_confined: bool,
 }
 
 impl Limits {
@@ -34,6 +36,7 @@ impl Limits {
             output_bytes: config.ingest.max_body_bytes * OUTPUT_FACTOR,
             log_lines: script.max_log_lines,
             log_bytes: script.max_log_bytes,
+            must_be_confined: !script.allow_unconfined,
         }
     }
 

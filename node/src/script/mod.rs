@@ -1,6 +1,9 @@
 //! Transformations' scripts: JavaScript of admins, run in processes of their own that hold nothing and reach nothing.
 
 mod call;
+mod confinement;
+#[cfg(test)]
+mod confinement_stories;
 mod console;
 mod dice;
 mod engine;

@@ -2,6 +2,7 @@
 
 use super::{
     call::Call,
+    confinement::Lack,
     engine_process::{EngineProcess, Program},
     execution::{ConsoleLine, Execution, Reshaped},
     failure::ScriptFailure,
@@ -17,7 +18,10 @@ use std::{
     collections::BTreeMap,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -56,6 +60,31 @@ struct Shared {
     program: Program,
     /// Where the turns' clock starts.
     started: Instant,
+    /// What the processes lack of their confinement was said.
+    has_told_lacks: AtomicBool,
+}
+
+impl Shared {
+    /// Whether what a process ran counts. Says once what of its confinement is not in force.
+    fn is_confined(&self, lacks: &[Lack]) -> bool {
+        let is_refused =
+            self.limits.must_be_confined && lacks.iter().any(|lack| lack.part.is_required());
+        if !lacks.is_empty() && !self.has_told_lacks.swap(true, Ordering::Relaxed) {
+            for Lack { part, reason } in lacks {
+                warn!(
+                    ?part,
+                    reason, "scripts run without a part of their confinement"
+                );
+            }
+            if is_refused {
+                error!(
+                    "no script runs here: the system does not confine their processes; \
+                     script.allow_unconfined lets them run all the same"
+                );
+            }
+        }
+        !is_refused
+    }
 }
 
 struct State {
@@ -125,6 +154,7 @@ impl ScriptPool {
             limits,
             program,
             started: Instant::now(),
+            has_told_lacks: AtomicBool::new(false),
         });
         let pool = Self {
             shared,
@@ -368,11 +398,14 @@ fn run(
             if report.is_last {
                 *process = None;
             }
+            if !shared.is_confined(&report.lacks) {
+                return None;
+            }
             Some(judged(report, job))
         }
         Err(error) => {
-            warn!(%error, "a script broke its engine's process");
-            *process = None;
+            let last_words = process.take().map(EngineProcess::last_words);
+            warn!(%error, last_words, "a script broke its engine's process");
             Some(failed(broken(&error, job)))
         }
     }

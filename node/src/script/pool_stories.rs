@@ -568,6 +568,43 @@ fn the_memory_of_an_engine_stays_flat() {
     assert!(after < warm + 1_024, "{warm} KiB grew to {after} KiB");
 }
 
+#[test]
+fn the_console_copies_no_more_than_it_keeps() {
+    // Two hundred times a text of 4 MiB: 800 MiB for each of the lines, were they copied.
+    let code = "const long = 'x'.repeat(4 << 20); const error = new Error(long);
+                console.log(...Array(200).fill(long)); console.warn(...Array(200).fill(error));
+                console.log(...Array(200).fill({ long }));
+                addHandler('transform', (request) => request)";
+    let mut engine = EngineProcess::start(&Program::of_tests()).expect("an engine");
+    let call = call("a", code);
+    let job = Job {
+        limits: Limits {
+            memory_bytes: 48 * 1024 * 1024,
+            time_ms: 5_000,
+            ..limits()
+        },
+        env: call.env,
+        request: Some(call.request),
+        context: call.context,
+        at_ms: 0,
+        seed: 0,
+    };
+    engine.send(&job, code).expect("sent");
+    let report = engine.receive(&job).expect("a report");
+    assert_eq!(report.failure, None);
+    assert!(
+        report.logs[0].message.ends_with("(cut)"),
+        "{:?}",
+        report.logs.len()
+    );
+    let status = std::fs::read_to_string(format!("/proc/{}/status", engine.id()));
+    let status = status.expect("its status");
+    let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let most = most.and_then(|most| most.trim().trim_end_matches(" kB").parse::<usize>().ok());
+    let most = most.expect("a number");
+    assert!(most < 160 * 1024, "{most} KiB");
+}
+
 /// The processes that this one started.
 fn children() -> Vec<String> {
     let mut found = Vec::new();

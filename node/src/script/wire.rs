@@ -2,6 +2,7 @@
 
 use super::{
     call::{Payload, Request},
+    confinement::Lack,
     execution::ConsoleLine,
     failure::ScriptFailure,
     limits::Limits,
@@ -38,6 +39,22 @@ pub(super) struct Report {
     pub(super) took_us: u64,
     /// The process ends after this.
     pub(super) is_last: bool,
+    /// What of the process's confinement is not in force.
+    pub(super) lacks: Vec<Lack>,
+}
+
+impl Report {
+    /// Nothing was run: the system does not confine the process.
+    pub(super) fn unconfined(lacks: Vec<Lack>) -> Self {
+        Self {
+            failure: Some(ScriptFailure::Engine),
+            returned: String::new(),
+            logs: Vec::new(),
+            took_us: 0,
+            is_last: true,
+            lacks,
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -191,6 +208,7 @@ mod tests {
             logs: Vec::new(),
             took_us: 9,
             is_last: true,
+            lacks: Vec::new(),
         };
         let mut sent = Vec::new();
         send_report(&mut sent, &report).expect("memory takes it");

@@ -1,6 +1,7 @@
 //! The life of an engine's process: takes jobs from its node, one at a time, until the node is gone.
 
 use super::{
+    confinement,
     console::Console,
     engine,
     failure::ScriptFailure,
@@ -30,7 +31,10 @@ const STACK_BYTES: usize = 16 * 1024 * 1024;
 /// # Errors
 /// The socket failed, or the node said something else than jobs.
 pub(crate) fn serve() -> io::Result<()> {
+    confinement::close_inherited();
     let mut node = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let mut shut = Some(confinement::shut());
+    let mut lacks = Vec::new();
     let (jobs, to_run) = mpsc::channel();
     let (reports, done) = mpsc::channel();
     thread::Builder::new()
@@ -42,6 +46,14 @@ pub(crate) fn serve() -> io::Result<()> {
             break;
         };
         let limits = job.limits;
+        // The first job says how much memory scripts may have. No script has run yet.
+        if let Some(shut) = shut.take() {
+            lacks = shut.lock(&limits);
+        }
+        if limits.must_be_confined && lacks.iter().any(|lack| lack.part.is_required()) {
+            wire::send_report(&mut node, &Report::unconfined(lacks))?;
+            break;
+        }
         let console = Arc::new(Mutex::new(Console::new(&limits)));
         let started = Instant::now();
         if jobs.send((job, code, console.clone())).is_err() {
@@ -54,6 +66,7 @@ pub(crate) fn serve() -> io::Result<()> {
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
         };
         report.is_last |= number >= JOBS_MAX;
+        report.lacks.clone_from(&lacks);
         wire::send_report(&mut node, &report)?;
         if report.is_last {
             break;
@@ -79,6 +92,7 @@ fn run_all(jobs: &mpsc::Receiver<Given>, reports: &mpsc::Sender<Report>) {
             logs: console.lock().take(),
             took_us: micros(started),
             is_last,
+            lacks: Vec::new(),
         };
         if reports.send(report).is_err() {
             return;
@@ -94,6 +108,7 @@ fn given_up(limit_ms: u64, console: &Mutex<Console>, started: Instant) -> Report
         logs: console.lock().take(),
         took_us: micros(started),
         is_last: true,
+        lacks: Vec::new(),
     }
 }
 

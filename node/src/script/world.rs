@@ -1,9 +1,14 @@
 //! What a script finds beyond the language, laid out in each fresh context before it.
 
-use super::{console::Console, dice::Dice, execution::LineType, wire::Job};
+use super::{
+    console::{Console, Line},
+    dice::Dice,
+    execution::LineType,
+    wire::Job,
+};
 use parking_lot::Mutex;
 use rquickjs::{
-    Array, Coerced, Ctx, Error, Exception, Function, Object, Value, function::Rest,
+    Array, Coerced, Ctx, Error, Function, Object, String as JsString, Value, function::Rest,
     object::Property,
 };
 use std::{cell::RefCell, sync::Arc};
@@ -77,59 +82,103 @@ fn writer<'js>(
 ) -> Result<Function<'js>, Error> {
     let console = console.clone();
     let write = move |ctx: Ctx<'js>, values: Rest<Value<'js>>| {
-        let texts: Vec<String> = values.0.into_iter().map(|v| shown(&ctx, v)).collect();
-        console.lock().write(line_type, &texts.join(" "));
+        // What does not fit is not looked at, let alone copied: values may be as large as all of the script's memory.
+        let mut line = Line::of(console.lock().room());
+        for (place, value) in values.0.into_iter().enumerate() {
+            if place > 0 {
+                line.push(" ");
+            }
+            if line.is_full() {
+                break;
+            }
+            show(&ctx, value, &mut line);
+        }
+        console.lock().write(line_type, line.text());
     };
     Function::new(ctx.clone(), write)?.with_name(line_type.name())
 }
 
-/// A value as the console shows it.
-fn shown<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> String {
-    let text = match &value {
+/// Writes a value as the console shows it.
+fn show<'js>(ctx: &Ctx<'js>, value: Value<'js>, line: &mut Line) {
+    let is_shown = match &value {
         value if value.is_symbol() => {
             let symbol = value.as_symbol().map(|symbol| symbol.description());
-            let description = symbol.and_then(|it| it.ok()?.get::<String>().ok());
-            return format!("Symbol({})", description.unwrap_or_default());
+            let description = symbol.and_then(|it| it.ok()?.get::<JsString<'js>>().ok());
+            line.push("Symbol(");
+            push(description, line);
+            line.push(")");
+            true
         }
         value if value.is_function() => {
-            let name = value
-                .as_object()
-                .map(|function| function.get::<_, String>("name"));
-            name.map(|name| format!("[function {}]", name.unwrap_or_default()))
+            line.push("[function ");
+            push(property(value, "name"), line);
+            line.push("]");
+            true
         }
-        value if value.is_error() => value.as_object().map(|error| {
-            let exception = Exception::from_object(error.clone());
-            exception.map(|it| error_text(&it)).unwrap_or_default()
-        }),
-        value if value.is_object() => None,
-        value if value.is_big_int() => coerced(value).map(|digits| format!("{digits}n")),
-        value => coerced(value),
+        value if value.is_error() => {
+            push_error(value, line);
+            true
+        }
+        value if value.is_object() => false,
+        value if value.is_big_int() => {
+            let is_shown = push(coerced(value), line);
+            line.push("n");
+            is_shown
+        }
+        value => push(coerced(value), line),
     };
-    text.unwrap_or_else(|| json(ctx, value))
+    if !is_shown {
+        push_json(ctx, value, line);
+    }
 }
 
-/// None where the text is no Unicode.
-fn coerced(value: &Value<'_>) -> Option<String> {
-    value.get::<Coerced<String>>().ok().map(|text| text.0)
+fn coerced<'js>(value: &Value<'js>) -> Option<JsString<'js>> {
+    value
+        .get::<Coerced<JsString<'js>>>()
+        .ok()
+        .map(|text| text.0)
 }
 
-fn error_text(error: &Exception<'_>) -> String {
-    let name = error.as_object().get::<_, String>("name");
-    let name = name.unwrap_or_else(|_| "Error".into());
-    let message = error.message().unwrap_or_default();
-    let stack = error.stack().unwrap_or_default();
-    format!("{name}: {message}\n{stack}").trim_end().to_owned()
+fn property<'js>(value: &Value<'js>, name: &str) -> Option<JsString<'js>> {
+    value.as_object()?.get(name).ok()
 }
 
-fn json<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> String {
+/// Writes as much of a text as there is room for. False where there is none, or where it is no Unicode.
+fn push(text: Option<JsString<'_>>, line: &mut Line) -> bool {
+    let Some(Ok(text)) = text.map(JsString::to_cstring) else {
+        return false;
+    };
+    line.push_bytes(text.as_ref())
+}
+
+fn push_error(error: &Value<'_>, line: &mut Line) {
+    let name = property(error, "name");
+    if !push(name, line) {
+        line.push("Error");
+    }
+    line.push(": ");
+    push(property(error, "message"), line);
+    if let Some(stack) = property(error, "stack") {
+        line.push("\n");
+        push(Some(stack), line);
+    }
+    line.trim_end();
+}
+
+fn push_json<'js>(ctx: &Ctx<'js>, value: Value<'js>, line: &mut Line) {
     match ctx.json_stringify(value) {
-        Ok(Some(text)) => text.to_string().unwrap_or_default(),
-        Ok(None) => "[object]".into(),
+        Ok(Some(text)) => {
+            push(Some(text), line);
+        }
+        Ok(None) => line.push("[object]"),
         Err(_) => {
             // A script that is being stopped is stopped at its next look at the clock.
             let thrown = ctx.catch();
-            let message = thrown.as_exception().and_then(Exception::message);
-            format!("[object: {}]", message.unwrap_or_default())
+            line.push("[object: ");
+            if thrown.is_exception() || thrown.is_error() {
+                push(property(&thrown, "message"), line);
+            }
+            line.push("]");
         }
     }
 }
