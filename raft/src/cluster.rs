@@ -129,8 +129,12 @@ impl Cluster {
         });
         inner.fate.of(&inner);
         inner.listen(listener);
-        formation::take_part(&inner, stored).await?;
-        Ok(Self { inner })
+        let part = formation::take_part(&inner, stored).await;
+        match (part, inner.fate.why()) {
+            (Err(_), Some(why)) => Err(StartError::Untrusted(why.to_owned())),
+            (Err(error), None) => Err(error),
+            (Ok(()), _) => Ok(Self { inner }),
+        }
     }
 
     #[must_use]
