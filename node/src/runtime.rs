@@ -81,10 +81,17 @@ impl ServeError {
     /// Whether the node's own data are why it can't take part.
     pub(crate) fn is_damage(&self) -> bool {
         use storage::OpenError::{Quarantined, Store};
-        matches!(
-            self,
-            Self::Cluster(StartError::Store(Quarantined { .. } | Store(_)))
-        )
+        match self {
+            Self::Cluster(StartError::Store(error)) => {
+                matches!(error, Quarantined { .. } | Store(_))
+            }
+            // A row of its own that can't be read, such as its identity.
+            Self::Cluster(StartError::Io { source, .. }) => {
+                source.kind() == io::ErrorKind::InvalidData
+            }
+            Self::Cluster(StartError::Untrusted(_)) => true,
+            _ => false,
+        }
     }
 }
 

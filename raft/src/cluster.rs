@@ -143,7 +143,12 @@ impl Cluster {
         inner.fate.of(&inner);
         inner.clock.set_bound_ms(inner.config.max_clock_skew_ms);
         inner.listen(listener);
-        formation::take_part(&inner, stored).await?;
+        let part = formation::take_part(&inner, stored).await;
+        match (part, inner.fate.why()) {
+            (Err(_), Some(why)) => return Err(StartError::Untrusted(why.to_owned())),
+            (Err(error), None) => return Err(error),
+            (Ok(()), _) => {}
+        }
         let cluster = Self { inner };
         let mending = cluster.clone().keep_time_mended();
         cluster.inner.spawn(mending);

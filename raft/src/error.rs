@@ -55,6 +55,9 @@ pub enum StartError {
     NotTheSameNode { node: u64, dir: PathBuf },
     #[error("starting Raft: {0}")]
     Raft(String),
+    /// Damage was met on the way.
+    #[error("what this node stores can't be trusted: {0}")]
+    Untrusted(String),
 }
 
 impl StartError {

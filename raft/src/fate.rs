@@ -4,11 +4,7 @@
 use crate::cluster::Inner;
 use std::{
     fmt,
-    sync::{
-        Arc, OnceLock, Weak,
-        atomic::{AtomicBool, Ordering},
-        mpsc,
-    },
+    sync::{Arc, OnceLock, Weak, mpsc},
     thread,
     time::Duration,
 };
@@ -19,7 +15,8 @@ use tokio::runtime::Handle;
 const HAND_OVER_WITHIN: Duration = Duration::from_secs(1);
 
 pub(crate) struct Fate {
-    ended: AtomicBool,
+    /// Why this node has given up, once it has.
+    ended: OnceLock<String>,
     /// The owner's last act, which ends the process.
     on_fatal: OnFatal,
     led: OnceLock<(Weak<Inner>, Handle)>,
@@ -36,7 +33,7 @@ impl fmt::Debug for Fate {
 impl Fate {
     pub(crate) fn new(on_fatal: OnFatal) -> Arc<Self> {
         Arc::new(Self {
-            ended: AtomicBool::new(false),
+            ended: OnceLock::new(),
             on_fatal,
             led: OnceLock::new(),
         })
@@ -50,12 +47,16 @@ impl Fate {
 
     /// Whether this node has given up.
     pub(crate) fn ended(&self) -> bool {
-        self.ended.load(Ordering::Acquire)
+        self.ended.get().is_some()
+    }
+
+    pub(crate) fn why(&self) -> Option<&str> {
+        self.ended.get().map(String::as_str)
     }
 
     /// Gives up. Returns at once: who met the damage may hold what handing over needs.
     pub(crate) fn end(&self, reason: &str) {
-        if self.ended.swap(true, Ordering::AcqRel) {
+        if self.ended.set(reason.to_owned()).is_err() {
             return;
         }
         let led = self

@@ -4,7 +4,7 @@ use crate::{
     cluster::Inner,
     group::Group,
     network::Answer,
-    state_machine::blocking,
+    state_machine::{blocking, verify_incoming},
     types::{Snapshot, SnapshotMeta, Vote},
 };
 use openraft::async_runtime::watch::WatchReceiver;
@@ -111,9 +111,14 @@ impl Inner {
         vote: Vote,
         meta: SnapshotMeta,
     ) -> Result<Answer, String> {
+        let dir = self.incoming(group, name)?;
+        let (id, announced, there) = (group.id, meta.clone(), dir.clone());
+        blocking(move || verify_incoming(id, &announced, &there))
+            .await
+            .map_err(|error| error.to_string())?;
         let snapshot = Snapshot {
             meta,
-            snapshot: self.incoming(group, name)?,
+            snapshot: dir,
         };
         let installed = group.raft.install_full_snapshot(vote, snapshot).await;
         installed

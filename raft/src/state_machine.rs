@@ -21,7 +21,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use storage::GroupStore;
+use storage::{GroupStore, Manifest};
 use tokio::sync::mpsc;
 
 /// Commands that one transaction takes at most: bounds its memory and the wait of its first command.
@@ -249,10 +249,19 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
 
     async fn get_current_snapshot(&mut self) -> io::Result<Option<Snapshot>> {
         let dir = self.snapshots.join("current");
-        if !dir.join("applied").exists() {
+        match read_snapshot(&dir) {
+            Ok(snapshot) => return Ok(Some(snapshot)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => tracing::warn!(group = %self.id, %error, "snapshot not used"),
+        }
+        // What was purged from the log is in a snapshot or nowhere that a follower could have it from.
+        if self.group.log_bounds()?.last_purged.is_none() {
             return Ok(None);
         }
-        read_snapshot(&dir).map(Some)
+        tracing::info!(group = %self.id, "building the snapshot again that is missing or damaged");
+        let mut builder = self.get_snapshot_builder().await;
+        builder.dir = self.snapshots.join("rebuilding");
+        builder.build_snapshot().await.map(Some)
     }
 }
 
@@ -294,8 +303,30 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
     }
 }
 
+/// Whether a snapshot that came from elsewhere is whole, and the one that was announced. Raft ends a group that is given
+/// another.
+pub(crate) fn verify_incoming(id: GroupId, meta: &SnapshotMeta, dir: &Path) -> io::Result<()> {
+    let manifest = Manifest::verify(dir)?;
+    let applied = decode_applied(&manifest.applied)?;
+    if manifest.group != id.0 || applied.last != meta.last_log_id {
+        return Err(io::Error::other(
+            "the snapshot is another one than announced",
+        ));
+    }
+    Ok(())
+}
+
+/// Lets a snapshot go that a peer refused, if it is damaged here: the next one is built anew.
+pub(crate) fn doubt(dir: &Path) -> io::Result<()> {
+    let Err(error) = Manifest::verify(dir) else {
+        return Ok(());
+    };
+    tracing::warn!(%error, "a snapshot on this disk is damaged, it is built again");
+    std::fs::remove_dir_all(dir)
+}
+
 fn read_snapshot(dir: &Path) -> io::Result<Snapshot> {
-    let applied = decode_applied(&std::fs::read(dir.join("applied"))?)?;
+    let applied = decode_applied(&Manifest::read(dir)?.applied)?;
     Ok(Snapshot {
         meta: SnapshotMeta {
             last_log_id: applied.last,

@@ -279,11 +279,29 @@ async fn nodes_that_disagree_on_who_forms_the_cluster_say_so() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_was_away_too_long_comes_back_by_snapshot() {
+    comes_back_by_snapshot(|_| {}).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_that_is_damaged_where_it_lies_is_built_again_and_harms_nobody() {
+    comes_back_by_snapshot(|dir| {
+        let chunk = dir.join("snapshots/1/current/chunk-000000");
+        let mut bytes = std::fs::read(&chunk).expect("a snapshot");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&chunk, bytes).expect("written");
+    })
+    .await;
+}
+
+/// Harms the directories of those that stayed before the third comes back.
+async fn comes_back_by_snapshot(harm: impl Fn(&std::path::Path)) {
     let dirs = directories(3);
     let addresses = addresses(3);
     let start = |position: usize| {
         let mut config = config(dirs[position].path(), &addresses, position);
-        config.snapshot_log_rows = 50;
+        // One snapshot while it is away, so that what is harmed is what it would get.
+        config.snapshot_log_rows = 150;
         config.log_rows_kept = 10;
         Cluster::start(config, environment())
     };
@@ -308,6 +326,9 @@ async fn a_node_that_was_away_too_long_comes_back_by_snapshot() {
     })
     .await;
 
+    for dir in &dirs[..2] {
+        harm(dir.path());
+    }
     let c = start(2).await.expect("comes back");
     eventually("caught up", async || {
         version(&c, group) == version(&a, group)

@@ -71,6 +71,8 @@ async fn a_node_with_a_damaged_row_hands_over_what_it_led() {
     assert!(damaged.groups().all(|group| damaged.leads(group).is_none()));
     eventually("told", async || !said[0].lock().is_empty()).await;
     assert!(said[0].lock()[0].contains("table Events"), "{said:?}");
+    // Its process would be gone by now; alive, it would be given back what it is preferred for.
+    damaged.shutdown().await;
     for group in damaged.groups() {
         eventually("another one leads", async || {
             clusters[1..]
@@ -79,7 +81,7 @@ async fn a_node_with_a_damaged_row_hands_over_what_it_led() {
         })
         .await;
     }
-    for cluster in &clusters {
+    for cluster in &clusters[1..] {
         cluster.shutdown().await;
     }
     assert!(said[1].lock().is_empty() && said[2].lock().is_empty());

@@ -181,7 +181,12 @@ impl Engine {
 
     /// A row that can't be read ends the node's work, but for a body: that one event waits, and others have it.
     fn judge(&self, column: Column, error: &Error) {
-        if column != Column::Payload {
+        if column == Column::Payload {
+            return;
+        }
+        if error.is_want() {
+            tracing::warn!(%error, "a row could not be read for want of files or memory");
+        } else {
             self.distrust(error);
         }
     }

@@ -52,6 +52,20 @@ impl Error {
         move |source| Self::Engine { doing, source }
     }
 
+    /// Whether the process lacks something that it may have again in a moment: strangers who open connections must not be
+    /// able to make a store look damaged.
+    pub(crate) fn is_want(&self) -> bool {
+        let Self::Engine { source, .. } = self else {
+            return false;
+        };
+        // The engine tells what the system said in words only.
+        let said = source.to_string();
+        source.kind() == rocksdb::ErrorKind::IOError
+            && ["Too many open files", "Cannot allocate memory"]
+                .iter()
+                .any(|want| said.contains(want))
+    }
+
     pub(crate) fn file(
         doing: &'static str,
         path: impl Into<PathBuf>,
@@ -71,7 +85,8 @@ impl From<Error> for io::Error {
             Error::Damaged { .. } | Error::SnapshotRefused { .. } => io::ErrorKind::InvalidData,
             Error::Closed => io::ErrorKind::BrokenPipe,
             Error::Installing(_) => io::ErrorKind::ResourceBusy,
-            Error::Engine { .. } | Error::File { .. } | Error::Panicked => io::ErrorKind::Other,
+            Error::File { source, .. } => source.kind(),
+            Error::Engine { .. } | Error::Panicked => io::ErrorKind::Other,
         };
         Self::new(kind, error)
     }

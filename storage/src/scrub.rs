@@ -132,6 +132,8 @@ impl Round {
                 match self.rows(column) {
                     Ok(true) => return,
                     Ok(false) => {}
+                    // The next round looks again.
+                    Err(error) if error.is_want() => {}
                     Err(error) => {
                         self.engine.distrust(&error);
                         return;

@@ -148,6 +148,9 @@ impl ApiError {
     }
 
     fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+        if is_passing(error) {
+            return Self::unavailable("this node is taking in a snapshot; try again");
+        }
         tracing::error!(error, "an admin request could not be answered");
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -238,6 +241,17 @@ impl From<raft::ChangeError> for ApiError {
     }
 }
 
+/// Whether the state can't be read only for as long as a snapshot replaces it.
+fn is_passing(error: &(dyn std::error::Error + 'static)) -> bool {
+    let installing = |error: &(dyn std::error::Error + 'static)| {
+        matches!(
+            error.downcast_ref::<storage::Error>(),
+            Some(storage::Error::Installing(_))
+        )
+    };
+    installing(error) || error.source().is_some_and(is_passing)
+}
+
 impl From<RerouteError> for ApiError {
     fn from(error: RerouteError) -> Self {
         match error {
@@ -309,6 +323,24 @@ mod tests {
                 "message": "config.url: expected an http or https URL",
                 "data": null,
             })
+        );
+    }
+
+    #[test]
+    fn a_state_that_is_being_replaced_is_asked_for_again() {
+        let reading = |source| {
+            ApiError::from(kv::KvError {
+                table: kv::Table::Events,
+                doing: "reading",
+                source: Box::new(source),
+            })
+        };
+        let group = model::ids::GroupId(1);
+        let replaced = reading(storage::Error::Installing(group)).error_response();
+        assert_eq!(replaced.status(), 503);
+        assert_eq!(
+            reading(storage::Error::Closed).error_response().status(),
+            500
         );
     }
 

@@ -5,7 +5,7 @@ use super::{
     wire::{Answer, Call},
 };
 use crate::{
-    state_machine::blocking,
+    state_machine::{blocking, doubt},
     types::{Member, Snapshot, TypeConfig, Vote},
 };
 use openraft::{
@@ -120,7 +120,10 @@ impl Client {
         };
         match self.peer.call(end, limit).await? {
             Answer::Snapshot(response) => Ok(response),
-            other => Err(unexpected(&other)),
+            other => {
+                blocking(move || doubt(&dir)).await?;
+                Err(unexpected(&other))
+            }
         }
     }
 

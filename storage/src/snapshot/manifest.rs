@@ -1,5 +1,6 @@
 //! What a snapshot consists of. The manifest is written last, so a directory without one is no snapshot.
 
+use super::chunk;
 use crate::{error::Error, watermark::sync_dir};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -81,6 +82,18 @@ impl Manifest {
                 .all(|c| c.is_ascii_alphanumeric() || c == b'-')
         }) {
             return Err(refused("a file name in its manifest is not allowed"));
+        }
+        Ok(manifest)
+    }
+
+    /// Compares every file of a snapshot with what its manifest says of it, and makes it durable.
+    ///
+    /// # Errors
+    /// When one is missing or damaged.
+    pub fn verify(dir: &Path) -> Result<Self, Error> {
+        let manifest = Self::read(dir)?;
+        for chunk in &manifest.chunks {
+            chunk::verify(dir, chunk)?;
         }
         Ok(manifest)
     }
