@@ -90,7 +90,7 @@ section! {
         /// Slower bodies are cut off with 408.
         body_min_rate_bytes_per_s: u64 = 1_024,
         /// Requests that are read or wait for their commit, from the first byte of their bodies on. Further ones are answered
-        /// 429. One address (an IPv6 /64), and one source, may have eight times what is left to others: alone nearly all.
+        /// 429. One address (an IPv6 /64) may have four times what is left to others, one source eight times.
         max_in_flight_requests: usize = 4_096,
         /// The bodies of those requests together, shared in the same way. Further ones are answered 429.
         max_in_flight_bytes: usize = 128 * 1024 * 1024,

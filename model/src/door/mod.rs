@@ -13,4 +13,4 @@ pub use connections::{Connections, Opened};
 pub use framing::{Fault, Framing, Look, Phase};
 pub use guesses::Guesses;
 pub use head::HeadBounds;
-pub use shares::Shares;
+pub use shares::{Account, Shares};

@@ -3,8 +3,12 @@
 
 use std::{collections::HashMap, hash::Hash};
 
-/// A holder may have so many times what is left.
-const TIMES: u64 = 8;
+/// Somebody on whose account something is taken, who may have so many times what is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Account<K> {
+    pub holder: K,
+    pub times: u64,
+}
 
 /// A bound, and who holds how much of it.
 #[derive(Clone, Debug)]
@@ -29,31 +33,31 @@ impl<K: Hash + Eq + Clone> Shares<K> {
         self.taken
     }
 
-    /// Takes more on account of all these holders at once, for somebody who has `own` of it already. What a holder's only
+    /// Takes more on all these accounts at once, for somebody who has `own` of it already. What a holder's only
     /// one asks for it gets, if there is so much.
-    pub fn take(&mut self, holders: &[K], own: u64, more: u64) -> bool {
+    pub fn take(&mut self, accounts: &[Account<K>], own: u64, more: u64) -> bool {
         let left = self.most.saturating_sub(self.taken);
         if more > left {
             return false;
         }
-        let may = |holder: &K| {
-            let held = self.held.get(holder).copied().unwrap_or(0);
-            held <= own || held.saturating_add(more) <= left.saturating_mul(TIMES)
+        let may = |account: &Account<K>| {
+            let held = self.held.get(&account.holder).copied().unwrap_or(0);
+            held <= own || held.saturating_add(more) <= left.saturating_mul(account.times)
         };
-        if !holders.iter().all(may) {
+        if !accounts.iter().all(may) {
             return false;
         }
         self.taken += more;
-        for holder in holders {
-            *self.held.entry(holder.clone()).or_default() += more;
+        for account in accounts {
+            *self.held.entry(account.holder.clone()).or_default() += more;
         }
         true
     }
 
     /// Gives something back.
-    pub fn give(&mut self, holders: &[K], less: u64) {
+    pub fn give(&mut self, accounts: &[Account<K>], less: u64) {
         self.taken = self.taken.saturating_sub(less);
-        for holder in holders {
+        for Account { holder, .. } in accounts {
             let Some(held) = self.held.get_mut(holder) else {
                 continue;
             };
@@ -69,8 +73,13 @@ impl<K: Hash + Eq + Clone> Shares<K> {
 mod tests {
     use super::*;
 
-    fn taken(shares: &mut Shares<&str>, holder: &'static str, times: u64) -> usize {
-        (0..times).filter(|_| shares.take(&[holder], 0, 1)).count()
+    fn account(holder: &'static str, times: u64) -> Account<&'static str> {
+        Account { holder, times }
+    }
+
+    fn taken(shares: &mut Shares<&'static str>, holder: &'static str, times: u64) -> usize {
+        let account = [account(holder, 8)];
+        (0..times).filter(|_| shares.take(&account, 0, 1)).count()
     }
 
     #[test]
@@ -90,24 +99,29 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_on_two_accounts_needs_room_on_both() {
+        let (source, address) = (account("source", 8), account("address", 4));
         let mut shares = Shares::new(90);
         for _ in 0..200 {
-            shares.take(&["source", "address"], 0, 1);
+            shares.take(&[source, address], 0, 1);
         }
         let held = shares.taken();
-        assert!(!shares.take(&["source", "other address"], 0, 1));
+        assert!(!shares.take(&[account("other source", 8), address], 0, 1));
         assert_eq!(shares.taken(), held, "a refusal takes nothing");
-        assert!(shares.take(&["other source", "other address"], 0, 1));
+        // Who comes from elsewhere finds room, also where the flood goes to.
+        for _ in 0..4 {
+            assert!(shares.take(&[source, account("other address", 4)], 0, 1));
+        }
+        assert!(shares.take(&[account("other source", 8), account("third", 4)], 0, 1));
     }
 
     #[test]
     fn the_only_one_of_a_holder_may_grow_to_all_there_is() {
         let mut shares = Shares::new(100);
         for own in 0..10 {
-            assert!(shares.take(&["a"], own * 10, 10), "{own}");
+            assert!(shares.take(&[account("a", 4)], own * 10, 10), "{own}");
         }
-        assert!(!shares.take(&["b"], 0, 1));
-        shares.give(&["a"], 100);
+        assert!(!shares.take(&[account("b", 4)], 0, 1));
+        shares.give(&[account("a", 4)], 100);
         assert_eq!((shares.taken(), shares.held.len()), (0, 0));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     actor::{Admit, IngestActor, Job},
-    admission::{Admission, Holder, Permit},
+    admission::{self, Admission, Permit},
     answer, body,
     freshness::Freshness,
     health,
@@ -192,11 +192,9 @@ impl Door {
         payload: web::Payload,
     ) -> Result<HttpResponse, No> {
         let bounds = &self.gateway.config.ingest;
-        let holders = [
-            Holder::Address(wire::address_of(request, &bounds.trusted_proxies)),
-            Holder::Source(source.id),
-        ];
-        let admit = || self.admission.admit(holders);
+        let address = wire::address_of(request, &bounds.trusted_proxies);
+        let accounts = admission::accounts(address, source.id);
+        let admit = || self.admission.admit(accounts);
         let read = body::read(payload, declared_length(request), admit, bounds).await;
         let (body, permit) = match read {
             Ok(read) => read,
