@@ -162,10 +162,9 @@ impl DestinationActor {
             };
             // A receiver whose answer makes this panic takes one attempt along.
             let attempt = AssertUnwindSafe(fatal::contained_task(attempt)).catch_unwind();
-            let launched = match attempt.await {
-                Ok(launched) => launched,
+            let Ok(launched) = attempt.await else {
                 // It is made again, but not in a tight circle.
-                Err(_) => return sleep(PANICKED_PAUSE).await,
+                return sleep(PANICKED_PAUSE).await;
             };
             let mut report = match launched {
                 Launched::Done(report) => report,

@@ -61,7 +61,7 @@ pub(crate) struct Door {
 
 /// What becomes of a request, short of its commit.
 enum Settled {
-    Judged(Judged),
+    Judged(Box<Judged>),
     Answered(Box<Answer>),
 }
 
@@ -215,7 +215,7 @@ impl Door {
             vouched: is_published(request),
         };
         let judged = match self.settle(catalog, &source, arrived, now).await? {
-            Settled::Judged(judged) => judged,
+            Settled::Judged(judged) => *judged,
             Settled::Answered(answer) => {
                 return Ok(self.shake_hands(&source, &answer, now).await?);
             }
@@ -267,7 +267,9 @@ impl Door {
     ) -> Result<Settled, Refused> {
         for _ in 0..=KEYS_MAX {
             match self.judge(catalog, source, arrived, now).await? {
-                Judgement::Judged(judged) => return Ok(Settled::Judged(judged)),
+                Judgement::Judged(judged) => {
+                    return Ok(Settled::Judged(Box::new(judged)));
+                }
                 Judgement::Answered(answer) => return Ok(Settled::Answered(answer)),
                 Judgement::NeedsKey(request, again) => {
                     self.keys.fetch(source.id, &request).await?;

@@ -26,13 +26,10 @@ const PLACES: u64 = 7;
 
 type Said = Arc<Mutex<Vec<String>>>;
 
-fn listening(options: Options) -> (Options, Said) {
+fn listening(mut options: Options) -> (Options, Said) {
     let said = Said::default();
     let heard = said.clone();
-    let options = Options {
-        on_fatal: Arc::new(move |reason| heard.lock().push(reason.to_owned())),
-        ..options
-    };
+    options.on_fatal = Arc::new(move |reason| heard.lock().push(reason.to_owned()));
     (options, said)
 }
 

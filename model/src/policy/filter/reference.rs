@@ -109,7 +109,7 @@ mod tests {
             ("list[1]", json!(6)),
             ("list[0].x[1]", json!(5)),
             ("$f", json!(7)),
-            ("$", root.clone()),
+            ("$", root),
         ] {
             assert_eq!(find(path, &[]), Some(Tree::of(&value)), "{path}");
         }
