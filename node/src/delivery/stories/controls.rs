@@ -144,8 +144,11 @@ async fn a_destination_that_keeps_failing_is_not_hammered_and_its_events_wait() 
         events.push(world.accept(b"hello").await);
         seen(&world, failed).await;
     }
-    // The lane knows a moment after the receiver.
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    // The lane knows after the receiver, and before anything is recorded.
+    for id in &events {
+        let recorded = async || Some(world.event(*id)).filter(|event| event.attempts > 0);
+        eventually(PATIENCE, "an attempt", recorded).await;
+    }
     for _ in 0..30 {
         events.push(world.accept(b"hello").await);
     }
