@@ -60,6 +60,8 @@ pub(crate) struct Inner {
     pub(crate) invited: watch::Sender<Vec<String>>,
     /// What the other members answered lately.
     pub(crate) peers_known: RwLock<BTreeMap<u64, Peer>>,
+    /// The voters as of the last round of asking: they are looked for with every proposal.
+    pub(crate) voters_known: RwLock<Vec<u64>>,
     /// What they make of this node's time.
     pub(crate) regard: RwLock<Regard>,
     /// Proposals that were refused here for a time in them that was not this leader's.
@@ -115,6 +117,7 @@ impl Cluster {
             members: RwLock::default(),
             invited: watch::channel(Vec::new()).0,
             peers_known: RwLock::default(),
+            voters_known: RwLock::default(),
             regard: RwLock::default(),
             untimely: AtomicU64::new(0),
             led: Arc::new(watch::channel(BTreeMap::new()).0),

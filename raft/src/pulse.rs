@@ -133,6 +133,7 @@ impl Inner {
             votes: voters.contains(&me),
             bound_ms: self.config.max_clock_skew_ms,
         };
+        self.voters_known.write().clone_from(&voters);
         let mut told = Vec::new();
         let mut peers = self.peers_known.write();
         peers.retain(|node, _| others.contains(node));
@@ -294,10 +295,7 @@ impl Inner {
 
     /// Whether this node and those that it reaches are a majority of the voters.
     pub(crate) fn has_majority(&self) -> bool {
-        let Some(control) = self.groups().first() else {
-            return false;
-        };
-        let voters = control.voters();
+        let voters = self.voters_known.read();
         let me = self.node();
         let peers = self.peers_known.read();
         let there = voters
