@@ -151,7 +151,7 @@ impl Inner {
 
     pub(crate) async fn linearize(&self, group: &Group) -> Result<(), Unavailable> {
         loop {
-            if !self.has_majority() {
+            if self.lacks_majority() {
                 return Err(Unavailable);
             }
             let answer = match group.leader() {

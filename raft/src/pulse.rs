@@ -131,10 +131,12 @@ impl Inner {
             .copied()
             .filter(|node| *node != me)
             .collect();
+        // Before anybody is asked: a voter that is learned of meanwhile has not been silent.
+        let control = self.groups().first();
+        let voters = control.map_or_else(Vec::new, |group| group.voters());
         let begun = self.clock.look();
         let asked = others.iter().map(|node| self.ask_one(*node));
         let heard = futures::future::join_all(asked).await;
-        let voters = self.groups().first().map_or(vec![], |group| group.voters());
         let mut circle = Circle {
             voters: voters.len(),
             votes: voters.contains(&me),
@@ -327,6 +329,12 @@ impl Inner {
     pub(crate) fn may_be_there(&self, node: u64) -> bool {
         let peers = self.peers_known.read();
         peers.get(&node).is_some_and(Peer::may_be_there)
+    }
+
+    /// Whether this node knows that it is in a minority. One that has just joined does not know yet.
+    pub(crate) fn lacks_majority(&self) -> bool {
+        let knows = !self.voters_known.read().is_empty();
+        knows && !self.has_majority()
     }
 
     /// Whether this node and those that it reaches are a majority of the voters.
