@@ -25,7 +25,7 @@ use std::{
 };
 use storage::{PinnedView, ReadView, Store};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
     task::JoinSet,
 };
 
@@ -62,8 +62,13 @@ pub(crate) struct Inner {
     pub(crate) invited: watch::Sender<Vec<String>>,
     /// What the other members answered lately.
     pub(crate) peers_known: RwLock<BTreeMap<u64, Peer>>,
+    /// The voters as of the last round of asking: they are looked for with every proposal.
+    pub(crate) voters_known: RwLock<Vec<u64>>,
     /// What they make of this node's time.
     pub(crate) regard: RwLock<Regard>,
+    /// Rounds of asking the others, and a wish for one at once.
+    pub(crate) rounds: watch::Sender<u64>,
+    pub(crate) nudge: Notify,
     /// Proposals that were refused here for a time in them that was not this leader's.
     pub(crate) untimely: AtomicU64,
     pub(crate) led: Arc<watch::Sender<BTreeMap<GroupId, u64>>>,
@@ -127,7 +132,10 @@ impl Cluster {
             members: RwLock::default(),
             invited: watch::channel(Vec::new()).0,
             peers_known: RwLock::default(),
+            voters_known: RwLock::default(),
             regard: RwLock::default(),
+            rounds: watch::channel(0).0,
+            nudge: Notify::new(),
             untimely: AtomicU64::new(0),
             led: Arc::new(watch::channel(BTreeMap::new()).0),
             progress: watch::channel("starting".to_owned()).0,

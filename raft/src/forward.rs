@@ -47,6 +47,7 @@ impl Cluster {
             if hop > 0 {
                 tokio::time::sleep(HOP_PAUSE).await;
             }
+            self.inner.settle_step().await;
             // Nothing is sent to a leader whom nobody can follow, nor anything dated by a time that nobody vouches for.
             if self.takes_proposals().is_err() {
                 return Err(ProposeError::Unavailable);
@@ -89,6 +90,7 @@ async fn read_index_here(group: &Group) -> Answer {
 
 impl Inner {
     async fn propose_here(&self, group: &Group, envelope: Bytes) -> Answer {
+        self.settle_step().await;
         if !self.is_timely(group, &envelope) {
             return Answer::NotLeader(None);
         }
@@ -148,7 +150,7 @@ impl Inner {
 
     pub(crate) async fn linearize(&self, group: &Group) -> Result<(), Unavailable> {
         loop {
-            if !self.has_majority() {
+            if self.lacks_majority() {
                 return Err(Unavailable);
             }
             let answer = match group.leader() {

@@ -24,6 +24,8 @@ const PATIENCE: Duration = Duration::from_millis(900);
 const EVERY: Duration = Duration::from_millis(500);
 /// Before the first verdict, and after the time was set.
 const EVERY_AT_FIRST: Duration = Duration::from_millis(100);
+/// For so long a proposal waits for what others say of a wall that was just set.
+const STEP_PATIENCE: Duration = Duration::from_secs(1);
 /// Who does not answer is away after this: one answer may come late, or be lost.
 const AWAY_AFTER: Duration = Duration::from_millis(1_800);
 /// A peer of an earlier version does not know the question, and says so.
@@ -55,8 +57,8 @@ pub(crate) struct Peer {
 pub(crate) struct Regard {
     pub(crate) standing: Standing,
     pub(crate) ahead_of_median_ms: Option<i64>,
-    /// Whether its wall stands apart.
-    apart: bool,
+    /// How far ahead its wall stands apart, as others have judged it.
+    apart_ms: Option<i64>,
     /// The gaps that the clock had when it was judged.
     gaps: u64,
     since: Instant,
@@ -67,7 +69,7 @@ impl Default for Regard {
         Self {
             standing: Standing::Unvouched,
             ahead_of_median_ms: None,
-            apart: false,
+            apart_ms: None,
             gaps: 0,
             since: Instant::now(),
         }
@@ -109,8 +111,13 @@ impl Inner {
     pub(crate) async fn watch_peers(self: Arc<Self>) {
         loop {
             let settled = self.ask_around().await;
+            self.rounds.send_modify(|rounds| *rounds += 1);
             self.step_aside().await;
-            tokio::time::sleep(if settled { EVERY } else { EVERY_AT_FIRST }).await;
+            let pause = tokio::time::sleep(if settled { EVERY } else { EVERY_AT_FIRST });
+            tokio::select! {
+                () = pause => {}
+                () = self.nudge.notified() => {}
+            }
         }
     }
 
@@ -124,15 +131,18 @@ impl Inner {
             .copied()
             .filter(|node| *node != me)
             .collect();
-        let gaps = self.clock.look().gaps;
+        // Before anybody is asked: a voter that is learned of meanwhile has not been silent.
+        let control = self.groups().first();
+        let voters = control.map_or_else(Vec::new, |group| group.voters());
+        let begun = self.clock.look();
         let asked = others.iter().map(|node| self.ask_one(*node));
         let heard = futures::future::join_all(asked).await;
-        let voters = self.groups().first().map_or(vec![], |group| group.voters());
         let mut circle = Circle {
             voters: voters.len(),
             votes: voters.contains(&me),
             bound_ms: self.config.max_clock_skew_ms,
         };
+        self.voters_known.write().clone_from(&voters);
         let mut told = Vec::new();
         let mut peers = self.peers_known.write();
         peers.retain(|node, _| others.contains(node));
@@ -164,7 +174,7 @@ impl Inner {
             }
         }
         drop(peers);
-        self.regard_time(gaps, &circle, &told)
+        self.regard_time(&begun, &circle, &told)
     }
 
     async fn ask_one(&self, node: u64) -> std::io::Result<Heard> {
@@ -192,7 +202,8 @@ impl Inner {
     }
 
     /// Takes the others' word for this node's time, and says what changed. Whether it may go on as before.
-    fn regard_time(&self, gaps: u64, circle: &Circle, told: &[Told]) -> bool {
+    fn regard_time(&self, begun: &Look, circle: &Circle, told: &[Told]) -> bool {
+        let was_apart = begun.apart_for_ms.is_some();
         let look = self.clock.look();
         let before = self.standing(&look);
         let verdict = judge(before, look.wall_ahead_ms, look.apart_for_ms, circle, told);
@@ -227,10 +238,12 @@ impl Inner {
                 ),
             }
         }
-        let apart = look.apart_for_ms.is_some() && !verdict.follows_wall;
-        if regard.apart != apart {
+        // A wall that was set while the others answered is for the next round: they may have answered before.
+        let is_apart = look.apart_for_ms.is_some() && !verdict.follows_wall && was_apart;
+        let apart_ms = is_apart.then_some(look.wall_ahead_ms);
+        if regard.apart_ms.is_some() != is_apart {
             let wall_ahead_ms = look.wall_ahead_ms;
-            if apart {
+            if is_apart {
                 tracing::warn!(
                     wall_ahead_ms,
                     "the wall clock was set or runs wrong: this node's time goes on without it"
@@ -239,13 +252,39 @@ impl Inner {
                 tracing::info!("the wall clock is where this node's time is again");
             }
         }
-        regard.apart = apart;
+        regard.apart_ms = apart_ms;
         regard.standing = standing;
-        regard.gaps = gaps;
+        regard.gaps = begun.gaps;
         regard.ahead_of_median_ms = verdict.ahead_of_median_ms;
         drop(regard);
         self.set_elections(standing);
-        standing.is_vouched() && !verdict.follows_wall
+        standing.is_vouched() && !verdict.follows_wall && look.apart_for_ms.is_some() == was_apart
+    }
+
+    /// Whether the wall was set and nobody has judged that yet: a majority may have done so together.
+    fn is_step_open(&self) -> bool {
+        let look = self.clock.look();
+        let tolerated_ms = self.config.max_clock_skew_ms / 2;
+        let judged = |by: i64| by.abs_diff(look.wall_ahead_ms) <= tolerated_ms;
+        look.apart_for_ms.is_some() && !self.regard.read().apart_ms.is_some_and(judged)
+    }
+
+    /// Asks the others at once about a wall that was just set, and waits for the verdict: what is dated meanwhile would be
+    /// dated by a time that may be over.
+    pub(crate) async fn settle_step(&self) {
+        if !self.is_step_open() {
+            return;
+        }
+        let mut rounds = self.rounds.subscribe();
+        self.nudge.notify_one();
+        let judged = async {
+            while self.is_step_open() {
+                if rounds.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(STEP_PATIENCE, judged).await;
     }
 
     /// What is known of this node's time as of this look.
@@ -292,12 +331,15 @@ impl Inner {
         peers.get(&node).is_some_and(Peer::may_be_there)
     }
 
+    /// Whether this node knows that it is in a minority. One that has just joined does not know yet.
+    pub(crate) fn lacks_majority(&self) -> bool {
+        let knows = !self.voters_known.read().is_empty();
+        knows && !self.has_majority()
+    }
+
     /// Whether this node and those that it reaches are a majority of the voters.
     pub(crate) fn has_majority(&self) -> bool {
-        let Some(control) = self.groups().first() else {
-            return false;
-        };
-        let voters = control.voters();
+        let voters = self.voters_known.read();
         let me = self.node();
         let peers = self.peers_known.read();
         let there = voters

@@ -141,7 +141,7 @@ impl Inner {
         let lost = async {
             loop {
                 tokio::time::sleep(LOOKS_EVERY).await;
-                if !self.has_majority() || self.is_lost(&leader) {
+                if self.lacks_majority() || self.is_lost(&leader) {
                     return;
                 }
             }

@@ -186,7 +186,10 @@ async fn a_wall_that_is_set_alone_is_not_followed_and_one_that_a_majority_set_is
         .await
         .expect("and it proposes");
     eventually("it hands over what it leads", async || !leads_any(one)).await;
-    assert!(two.ready() && three.ready());
+    eventually("the others are ready", async || {
+        two.ready() && three.ready()
+    })
+    .await;
 
     nodes.machines[1].set(HOUR);
     nodes.machines[2].set(HOUR);

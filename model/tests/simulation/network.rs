@@ -16,6 +16,8 @@ pub(crate) enum Purpose {
     ByHand,
     /// A step of holding or releasing: looked for again after a while.
     Pause,
+    /// A horizon of retention: looked for again after a while.
+    LetGo,
 }
 
 #[derive(Clone, Debug)]

@@ -6,6 +6,7 @@ mod deliveries;
 mod pacing;
 mod pauses;
 mod reshaping;
+mod retention;
 mod senders;
 
 pub(crate) use pacing::limit_of;

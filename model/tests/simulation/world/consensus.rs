@@ -127,6 +127,7 @@ impl World {
                 );
             }
             (Purpose::ByHand, None | Some(Reply::Event(_))) => {}
+            (Purpose::LetGo, None | Some(Reply::Retention(_))) => {}
             (Purpose::Pause, Some(Reply::Held(events))) => self.coverage.held += events as usize,
             (Purpose::Pause, Some(Reply::Released(_))) => self.coverage.released += 1,
             (Purpose::Pause, None | Some(Reply::Marked(_))) => {}

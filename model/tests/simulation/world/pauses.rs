@@ -53,6 +53,7 @@ impl World {
             if !self.nodes[node].alive || self.nodes[node].replicas[group].led.is_none() {
                 continue;
             }
+            self.let_go(node, group)?;
             if let Some(bytes) = self.next_step(node, group).map_err(|e| e.to_string())? {
                 self.propose(node, group, bytes, Purpose::Pause);
             }
