@@ -12,8 +12,8 @@ use model::{
     time::Timestamp,
 };
 use raft::{Body, Cluster};
-use std::{fs, net::SocketAddr, path::Path};
-use support::{addresses, config, environment, eventually};
+use std::{fs, net::SocketAddr, path::Path, sync::LazyLock};
+use support::{addresses, config, environment, eventually, now};
 use tempfile::TempDir;
 
 const GROUP: GroupId = GroupId(1);
@@ -32,9 +32,10 @@ fn noise(seed: u64) -> Bytes {
     bytes.collect()
 }
 
+/// The same at each call, and not long ago: a leader takes nothing that is dated otherwise.
 fn id(number: u64) -> RequestId {
-    let at = Timestamp(1_700_000_000_000 + number);
-    RequestId::mint(at, GROUP, number.into())
+    static BEGUN: LazyLock<Timestamp> = LazyLock::new(now);
+    RequestId::mint(BEGUN.plus_ms(number), GROUP, number.into())
 }
 
 async fn post(cluster: &Cluster, number: u64) {
@@ -51,7 +52,7 @@ async fn post(cluster: &Cluster, number: u64) {
             },
         }],
     });
-    let envelope = command.envelope(id(number).minted_at(), &[noise(number)]);
+    let envelope = command.envelope(now(), &[noise(number)]);
     cluster.propose(GROUP, envelope).await.expect("accepted");
 }
 

@@ -68,10 +68,10 @@ fn refusal(scheme: &str, parts: &[String]) -> Option<Diagnosis> {
 fn dropbox_sign_is_verified_by_the_field_that_holds_its_event() {
     let event = |hash: &str| {
         format!(
-            r#"{{"event":{{"event_time":"1348177752","event_type":"signature_request_sent","event_hash":"{hash}"}},"note":"\ud83d"}}"#
+            r#"{{"event":{{"event_time":"1699999990","event_type":"signature_request_sent","event_hash":"{hash}"}},"note":"\ud83d"}}"#
         )
     };
-    let right = event(&mac("1348177752signature_request_sent"));
+    let right = event(&mac("1699999990signature_request_sent"));
     let file =
         "--sep\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a.pdf\"\r\n\r\n%PDF\r\n";
     assert_eq!(refusal("DROPBOX_SIGN", &[part("json", &right)]), None);
@@ -79,7 +79,7 @@ fn dropbox_sign_is_verified_by_the_field_that_holds_its_event() {
         refusal("DROPBOX_SIGN", &[file.to_owned(), part("json", &right)]),
         None
     );
-    let forged = event(&mac("1348177753signature_request_sent"));
+    let forged = event(&mac("1699999991signature_request_sent"));
     assert_eq!(
         refusal("DROPBOX_SIGN", &[part("json", &forged)]),
         Some(Diagnosis::Mismatch)

@@ -113,7 +113,11 @@ fn retry(fields: &Fields<'_>) -> Result<RetryRule, ApiError> {
     };
     let schedule = schedule(fields)?;
     let count = match strategy {
-        Backoff::Custom => schedule.len() as u16,
+        Backoff::Custom => {
+            // Shown with the rule, and sent back with it: the schedule says it.
+            let _ = fields.value("count");
+            schedule.len() as u16
+        }
         Backoff::Linear | Backoff::Exponential => {
             let count = fields.whole("count", 0, MAX_RETRIES)?.value();
             count.map_or(DEFAULT_RETRIES, |count| count as u16)

@@ -111,6 +111,8 @@ fn of_issues(query: &Query) -> Result<EventsOf, ApiError> {
         refuse(query, &["issue_id"])?;
         return Ok(EventsOf::default());
     };
+    // What they are about has come along.
+    let _ = query.all("issue_id");
     let keys = serde_json::from_str(keys);
     let keys = keys.map_err(|error| ApiError::invalid(ISSUE_KEYS, error))?;
     Ok(EventsOf::about(Some(keys)))

@@ -1,6 +1,7 @@
 //! Bodies as senders really write them, told against one real node: the odd ones are filtered, told apart and verified too.
 
 use super::stories::{Node, OPEN, sources};
+use crate::world;
 use hmac::{Hmac, KeyInit, Mac};
 use model::{
     catalog::{Connection, DeduplicateRule, FilterRule, Item, Rule, Verification},
@@ -129,24 +130,25 @@ async fn dropbox_sign_is_taken_in_the_form_that_it_posts() {
     let mut node = Node::start(|_| {}).await;
     let verification = Verification::with_secret("DROPBOX_SIGN", SECRET);
     node.configure(1, &[open(verification)]).await;
+    let at = world::now().0 / 1000;
     let event = |signed: &str| -> Value {
         let mut mac = Hmac::<sha2::Sha256>::new_from_slice(SECRET.as_bytes()).expect("any key");
         mac.update(signed.as_bytes());
         let hash = hex::encode(mac.finalize().into_bytes());
-        json!({"event": {"event_time": "1348177752", "event_type": "sent", "event_hash": hash}})
+        json!({"event": {"event_time": at.to_string(), "event_type": "sent", "event_hash": hash}})
     };
     let posted = |event: Value| form(&[part("name=\"json\"", &event.to_string()), pdf("%PDF")]);
     let headers = [("content-type", FORM)];
     let path = format!("/{OPEN}");
     let genuine = node
-        .post(&path, &headers, posted(event("1348177752sent")))
+        .post(&path, &headers, posted(event(&format!("{at}sent"))))
         .await;
     assert_eq!(
         (genuine.status.as_u16(), &genuine.body[..]),
         (200, &b"Hello API Event Received"[..])
     );
     let forged = node
-        .post(&path, &headers, posted(event("1348177753sent")))
+        .post(&path, &headers, posted(event(&format!("{}sent", at + 1))))
         .await;
     assert_eq!(forged.status.as_u16(), 403);
     node.stop().await;

@@ -3,10 +3,8 @@
 use super::World;
 use crate::network::Purpose;
 use bytes::Bytes;
-use model::ids::RequestId;
-use model::machine::{AdvanceRetention, Command};
-use model::policy::retention::{Bounds, Seen, horizon};
-use model::state::kv::{Read, Table};
+use model::machine::{Command, LetGo};
+use model::policy::retention::{Bounds, Clocks, Seen, next};
 use model::state::{keys, tables};
 use model::time::Timestamp;
 
@@ -25,26 +23,33 @@ impl World {
     }
 
     fn what_may_go(&self, node: usize, group: usize) -> Result<Option<Bytes>, String> {
-        let now = self.nodes[node].clock(self.now);
+        let stamped = self.nodes[node].clock(self.now);
         let replica = &self.nodes[node].replicas[group];
         let rows = &replica.rows;
-        let (first, last) = (RequestId(0).key(), RequestId(u128::MAX).key());
-        let oldest = rows.scan(Table::Requests, &first, &last, 1);
-        let oldest = oldest.map_err(|e| e.to_string())?.pop();
-        let retained_from = keys::read_u64(rows, keys::META_RETAINED_FROM);
+        let time = |key| {
+            let read = keys::read_u64(rows, key).map(Timestamp);
+            read.map_err(|e| e.to_string())
+        };
         let seen = Seen {
-            now,
-            retained_from: Timestamp(retained_from.map_err(|e| e.to_string())?),
-            oldest_kept: oldest
-                .and_then(|(key, _)| RequestId::from_key(&key))
-                .map(RequestId::minted_at),
-            oldest_open: tables::oldest_open(rows).map_err(|e| e.to_string())?,
+            clocks: Clocks {
+                now: time(keys::META_NOW)?.max(stamped),
+                stamped,
+            },
+            asked: Clocks {
+                now: time(keys::META_LET_GO_AT)?,
+                stamped: time(keys::META_LET_GO_STAMP)?,
+            },
+            filings: tables::filings(rows).map_err(|e| e.to_string())?,
+            open_hours: tables::open_hours(rows).map_err(|e| e.to_string())?,
             used_bytes: 0,
         };
-        Ok(horizon(&seen, BOUNDS).map(|before| {
-            let seen_index = replica.applied as u64;
-            let command = AdvanceRetention { before, seen_index };
-            Command::AdvanceRetention(command).envelope(now, &[])
+        Ok(next(&seen, BOUNDS).map(|going| {
+            let command = LetGo {
+                hour: going.hour,
+                seen_index: replica.applied as u64,
+                min_age_ms: going.min_age_ms,
+            };
+            Command::LetGo(command).envelope(stamped, &[])
         }))
     }
 }
