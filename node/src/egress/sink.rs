@@ -87,6 +87,8 @@ impl Sink {
             for stream in listener.incoming().flatten() {
                 let (counts, service, tls) = (shared.clone(), service.clone(), tls.clone());
                 counts.connections.fetch_add(1, Ordering::SeqCst);
+                // An answer that waits for an acknowledgement is lost when its connection is closed upon unread bytes.
+                let _ = stream.set_nodelay(true);
                 thread::spawn(move || {
                     let _ = serve(stream, tls, &service, &counts);
                     counts.closed.fetch_add(1, Ordering::SeqCst);
