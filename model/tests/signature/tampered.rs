@@ -140,6 +140,7 @@ const BODY_NOT_COVERED: &[&str] = &[
     "ADYEN",
     "AWS_SNS",
     "BRAINTREE",
+    "DROPBOX_SIGN/form",
     "FAVRO",
     "MAILGUN",
     "PRAXIS",
