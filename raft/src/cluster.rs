@@ -371,8 +371,13 @@ impl Inner {
             let (group, led) = (group.clone(), self.led.clone());
             self.spawn(self.clone().watch(group, led));
         }
-        let known = groups.first().map(Group::members).unwrap_or_default();
-        *self.members.write() = known;
+        if let Some(control) = groups.first() {
+            // What it tells of itself before it has answered once is nothing: a node that takes that for "never formed"
+            // waits for all others, who may be waiting for it.
+            let answered = control.raft.is_initialized().await;
+            answered.map_err(|error| StartError::Raft(error.to_string()))?;
+            *self.members.write() = control.members();
+        }
         if self.groups.set(groups).is_err() {
             return Err(StartError::Raft("the groups were opened twice".into()));
         }
