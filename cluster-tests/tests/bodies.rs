@@ -173,10 +173,15 @@ fn one_clock_a_month_ahead_takes_no_data_from_anybody() {
     let last = kept.last().map(|kept| kept.request.clone());
     let last = format!("/requests/{}?consistency=local", last.expect("one"));
     let is_gone = |path: &str| admin.get(path).is_err_and(|why| why.contains(": 404 "));
+    let node = &mut scene.cluster.nodes[newcomer];
     let all_gone = clock::eventually(2 * WAIT, || {
         ahead += Duration::from_secs(61);
+        // Alone it follows a wall that was set only after a minute, but begins with what it finds.
+        node.stop();
         clocks[2].set_ahead(ahead);
-        thread::sleep(Duration::from_millis(700));
+        node.start();
+        node.wait_ready(WAIT);
+        thread::sleep(Duration::from_millis(1200));
         (is_gone(&first) && is_gone(&last)).then_some(())
     });
     assert!(all_gone.is_some(), "retention goes on");
@@ -296,6 +301,8 @@ fn a_body_that_a_disk_has_lost_is_delivered_from_another_nodes() {
     }
     let told = admins.iter().map(lacked);
     for [missing, fetched, _, lost] in told {
-        assert_eq!((missing, fetched, lost), (0, 1, 0));
+        assert_eq!((missing, lost), (0, 0));
+        // Who asks at the same time fetches side by side.
+        assert!(fetched >= 1, "{fetched}");
     }
 }

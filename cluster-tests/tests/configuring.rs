@@ -36,7 +36,7 @@ fn forty_clients_configure_different_things_at_once_and_every_answer_is_200() {
                         "name": name,
                         "source": {"name": name, "type": "WEBHOOK"},
                         "destination": {"name": name, "type": "HTTP",
-                                        "config": {"url": "http://127.0.0.1:9/hooks"}},
+                                        "config": {"url": "http://127.0.0.1:9999/hooks"}},
                     });
                     return admin.ask("POST", "/connections", Some(&body));
                 }
@@ -81,7 +81,7 @@ fn forty_clients_that_change_one_thing_wait_for_each_other_and_no_change_is_lost
             "name": format!("to-{client}"),
             "source_id": id,
             "destination": {"name": format!("sink-{client}"), "type": "HTTP",
-                            "config": {"url": "http://127.0.0.1:9/hooks"}},
+                            "config": {"url": "http://127.0.0.1:9999/hooks"}},
         });
         let connected = admin.ask("POST", "/connections", Some(&body));
         let description = json!({"description": format!("as client {client} says")});
