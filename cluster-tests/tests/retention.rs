@@ -96,8 +96,7 @@ fn what_is_old_goes_on_every_node_and_what_is_not_delivered_stays_until_it_ends(
     // Long after its bound, what was never delivered is still tried.
     let before = scene.receiver.count();
     wall_clock.set_ahead(9 * HOUR);
-    // The clocks have jumped by hours: what sleeps until a time is looked for again within two minutes.
-    clock::eventually(4 * WAIT, || (scene.receiver.count() > before).then_some(()))
+    clock::eventually(WAIT, || (scene.receiver.count() > before).then_some(()))
         .expect("its next try is made");
     must_be(&scene, &open, true, "is not delivered and must stay");
 
