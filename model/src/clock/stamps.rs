@@ -2,9 +2,10 @@
 
 use crate::{envelope::Envelope, machine::Command, time::Timestamp};
 
-/// A request may have been minted so long before it is proposed: its proposer may have tried for a while. Retention counts
-/// on it that none comes later.
-pub const MINTED_EARLIER_MAX_MS: u64 = 5 * 60_000;
+/// A request may have been minted so long before it is proposed: a notification for a source is tried for days, under the
+/// id that it was given at first. What is older than anything that is kept by default is nobody's honest try. Retention
+/// counts a request's age from its acceptance, so an old id shortens nothing.
+pub const MINTED_EARLIER_MAX_MS: u64 = 7 * 24 * 3_600_000;
 
 /// The times that a proposal brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -68,7 +68,7 @@ mod tests {
     fn what_opens_a_channel_is_not_shown() {
         for (url, expected) in [
             (
-                "https://hooks.slack.com/services/T0/B0/XXXXXXXX",
+                "https://hooks.slack.com/services/T0/B0/s3cr3t42",
                 "https://hooks.slack.com/redacted",
             ),
             (

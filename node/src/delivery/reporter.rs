@@ -69,9 +69,13 @@ async fn run(
             .map(|((event, report), recorded)| (report, (event, recorded)))
             .unzip();
         let command = Command::RecordRuns(RecordRuns { reports: facts });
-        // The same bytes until they are in: applying them twice changes nothing.
-        let envelope = command.envelope(world::now(), &[]);
-        while let Err(error) = gateway.cluster.propose(group, envelope.clone()).await {
+        // The same outcomes until they are in: applying them twice changes nothing. Each try is dated anew, since a leader
+        // takes none that was dated long ago, and clocks may have been set meanwhile.
+        let propose = || {
+            let envelope = command.envelope(world::now(), &[]);
+            gateway.cluster.propose(group, envelope)
+        };
+        while let Err(error) = propose().await {
             tracing::warn!(%group, %error, "outcomes not recorded yet, trying again");
             tokio::time::sleep(PAUSE).await;
         }

@@ -224,12 +224,10 @@ fn signed(
 /// Records a try. One that can't be recorded is made again: a notification comes at least once.
 async fn record(gateway: &Gateway, made: NotificationTry) {
     let command = Command::RecordNotifications(RecordNotifications { tries: vec![made] });
-    let envelope = command.envelope(world::now(), &[]);
     for _ in 0..RECORDINGS_MAX {
-        let proposed = gateway
-            .cluster
-            .propose(GroupId::CONTROL, envelope.clone())
-            .await;
+        // Dated anew each time: a leader takes nothing that was dated long ago.
+        let envelope = command.envelope(world::now(), &[]);
+        let proposed = gateway.cluster.propose(GroupId::CONTROL, envelope).await;
         match proposed.as_deref().map(decode_reply) {
             Ok(Ok(Reply::Notified)) => return,
             other => debug!(?other, "notification's outcome not recorded yet"),
