@@ -7,7 +7,6 @@ use model::{
     ids::{GroupId, NodeId},
     machine::{Change, Command, CommandError, ConfigureTied, Refusal, Reply, decode_reply},
     state::codec,
-    time::Timestamp,
 };
 use raft::Cluster;
 use std::{io, time::Duration};
@@ -34,7 +33,6 @@ pub(crate) struct Decided<'a> {
     pub(crate) from: &'a Catalog,
     pub(crate) put: &'a [Item],
     pub(crate) delete: &'a [(Kind, u128)],
-    pub(crate) at: Timestamp,
 }
 
 /// Writes it. False: something that it was decided from has changed, and it is to be decided anew.
@@ -53,8 +51,7 @@ pub(crate) async fn propose(
         marked: ties.marked.into_iter().collect(),
         changes: puts.chain(deletes).collect(),
     });
-    let envelope = command.envelope(decided.at, &[]);
-    let reply = gateway.cluster.propose(GroupId::CONTROL, envelope).await?;
+    let reply = gateway.propose(GroupId::CONTROL, &command).await?;
     match decode_reply(&reply)? {
         Reply::Configured(Ok(_)) => Ok(true),
         Reply::Configured(Err(Refusal::Stale { .. })) => Ok(false),

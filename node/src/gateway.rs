@@ -2,13 +2,15 @@
 
 use crate::{
     catalog_cache::CatalogCache, config::Config, script::ScriptPool, sessions::Sessions,
-    telemetry::Metrics, transform::Transforms, wrong_tokens::WrongTokens,
+    telemetry::Metrics, transform::Transforms, world, wrong_tokens::WrongTokens,
 };
+use bytes::Bytes;
 use model::{
     catalog::{Catalog, CatalogError},
     ids::GroupId,
+    machine::Command,
 };
-use raft::Cluster;
+use raft::{Cluster, ProposeError};
 use std::sync::Arc;
 
 pub(crate) struct Gateway {
@@ -26,6 +28,20 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
+    /// Proposes a command without bodies, dated now, and waits until it is applied. Whoever tries again calls this again:
+    /// a leader takes nothing that was dated long ago, and clocks may have been set meanwhile.
+    ///
+    /// # Errors
+    /// Those of [`Cluster::propose`].
+    pub(crate) async fn propose(
+        &self,
+        group: GroupId,
+        command: &Command<'_>,
+    ) -> Result<Bytes, ProposeError> {
+        let envelope = command.envelope(world::now(), &[]);
+        self.cluster.propose(group, envelope).await
+    }
+
     /// The catalog as this node has applied it: what it acknowledged itself is in it. While it can't be read the last one
     /// stays in use, which may lack what is newer: nothing may be called unknown by it.
     pub(crate) fn catalog(&self) -> Arc<Catalog> {

@@ -1,7 +1,7 @@
 //! Holds the events of paused connections and lets them go: each partition led here is told of the catalog's pauses, what
 //! waits there is held by pages, and what was held leaves by pages. Nothing of it lives in memory only.
 
-use crate::{gateway::Gateway, world};
+use crate::gateway::Gateway;
 use futures::future::join_all;
 use model::{
     catalog::Catalog,
@@ -153,8 +153,7 @@ async fn release(gateway: &Gateway, group: GroupId, connection: ConnectionId) {
 }
 
 async fn propose(gateway: &Gateway, group: GroupId, command: &Command<'_>) -> Option<Reply> {
-    let envelope = command.envelope(world::now(), &[]);
-    match gateway.cluster.propose(group, envelope).await {
+    match gateway.propose(group, command).await {
         Ok(reply) => decode_reply(&reply).ok(),
         Err(error) => {
             debug!(%group, %error, "a pause's step not made yet");

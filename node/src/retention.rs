@@ -40,14 +40,8 @@ async fn advance(gateway: &Arc<Gateway>, group: GroupId, used_bytes: u64) {
             return;
         }
     };
-    let envelope = Command::LetGo(command).envelope(world::now(), &[]);
-    match gateway
-        .cluster
-        .propose(group, envelope)
-        .await
-        .as_deref()
-        .map(decode_reply)
-    {
+    let proposed = gateway.propose(group, &Command::LetGo(command)).await;
+    match proposed.as_deref().map(decode_reply) {
         // What may go is asked for twice, and a group that was quiet learns the time by this.
         Ok(Ok(Reply::Retention(false))) => debug!(%group, ?command, "retention asked for an hour"),
         Ok(Ok(Reply::Retention(true))) => {

@@ -81,8 +81,7 @@ pub(super) async fn propose(
     group: GroupId,
     command: &Command<'_>,
 ) -> Result<Reply, ApiError> {
-    let envelope = command.envelope(world::now(), &[]);
-    let reply = gateway.cluster.propose(group, envelope).await?;
+    let reply = gateway.propose(group, command).await?;
     Ok(decode_reply(&reply)?)
 }
 
@@ -106,7 +105,6 @@ pub(super) async fn make<T>(
             from: &catalog,
             put: &decision.put,
             delete: &decision.delete,
-            at: now,
         };
         if configure::propose(gateway, decided).await? {
             drop(turn);

@@ -3,7 +3,7 @@
 
 mod page;
 
-use crate::{admin::Selection, gateway::Gateway, world};
+use crate::{admin::Selection, gateway::Gateway};
 use futures::future::join_all;
 use model::{
     ids::{GroupId, OperationId},
@@ -238,8 +238,7 @@ impl Work<'_> {
 
 /// Proposes; what could not be made is found again in the next round.
 async fn propose(gateway: &Gateway, group: GroupId, command: &Command<'_>) -> Option<Reply> {
-    let envelope = command.envelope(world::now(), &[]);
-    match gateway.cluster.propose(group, envelope).await {
+    match gateway.propose(group, command).await {
         Ok(reply) => decode_reply(&reply).ok(),
         Err(error) => {
             debug!(%group, %error, "a bulk operation's step not made yet");

@@ -81,7 +81,6 @@ async fn store(gateway: Arc<Gateway>, id: DestinationId, asked: Asked) {
             from: &catalog,
             put: &[Item::Destination(changed)],
             delete: &[],
-            at: now,
         };
         match configure::propose(&gateway, decided).await {
             Ok(true) => {

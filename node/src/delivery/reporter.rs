@@ -1,6 +1,6 @@
 //! Gathers outcomes of one partition into proposals and keeps them until they are accepted.
 
-use crate::{gateway::Gateway, world};
+use crate::gateway::Gateway;
 use model::{
     delivery::Input,
     ids::GroupId,
@@ -69,13 +69,8 @@ async fn run(
             .map(|((event, report), recorded)| (report, (event, recorded)))
             .unzip();
         let command = Command::RecordRuns(RecordRuns { reports: facts });
-        // The same outcomes until they are in: applying them twice changes nothing. Each try is dated anew, since a leader
-        // takes none that was dated long ago, and clocks may have been set meanwhile.
-        let propose = || {
-            let envelope = command.envelope(world::now(), &[]);
-            gateway.cluster.propose(group, envelope)
-        };
-        while let Err(error) = propose().await {
+        // The same outcomes until they are in: applying them twice changes nothing.
+        while let Err(error) = gateway.propose(group, &command).await {
             tracing::warn!(%group, %error, "outcomes not recorded yet, trying again");
             tokio::time::sleep(PAUSE).await;
         }

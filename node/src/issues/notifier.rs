@@ -225,9 +225,7 @@ fn signed(
 async fn record(gateway: &Gateway, made: NotificationTry) {
     let command = Command::RecordNotifications(RecordNotifications { tries: vec![made] });
     for _ in 0..RECORDINGS_MAX {
-        // Dated anew each time: a leader takes nothing that was dated long ago.
-        let envelope = command.envelope(world::now(), &[]);
-        let proposed = gateway.cluster.propose(GroupId::CONTROL, envelope).await;
+        let proposed = gateway.propose(GroupId::CONTROL, &command).await;
         match proposed.as_deref().map(decode_reply) {
             Ok(Ok(Reply::Notified)) => return,
             other => debug!(?other, "notification's outcome not recorded yet"),

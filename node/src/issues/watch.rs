@@ -54,8 +54,8 @@ impl Watch {
             Err(_) => return,
         };
         let (count, marks) = (report.reports.len() as u64, report.reported.clone());
-        let envelope = Command::ReportIssues(report).envelope(world::now(), &[]);
-        let proposed = gateway.cluster.propose(GroupId::CONTROL, envelope).await;
+        let command = Command::ReportIssues(report);
+        let proposed = gateway.propose(GroupId::CONTROL, &command).await;
         match proposed.as_deref().map(decode_reply) {
             Ok(Ok(Reply::Reported)) => {
                 gateway.metrics.issue_reports.inc_by(count);
