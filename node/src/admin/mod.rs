@@ -50,6 +50,7 @@ mod selection;
 mod source_auth;
 mod source_input;
 mod source_marks;
+mod source_secrets;
 mod source_types;
 mod sources;
 #[cfg(test)]

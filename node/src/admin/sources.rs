@@ -8,7 +8,7 @@ use super::{
     freshness,
     page::PageRequest,
     query::Query,
-    source_auth, source_input,
+    source_input, source_secrets,
     views::Viewer,
 };
 use crate::{gateway::Gateway, world};
@@ -122,7 +122,7 @@ pub(super) async fn rotate(
         let kept = known(catalog, &id)?;
         let auth = &kept.verification;
         let source = Source {
-            verification: source_auth::rotate(&body.fields(), auth, now, least(&gateway))?,
+            verification: source_secrets::rotate(&body.fields(), auth, now, least(&gateway))?,
             updated_at: now,
             ..Source::clone(kept)
         };
