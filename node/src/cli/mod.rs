@@ -82,7 +82,7 @@ fn secret(text: &str) -> Result<Secret, Infallible> {
 }
 
 /// Runs the program.
-pub(crate) fn run() -> ExitCode {
+pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
