@@ -1,34 +1,32 @@
 //! A node: from sockets to the cluster and back. The binary `tidegate` is its command line.
 
-mod admin;
-mod bulk;
+pub mod admin;
+pub mod bulk;
 mod catalog_cache;
 mod cli;
-mod config;
+pub mod config;
 mod configure;
-mod delivery;
+pub mod delivery;
 mod egress;
 mod error;
 mod fatal;
-mod gateway;
-mod ingest;
-mod issues;
-mod pausing;
+pub mod gateway;
+pub mod ingest;
+pub mod issues;
+pub mod pausing;
 mod peer;
 mod privacy;
 mod queues;
 mod reroute;
 mod retention;
-mod runtime;
-mod script;
+pub mod runtime;
+pub mod script;
 mod sessions;
 mod stop_signal;
-#[cfg(test)]
-mod stories;
-mod telemetry;
+pub mod telemetry;
 mod transform;
 mod wire;
-mod world;
+pub mod world;
 mod wrong_tokens;
 
 pub use cli::run;

@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 const PAGES_A_TURN: usize = 100;
 
 /// Runs until it is aborted.
-pub(crate) async fn run(gateway: Arc<Gateway>) {
+pub async fn run(gateway: Arc<Gateway>) {
     // Looking through a large catalog is for when it has changed.
     let mut pauses = Pauses::of(&gateway.catalog());
     loop {

@@ -5,22 +5,17 @@
 
 use crate::{
     admin, bulk,
-    catalog_cache::CatalogCache,
     config::{self, Config},
     delivery::Delivery,
     fatal,
-    gateway::Gateway,
+    gateway::{Gateway, GatewayError},
     ingest::{self, Door, IngestActor},
     issues::Issues,
     pausing, retention,
-    script::ScriptPool,
-    sessions::Sessions,
+    script::Program,
     stop_signal::StopSignal,
-    telemetry::Metrics,
-    transform::Transforms,
     wire::{self, Lines, Settings, Side},
     world,
-    wrong_tokens::WrongTokens,
 };
 use actix::{Actor, Arbiter};
 use actix_web::{App, dev::Server, web};
@@ -53,17 +48,15 @@ const CATALOG_AGAIN_AFTER: Duration = Duration::from_millis(100);
 const LAST_GRACE: Duration = Duration::from_secs(2);
 
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ServeError {
+pub enum ServeError {
     #[error("starting the threads of the cluster")]
     Threads(#[source] io::Error),
     #[error("starting the cluster's side")]
     Cluster(#[from] StartError),
-    #[error("starting the threads of scripts")]
-    Scripts(#[source] io::Error),
     #[error("the cluster's side panicked while it started")]
     Panicked,
-    #[error("starting the metrics")]
-    Metrics(#[from] prometheus::Error),
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
     #[error("listening on {address} for {side}")]
     Listen {
         side: &'static str,
@@ -132,17 +125,8 @@ async fn node(
     // Before anything acts: a node that can't be reached must not deliver.
     let ingest_listener = listen("ingest", config.ingest.listen)?;
     let admin_listener = listen("admin", config.admin.listen)?;
-    let gateway = Arc::new(Gateway {
-        metrics: Metrics::new(Some(cluster.clone()))?,
-        catalog: CatalogCache::default(),
-        cluster: cluster.clone(),
-        scripts: ScriptPool::of(&config).map_err(ServeError::Scripts)?,
-        transforms: Transforms::default(),
-        sessions: Arc::new(Sessions::new()),
-        contended: tokio::sync::Mutex::default(),
-        wrong_tokens: WrongTokens::new(config.admin.wrong_tokens_per_second),
-        config,
-    });
+    let gateway = Gateway::new(cluster.clone(), config, Program::this())?;
+    let gateway = Arc::new(gateway);
     load_catalog(&gateway).await;
     let chores = [
         runtime.spawn(retention::run(gateway.clone())),
@@ -276,7 +260,7 @@ fn listen(side: &'static str, address: SocketAddr) -> Result<TcpListener, ServeE
     })
 }
 
-pub(crate) fn serve_ingest(
+pub fn serve_ingest(
     gateway: &Gateway,
     door: web::Data<Door>,
     listener: TcpListener,
@@ -297,10 +281,7 @@ pub(crate) fn serve_ingest(
     .map_err(ServeError::Serve)
 }
 
-pub(crate) fn serve_admin(
-    gateway: &Arc<Gateway>,
-    listener: TcpListener,
-) -> Result<Server, ServeError> {
+pub fn serve_admin(gateway: &Arc<Gateway>, listener: TcpListener) -> Result<Server, ServeError> {
     let config = &gateway.config.admin;
     let lines = lines(gateway, Side::Admin, config.max_connections);
     let settings = Settings {

@@ -47,51 +47,51 @@ fn without_strangers(filter: EnvFilter) -> EnvFilter {
 }
 
 /// The counters of one node. Labels are of closed sets, so that no sender can make a new one.
-pub(crate) struct Metrics {
+pub struct Metrics {
     registry: Registry,
     /// Asked for its state on render.
     cluster: Option<Cluster>,
     /// Requests answered with a 2xx.
-    pub(crate) acknowledged: IntCounter,
-    pub(crate) duplicates: IntCounter,
+    pub acknowledged: IntCounter,
+    pub duplicates: IntCounter,
     /// Requests rejected by their source's rules, by cause.
-    pub(crate) rejected: IntCounterVec,
+    pub rejected: IntCounterVec,
     /// Rejected requests that were counted but not stored.
-    pub(crate) rejected_unstored: IntCounter,
+    pub rejected_unstored: IntCounter,
     /// Requests that never reached their source's rules, by reason.
-    pub(crate) refused: IntCounterVec,
+    pub refused: IntCounterVec,
     /// Requests that nobody could read, by side and cause.
-    pub(crate) malformed: IntCounterVec,
+    pub malformed: IntCounterVec,
     /// Tokens that opened nothing, by side and whether they were looked at: `wrong`, `slowed`.
-    pub(crate) wrong_tokens: IntCounterVec,
+    pub wrong_tokens: IntCounterVec,
     /// Connections open now, by side.
-    pub(crate) connections: IntGaugeVec,
+    pub connections: IntGaugeVec,
     /// Connections that were refused for want of room, by side.
-    pub(crate) connections_refused: IntCounterVec,
+    pub connections_refused: IntCounterVec,
     /// Connections that were closed to make room for those of other addresses, by side.
-    pub(crate) connections_closed: IntCounterVec,
+    pub connections_closed: IntCounterVec,
     /// Proposals of requests.
-    pub(crate) batches: IntCounter,
+    pub batches: IntCounter,
     /// Requests a proposal.
-    pub(crate) batch_size: Histogram,
+    pub batch_size: Histogram,
     /// From the last byte of a request to its answer.
-    pub(crate) acknowledge_seconds: Histogram,
+    pub acknowledge_seconds: Histogram,
     /// Requests that are read or wait for their commit.
-    pub(crate) requests_in_flight: IntGauge,
+    pub requests_in_flight: IntGauge,
     /// Attempts that ended, by status: `SUCCESSFUL`, `FAILED`.
-    pub(crate) deliveries: IntCounterVec,
+    pub deliveries: IntCounterVec,
     /// Attempts under way.
-    pub(crate) attempts_in_flight: IntGauge,
+    pub attempts_in_flight: IntGauge,
     /// Bodies of attempts under way, but for small ones.
-    pub(crate) attempt_bytes_in_flight: IntGauge,
+    pub attempt_bytes_in_flight: IntGauge,
     /// From the start of an attempt to its end.
-    pub(crate) attempt_seconds: Histogram,
+    pub attempt_seconds: Histogram,
     /// Reports about issues that the control group took from this node.
-    pub(crate) issue_reports: IntCounter,
+    pub issue_reports: IntCounter,
     /// Tries to notify of an issue, by what came of them: `DELIVERED`, `FAILED`, `GIVEN_UP`.
-    pub(crate) notifications: IntCounterVec,
+    pub notifications: IntCounterVec,
     /// Destinations that have work on this node.
-    pub(crate) destinations_active: IntGauge,
+    pub destinations_active: IntGauge,
     queue_depth: IntGaugeVec,
     queue_age: GaugeVec,
     ready: IntGauge,
@@ -262,7 +262,7 @@ impl Metrics {
     }
 
     /// Everything in Prometheus' text format; the cluster's gauges are as of now.
-    pub(crate) fn render(&self) -> String {
+    pub fn render(&self) -> String {
         if let Some(cluster) = &self.cluster {
             self.observe(&cluster.status(), cluster.ready());
             let scrubbed = cluster.scrubbed();

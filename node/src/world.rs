@@ -11,12 +11,12 @@ use std::{
 const STEADY_START_US: u64 = 1_000_000_000_000;
 
 /// The time: what people call so, by a clock that nobody sets and that a majority of the cluster vouches for.
-pub(crate) fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     clock().now()
 }
 
 /// What keeps the time of this process.
-pub(crate) fn clock() -> &'static Arc<Clock> {
+pub fn clock() -> &'static Arc<Clock> {
     static CLOCK: LazyLock<Arc<Clock>> = LazyLock::new(|| {
         Clock::new(|| Now {
             wall: wall(),
@@ -69,7 +69,7 @@ pub(crate) fn clocks() -> Now {
 ///
 /// # Panics
 /// When the operating system has none: nothing that needs a secret or an id may go on then.
-pub(crate) fn entropy() -> u128 {
+pub fn entropy() -> u128 {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the operating system gives entropy");
     u128::from_le_bytes(bytes)

@@ -38,8 +38,6 @@ mod notifications;
 mod page;
 mod query;
 mod queue_depth;
-#[cfg(test)]
-mod replay_stories;
 mod request_filter;
 mod requests;
 mod routes;
@@ -53,8 +51,6 @@ mod source_marks;
 mod source_secrets;
 mod source_types;
 mod sources;
-#[cfg(test)]
-mod stories;
 mod times;
 mod traffic_data;
 mod traffic_page;
@@ -66,6 +62,6 @@ mod transformations;
 mod versions;
 mod views;
 
-pub(crate) use routes::configure;
+pub use routes::configure;
 pub(crate) use selection::Selection;
 pub(crate) use source_marks::{keep_handshake, note_secret_use};

@@ -25,7 +25,7 @@ use model::traffic::OperationKind;
 const BASE: &str = "/2025-07-01";
 
 /// Mounts the whole private side.
-pub(crate) fn configure(cfg: &mut web::ServiceConfig) {
+pub fn configure(cfg: &mut web::ServiceConfig) {
     let base = web::scope(BASE)
         .wrap(from_fn(require_token))
         .configure(configuration)

@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 const PAGES_A_TURN: usize = 20;
 
 /// Runs until it is aborted.
-pub(crate) async fn run(gateway: Arc<Gateway>) {
+pub async fn run(gateway: Arc<Gateway>) {
     let mut known = Known::default();
     loop {
         tokio::time::sleep(EVERY).await;

@@ -3,7 +3,7 @@
 use super::Failed;
 use crate::{
     config::Config,
-    script::{self, Call, Checked, Execution, Payload, Ran, Reshaped, ScriptPool},
+    script::{self, Call, Checked, Execution, Payload, Program, Ran, Reshaped, ScriptPool},
 };
 use model::time::Timestamp;
 use serde::Deserialize;
@@ -54,7 +54,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failed> {
     let code: Arc<str> = read(&args.code)?.into();
     let env = Arc::new(environment(&args.env)?);
     let request = args.request.as_deref().map(request).transpose()?;
-    let pool = ScriptPool::of(&Config::default()).map_err(Failed::running)?;
+    let pool = ScriptPool::of(&Config::default(), Program::this()).map_err(Failed::running)?;
     actix::System::new().block_on(async {
         let done = match request {
             None => check(&pool, code, env).await,

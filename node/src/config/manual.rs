@@ -15,8 +15,8 @@ macro_rules! section {
         $(#[doc = $about])+
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(default, deny_unknown_fields)]
-        pub(crate) struct $name {
-            $($(#[doc = $doc])+ $(#[serde($($serde)+)])? pub(crate) $key: $type,)+
+        pub struct $name {
+            $($(#[doc = $doc])+ $(#[serde($($serde)+)])? pub $key: $type,)+
         }
 
         impl Default for $name {

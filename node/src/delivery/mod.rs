@@ -19,8 +19,6 @@ mod reporter;
 mod request;
 mod retry_scheduler;
 mod sending;
-#[cfg(test)]
-mod stories;
 mod tokens;
 #[cfg(test)]
 mod ways;
@@ -58,7 +56,7 @@ pub(crate) async fn post(
 }
 
 /// The delivering side of a node.
-pub(crate) struct Delivery {
+pub struct Delivery {
     dispatcher: Addr<Dispatcher>,
     gateway: Arc<Gateway>,
 }
@@ -70,7 +68,7 @@ const LAST_GRACE: Duration = Duration::from_secs(2);
 
 impl Delivery {
     /// Starts the actors. Must run within an actix system.
-    pub(crate) fn start(gateway: Arc<Gateway>) -> Self {
+    pub fn start(gateway: Arc<Gateway>) -> Self {
         let dispatcher = Dispatcher::new(gateway.clone()).start();
         Self {
             dispatcher,
@@ -79,7 +77,7 @@ impl Delivery {
     }
 
     /// Launches nothing new, waits at most `grace` for what is in flight and its reports, and ends the threads.
-    pub(crate) async fn stop(self, grace: Duration) {
+    pub async fn stop(self, grace: Duration) {
         let waiting = async {
             let reporters = self.dispatcher.send(Stop).await.unwrap_or_default();
             while self.gateway.metrics.attempts_in_flight.get() > 0

@@ -59,7 +59,7 @@ impl Job {
 #[rtype(result = "()")]
 pub(super) struct Admit(pub(super) Job);
 
-pub(crate) struct IngestActor {
+pub struct IngestActor {
     gateway: Arc<Gateway>,
     batcher: Batcher<Job>,
     leadership: watch::Receiver<BTreeMap<GroupId, u64>>,
@@ -70,7 +70,7 @@ pub(crate) struct IngestActor {
 }
 
 impl IngestActor {
-    pub(crate) fn new(gateway: Arc<Gateway>) -> Self {
+    pub fn new(gateway: Arc<Gateway>) -> Self {
         let config = &gateway.config.ingest;
         let mut leadership = gateway.cluster.leadership();
         let groups = groups_of(

@@ -3,7 +3,7 @@
 //! rate.
 
 use crate::{
-    egress::{Client, Egress},
+    egress::{self, Client, Egress},
     error::Refused,
     world,
 };
@@ -37,7 +37,7 @@ const FETCHES_MAX: usize = 16;
 const FETCHES_OF_SOURCE_MAX: usize = 2;
 
 /// The cache of one node.
-pub(crate) struct KeyCache {
+pub struct KeyCache {
     documents: Mutex<HashMap<String, Entry>>,
     fetches: Semaphore,
     by_source: Mutex<HashMap<SourceId, usize>>,
@@ -71,6 +71,11 @@ impl KeyCache {
             by_source: Mutex::default(),
             egress,
         }
+    }
+
+    /// A cache beside no cluster: it knows what it is given, and fetches the rest from the public web only.
+    pub fn without_cluster() -> Self {
+        Self::new(egress::closed())
     }
 
     /// Fetches a document and keeps what came of it.
@@ -125,7 +130,7 @@ impl KeyCache {
         })
     }
 
-    pub(crate) fn keep(&self, request: &KeyRequest, document: Option<Bytes>) {
+    pub fn keep(&self, request: &KeyRequest, document: Option<Bytes>) {
         let mut documents = self.documents.lock();
         let key = key(request);
         if documents.len() >= DOCUMENTS_MAX && !documents.contains_key(&key) {

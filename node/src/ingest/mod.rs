@@ -5,27 +5,16 @@ mod admission;
 mod answer;
 mod batcher;
 mod body;
-#[cfg(test)]
-mod body_stories;
-#[cfg(test)]
-mod door_stories;
 mod freshness;
 mod health;
 mod judge;
-#[cfg(test)]
-mod keyed_stories;
 mod keys;
 mod propose;
 mod receive;
 mod secret_use;
-#[cfg(test)]
-mod stories;
-#[cfg(test)]
-mod strangers;
 mod target;
 mod tokens;
-#[cfg(test)]
-mod vectors;
 
-pub(crate) use actor::IngestActor;
-pub(crate) use receive::{Door, configure};
+pub use actor::IngestActor;
+pub use keys::KeyCache;
+pub use receive::{Door, configure};

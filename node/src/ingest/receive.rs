@@ -48,7 +48,7 @@ const SOURCE_NAME: &str = "x-tidegate-source-name";
 const VERIFY_INLINE_MAX: usize = 256 * 1024;
 
 /// What all handlers of the public side share.
-pub(crate) struct Door {
+pub struct Door {
     gateway: Arc<Gateway>,
     ingest: Addr<IngestActor>,
     admission: Arc<Admission>,
@@ -69,7 +69,7 @@ enum Settled {
 const KEYS_MAX: usize = 3;
 
 /// The public side's routes.
-pub(crate) fn configure(service: &mut web::ServiceConfig) {
+pub fn configure(service: &mut web::ServiceConfig) {
     service
         .route("/healthz", web::get().to(health::alive))
         .route("/readyz", web::get().to(health::ready))
@@ -108,7 +108,7 @@ async fn publish(
 }
 
 impl Door {
-    pub(crate) fn new(gateway: Arc<Gateway>, ingest: Addr<IngestActor>) -> Self {
+    pub fn new(gateway: Arc<Gateway>, ingest: Addr<IngestActor>) -> Self {
         let bounds = &gateway.config.ingest;
         Self {
             ingest,
@@ -127,8 +127,7 @@ impl Door {
     }
 
     /// The same door at another time, with keys that were fetched before.
-    #[cfg(test)]
-    pub(super) fn at(self, clock: fn() -> Timestamp, keys: Arc<KeyCache>) -> Self {
+    pub fn at(self, clock: fn() -> Timestamp, keys: Arc<KeyCache>) -> Self {
         Self {
             clock,
             keys,

@@ -2,8 +2,6 @@
 
 mod inlet;
 mod notifier;
-#[cfg(test)]
-mod stories;
 mod watch;
 
 use crate::gateway::Gateway;
@@ -11,13 +9,13 @@ use model::machine::IssueBounds;
 use std::sync::Arc;
 
 /// The tasks of a node that see to issues. Nothing of value lives in them: whoever leads next reads the same rows.
-pub(crate) struct Issues {
+pub struct Issues {
     tasks: [actix_rt::task::JoinHandle<()>; 2],
 }
 
 impl Issues {
     /// Starts them. Must run within an actix system.
-    pub(crate) fn start(gateway: &Arc<Gateway>) -> Self {
+    pub fn start(gateway: &Arc<Gateway>) -> Self {
         Self {
             tasks: [
                 actix_rt::spawn(watch::run(gateway.clone())),
@@ -27,7 +25,7 @@ impl Issues {
     }
 
     /// Ends them. A notification that was sent and not recorded is sent again by whoever leads next.
-    pub(crate) fn stop(self) {
+    pub fn stop(self) {
         for task in self.tasks {
             task.abort();
         }

@@ -15,19 +15,21 @@ use std::{
 
 /// What is started as an engine.
 #[derive(Clone, Debug)]
-pub(crate) struct Program {
+pub struct Program {
     pub(super) file: PathBuf,
     pub(super) args: Vec<OsString>,
 }
 
 impl Program {
-    /// This same program, also when its file was replaced meanwhile. In tests, the test program.
-    pub(crate) fn this() -> Self {
-        #[cfg(test)]
-        return Self::of_tests();
-        #[cfg(not(test))]
+    /// This same program, also when its file was replaced meanwhile.
+    pub fn this() -> Self {
+        Self::at("/proc/self/exe".into())
+    }
+
+    /// The program `tidegate` in a file.
+    pub fn at(file: PathBuf) -> Self {
         Self {
-            file: "/proc/self/exe".into(),
+            file,
             args: vec![super::worker::VERB.into()],
         }
     }

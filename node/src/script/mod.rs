@@ -23,6 +23,7 @@ mod worker;
 mod world;
 
 pub(crate) use call::{Call, Payload, Request, parsed, seed_of};
+pub use engine_process::Program;
 pub(crate) use execution::{Execution, LineType, LogLevel, Reshaped};
 pub(crate) use pool::{Checked, Ran, ScriptPool};
 pub(crate) use worker::{VERB, serve};

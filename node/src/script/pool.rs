@@ -174,10 +174,10 @@ impl ScriptPool {
     ///
     /// # Errors
     /// As [`ScriptPool::start`].
-    pub(crate) fn of(config: &Config) -> io::Result<Self> {
+    pub(crate) fn of(config: &Config, program: Program) -> io::Result<Self> {
         let script = &config.script;
         let limits = Limits::of(config);
-        Self::start(script.threads(), script.queue, limits, Program::this())
+        Self::start(script.threads(), script.queue, limits, program)
     }
 
     /// Runs a script over a request, in its turn. A caller that is dropped meanwhile costs no run that has not begun.

@@ -1,7 +1,6 @@
 //! Bodies as senders really write them, told against one real node: the odd ones are filtered, told apart and verified too.
 
-use super::stories::{Node, OPEN, sources};
-use crate::world;
+use super::{Node, OPEN, sources};
 use hmac::{Hmac, KeyInit, Mac};
 use model::{
     catalog::{Connection, DeduplicateRule, FilterRule, Item, Rule, Verification},
@@ -9,6 +8,7 @@ use model::{
     state::tables,
     time::Timestamp,
 };
+use node::world;
 use serde_json::{Value, json};
 
 const JSON: &str = "application/json";

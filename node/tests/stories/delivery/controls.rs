@@ -1,7 +1,7 @@
 //! What receivers may ask for in their answers, and that it is done.
 
 use super::{CONNECTION, DESTINATION, PATIENCE, Scripted, World, connection, source};
-use crate::stories::eventually;
+use crate::stage::eventually;
 use model::{
     catalog::{Destination, DisabledBy},
     policy::receiver::{CONTROL_HEADER, RATE_HEADER},

@@ -2,10 +2,11 @@
 
 mod scene;
 
-use crate::{stories::eventually, world};
+use crate::stage::eventually;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use model::{ids::RequestId, machine::Verdict, traffic::RejectionCause};
+use node::world;
 use scene::{GROUP, PATIENCE, SECRET, Seen, World, read};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -444,7 +445,7 @@ async fn a_source_that_leads_nowhere_is_told_nothing_and_makes_no_issue_of_it() 
 #[actix_web::test]
 async fn all_of_an_issue_is_sent_once_more_by_one_call() {
     let world = World::start().await;
-    world.stage.spawn(crate::bulk::run(world.gateway.clone()));
+    world.stage.spawn(node::bulk::run(world.gateway.clone()));
     world.receiver.sick.store(true, Ordering::Relaxed);
     let (orders, others) = (
         world.connect("orders", "/hook", json!({})).await,

@@ -4,13 +4,7 @@ mod controls;
 mod strangers;
 mod transformations;
 
-use super::Delivery;
-use crate::{
-    config::Config,
-    gateway::Gateway,
-    stories::{Stage, eventually},
-    world,
-};
+use crate::stage::{Stage, eventually};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::StatusCode, web};
 use bytes::Bytes;
 use model::{
@@ -28,6 +22,7 @@ use model::{
     time::Timestamp,
     traffic::{ErrorCode, Event, EventStatus, Origin, RequestRecord},
 };
+use node::{config::Config, delivery::Delivery, gateway::Gateway, world};
 use parking_lot::Mutex;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 

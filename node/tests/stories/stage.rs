@@ -1,10 +1,6 @@
 //! Where stories are told: one node that is its own cluster, on a disk that goes with it.
 
-use crate::{
-    catalog_cache::CatalogCache, config::Config, gateway::Gateway, script::ScriptPool,
-    sessions::Sessions, telemetry::Metrics, transform::Transforms, world,
-    wrong_tokens::WrongTokens,
-};
+use node::{config::Config, gateway::Gateway, script::Program, world};
 use raft::{Cluster, Environment};
 use std::{net::TcpListener, sync::Arc, time::Duration};
 use tempfile::TempDir;
@@ -41,19 +37,10 @@ impl Stage {
         while !(cluster.ready() && leads_all()) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        let gateway = Arc::new(Gateway {
-            metrics: Metrics::new(Some(cluster.clone())).expect("metrics"),
-            catalog: CatalogCache::default(),
-            cluster,
-            scripts: ScriptPool::of(&config).expect("threads"),
-            transforms: Transforms::default(),
-            sessions: Arc::new(Sessions::new()),
-            contended: tokio::sync::Mutex::default(),
-            wrong_tokens: WrongTokens::new(config.admin.wrong_tokens_per_second),
-            config,
-        });
+        let engine = Program::at(env!("CARGO_BIN_EXE_tidegate").into());
+        let gateway = Gateway::new(cluster, config, engine).expect("metrics and threads");
         Self {
-            gateway,
+            gateway: Arc::new(gateway),
             runtime: Some(runtime),
             _data: data,
         }

@@ -1,9 +1,9 @@
 //! The vectors of the verification engine, posted to a real node's public side with its clock set to theirs.
 
-#[path = "../../../model/tests/signature/vector.rs"]
+#[path = "../../../../model/tests/signature/vector.rs"]
 mod vector;
 
-use super::{keys::KeyCache, stories::Node};
+use super::Node;
 use bytes::Bytes;
 use model::{
     catalog::{Connection, Item, Source},
@@ -16,6 +16,7 @@ use model::{
     time::Timestamp,
     traffic::{Origin, RejectionCause, Request, RequestRecord, RequestState, StoredRequest},
 };
+use node::ingest::KeyCache;
 use std::{
     collections::HashMap,
     sync::{
@@ -167,7 +168,7 @@ fn published(vector: &Vector) -> Vec<(KeyRequest, Bytes)> {
 }
 
 async fn check(vectors: Vec<Vector>) {
-    let cache = Arc::new(KeyCache::new(crate::egress::closed()));
+    let cache = Arc::new(KeyCache::without_cluster());
     for vector in &vectors {
         for (request, document) in published(vector) {
             cache.keep(&request, Some(document));

@@ -1,8 +1,9 @@
 //! What strangers can't take from others, and what of their bytes nobody reads, told over real sockets.
 
-use super::stories::{ADMIN_TOKEN, Node, OPEN, TOKEN};
-use crate::{runtime, stories::eventually, telemetry::Metrics};
+use super::{ADMIN_TOKEN, Node, OPEN, TOKEN};
+use crate::stage::eventually;
 use model::{ids::SourceId, traffic::RejectionCause};
+use node::{runtime, telemetry::Metrics};
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     time::Duration,

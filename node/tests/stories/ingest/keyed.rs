@@ -1,6 +1,6 @@
 //! What senders see of duplicates and order, told against one real node with two partitions.
 
-use super::stories::{Node, OPEN, sources};
+use super::{Node, OPEN, sources};
 use futures::future::join_all;
 use model::{
     catalog::{Connection, DeduplicateRule, DelayRule, Field, Item, Rule, Source, Verification},
@@ -128,7 +128,7 @@ async fn a_used_token_brings_nothing_in_whatever_comes_with_it() {
     const SECRET: &str = "a signing key of theirs";
     let verification = Verification::with_secret("MAILGUN", SECRET);
     let node = configured(&[source(|source| source.verification = verification)]).await;
-    let at = crate::world::now().0 / 1000;
+    let at = node::world::now().0 / 1000;
     let body = |token: &str, text: &str| {
         let mut mac = Hmac::<sha2::Sha256>::new_from_slice(SECRET.as_bytes()).expect("a key");
         mac.update(format!("{at}{token}").as_bytes());

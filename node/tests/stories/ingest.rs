@@ -1,7 +1,12 @@
 //! What senders are promised, told against one real node: its cluster, its disk and its public side.
 
-use super::{Door, IngestActor};
-use crate::{config::Config, gateway::Gateway, stories::Stage, world};
+mod bodies;
+mod door;
+mod keyed;
+mod strangers;
+mod vectors;
+
+use crate::stage::Stage;
 use actix::Actor;
 use actix_web::{dev::ServerHandle, http::StatusCode, web};
 use bytes::Bytes;
@@ -19,6 +24,12 @@ use model::{
         EventStatus, IgnoreCause, IgnoredMeta, RejectionCause, RequestRecord, RequestState,
         StoredRequest,
     },
+};
+use node::{
+    config::Config,
+    gateway::Gateway,
+    ingest::{Door, IngestActor},
+    runtime, world,
 };
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
@@ -58,7 +69,7 @@ impl Node {
         let door = web::Data::new(open(Door::new(gateway.clone(), actor)));
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let server = crate::runtime::serve_ingest(&gateway, door, listener).expect("it can listen");
+        let server = runtime::serve_ingest(&gateway, door, listener).expect("it can listen");
         let handle = server.handle();
         actix_rt::spawn(server);
         let mut node = Self {

@@ -1,13 +1,14 @@
 //! What admins are promised of holding back and sending again, told against one real node.
 
-use super::stories::{BASE, BODY, Node};
-use crate::{stories::eventually, world};
+use super::{BASE, BODY, Node, shown_time};
+use crate::stage::eventually;
 use bytes::Bytes;
 use model::{
     ids::{ConnectionId, DestinationId, EventId, GroupId, RequestId, SourceId},
     machine::{AttemptReport, Command, Next, Planned, PlannedIgnored, RecordRuns, Verdict},
     traffic::{Attempt, IgnoreCause, Outcome, Trigger},
 };
+use node::world;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -222,13 +223,13 @@ async fn what_failed_in_a_window_is_planned_counted_and_retried_once() {
         wanted.push(scene.failed(group).await);
     }
     let waiting = scene.accept(1).await;
-    let created_at = json!({"gte": super::times::show(from)});
+    let created_at = json!({"gte": shown_time(from)});
     let query =
         json!({"destination_id": scene.destination, "status": "FAILED", "created_at": created_at});
     let asked = format!(
         "query[destination_id]={}&query[status][0]=FAILED&query[created_at][gte]={}",
         scene.destination,
-        super::times::show(from)
+        shown_time(from)
     );
     let plan = format!("/bulk/events/retry/plan?{asked}");
     let planned = scene.node.ok("GET", &plan, None).await;

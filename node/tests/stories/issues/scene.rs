@@ -1,14 +1,6 @@
 //! Where stories of issues are told: a node with everything that delivers and reports, and a receiver.
 
-use crate::{
-    admin,
-    config::Config,
-    delivery::Delivery,
-    gateway::Gateway,
-    issues::Issues,
-    stories::{Stage, eventually},
-    world,
-};
+use crate::stage::{Stage, eventually};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::StatusCode, test, web};
 use bytes::Bytes;
 use model::{
@@ -18,6 +10,7 @@ use model::{
     state::codec,
     traffic::{Origin, RequestRecord},
 };
+use node::{admin, config::Config, delivery::Delivery, gateway::Gateway, issues::Issues, world};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::{

@@ -1,6 +1,6 @@
 //! What strangers write into a path is judged at the door, over a real socket; what they show as a secret is not kept.
 
-use super::stories::{Node, OPEN};
+use super::{Node, OPEN};
 use model::{
     catalog::{Item, Verification},
     ids::{GroupId, SourceId},
@@ -77,7 +77,7 @@ async fn a_path_that_leads_elsewhere_is_refused_with_a_reason_and_never_stored()
 #[actix_rt::test]
 async fn a_shown_secret_is_not_kept_right_or_wrong() {
     let mut node = Node::start(|_| {}).await;
-    let mut items = super::stories::sources();
+    let mut items = super::sources();
     for item in &mut items {
         if let Item::Source(source) = item
             && source.id == KEYED

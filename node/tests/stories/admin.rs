@@ -1,9 +1,9 @@
 //! What clients of the admin API are promised, told against one real node: its cluster and its disk.
 
+mod replay;
 mod transformations;
 
-use super::configure;
-use crate::{config::Config, gateway::Gateway, stories::Stage, world};
+use crate::stage::Stage;
 use actix_web::{App, http::StatusCode, test, web};
 use bytes::Bytes;
 use model::{
@@ -12,8 +12,10 @@ use model::{
     machine::{AcceptRequests, Command, Incoming, Planned, Unrouted, Verdict},
     policy::document::Part,
     state::codec,
+    time::Timestamp,
     traffic::{IgnoreCause, IgnoredMeta, Origin, RequestRecord},
 };
+use node::{admin, bulk, config::Config, gateway::Gateway, pausing, world};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 
@@ -57,7 +59,7 @@ impl Node {
 
     async fn send(&self, request: test::TestRequest) -> (StatusCode, Value) {
         let data = web::Data::from(self.gateway.clone());
-        let app = test::init_service(App::new().app_data(data).configure(configure)).await;
+        let app = test::init_service(App::new().app_data(data).configure(admin::configure)).await;
         let answer = test::call_service(&app, request.to_request()).await;
         let header = |name: &str| answer.headers().get(name).map(|value| value.as_bytes());
         assert_eq!(header("cache-control"), Some(&b"no-store"[..]));
@@ -145,8 +147,8 @@ impl Node {
 
     /// Does what a node does by itself: pauses and bulk operations.
     pub(super) fn do_chores(&self) {
-        self.stage.spawn(crate::pausing::run(self.gateway.clone()));
-        self.stage.spawn(crate::bulk::run(self.gateway.clone()));
+        self.stage.spawn(pausing::run(self.gateway.clone()));
+        self.stage.spawn(bulk::run(self.gateway.clone()));
     }
 
     pub(super) async fn stop(mut self) {
@@ -420,4 +422,13 @@ async fn whatever_is_wrong_is_told_in_one_shape() {
     assert_eq!(node.call("GET", "/cluster", None).await.1["node_id"], 1);
     assert_eq!(node.ok("GET", "/cluster", None).await["node_id"], 1);
     node.stop().await;
+}
+
+/// A time as the API shows it.
+fn shown_time(at: Timestamp) -> String {
+    let at = i64::try_from(at.0).expect("a time of ours");
+    format!(
+        "{:.3}",
+        jiff::Timestamp::from_millisecond(at).expect("a time")
+    )
 }

@@ -1,21 +1,22 @@
 //! What admins are promised of transformations: versions, tries, executions, and retries after they are mended.
 
-use super::{BASE, Node, world};
+use super::{BASE, Node};
 use bytes::Bytes;
 use model::{
-    catalog::{Catalog, Item, Transformation},
+    catalog::{Catalog, Item, Kind, Transformation, TransformationVersion},
     ids::{ConnectionId, EventId, GroupId, RequestId, SourceId, TransformationId},
     machine::{
-        AcceptRequests, Change, Command, Configure, Incoming, Next, Planned, RecordRuns, Run,
+        self, AcceptRequests, Change, Command, Configure, Incoming, Next, Planned, RecordRuns, Run,
         RunEnd, RunReport, Verdict,
     },
-    state::codec,
+    state::{codec, kv::Read},
     time::Timestamp,
     traffic::{
         Attempt, ConsoleLine, IgnoreCause, IgnoredMeta, LineLevel, Origin, Outcome, RequestRecord,
         TransformationUse, Trigger,
     },
 };
+use node::world;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -648,7 +649,7 @@ async fn old_versions_go_once_no_open_event_can_need_them() {
     let view = node.gateway.cluster.view(GroupId::CONTROL);
     for (version, is_there) in [(1, false), (2, false), (3, true), (6, true)] {
         let used = TransformationUse { id, version };
-        let stored = crate::transform::stored(&view, used).expect("readable");
+        let stored = version_of(&view, used);
         assert_eq!(stored.is_some(), is_there, "{version}");
     }
     // What ran with one that is gone is still listed; what it made can't be told any more.
@@ -684,4 +685,13 @@ async fn age(node: &Node, id: TransformationId, first: usize, at: Timestamp) {
         .propose(GroupId::CONTROL, envelope)
         .await;
     proposed.expect("committed");
+}
+
+/// A version as the catalog keeps it.
+fn version_of(view: &impl Read, used: TransformationUse) -> Option<TransformationVersion> {
+    let key = used.id.version(used.version);
+    match machine::item(view, Kind::TransformationVersion, key).expect("readable")? {
+        Item::TransformationVersion(version) => Some(version),
+        _ => None,
+    }
 }

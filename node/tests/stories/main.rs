@@ -1,0 +1,7 @@
+//! A whole node over its sockets, told by what it is asked for.
+
+mod admin;
+mod delivery;
+mod ingest;
+mod issues;
+mod stage;
