@@ -7,6 +7,7 @@ pub mod door;
 pub mod envelope;
 pub mod fingerprint;
 pub mod ids;
+pub mod kit;
 pub mod machine;
 pub mod policy;
 pub mod state;

@@ -6,6 +6,7 @@ use model::{
     catalog::{Catalog, Connection, FilterRule, Item, Rule},
     envelope::Envelope,
     ids::{ConnectionId, DestinationId, GroupId, SourceId},
+    kit,
     machine::{self, Change, Command, Configure, Entry, Verdict},
     policy::{document::Document, route::Router},
     state::{codec, memory::Memory},
@@ -66,7 +67,6 @@ fn request() -> (RequestRecord, Bytes) {
     let record = RequestRecord {
         source_id: SOURCE,
         received_at: NOW,
-        method: "POST".into(),
         path: "/orders".into(),
         query: "version=3".into(),
         headers: vec![
@@ -75,6 +75,7 @@ fn request() -> (RequestRecord, Bytes) {
             header("x-shop-topic", "orders/paid"),
         ],
         origin: Origin::Vouched,
+        ..kit::record()
     };
     (record, Bytes::from(body.to_string()))
 }
@@ -150,17 +151,15 @@ fn connection(place: usize, rule: Option<&Value>) -> Connection {
     Connection {
         id: ConnectionId(id),
         name: Some(format!("connection-{place}")),
-        description: None,
         source_id: SOURCE,
         destination_id: DestinationId(id),
         rules: rule
             .map(|rule| Rule::Filter(Box::new(filter(rule))))
             .into_iter()
             .collect(),
-        disabled_at: None,
-        paused_at: None,
         created_at: NOW,
         updated_at: NOW,
+        ..kit::connection()
     }
 }
 

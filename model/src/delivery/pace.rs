@@ -160,30 +160,22 @@ impl Rate {
 mod tests {
     use super::*;
     use crate::{
-        catalog::{Outbound, Secret, Wishes},
-        ids::DestinationId,
-        time::Timestamp,
+        catalog::{Secret, Wishes},
+        kit,
     };
 
     fn limit(rate_limit: Option<u32>, period: RatePeriod, asked: Option<u32>) -> Limit {
         let destination = Destination {
-            id: DestinationId(1),
             name: "billing".into(),
-            description: None,
             url: "https://receiver/".into(),
-            http_method: None,
-            path_forwarding: true,
             rate_limit,
             rate_limit_period: period,
             signing_secret: Secret::new("secret".into()),
-            outbound: Outbound::default(),
             wishes: Wishes {
                 rate_per_minute: asked,
                 ..Wishes::default()
             },
-            disabled_at: None,
-            created_at: Timestamp(0),
-            updated_at: Timestamp(0),
+            ..kit::destination()
         };
         Pace::of(&destination, 16, 60_000).limit
     }

@@ -156,11 +156,7 @@ fn all_but(fields: &[Field], request: &Picker<'_>) -> Fingerprint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        ids::SourceId,
-        time::Timestamp,
-        traffic::{Origin, RequestRecord},
-    };
+    use crate::{kit, time::Timestamp, traffic::RequestRecord};
 
     #[derive(Clone, Debug)]
     struct Received {
@@ -172,15 +168,13 @@ mod tests {
     fn request(headers: &[(&str, &str)], query: &str, path: &str, body: &str) -> Received {
         let headers = headers.iter();
         let record = RequestRecord {
-            source_id: SourceId(1),
             received_at: Timestamp(1),
-            method: "POST".into(),
             path: path.into(),
             query: query.into(),
             headers: headers
                 .map(|(name, value)| ((*name).to_owned(), value.to_string().into()))
                 .collect(),
-            origin: Origin::Unproven,
+            ..kit::record()
         };
         let body = body.to_owned();
         Received { record, body }

@@ -49,9 +49,9 @@ mod tests {
     use super::*;
     use crate::{
         catalog::{DelayRule, Rule},
-        ids::{ConnectionId, DestinationId, SourceId},
+        kit,
         policy::document::Document,
-        traffic::{Origin, RequestRecord},
+        traffic::RequestRecord,
     };
     use proptest::prelude::*;
 
@@ -59,25 +59,16 @@ mod tests {
 
     fn due(rules: &[DelayRule], body: &str) -> u64 {
         let connection = Connection {
-            id: ConnectionId(1),
-            name: None,
-            description: None,
-            source_id: SourceId(1),
-            destination_id: DestinationId(1),
             rules: rules.iter().cloned().map(Rule::Delay).collect(),
-            disabled_at: None,
-            paused_at: None,
             created_at: NOW,
             updated_at: NOW,
+            ..kit::connection()
         };
         let record = RequestRecord {
-            source_id: SourceId(1),
             received_at: NOW,
-            method: "POST".into(),
-            path: String::new(),
             query: "at=2023-11-14T22:13:25Z".into(),
             headers: vec![("x-at".into(), "1700000007".into())],
-            origin: Origin::Unproven,
+            ..kit::record()
         };
         let document = Document::of(&record, body.as_bytes());
         due_at(&connection, &Picker::new(&document), NOW).since_ms(NOW)

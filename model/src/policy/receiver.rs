@@ -92,8 +92,9 @@ impl AllowedRate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{Outbound, RatePeriod, Secret, Wishes};
-    use crate::ids::DestinationId;
+    use crate::catalog::{Secret, Wishes};
+
+    use crate::kit;
 
     const NOW: Timestamp = Timestamp(9000);
 
@@ -107,20 +108,12 @@ mod tests {
 
     fn destination() -> Destination {
         Destination {
-            id: DestinationId(1),
             name: "billing".into(),
-            description: None,
             url: "https://billing.example.com".into(),
-            http_method: None,
-            path_forwarding: true,
-            rate_limit: None,
-            rate_limit_period: RatePeriod::Second,
             signing_secret: Secret::new("whsec_x".into()),
-            outbound: Outbound::default(),
-            wishes: Wishes::default(),
-            disabled_at: None,
             created_at: Timestamp(1),
             updated_at: Timestamp(1),
+            ..kit::destination()
         }
     }
 

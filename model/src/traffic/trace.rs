@@ -161,10 +161,7 @@ pub fn host(url: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        ids::{EventId, SourceId},
-        traffic::Origin,
-    };
+    use crate::{ids::EventId, kit};
 
     fn header(name: &str, value: &'static str) -> (String, Bytes) {
         (name.to_owned(), Bytes::from_static(value.as_bytes()))
@@ -172,11 +169,6 @@ mod tests {
 
     fn record() -> RequestRecord {
         RequestRecord {
-            source_id: SourceId(1),
-            received_at: Timestamp(0),
-            method: "POST".into(),
-            path: String::new(),
-            query: String::new(),
             headers: vec![
                 header("content-type", "text/plain"),
                 header("cookie", "c"),
@@ -184,7 +176,7 @@ mod tests {
                 header("x-a", "1"),
                 header("x-b", "2"),
             ],
-            origin: Origin::Unproven,
+            ..kit::record()
         }
     }
 

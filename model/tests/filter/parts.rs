@@ -4,22 +4,18 @@ use crate::kit::failing;
 use bytes::Bytes;
 use model::{
     catalog::FilterRule,
-    ids::SourceId,
+    kit,
     policy::{
         document::{Document, Part},
         filter::{Filter, Steps},
     },
-    time::Timestamp,
-    traffic::{Origin, RequestRecord},
+    traffic::RequestRecord,
 };
 use serde_json::{Value, json};
 
 fn record(content_type: &'static str) -> RequestRecord {
     let header = |name: &str, value: &'static str| (name.to_owned(), Bytes::from(value));
     RequestRecord {
-        source_id: SourceId(1),
-        received_at: Timestamp(0),
-        method: "POST".into(),
         path: "/orders/eu".into(),
         query: "page=10&tag=a&tag=b%20c".into(),
         headers: vec![
@@ -27,7 +23,7 @@ fn record(content_type: &'static str) -> RequestRecord {
             header("x-github-event", "push"),
             header("x-retry", "2"),
         ],
-        origin: Origin::Unproven,
+        ..kit::record()
     }
 }
 

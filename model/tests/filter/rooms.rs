@@ -4,7 +4,7 @@ use bytes::Bytes;
 use model::{
     catalog::{Field, FilterRule},
     fingerprint::Fingerprint,
-    ids::SourceId,
+    kit,
     policy::{
         dedup::{Fingerprints, Selection},
         document::{Document, Parsed},
@@ -13,7 +13,7 @@ use model::{
         transform::{self, Env, Limits, Message},
     },
     time::Timestamp,
-    traffic::{Origin, RequestRecord},
+    traffic::RequestRecord,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -30,13 +30,8 @@ impl Received {
         let content_type = Bytes::from(content_type.to_owned());
         Self {
             record: RequestRecord {
-                source_id: SourceId(1),
-                received_at: Timestamp(0),
-                method: "POST".into(),
-                path: String::new(),
-                query: String::new(),
                 headers: vec![("content-type".into(), content_type)],
-                origin: Origin::Unproven,
+                ..kit::record()
             },
             body: body.into(),
         }

@@ -3,8 +3,9 @@
 use crate::laws::{event, filter};
 use bytes::Bytes;
 use model::{
-    catalog::{Catalog, Connection, DelayRule, FilterRule, Item, Rule, Source, Verification},
+    catalog::{Catalog, Connection, DelayRule, FilterRule, Item, Rule, Source},
     ids::{ConnectionId, DestinationId, SourceId},
+    kit,
     machine::{Change, Command, Configure, Planned, Unrouted, Verdict},
     policy::{
         document::{Document, Part, Parts},
@@ -13,7 +14,7 @@ use model::{
     },
     state::{codec, memory::Memory},
     time::Timestamp,
-    traffic::{IgnoreCause, IgnoredMeta, Origin, Request, RequestRecord, Verified},
+    traffic::{IgnoreCause, IgnoredMeta, Request, RequestRecord, Verified},
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -29,15 +30,12 @@ const KEPT: Kept = Kept {
 fn connection(id: u128, rules: Vec<Rule>) -> Connection {
     Connection {
         id: ConnectionId(id),
-        name: None,
-        description: None,
         source_id: SOURCE,
         destination_id: DestinationId(id + 1_000_000),
         rules,
-        disabled_at: None,
-        paused_at: None,
         created_at: NOW,
         updated_at: NOW,
+        ..kit::connection()
     }
 }
 
@@ -67,28 +65,20 @@ fn catalog(connections: impl IntoIterator<Item = Connection>) -> Catalog {
 fn request(body: &Value) -> Request<Verified> {
     let source = Source {
         id: SOURCE,
-        name: "shop".into(),
-        description: None,
-        verification: Verification::none(),
-        allowed_http_methods: Vec::new(),
-        custom_response: None,
-        deduplicate: None,
-        ordering_key: Vec::new(),
-        disabled_at: None,
         created_at: NOW,
         updated_at: NOW,
+        ..kit::source()
     };
     let record = RequestRecord {
         source_id: SOURCE,
         received_at: NOW,
-        method: "POST".into(),
         path: "/orders".into(),
         query: "page=3".into(),
         headers: vec![(
             "content-type".into(),
             Bytes::from_static(b"application/json"),
         )],
-        origin: Origin::Unproven,
+        ..kit::record()
     };
     let received = Request::received(record, Bytes::from(body.to_string()));
     match signature::examine(&source, received, "http://a/", NOW, &NoKeys) {

@@ -3,10 +3,10 @@
 use crate::kit::{NOW, World, configure, nonsense};
 use model::{
     catalog::{
-        Catalog, Item, Kind, Program, Source, Transformation, TransformationVersion, Verification,
-        VersionMark,
+        Catalog, Item, Kind, Program, Source, Transformation, TransformationVersion, VersionMark,
     },
     ids::{SourceId, TransformationId},
+    kit,
     machine::{self, Change, Effect, Refusal, Reply},
     state::{codec, kv::Table},
 };
@@ -15,15 +15,9 @@ pub(crate) fn source(id: u128, name: &str) -> Item {
     Item::Source(Source {
         id: SourceId(id),
         name: name.into(),
-        description: None,
-        verification: Verification::none(),
-        allowed_http_methods: vec![],
-        custom_response: None,
-        deduplicate: None,
-        ordering_key: Vec::new(),
-        disabled_at: None,
         created_at: NOW,
         updated_at: NOW,
+        ..kit::source()
     })
 }
 

@@ -9,6 +9,7 @@ use model::{
     ids::{
         AttemptId, ConnectionId, DestinationId, EventId, GroupId, OperationId, RequestId, SourceId,
     },
+    kit,
     machine::{
         self, AcceptRequests, Act, AdvanceRetention, Applied, AttemptReport, CancelEvent, Change,
         ClosePart, Command, Configure, ConfigureTied, Entry, HoldEvents, Incoming, Keyed,
@@ -43,15 +44,11 @@ pub(crate) const NOW: Timestamp = Timestamp(400_000 * HOUR_MS);
 pub(crate) fn connection(id: ConnectionId) -> Connection {
     Connection {
         id,
-        name: None,
-        description: None,
         source_id: SOURCE,
         destination_id: DESTINATION,
-        rules: vec![],
-        disabled_at: None,
-        paused_at: None,
         created_at: NOW,
         updated_at: NOW,
+        ..kit::connection()
     }
 }
 

@@ -27,11 +27,8 @@ fn stored_record() -> RequestRecord {
     RequestRecord {
         source_id: SOURCE,
         received_at: NOW,
-        method: "POST".into(),
-        path: String::new(),
-        query: String::new(),
-        headers: vec![],
         origin: Origin::Vouched,
+        ..model::kit::record()
     }
 }
 

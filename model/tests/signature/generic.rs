@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use model::{
     catalog::{LiveSecret, Secret, Source, Verification},
-    ids::SourceId,
+    kit,
     policy::signature::{Diagnosis, Finding, NoKeys, examine},
     time::Timestamp,
     traffic::{Origin, Request, RequestRecord},
@@ -81,17 +81,9 @@ impl Signed {
         }
         verification.secrets = vec![LiveSecret::new(Secret::new(self.secret.clone()))];
         Source {
-            id: SourceId(1),
             name: "any".into(),
-            description: None,
             verification,
-            allowed_http_methods: Vec::new(),
-            custom_response: None,
-            deduplicate: None,
-            ordering_key: Vec::new(),
-            disabled_at: None,
-            created_at: Timestamp(0),
-            updated_at: Timestamp(0),
+            ..kit::source()
         }
     }
 
@@ -100,13 +92,9 @@ impl Signed {
         let mut headers = vec![("x-signature".to_owned(), Bytes::from(signature))];
         headers.extend(self.stamp().map(|at| ("x-at".to_owned(), Bytes::from(at))));
         let record = RequestRecord {
-            source_id: SourceId(1),
             received_at: Timestamp(NOW_S * 1000),
-            method: "POST".into(),
-            path: String::new(),
-            query: String::new(),
             headers,
-            origin: Origin::Unproven,
+            ..kit::record()
         };
         let request = Request::received(record, body.into());
         match examine(

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use model::{
     catalog::{Source, Verification},
-    ids::SourceId,
+    kit,
     policy::signature::{Diagnosis, Finding, NoKeys, examine},
     time::Timestamp,
     traffic::{Origin, Request, RequestRecord},
@@ -27,27 +27,17 @@ fn part(name: &str, value: &str) -> String {
 /// What the scheme says of a form; none where it accepts it.
 fn refusal(scheme: &str, parts: &[String]) -> Option<Diagnosis> {
     let source = Source {
-        id: SourceId(1),
         name: "forms".into(),
-        description: None,
         verification: Verification::with_secret(scheme, SECRET),
-        allowed_http_methods: Vec::new(),
-        custom_response: None,
-        deduplicate: None,
-        ordering_key: Vec::new(),
-        disabled_at: None,
         created_at: NOW,
         updated_at: NOW,
+        ..kit::source()
     };
     let content_type = Bytes::from_static(b"multipart/form-data; boundary=sep");
     let record = RequestRecord {
-        source_id: SourceId(1),
         received_at: NOW,
-        method: "POST".into(),
-        path: String::new(),
-        query: String::new(),
         headers: vec![("content-type".into(), content_type)],
-        origin: Origin::Unproven,
+        ..kit::record()
     };
     let body = format!("{}--sep--\r\n", parts.concat());
     let request = Request::received(record, body.into());

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use model::{
     catalog::{Secret, Source, Verification},
-    ids::SourceId,
+    kit,
     policy::signature::{Answer, Finding, NoKeys, examine, is_handshake},
     time::Timestamp,
     traffic::{Origin, Request, RequestRecord},
@@ -18,32 +18,24 @@ const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded")
 
 fn source(verification: Verification) -> Source {
     Source {
-        id: SourceId(1),
         name: "s".into(),
-        description: None,
         verification,
-        allowed_http_methods: Vec::new(),
-        custom_response: None,
-        deduplicate: None,
-        ordering_key: Vec::new(),
-        disabled_at: None,
         created_at: NOW,
         updated_at: NOW,
+        ..kit::source()
     }
 }
 
 fn request(method: &str, query: &str, headers: &[(&str, &str)]) -> RequestRecord {
     RequestRecord {
-        source_id: SourceId(1),
         received_at: NOW,
         method: method.into(),
-        path: String::new(),
         query: query.into(),
         headers: headers
             .iter()
             .map(|(name, value)| ((*name).to_owned(), Bytes::from((*value).to_owned())))
             .collect(),
-        origin: Origin::Unproven,
+        ..kit::record()
     }
 }
 

@@ -5,6 +5,7 @@ use model::{
     catalog::{Catalog, Connection, Item, Source},
     fingerprint::Fingerprint,
     ids::{ConnectionId, DestinationId, SourceId},
+    kit,
     machine::{Once, Verdict},
     policy::{
         placement::Placement,
@@ -246,15 +247,9 @@ fn catalog(source: &Source) -> Catalog {
     catalog.insert(Item::Source(source.clone()));
     catalog.insert(Item::Connection(Connection {
         id: ConnectionId(2),
-        name: None,
-        description: None,
         source_id: source.id,
         destination_id: DestinationId(3),
-        rules: Vec::new(),
-        disabled_at: None,
-        paused_at: None,
-        created_at: Timestamp(0),
-        updated_at: Timestamp(0),
+        ..kit::connection()
     }));
     catalog
 }

@@ -12,10 +12,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use model::{
     catalog::{LiveSecret, Secret, Source, Verification},
-    ids::SourceId,
+    kit,
     policy::signature::{Answer, Document, KeyRequest, Keys, registry},
     time::Timestamp,
-    traffic::{Origin, RequestRecord},
+    traffic::RequestRecord,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -184,17 +184,9 @@ impl Vector {
             .into_iter()
             .collect();
         Source {
-            id: SourceId(1),
             name: self.provider.clone(),
-            description: None,
             verification: auth,
-            allowed_http_methods: Vec::new(),
-            custom_response: None,
-            deduplicate: None,
-            ordering_key: Vec::new(),
-            disabled_at: None,
-            created_at: Timestamp(0),
-            updated_at: Timestamp(0),
+            ..kit::source()
         }
     }
 
@@ -204,17 +196,15 @@ impl Vector {
 
     pub fn record(&self) -> RequestRecord {
         RequestRecord {
-            source_id: SourceId(1),
             received_at: self.now(),
             method: self.method.clone(),
-            path: String::new(),
             query: self.query().to_owned(),
             headers: self
                 .headers
                 .iter()
                 .map(|(name, value)| (name.to_ascii_lowercase(), Bytes::from(value.clone())))
                 .collect(),
-            origin: Origin::Unproven,
+            ..kit::record()
         }
     }
 

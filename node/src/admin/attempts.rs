@@ -267,10 +267,10 @@ mod tests {
     use super::*;
     use bytes::Bytes;
     use model::{
-        ids::SourceId,
+        kit,
         time::Timestamp,
         traffic::{
-            ErrorCode, Origin, Outcome, Trace, Trigger,
+            ErrorCode, Outcome, Trace, Trigger,
             trace::{Sent, Timing},
         },
     };
@@ -310,13 +310,8 @@ mod tests {
         let around = Around {
             destination: Some(DestinationId(1)),
             request: Some(RequestRecord {
-                source_id: SourceId(1),
-                received_at: Timestamp(0),
-                method: "POST".into(),
-                path: String::new(),
-                query: String::new(),
                 headers: vec![header("cookie", "c"), header("x-mine", "kept")],
-                origin: Origin::Unproven,
+                ..kit::record()
             }),
             operation: None,
         };

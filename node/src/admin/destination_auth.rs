@@ -3,7 +3,7 @@
 use super::{
     api_error::ApiError,
     body::{Fields, Given},
-    destination_input::checked_url,
+    checked_url::checked_url,
 };
 use model::{
     catalog::{ClientAuth, ClientCredentials, DestinationAuth, KeyPlace, Secret},

@@ -5,16 +5,14 @@ use super::{
     body::{Fields, Given, SHOWN},
     destination_auth, destination_kind, destination_signing, destination_tls, names,
 };
-use awc::http::Uri;
 use model::{
     catalog::{Catalog, Destination, DestinationKind, Outbound, RatePeriod, Secret, Wishes},
     ids::DestinationId,
-    policy::{destination_url, egress::Reach, forwarding, outgoing},
+    policy::{egress::Reach, forwarding, outgoing},
     time::Timestamp,
 };
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
-use url::{Host, Url};
 
 /// What a configuration is shown with beside what it is made of.
 const SHOWN_CONFIG: [&str; 4] = [
@@ -109,21 +107,6 @@ pub(super) fn check_name(catalog: &Catalog, destination: &Destination) -> Result
         )),
         _ => Ok(()),
     }
-}
-
-/// A URL as it is kept. A host in another script is kept as the name that it stands for; where a name leads is judged at
-/// every connect.
-pub(super) fn checked_url(text: &str, reach: &Reach) -> Result<String, String> {
-    let unreadable =
-        |error: &dyn std::fmt::Display| format!("expected an http or https URL: {error}");
-    let parsed = Url::parse(text).map_err(|error| unreadable(&error))?;
-    let text = match parsed.host() {
-        Some(Host::Domain(_)) if !text.is_ascii() => parsed.as_str(),
-        _ => text,
-    };
-    destination_url::check(text, reach)?;
-    text.parse::<Uri>().map_err(|error| unreadable(&error))?;
-    Ok(text.to_owned())
 }
 
 /// How requests go out, but for what they are signed with.

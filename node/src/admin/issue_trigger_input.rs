@@ -4,7 +4,7 @@ use super::{
     api_error::ApiError,
     body::{Fields, Given, SHOWN},
     capability_url,
-    destination_input::checked_url,
+    checked_url::checked_url,
     times,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};

@@ -11,6 +11,7 @@ mod bulk_query;
 mod capability_url;
 mod catalog_page;
 mod changes;
+mod checked_url;
 mod cli_sessions;
 mod cluster;
 mod connection_input;

@@ -75,22 +75,14 @@ fn show(told: &Notifications) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::catalog::{Source, Verification};
+    use model::catalog::Source;
+    use model::kit;
 
     fn told(body: Value) -> Result<Notifications, ApiError> {
         let mut catalog = Catalog::default();
         catalog.insert(Item::Source(Source {
-            id: SourceId(1),
             name: "alerts".into(),
-            description: None,
-            verification: Verification::none(),
-            allowed_http_methods: Vec::new(),
-            custom_response: None,
-            deduplicate: None,
-            ordering_key: Vec::new(),
-            disabled_at: None,
-            created_at: Timestamp(0),
-            updated_at: Timestamp(0),
+            ..kit::source()
         }));
         read(&Body::of(body).fields(), &catalog, Timestamp(7))
     }

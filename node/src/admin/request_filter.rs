@@ -104,7 +104,7 @@ impl RequestFilter {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use model::{time::Timestamp, traffic::Origin};
+    use model::{kit, time::Timestamp, traffic::Origin};
 
     fn keeps(raw: &str, state: RequestState) -> bool {
         let request = StoredRequest {
@@ -116,17 +116,13 @@ mod tests {
             record: Bytes::new(),
         };
         let record = RequestRecord {
-            source_id: SourceId(1),
             received_at: Timestamp(1000),
-            method: "POST".into(),
-            path: String::new(),
-            query: String::new(),
-            headers: Vec::new(),
             origin: if state == RequestState::Accepted {
                 Origin::Vouched
             } else {
                 Origin::Unproven
             },
+            ..kit::record()
         };
         let filter = RequestFilter::read(&Query::parse(raw)).expect("a good query");
         filter.keeps(&request, &record)

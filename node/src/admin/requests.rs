@@ -320,7 +320,7 @@ mod tests {
     use super::*;
     use bytes::Bytes;
     use model::{
-        ids::SourceId,
+        kit,
         policy::{document::Part, signature::Diagnosis},
         time::Timestamp,
         traffic::{IgnoreCause, RejectionCause},
@@ -329,13 +329,9 @@ mod tests {
     #[test]
     fn a_rejected_request_says_why() {
         let record = RequestRecord {
-            source_id: SourceId(1),
             received_at: Timestamp(1000),
-            method: "POST".into(),
-            path: String::new(),
-            query: String::new(),
-            headers: Vec::new(),
             origin: Origin::Refused(Diagnosis::Stale { by_s: 7 }),
+            ..kit::record()
         };
         let request = StoredRequest {
             state: RequestState::Rejected(RejectionCause::VerificationFailed),

@@ -77,21 +77,14 @@ fn noted(catalog: &Catalog, id: SourceId, secret: &Secret, at: Timestamp) -> Dec
 mod tests {
     use super::*;
     use model::catalog::Verification;
+    use model::kit;
 
     fn catalog(verification: Verification) -> Catalog {
         let mut catalog = Catalog::default();
         catalog.insert(Item::Source(Source {
-            id: SourceId(1),
             name: "s".into(),
-            description: None,
             verification,
-            allowed_http_methods: Vec::new(),
-            custom_response: None,
-            deduplicate: None,
-            ordering_key: Vec::new(),
-            disabled_at: None,
-            created_at: Timestamp(0),
-            updated_at: Timestamp(0),
+            ..kit::source()
         }));
         catalog
     }

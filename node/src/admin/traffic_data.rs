@@ -216,14 +216,11 @@ pub(super) fn raw(body: &[u8]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{ids::SourceId, time::Timestamp};
+    use model::kit;
 
     fn recorded() -> RequestRecord {
         let header = |name: &str, value: &'static str| (name.to_owned(), Bytes::from(value));
         RequestRecord {
-            source_id: SourceId(1),
-            received_at: Timestamp(0),
-            method: "POST".into(),
             path: "/a".into(),
             query: "x=1&y=2&y=3&z".into(),
             headers: vec![
@@ -233,6 +230,7 @@ mod tests {
                 header("x-tag", "b"),
             ],
             origin: model::traffic::Origin::Vouched,
+            ..kit::record()
         }
     }
 

@@ -367,22 +367,16 @@ mod tests {
     use super::*;
     use model::{
         catalog::{Outbound, Tls},
-        ids::{DestinationId, SourceId},
+        ids::SourceId,
+        kit,
     };
 
     fn source(verification: Verification) -> Source {
         Source {
-            id: SourceId(1),
             name: "gh".into(),
-            description: None,
             verification,
-            allowed_http_methods: Vec::new(),
-            custom_response: None,
-            deduplicate: None,
-            ordering_key: Vec::new(),
-            disabled_at: None,
-            created_at: Timestamp(0),
             updated_at: Timestamp(1),
+            ..kit::source()
         }
     }
 
@@ -434,20 +428,12 @@ mod tests {
     #[test]
     fn a_destination_hides_its_signing_secret_too() {
         let mut destination = Destination {
-            id: DestinationId(1),
             name: "d".into(),
-            description: None,
             url: "https://a.example".into(),
-            http_method: None,
-            path_forwarding: true,
             rate_limit: Some(3),
             rate_limit_period: RatePeriod::Concurrent,
             signing_secret: Secret::new("whsec_x".into()),
-            outbound: Outbound::default(),
-            wishes: model::catalog::Wishes::default(),
-            disabled_at: None,
-            created_at: Timestamp(0),
-            updated_at: Timestamp(0),
+            ..kit::destination()
         };
         let hidden = Viewer::for_tests(false).destination(&destination);
         assert!(!hidden.to_string().contains("whsec_"), "{hidden}");

@@ -1,7 +1,7 @@
 //! Answers what the actors of other nodes ask: on a delivering thread, where the clients live. Paces alone are answered at
 //! once, where the question arrives.
 
-use super::dispatcher::Shared;
+use super::shared::Shared;
 use crate::{configure, peer::Question};
 use actix::ArbiterHandle;
 use bytes::Bytes;

@@ -1,12 +1,12 @@
 //! One attempt: load, reshape, fence, send, report.
 
 use super::{
-    dispatcher::Shared,
     gate::{Gate, Shut},
     memory::{self, Held},
     outlet::Outlet,
     reporter::Report,
     sending::{Sending, Sent, Tried},
+    shared::Shared,
     work::{self, Work},
 };
 use crate::{

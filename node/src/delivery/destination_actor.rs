@@ -3,17 +3,16 @@
 use super::{
     attempt::{self, Launched},
     crowd::Seats,
-    dispatcher::Shared,
     gate::Gate,
     outlet::Outlet,
-    pacing,
+    shared::Shared,
     work::{self, Wanted},
 };
 use crate::{fatal, world};
 use actix::{Actor, ActorContext, AsyncContext, Context, SpawnHandle, StreamHandler};
 use futures::{FutureExt, stream};
 use model::{
-    delivery::{Ask, Floors, Holding, Input, Lane, Output, Pace, Permit, Sign},
+    delivery::{Ask, Floors, Holding, Input, Lane, Output, Permit, Sign},
     ids::{DestinationId, EventId},
     machine::RunEnd,
     state::keys::Due,
@@ -287,23 +286,5 @@ impl StreamHandler<Input> for DestinationActor {
             }
         }
         self.drive(input, ctx);
-    }
-}
-
-impl Shared {
-    /// The pace of a destination now; none while it is disabled. One that was deleted gets the default: its events end.
-    fn pace(&self, id: DestinationId) -> Option<Pace> {
-        let catalog = self.gateway.catalog();
-        let Some(destination) = catalog.destinations.get(&id) else {
-            return Some(self.default_pace());
-        };
-        destination
-            .disabled_at
-            .is_none()
-            .then(|| pacing::pace_of(&self.gateway, Some(destination)))
-    }
-
-    fn default_pace(&self) -> Pace {
-        pacing::pace_of(&self.gateway, None)
     }
 }

@@ -10,6 +10,7 @@ use super::{
     pacing::{self, Pacing},
     reporter::Reporter,
     retry_scheduler::{Note, RetryScheduler},
+    shared::{Shared, Wake},
     tokens::Tokens,
 };
 use crate::{config, egress::Egress, gateway::Gateway, world};
@@ -35,24 +36,6 @@ use tokio::sync::mpsc;
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
 /// Delivering threads where the machine has more cores than they need.
 const ARBITERS_MAX: usize = 8;
-
-/// What every destination's actor shares.
-pub(super) struct Shared {
-    pub(super) gateway: Arc<Gateway>,
-    pub(super) crowd: Arc<Crowd>,
-    pub(super) memory: Arc<BodyMemory>,
-    pub(super) pacing: Arc<Pacing>,
-    pub(super) egress: Arc<Egress>,
-    pub(super) tokens: Tokens,
-    pub(super) controls: Controls,
-    reporters: BTreeMap<GroupId, Reporter>,
-}
-
-impl Shared {
-    pub(super) fn reporter(&self, group: GroupId) -> Option<&Reporter> {
-        self.reporters.get(&group)
-    }
-}
 
 pub(super) struct Dispatcher {
     gateway: Arc<Gateway>,
@@ -290,11 +273,6 @@ impl Handler<Swept> for Dispatcher {
         }
     }
 }
-
-/// These destinations have something due now.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(super) struct Wake(pub(super) Vec<DestinationId>);
 
 impl Handler<Wake> for Dispatcher {
     type Result = ();

@@ -291,18 +291,14 @@ fn told(code: ErrorCode, why: impl Into<Bytes>) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{ids::SourceId, policy::forwarding::Forwarding, time::Timestamp, traffic::Origin};
+    use model::{kit, policy::forwarding::Forwarding};
     use serde_json::json;
 
     fn wanted(body: &'static str) -> (Message, RequestRecord) {
         let record = RequestRecord {
-            source_id: SourceId(1),
-            received_at: Timestamp(0),
-            method: "POST".into(),
             path: "/paid".into(),
-            query: String::new(),
             headers: vec![("content-type".into(), Bytes::from("application/json"))],
-            origin: Origin::Unproven,
+            ..kit::record()
         };
         let message = Message::of(&record, Bytes::from(body), &Forwarding::default());
         (message, record)

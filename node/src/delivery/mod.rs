@@ -19,6 +19,7 @@ mod reporter;
 mod request;
 mod retry_scheduler;
 mod sending;
+mod shared;
 mod tokens;
 #[cfg(test)]
 mod ways;

@@ -299,30 +299,21 @@ fn with_query(url: &str, key: &str, value: &str) -> String {
 mod tests {
     use super::*;
     use model::{
-        catalog::{ClientAuth, ClientCredentials, LiveSecret, Outbound, RatePeriod},
+        catalog::{ClientAuth, ClientCredentials, LiveSecret},
         ids::{ConnectionId, DestinationId, EventId, SourceId},
+        kit,
         state::keys::{Due, DueClass},
-        traffic::{Event, EventStatus, Origin, RequestRecord, Trigger},
+        traffic::{Event, EventStatus, RequestRecord, Trigger},
     };
 
     const NOW: Timestamp = Timestamp(1_440_938_160_000);
 
     fn destination(url: &str, path_forwarding: bool) -> Destination {
         Destination {
-            id: DestinationId(1),
-            name: "sink".into(),
-            description: None,
             url: url.into(),
-            http_method: None,
             path_forwarding,
-            rate_limit: None,
-            rate_limit_period: RatePeriod::Second,
             signing_secret: secret("whsec_"),
-            outbound: Outbound::default(),
-            wishes: model::catalog::Wishes::default(),
-            disabled_at: None,
-            created_at: Timestamp(0),
-            updated_at: Timestamp(0),
+            ..kit::destination()
         }
     }
 
@@ -360,7 +351,6 @@ mod tests {
                 turn: None,
             },
             record: RequestRecord {
-                source_id: SourceId(1),
                 received_at: NOW,
                 method: "PUT".into(),
                 path: "/deep".into(),
@@ -374,7 +364,7 @@ mod tests {
                     header("host", "in.example"),
                     header("authorization", "the sender's"),
                 ],
-                origin: Origin::Unproven,
+                ..kit::record()
             },
             body: Some(Bytes::from_static(b"hello")),
             unread: None,

@@ -1,7 +1,7 @@
 //! One partition's clock: knows when each destination is next due, arms one timer, and has the dispatcher wake whoever is
 //! due. It holds nothing that the due table does not say; the sweep tells it again what it missed.
 
-use super::dispatcher::Wake;
+use super::shared::Wake;
 use crate::world;
 use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient, SpawnHandle};
 use model::{delivery::Schedule, ids::DestinationId, time::Timestamp};

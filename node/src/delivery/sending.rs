@@ -2,12 +2,12 @@
 //! the other end.
 
 use super::{
-    dispatcher::Shared,
     exchange::{self, Exchanged},
     gate::{Gate, Shut},
     listening::{self, Taker},
     outlet::Outlet,
     request::{self, Kept, Launch, Outgoing, Unsendable},
+    shared::Shared,
     work::Work,
 };
 use crate::{egress::Client, world};

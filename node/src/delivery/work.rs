@@ -306,6 +306,7 @@ mod tests {
     use super::*;
     use model::{
         ids::SourceId,
+        kit,
         state::{kv::Kv, memory::Memory},
         traffic::EventStatus,
     };
@@ -341,15 +342,7 @@ mod tests {
     fn connection(id: u128) -> Connection {
         Connection {
             id: ConnectionId(id),
-            name: None,
-            description: None,
-            source_id: SourceId(1),
-            destination_id: DestinationId(1),
-            rules: Vec::new(),
-            disabled_at: None,
-            paused_at: None,
-            created_at: Timestamp(0),
-            updated_at: Timestamp(0),
+            ..kit::connection()
         }
     }
 

@@ -67,24 +67,18 @@ mod tests {
     use super::*;
     use model::{
         catalog::{CustomResponse, Verification},
-        ids::SourceId,
+        kit,
     };
 
     const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
     fn praxis() -> Source {
         Source {
-            id: SourceId(1),
             name: "cashier".into(),
-            description: None,
             verification: Verification::with_secret("PRAXIS", "a merchant's secret"),
-            allowed_http_methods: Vec::new(),
-            custom_response: None,
-            deduplicate: None,
-            ordering_key: Vec::new(),
-            disabled_at: None,
             created_at: NOW,
             updated_at: NOW,
+            ..kit::source()
         }
     }
 

@@ -229,6 +229,7 @@ mod tests {
     use model::{
         catalog::{Connection, Item, Verification},
         ids::{ConnectionId, DestinationId},
+        kit,
         policy::signature::NoKeys,
     };
 
@@ -236,17 +237,10 @@ mod tests {
 
     fn source(verification: Verification) -> Source {
         Source {
-            id: SourceId(1),
-            name: "shop".into(),
-            description: None,
             verification,
-            allowed_http_methods: Vec::new(),
-            custom_response: None,
-            deduplicate: None,
-            ordering_key: Vec::new(),
-            disabled_at: None,
             created_at: NOW,
             updated_at: NOW,
+            ..kit::source()
         }
     }
 
@@ -256,15 +250,11 @@ mod tests {
         if connected {
             catalog.insert(Item::Connection(Connection {
                 id: ConnectionId(2),
-                name: None,
-                description: None,
                 source_id: source.id,
                 destination_id: DestinationId(3),
-                rules: Vec::new(),
-                disabled_at: None,
-                paused_at: None,
                 created_at: NOW,
                 updated_at: NOW,
+                ..kit::connection()
             }));
         }
         catalog
@@ -272,13 +262,9 @@ mod tests {
 
     fn arrived(method: &str, body: Bytes) -> Arrived {
         let record = RequestRecord {
-            source_id: SourceId(1),
             received_at: NOW,
             method: method.into(),
-            path: String::new(),
-            query: String::new(),
-            headers: Vec::new(),
-            origin: Origin::Unproven,
+            ..kit::record()
         };
         Arrived {
             record,

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use model::{
     catalog::Secret,
     ids::{ConnectionId, DestinationId, GroupId, RequestId, SourceId},
+    kit,
     machine::{AcceptRequests, Command, Incoming, Planned, Unrouted, Verdict},
     policy::document::Part,
     state::codec,
@@ -108,11 +109,11 @@ impl Node {
         let record = codec::encode(&RequestRecord {
             source_id: source,
             received_at: now,
-            method: "POST".into(),
             path: "/paid".into(),
             query: "n=1".into(),
             headers: vec![("content-type".into(), Bytes::from("application/json"))],
             origin: Origin::Vouched,
+            ..kit::record()
         });
         let command = Command::AcceptRequests(AcceptRequests {
             requests: vec![Incoming {

@@ -8,19 +8,17 @@ use crate::stage::{Stage, eventually};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::StatusCode, web};
 use bytes::Bytes;
 use model::{
-    catalog::{
-        Backoff, Connection, Destination, Item, Outbound, RatePeriod, RetryRule, Rule, Secret,
-        Source, Wishes,
-    },
+    catalog::{Backoff, Connection, Destination, Item, RetryRule, Rule, Secret},
     catalog::{Catalog, Verification},
     ids::{ConnectionId, DestinationId, EventId, GroupId, RequestId, SourceId},
+    kit,
     machine::{
         AcceptRequests, Change, Command, Configure, Incoming, Planned, Reply, Verdict, decode_reply,
     },
     policy::signing,
     state::{codec, tables},
     time::Timestamp,
-    traffic::{ErrorCode, Event, EventStatus, Origin, RequestRecord},
+    traffic::{ErrorCode, Event, EventStatus, RequestRecord},
 };
 use node::{config::Config, delivery::Delivery, gateway::Gateway, world};
 use parking_lot::Mutex;
@@ -124,19 +122,10 @@ impl World {
     fn destination(&self, disabled_at: Option<Timestamp>) -> Item {
         Item::Destination(Destination {
             id: DESTINATION,
-            name: "sink".into(),
-            description: None,
             url: self.url.clone(),
-            http_method: None,
-            path_forwarding: true,
-            rate_limit: None,
-            rate_limit_period: RatePeriod::Second,
             signing_secret: Secret::new(SECRET.into()),
-            outbound: Outbound::default(),
-            wishes: Wishes::default(),
             disabled_at,
-            created_at: Timestamp(0),
-            updated_at: Timestamp(0),
+            ..kit::destination()
         })
     }
 
@@ -165,7 +154,6 @@ impl World {
     async fn accept_over(&self, connection: ConnectionId, body: &'static [u8]) -> EventId {
         let header = |name: &str, value: &'static str| (name.to_owned(), Bytes::from(value));
         let record = RequestRecord {
-            source_id: SourceId(1),
             received_at: world::now(),
             method: "PUT".into(),
             path: "/deep".into(),
@@ -176,7 +164,7 @@ impl World {
                 header("cookie", "secret"),
                 header("x-tidegate-event-id", "forged"),
             ],
-            origin: Origin::Unproven,
+            ..kit::record()
         };
         self.accept_recorded(connection, &record, body).await
     }
@@ -231,27 +219,12 @@ impl World {
 }
 
 fn source() -> Item {
-    Item::Source(Source {
-        id: SourceId(1),
-        name: "shop".into(),
-        description: None,
-        verification: Verification::none(),
-        allowed_http_methods: Vec::new(),
-        custom_response: None,
-        deduplicate: None,
-        ordering_key: Vec::new(),
-        disabled_at: None,
-        created_at: Timestamp(0),
-        updated_at: Timestamp(0),
-    })
+    Item::Source(kit::source())
 }
 
 fn connection(disabled_at: Option<Timestamp>) -> Item {
     Item::Connection(Connection {
         id: CONNECTION,
-        name: None,
-        description: None,
-        source_id: SourceId(1),
         destination_id: DESTINATION,
         rules: vec![Rule::Retry(RetryRule {
             strategy: Backoff::Linear,
@@ -261,9 +234,7 @@ fn connection(disabled_at: Option<Timestamp>) -> Item {
             response_status_codes: None,
         })],
         disabled_at,
-        paused_at: None,
-        created_at: Timestamp(0),
-        updated_at: Timestamp(0),
+        ..kit::connection()
     })
 }
 

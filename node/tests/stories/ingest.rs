@@ -16,6 +16,7 @@ use model::{
         Verification,
     },
     ids::{ConnectionId, DestinationId, GroupId, RequestId, SourceId},
+    kit,
     machine::{Change, Command, Configure, Reply, decode_reply},
     policy::document::Part,
     state::{codec, tables},
@@ -194,28 +195,15 @@ pub(super) fn sources() -> Vec<Item> {
     let source = |id: SourceId, name: &str, verification| Source {
         id,
         name: name.into(),
-        description: None,
         verification,
-        allowed_http_methods: Vec::new(),
-        custom_response: None,
-        deduplicate: None,
-        ordering_key: Vec::new(),
-        disabled_at: None,
-        created_at: Timestamp(0),
-        updated_at: Timestamp(0),
+        ..kit::source()
     };
     let connection = |source_id: SourceId| {
         Item::Connection(Connection {
             id: ConnectionId(source_id.0),
-            name: None,
-            description: None,
             source_id,
             destination_id: DestinationId(9),
-            rules: Vec::new(),
-            disabled_at: None,
-            paused_at: None,
-            created_at: Timestamp(0),
-            updated_at: Timestamp(0),
+            ..kit::connection()
         })
     };
     let github = Verification::with_secret("GITHUB", "It's a Secret to Everybody");
@@ -237,15 +225,10 @@ fn filtering(kinds: &[&str]) -> Vec<Item> {
         };
         Item::Connection(Connection {
             id: ConnectionId(id),
-            name: None,
-            description: None,
             source_id: OPEN,
             destination_id: DestinationId(9),
             rules: vec![Rule::Filter(Box::new(rule))],
-            disabled_at: None,
-            paused_at: None,
-            created_at: Timestamp(0),
-            updated_at: Timestamp(0),
+            ..kit::connection()
         })
     });
     connections.collect()

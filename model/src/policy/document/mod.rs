@@ -199,9 +199,7 @@ impl From<Parts> for Document<'_> {
 mod tests {
     use super::*;
     use crate::{
-        ids::SourceId,
-        time::Timestamp,
-        traffic::Origin,
+        kit,
         tree::{self, DEPTH_MAX},
     };
     use bytes::Bytes;
@@ -209,16 +207,13 @@ mod tests {
 
     fn record(headers: &[(&str, &'static str)]) -> RequestRecord {
         RequestRecord {
-            source_id: SourceId(1),
-            received_at: Timestamp(0),
-            method: "POST".into(),
             path: "/orders/7".into(),
             query: "a=1&b=x%20y&b=z+w&empty".into(),
             headers: headers
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), Bytes::from_static(value.as_bytes())))
                 .collect(),
-            origin: Origin::Unproven,
+            ..kit::record()
         }
     }
 

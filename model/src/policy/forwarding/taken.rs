@@ -119,7 +119,7 @@ pub fn takes_target(auth: &DestinationAuth, host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{catalog::Secret, policy::forwarding::FAMILIES, time::Timestamp, traffic::Origin};
+    use crate::{catalog::Secret, kit, policy::forwarding::FAMILIES};
     use proptest::prelude::*;
 
     fn record(headers: &[(&str, &str)]) -> RequestRecord {
@@ -127,13 +127,8 @@ mod tests {
             ((*name).to_owned(), Bytes::copy_from_slice(value.as_bytes()))
         };
         RequestRecord {
-            source_id: SourceId(1),
-            received_at: Timestamp(0),
-            method: "POST".into(),
-            path: String::new(),
-            query: String::new(),
             headers: headers.iter().map(header).collect(),
-            origin: Origin::Unproven,
+            ..kit::record()
         }
     }
 

@@ -170,11 +170,9 @@ pub fn retry_rule() -> RetryRule {
 mod tests {
     use super::*;
     use crate::{
-        catalog::{
-            Channels, Chosen, Connection, Item, Notifications, Secret, SlackChannel, Source,
-            Verification,
-        },
-        ids::{ConnectionId, DestinationId, SourceId},
+        catalog::{Channels, Chosen, Connection, Item, Notifications, Secret, SlackChannel},
+        ids::{ConnectionId, SourceId},
+        kit,
         traffic::{Failure, RejectionCause},
     };
 
@@ -203,30 +201,10 @@ mod tests {
 
     fn catalog(triggers: Vec<IssueTrigger>) -> Catalog {
         let mut catalog = Catalog::default();
-        catalog.insert(Item::Source(Source {
-            id: SourceId(1),
-            name: "shop".into(),
-            description: None,
-            verification: Verification::none(),
-            allowed_http_methods: Vec::new(),
-            custom_response: None,
-            deduplicate: None,
-            ordering_key: Vec::new(),
-            disabled_at: None,
-            created_at: Timestamp(0),
-            updated_at: Timestamp(0),
-        }));
+        catalog.insert(Item::Source(kit::source()));
         catalog.insert(Item::Connection(Connection {
-            id: ConnectionId(1),
             name: Some("orders".into()),
-            description: None,
-            source_id: SourceId(1),
-            destination_id: DestinationId(1),
-            rules: Vec::new(),
-            disabled_at: None,
-            paused_at: None,
-            created_at: Timestamp(0),
-            updated_at: Timestamp(0),
+            ..kit::connection()
         }));
         for trigger in triggers {
             catalog.insert(Item::IssueTrigger(trigger));

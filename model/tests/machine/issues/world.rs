@@ -7,8 +7,8 @@ use crate::{
 use bytes::Bytes;
 use model::{
     catalog::{
-        Catalog, Channels, Chosen, Connection, Destination, IssueTrigger, Item, RatePeriod, Secret,
-        Source, Transformation, Verification, Watched, WebhookChannel,
+        Catalog, Channels, Chosen, Connection, Destination, IssueTrigger, Item, Secret, Source,
+        Transformation, Watched, WebhookChannel,
     },
     ids::{
         ConnectionId, DestinationId, EventId, GroupId, IssueId, IssueTriggerId, NotificationId,
@@ -286,44 +286,25 @@ pub(super) fn things() -> [Item; 4] {
     [
         Item::Source(Source {
             id: SOURCE,
-            name: "shop".into(),
-            description: None,
-            verification: Verification::none(),
-            allowed_http_methods: vec![],
-            custom_response: None,
-            deduplicate: None,
-            ordering_key: vec![],
-            disabled_at: None,
             created_at: NOW,
             updated_at: NOW,
+            ..model::kit::source()
         }),
         Item::Destination(Destination {
             id: DESTINATION,
-            name: "sink".into(),
-            description: None,
-            url: "https://a.example/".into(),
-            http_method: None,
-            path_forwarding: true,
-            rate_limit: None,
-            rate_limit_period: RatePeriod::Second,
-            signing_secret: Secret::new("whsec_".into()),
-            outbound: Default::default(),
             wishes: Default::default(),
-            disabled_at: None,
             created_at: NOW,
             updated_at: NOW,
+            ..model::kit::destination()
         }),
         Item::Connection(Connection {
             id: CONNECTION,
             name: Some("orders".into()),
-            description: None,
             source_id: SOURCE,
             destination_id: DESTINATION,
-            rules: vec![],
-            disabled_at: None,
-            paused_at: None,
             created_at: NOW,
             updated_at: NOW,
+            ..model::kit::connection()
         }),
         Item::Transformation(Transformation {
             id: TRANSFORMATION,

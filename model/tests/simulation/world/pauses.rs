@@ -4,7 +4,8 @@ use super::{DESTINATIONS, Happening, TEND_MS, World};
 use crate::network::Purpose;
 use bytes::Bytes;
 use model::catalog::{Connection, Item};
-use model::ids::{ConnectionId, DestinationId, SourceId};
+use model::ids::{ConnectionId, DestinationId};
+use model::kit;
 use model::machine::{Command, HoldEvents, ReleaseEvents};
 use model::policy::pause::{Sweep, marks, paused};
 use model::state::tables::{self, TableError};
@@ -35,15 +36,9 @@ impl World {
         self.catalog.version += 1;
         self.catalog.insert(Item::Connection(Connection {
             id: ConnectionId(destination.0),
-            name: None,
-            description: None,
-            source_id: SourceId(1),
             destination_id: destination,
-            rules: vec![],
-            disabled_at: None,
             paused_at: paused.then_some(Timestamp(self.now)),
-            created_at: Timestamp(0),
-            updated_at: Timestamp(0),
+            ..kit::connection()
         }));
     }
 

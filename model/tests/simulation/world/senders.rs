@@ -5,6 +5,7 @@ use crate::network::Purpose;
 use bytes::Bytes;
 use model::fingerprint::{Fingerprint, Scope};
 use model::ids::{ConnectionId, DestinationId, GroupId, RequestId, SourceId};
+use model::kit;
 use model::machine::{
     AcceptRequests, CancelEvent, Command, Incoming, Keyed, KeyedEvent, Once, Planned, RetryEvent,
     Verdict,
@@ -104,13 +105,9 @@ impl World {
             asked.proposed = vouched;
         }
         let record = codec::encode(&RequestRecord {
-            source_id: SourceId(1),
             received_at: clock,
-            method: "POST".into(),
-            path: String::new(),
-            query: String::new(),
-            headers: vec![],
             origin: Origin::Vouched,
+            ..kit::record()
         });
         let once = asked.kind.map(|kind| Once {
             fingerprint: fingerprint_of(kind),

@@ -3,11 +3,9 @@
 use super::Tokens;
 use crate::egress::{self, sink::Sink};
 use model::{
-    catalog::{
-        ClientAuth, ClientCredentials, Destination, DestinationAuth, Outbound, RatePeriod, Secret,
-    },
+    catalog::{ClientAuth, ClientCredentials, Destination, DestinationAuth, Outbound, Secret},
     ids::DestinationId,
-    time::Timestamp,
+    kit,
 };
 use std::{
     rc::Rc,
@@ -46,23 +44,12 @@ fn credentials(server: &Sink) -> ClientCredentials {
 
 fn destination(credentials: &ClientCredentials) -> Destination {
     Destination {
-        id: DestinationId(1),
         name: "d".into(),
-        description: None,
-        url: "https://a.example/".into(),
-        http_method: None,
-        path_forwarding: true,
-        rate_limit: None,
-        rate_limit_period: RatePeriod::Second,
-        signing_secret: Secret::new("whsec_".into()),
         outbound: Outbound {
             auth: DestinationAuth::Oauth2ClientCredentials(credentials.clone()),
             ..Outbound::default()
         },
-        wishes: model::catalog::Wishes::default(),
-        disabled_at: None,
-        created_at: Timestamp(0),
-        updated_at: Timestamp(0),
+        ..kit::destination()
     }
 }
 

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use model::{
     catalog::{Catalog, Item, Kind, Transformation, TransformationVersion},
     ids::{ConnectionId, EventId, GroupId, RequestId, SourceId, TransformationId},
+    kit,
     machine::{
         self, AcceptRequests, Change, Command, Configure, Incoming, Next, Planned, RecordRuns, Run,
         RunEnd, RunReport, Verdict,
@@ -66,7 +67,6 @@ async fn accept_at(node: &Node, connection: &Value, body: &'static str, now: Tim
     let record = codec::encode(&RequestRecord {
         source_id: source,
         received_at: now,
-        method: "POST".into(),
         path: "/paid".into(),
         query: "n=1".into(),
         headers: vec![
@@ -74,6 +74,7 @@ async fn accept_at(node: &Node, connection: &Value, body: &'static str, now: Tim
             header("authorization", "Bearer of-the-sender"),
         ],
         origin: Origin::Vouched,
+        ..kit::record()
     });
     let planned = Planned {
         connection: id_in(connection),

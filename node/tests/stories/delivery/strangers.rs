@@ -1,6 +1,7 @@
 //! What strangers write into a request does not reach beyond what the destination's owner meant.
 
 use super::*;
+use model::kit;
 
 fn record(path: &str, query: &str, headers: &[(&str, &str)]) -> RequestRecord {
     let header = |(name, value): &(&str, &str)| {
@@ -8,13 +9,11 @@ fn record(path: &str, query: &str, headers: &[(&str, &str)]) -> RequestRecord {
         ((*name).to_owned(), value)
     };
     RequestRecord {
-        source_id: SourceId(1),
         received_at: world::now(),
-        method: "POST".into(),
         path: path.into(),
         query: query.into(),
         headers: headers.iter().map(header).collect(),
-        origin: Origin::Unproven,
+        ..kit::record()
     }
 }
 

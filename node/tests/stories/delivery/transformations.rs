@@ -8,6 +8,7 @@ use model::{
         TransformationVersion, VersionMark,
     },
     ids::{ConnectionId, EventId, SourceId, TransformationId},
+    kit,
     machine::{Command, EventReply, Reply, RetryEvent, RetryIgnored},
     state::tables,
     time::Timestamp,
@@ -78,15 +79,9 @@ fn retry() -> Rule {
 fn connection(rules: Vec<Rule>) -> Item {
     Item::Connection(Connection {
         id: CONNECTION,
-        name: None,
-        description: None,
-        source_id: SourceId(1),
         destination_id: DESTINATION,
         rules,
-        disabled_at: None,
-        paused_at: None,
-        created_at: Timestamp(0),
-        updated_at: Timestamp(0),
+        ..kit::connection()
     })
 }
 

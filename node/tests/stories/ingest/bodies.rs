@@ -5,8 +5,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use model::{
     catalog::{Connection, DeduplicateRule, FilterRule, Item, Rule, Verification},
     ids::{ConnectionId, DestinationId, RequestId},
+    kit,
     state::tables,
-    time::Timestamp,
 };
 use node::world;
 use serde_json::{Value, json};
@@ -27,15 +27,10 @@ fn for_paid() -> Item {
     };
     Item::Connection(Connection {
         id: ConnectionId(10),
-        name: None,
-        description: None,
         source_id: OPEN,
         destination_id: DestinationId(9),
         rules: vec![Rule::Filter(Box::new(rule))],
-        disabled_at: None,
-        paused_at: None,
-        created_at: Timestamp(0),
-        updated_at: Timestamp(0),
+        ..kit::connection()
     })
 }
 

@@ -5,8 +5,8 @@ use futures::future::join_all;
 use model::{
     catalog::{Connection, DeduplicateRule, DelayRule, Field, Item, Rule, Source, Verification},
     ids::{ConnectionId, DestinationId, GroupId, RequestId},
+    kit,
     state::{keys::Queue, tables},
-    time::Timestamp,
     traffic::{Event, EventStatus, IgnoreCause, IgnoredMeta},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,15 +39,10 @@ fn source(change: impl FnOnce(&mut Source)) -> Item {
 fn connection(rules: Vec<Rule>) -> Item {
     Item::Connection(Connection {
         id: ConnectionId(OPEN.0),
-        name: None,
-        description: None,
         source_id: OPEN,
         destination_id: DestinationId(9),
         rules,
-        disabled_at: None,
-        paused_at: None,
-        created_at: Timestamp(0),
-        updated_at: Timestamp(0),
+        ..kit::connection()
     })
 }
 

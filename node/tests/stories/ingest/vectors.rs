@@ -8,6 +8,7 @@ use bytes::Bytes;
 use model::{
     catalog::{Connection, Item, Source},
     ids::{ConnectionId, DestinationId, GroupId, SourceId},
+    kit,
     policy::signature::{Finding, KeyRequest, examine, registry},
     state::{
         codec,
@@ -53,15 +54,9 @@ fn source(place: usize, vector: &Vector) -> Source {
 fn connection(place: usize) -> Item {
     Item::Connection(Connection {
         id: ConnectionId(1_000 + place as u128),
-        name: None,
-        description: None,
         source_id: source_id(place),
         destination_id: DestinationId(9),
-        rules: Vec::new(),
-        disabled_at: None,
-        paused_at: None,
-        created_at: Timestamp(0),
-        updated_at: Timestamp(0),
+        ..kit::connection()
     })
 }
 

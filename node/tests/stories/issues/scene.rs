@@ -6,9 +6,10 @@ use bytes::Bytes;
 use model::{
     catalog::Secret,
     ids::{ConnectionId, DestinationId, GroupId, RequestId, SourceId},
+    kit,
     machine::{AcceptRequests, Command, Incoming, Planned, Verdict},
     state::codec,
-    traffic::{Origin, RequestRecord},
+    traffic::RequestRecord,
 };
 use node::{admin, config::Config, delivery::Delivery, gateway::Gateway, issues::Issues, world};
 use parking_lot::Mutex;
@@ -183,11 +184,8 @@ impl World {
         let record = codec::encode(&RequestRecord {
             source_id: source,
             received_at: world::now(),
-            method: "POST".into(),
-            path: String::new(),
-            query: String::new(),
             headers: vec![("content-type".into(), Bytes::from("application/json"))],
-            origin: Origin::Unproven,
+            ..kit::record()
         });
         let command = Command::AcceptRequests(AcceptRequests {
             requests: vec![Incoming {

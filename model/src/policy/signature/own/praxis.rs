@@ -21,7 +21,7 @@ mod tests {
     use super::*;
     use crate::{
         catalog::{Source, Verification},
-        ids::SourceId,
+        kit,
         policy::signature::{Finding, NoKeys, acknowledgement, examine, facts::tests::record},
         traffic::Request,
     };
@@ -31,17 +31,11 @@ mod tests {
 
     fn is_taken(body: &str, signature: &str) -> bool {
         let source = Source {
-            id: SourceId(1),
             name: "p".into(),
-            description: None,
             verification: Verification::with_secret("PRAXIS", SECRET),
-            allowed_http_methods: Vec::new(),
-            custom_response: None,
-            deduplicate: None,
-            ordering_key: Vec::new(),
-            disabled_at: None,
             created_at: NOW,
             updated_at: NOW,
+            ..kit::source()
         };
         let record = record("POST", &[("gt-authentication", signature)]);
         let request = Request::received(record, body.to_owned().into());
