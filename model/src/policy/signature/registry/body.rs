@@ -6,7 +6,7 @@ use super::super::{
     encoding::{Encoding, KeyForm},
     handshake::{Asked, Guard, Handshake, Reply},
     layout::{Layout, Place},
-    provider::{Check, Checks, Field, Provider},
+    provider::{Check, Checks, Field, Provider, When},
     signed::{Proof, Requirement, Signed},
     stamp::{Stamp, StampPlace, Unit},
 };
@@ -36,6 +36,13 @@ const fn prefixed(
         },
         source,
     )
+}
+
+const fn in_base64(header: &'static str) -> Signed<'static> {
+    Signed {
+        encoding: Encoding::Base64,
+        ..Signed::body(header, Sha256)
+    }
 }
 
 const fn base64(
@@ -310,10 +317,13 @@ pub(super) static ROWS: &[Provider] = &[
         Sha256,
         "https://docs.sentry.io/organization/integrations/integration-platform/webhooks/",
     ),
-    base64(
+    Provider::new(
         "SHOPIFY",
-        "x-shopify-hmac-sha256",
-        Sha256,
+        Checks::FirstOf(&[
+            // Events, which have headers of their own.
+            (When::Header("shopify-hmac-sha256"), Check::Signed(in_base64("shopify-hmac-sha256"))),
+            (When::Always, Check::Signed(in_base64("x-shopify-hmac-sha256"))),
+        ]),
         "https://shopify.dev/docs/apps/build/webhooks/subscribe/https",
     ),
     base64("SHOPLINE", "x-shopline-hmac-sha256", Sha256, "https://developer.shopline.com"),

@@ -6,6 +6,7 @@ use super::super::{
     encoding::{Encoding, KeyForm},
     handshake::{Asked, Guard, Handshake, Reply},
     layout::{Layout, Place},
+    own::hook0,
     provider::{ALLOW_LEGACY, Check, Checks, Field, Provider, When},
     signed::{Proof, Requirement, Signed},
     stamp::{Stamp, StampPlace, UNDOCUMENTED_S, Unit},
@@ -109,15 +110,32 @@ const fn front(name: &'static str) -> Provider {
 }
 
 pub(super) static ROWS: &[Provider] = &[
-    Provider::signed(
+    Provider::new(
         "AKENEO",
-        headers(
-            "x-akeneo-request-signature",
-            "x-akeneo-request-timestamp",
-            "{timestamp}.{body}",
-            Unit::Seconds,
-            Some(300),
-        ),
+        Checks::FirstOf(&[
+            // The event platform, with a signature for each of two secrets while one is replaced.
+            (
+                When::Header("x-akeneo-signature-primary"),
+                Check::Signed(Signed {
+                    at: Place::Headers(&[
+                        "x-akeneo-signature-primary",
+                        "x-akeneo-signature-secondary",
+                    ]),
+                    ..Signed::body("", Sha256)
+                }),
+            ),
+            // The events API before it.
+            (
+                When::Always,
+                Check::Signed(headers(
+                    "x-akeneo-request-signature",
+                    "x-akeneo-request-timestamp",
+                    "{timestamp}.{body}",
+                    Unit::Seconds,
+                    Some(300),
+                )),
+            ),
+        ]),
         "https://api.akeneo.com/events-documentation/overview.html",
     ),
     Provider::signed(
@@ -187,9 +205,9 @@ pub(super) static ROWS: &[Provider] = &[
         pairs("webhook-signature", "time", "sig1", Unit::Seconds, Some(UNDOCUMENTED_S)),
         "https://developers.cloudflare.com/stream/manage-video-library/using-webhooks/",
     ),
-    Provider::signed(
+    Provider::new(
         "COINBASE_CDP",
-        pairs("x-hook0-signature", "t", "v0", Unit::Seconds, Some(300)),
+        Checks::One(Check::Own(hook0::check, hook0::WORDS)),
         "https://docs.cdp.coinbase.com/webhooks/verify-signatures",
     ),
     Provider::signed(
@@ -519,7 +537,7 @@ pub(super) static ROWS: &[Provider] = &[
     ),
     Provider::signed(
         "WHEREBY",
-        pairs("whereby-signature", "t", "v1", Unit::Told, Some(UNDOCUMENTED_S)),
+        pairs("whereby-signature", "t", "v1", Unit::Seconds, Some(UNDOCUMENTED_S)),
         "https://docs.whereby.com",
     ),
     Provider::signed(
