@@ -396,7 +396,7 @@ pub(super) static ROWS: &[Provider] = &[
         Signed {
             layout: Layout::Positional { separator: ',' },
             message: "{timestamp}.{body}",
-            stamp: Some(Stamp::new(StampPlace::First, Unit::Told, Some(UNDOCUMENTED_S))),
+            stamp: Some(Stamp::new(StampPlace::First, Unit::Millis, Some(UNDOCUMENTED_S))),
             ..Signed::body("recurly-signature", Sha256)
         },
         "https://docs.recurly.com/recurly-subscriptions/docs/signature-verification",
