@@ -161,7 +161,6 @@ def bodies():
         ("razorpay", "X-Razorpay-Signature", hexed()),
         ("xero", "x-xero-signature", based()),
         ("acuity", "X-Acuity-Signature", based()),
-        ("affirm", "X-Affirm-Signature", hexed("sha512")),
         ("attio", "Attio-Signature", hexed()),
         ("authorize_net", "X-ANET-Signature", hexed("sha512", "sha512=")),
         ("calcom", "X-Cal-Signature-256", hexed()),
@@ -172,7 +171,6 @@ def bodies():
         ("helpscout", "X-HelpScout-Signature", based("sha1")),
         ("modern_treasury", "X-Signature", hexed()),
         ("mollie", "X-Mollie-Signature", hexed(prefix="sha256=")),
-        ("ramp", "X-Ramp-Signature", hexed()),
         ("savvycal", "X-Savvycal-Signature", hexed(prefix="sha256=")),
         ("segment", "X-Signature", hexed("sha1")),
         ("snyk", "X-Hub-Signature", hexed(prefix="sha256=")),
@@ -185,6 +183,15 @@ def bodies():
     # As its documentation has it.
     known = "9be2242094a9a8c00c64306f382a7f9d691de910b4a266f67bd314ef18ac49fa"
     file.add("documented", "accept", {"circleci-signature": f"v1={known}"}, body="an-important-request-payload", secret="hunter123")
+    file.write()
+    file = family("ramp", lambda s, b, u, t: {"X-Ramp-Webhook-Signature": mac(s, raw(b)).hex()})
+    for name, secret, expect in [("other-name", SECRET, "accept"), ("other-name-wrong-secret", OTHER, "reject")]:
+        file.add(name, expect, {"X-Ramp-Signature": mac(secret, BODY).hex()}, secret=SECRET)
+    file.write()
+    # The form with a timestamp is among the vectors from elsewhere.
+    file = family("pylon", lambda s, b, u, t: {"X-Pylon-Signature": mac(s, raw(b)).hex()})
+    of_both = {"X-Pylon-Signature": mac(SECRET, BODY).hex(), "Pylon-Webhook-Signature": "hs256=00", "Pylon-Webhook-Timestamp": str(NOW)}
+    file.add("no-way-back", "reject", of_both, secret=SECRET)
     file.write()
     file = family("shopify", lambda s, b, u, t: {"X-Shopify-Hmac-Sha256": b64(mac(s, raw(b)))})
     event = {"Shopify-Hmac-Sha256": b64(mac(SECRET, BODY))}
@@ -235,6 +242,10 @@ def bodies():
     file = family("twitter", lambda s, b, u, t: {"x-twitter-webhooks-signature": "sha256=" + b64(mac(s, b))}, api_key=SECRET, secret=SECRET)
     for vector in file.vectors:
         vector["key_material"] = None
+    newer = lambda s: {"x-twitter-webhooks-signature-oauth2": "sha256=" + b64(mac(s, BODY))}
+    file.add("oauth2", "accept", newer(SECRET), secret=SECRET)
+    file.add("both-headers", "accept", {**newer(SECRET), "x-twitter-webhooks-signature": "sha256=" + b64(mac(OTHER, BODY))}, secret=SECRET)
+    file.add("oauth2-wrong-secret", "reject", newer(OTHER), secret=SECRET)
     token = "3CpS1wYFRZ_2vPRfXlsGmQ=="
     file.add("crc", respond(200, {"response_token": "sha256=" + b64(mac(SECRET, token.encode()))}, "json"), body="",
              method="GET", url=URL + "?crc_token=" + quote(token), secret=SECRET)
@@ -328,10 +339,17 @@ def timed():
         ("zendesk", two("X-Zendesk-Webhook-Signature", "X-Zendesk-Webhook-Signature-Timestamp", lambda t, b: t + b, b64, iso), {}),
     ]:
         family(provider, sign, **more).write()
+    family("affirm", lambda s, b, u, t: {
+        "X-Affirm-Signature": f"t={t},v0={mac(s, f'{t}.'.encode() + raw(b), 'sha512').hex()}"}, window=300).write()
     daily = b64(b"0123456789abcdef0123456789abcdef")
-    family("daily", lambda s, b, u, t: {
+    file = family("daily", lambda s, b, u, t: {
         "X-Webhook-Signature": b64(mac(base64.b64decode(s), f"{t}.".encode() + raw(b))), "X-Webhook-Timestamp": str(t)},
-        secret=daily, other=b64(b"another key, another key, anoth!")).write()
+        secret=daily, other=b64(b"another key, another key, anoth!"))
+    test = json.dumps({"test": "test"})
+    file.add("test", respond(200), body=test, secret=daily)
+    file.add("test-signed-by-another", "reject", {"X-Webhook-Signature": "AAAA", "X-Webhook-Timestamp": str(NOW)}, body=test, secret=daily)
+    file.add("test-and-more", "reject", body=json.dumps({"test": "test", "type": "meeting.started"}), secret=daily)
+    file.write()
     file = family("front", lambda s, b, u, t: {
         "X-Front-Signature": b64(mac(s, f"{t * 1000}:".encode() + raw(b))), "X-Front-Request-Timestamp": str(t * 1000)})
     file.add("legacy", "accept", {"X-Front-Signature": b64(mac(SECRET, BODY, "sha1"))}, secret=SECRET)

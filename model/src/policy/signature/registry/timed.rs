@@ -2,7 +2,7 @@
 
 use super::super::{
     challenge::Shape,
-    digest::Digest::{Sha1, Sha256},
+    digest::Digest::{Sha1, Sha256, Sha512},
     encoding::{Encoding, KeyForm},
     handshake::{Asked, Guard, Handshake, Reply},
     layout::{Layout, Place},
@@ -110,6 +110,14 @@ const fn front(name: &'static str) -> Provider {
 }
 
 pub(super) static ROWS: &[Provider] = &[
+    Provider::signed(
+        "AFFIRM",
+        Signed {
+            proof: Proof::Hmac(Sha512, KeyForm::Utf8),
+            ..pairs("x-affirm-signature", "t", "v0", Unit::Seconds, Some(300))
+        },
+        "https://docs.affirm.com/developers/docs/checking-webhook-signatures",
+    ),
     Provider::new(
         "AKENEO",
         Checks::FirstOf(&[
@@ -212,7 +220,7 @@ pub(super) static ROWS: &[Provider] = &[
     ),
     Provider::signed(
         "COURIER",
-        pairs("courier-signature", "t", "signature", Unit::Told, Some(UNDOCUMENTED_S)),
+        pairs("courier-signature", "t", "signature", Unit::Millis, Some(UNDOCUMENTED_S)),
         "https://www.courier.com/docs/platform/workspaces/outbound-webhooks",
     ),
     Provider::signed(
@@ -248,7 +256,16 @@ pub(super) static ROWS: &[Provider] = &[
             )
         },
         "https://docs.daily.co/reference/rest-api/webhooks",
-    ),
+    )
+    .handshakes(&[Handshake {
+        words: "POST with the JSON test and nothing else, and no signature: 200",
+        asked: Asked::Alone {
+            challenge: "test",
+            without: "x-webhook-signature",
+        },
+        guard: Guard::Open,
+        reply: Reply::Empty,
+    }]),
     Provider::signed(
         "ELEVENLABS",
         pairs("elevenlabs-signature", "t", "v0", Unit::Seconds, Some(1800)),
@@ -353,17 +370,27 @@ pub(super) static ROWS: &[Provider] = &[
         },
         "https://docs.withpersona.com/docs/webhooks-best-practices#checking-signatures",
     ),
-    Provider::signed(
+    Provider::new(
         "PYLON",
-        Signed {
-            layout: Layout::Prefix("hs256="),
-            ..headers(
-                "pylon-webhook-signature",
-                "pylon-webhook-timestamp",
-                "{timestamp}.{body}",
-                Unit::Told, Some(UNDOCUMENTED_S),
-            )
-        },
+        Checks::FirstOf(&[
+            (
+                When::Header("pylon-webhook-signature"),
+                Check::Signed(Signed {
+                    layout: Layout::Prefix("hs256="),
+                    ..headers(
+                        "pylon-webhook-signature",
+                        "pylon-webhook-timestamp",
+                        "{timestamp}.{body}",
+                        Unit::Told,
+                        Some(UNDOCUMENTED_S),
+                    )
+                }),
+            ),
+            (
+                When::Always,
+                Check::Signed(Signed::body("x-pylon-signature", Sha256)),
+            ),
+        ]),
         "https://docs.usepylon.com/pylon-docs/developer/guides/webhooks",
     ),
     Provider::new(
