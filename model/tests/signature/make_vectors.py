@@ -161,19 +161,16 @@ def bodies():
         ("razorpay", "X-Razorpay-Signature", hexed()),
         ("xero", "x-xero-signature", based()),
         ("acuity", "X-Acuity-Signature", based()),
-        ("affirm", "X-Affirm-Signature", hexed("sha512")),
         ("attio", "Attio-Signature", hexed()),
         ("authorize_net", "X-ANET-Signature", hexed("sha512", "sha512=")),
         ("calcom", "X-Cal-Signature-256", hexed()),
         ("checkout", "Cko-Signature", hexed()),
-        ("circleci", "circleci-signature", hexed(prefix="v1=")),
         ("cursor", "X-Webhook-Signature", hexed(prefix="sha256=")),
         ("dwolla", "X-Request-Signature-SHA-256", hexed()),
         ("fastspring", "X-FS-Signature", based()),
         ("helpscout", "X-HelpScout-Signature", based("sha1")),
         ("modern_treasury", "X-Signature", hexed()),
         ("mollie", "X-Mollie-Signature", hexed(prefix="sha256=")),
-        ("ramp", "X-Ramp-Signature", hexed()),
         ("savvycal", "X-Savvycal-Signature", hexed(prefix="sha256=")),
         ("segment", "X-Signature", hexed("sha1")),
         ("snyk", "X-Hub-Signature", hexed(prefix="sha256=")),
@@ -182,6 +179,35 @@ def bodies():
         ("webex", "X-Spark-Signature", hexed("sha1")),
     ]:
         simple(provider, header, value)
+    file = family("circleci", lambda s, b, u, t: {"circleci-signature": "v1=" + mac(s, raw(b)).hex()})
+    # As its documentation has it.
+    known = "9be2242094a9a8c00c64306f382a7f9d691de910b4a266f67bd314ef18ac49fa"
+    file.add("documented", "accept", {"circleci-signature": f"v1={known}"}, body="an-important-request-payload", secret="hunter123")
+    file.write()
+    file = family("ramp", lambda s, b, u, t: {"X-Ramp-Webhook-Signature": mac(s, raw(b)).hex()})
+    for name, secret, expect in [("other-name", SECRET, "accept"), ("other-name-wrong-secret", OTHER, "reject")]:
+        file.add(name, expect, {"X-Ramp-Signature": mac(secret, BODY).hex()}, secret=SECRET)
+    file.write()
+    # The form with a timestamp is among the vectors from elsewhere.
+    file = family("pylon", lambda s, b, u, t: {"X-Pylon-Signature": mac(s, raw(b)).hex()})
+    of_both = {"X-Pylon-Signature": mac(SECRET, BODY).hex(), "Pylon-Webhook-Signature": "hs256=00", "Pylon-Webhook-Timestamp": str(NOW)}
+    file.add("no-way-back", "reject", of_both, secret=SECRET)
+    file.write()
+    file = family("shopify", lambda s, b, u, t: {"X-Shopify-Hmac-Sha256": b64(mac(s, raw(b)))})
+    event = {"Shopify-Hmac-Sha256": b64(mac(SECRET, BODY))}
+    file.add("event", "accept", event, secret=SECRET)
+    file.add("event-tampered", "reject", event, body=BODY + b" ", secret=SECRET)
+    file.add("event-wrong-secret", "reject", {"Shopify-Hmac-Sha256": b64(mac(OTHER, BODY))}, secret=SECRET)
+    file.write()
+    twice = lambda a, b: {"X-Akeneo-Signature-Primary": mac(a, BODY).hex(), "X-Akeneo-Signature-Secondary": mac(b, BODY).hex(),
+                          "X-Akeneo-Signature-Algorithm": "HmacSHA256"}
+    file = family("akeneo", lambda s, b, u, t: {"X-Akeneo-Signature-Primary": mac(s, raw(b)).hex()})
+    file.add("second-secret", "accept", twice(OTHER, SECRET), secret=SECRET)
+    file.add("neither-secret", "reject", twice(OTHER, OTHER), secret=SECRET)
+    old = lambda s: {"X-Akeneo-Request-Signature": mac(s, f"{NOW}.".encode() + BODY).hex(), "X-Akeneo-Request-Timestamp": str(NOW)}
+    file.add("events-api", "accept", old(SECRET), secret=SECRET)
+    file.add("no-way-back", "reject", {**old(SECRET), "X-Akeneo-Signature-Primary": "00"}, secret=SECRET)
+    file.write()
     key = b64(b"0123456789abcdef0123456789abcdef")
     other = b64(b"another key, another key, anoth!")
     decoded = lambda s, b: mac(base64.b64decode(s), b)
@@ -216,6 +242,10 @@ def bodies():
     file = family("twitter", lambda s, b, u, t: {"x-twitter-webhooks-signature": "sha256=" + b64(mac(s, b))}, api_key=SECRET, secret=SECRET)
     for vector in file.vectors:
         vector["key_material"] = None
+    newer = lambda s: {"x-twitter-webhooks-signature-oauth2": "sha256=" + b64(mac(s, BODY))}
+    file.add("oauth2", "accept", newer(SECRET), secret=SECRET)
+    file.add("both-headers", "accept", {**newer(SECRET), "x-twitter-webhooks-signature": "sha256=" + b64(mac(OTHER, BODY))}, secret=SECRET)
+    file.add("oauth2-wrong-secret", "reject", newer(OTHER), secret=SECRET)
     token = "3CpS1wYFRZ_2vPRfXlsGmQ=="
     file.add("crc", respond(200, {"response_token": "sha256=" + b64(mac(SECRET, token.encode()))}, "json"), body="",
              method="GET", url=URL + "?crc_token=" + quote(token), secret=SECRET)
@@ -251,7 +281,31 @@ def timed():
         "WorkOS-Signature": f"t={t * 1000}, v1={mac(s, f'{t * 1000}.'.encode() + raw(b)).hex()}"}, window=180).write()
     family("elevenlabs", pairs("ElevenLabs-Signature", "t", "v0"), window=1800).write()
     family("whereby", pairs("Whereby-Signature", "t", "v1")).write()
-    family("coinbase_cdp", pairs("X-Hook0-Signature", "t", "v0"), window=300).write()
+    file = family("coinbase_cdp", pairs("X-Hook0-Signature", "t", "v0"), window=300)
+    names = "content-type x-event-id"
+
+    def hook0(s, b=BODY, at=NOW, names=names, kind="application/json", more=""):
+        given = {"Content-Type": kind, "X-Event-Id": "e-1"}
+        values = ".".join(next(v for k, v in given.items() if k.lower() == name) for name in names.split())
+        v1 = mac(s, f"{at}.{names}.{values}.".encode() + raw(b)).hex()
+        return {**given, "X-Hook0-Signature": f"t={at},{more}h={names},v1={v1}"}
+
+    old = "v0=" + mac(SECRET, f"{NOW}.".encode() + BODY).hex() + ","
+    for name, expect, headers in [
+        ("v1", "accept", hook0(SECRET)),
+        ("both-versions", "accept", hook0(SECRET, more=old)),
+        ("v1-without-headers", "accept", hook0(SECRET, names="")),
+        ("v1-wrong-secret", "reject", hook0(OTHER)),
+        ("v1-wrong-beside-v0", "reject", hook0(OTHER, more=old)),
+        ("v1-other-header", "reject", {**hook0(SECRET), "X-Event-Id": "e-2"}),
+        ("v1-lost-header", "reject", {k: v for k, v in hook0(SECRET).items() if k != "X-Event-Id"}),
+        ("v1-window-edge", "accept", hook0(SECRET, at=NOW - 299)),
+        ("v1-stale", "reject", hook0(SECRET, at=NOW - 301)),
+        ("v1-far-ahead", "reject", hook0(SECRET, at=NOW + 3000)),
+    ]:
+        file.add(name, expect, headers, secret=SECRET)
+    file.add("v1-tampered-body", "reject", hook0(SECRET), body=BODY + b" ", secret=SECRET)
+    file.write()
     family("buildkite", lambda s, b, u, t: {
         "X-Buildkite-Signature": f"timestamp={t},signature={mac(s, f'{t}.'.encode() + raw(b)).hex()}"}).write()
     family("retell", lambda s, b, u, t: {
@@ -285,10 +339,17 @@ def timed():
         ("zendesk", two("X-Zendesk-Webhook-Signature", "X-Zendesk-Webhook-Signature-Timestamp", lambda t, b: t + b, b64, iso), {}),
     ]:
         family(provider, sign, **more).write()
+    family("affirm", lambda s, b, u, t: {
+        "X-Affirm-Signature": f"t={t},v0={mac(s, f'{t}.'.encode() + raw(b), 'sha512').hex()}"}, window=300).write()
     daily = b64(b"0123456789abcdef0123456789abcdef")
-    family("daily", lambda s, b, u, t: {
+    file = family("daily", lambda s, b, u, t: {
         "X-Webhook-Signature": b64(mac(base64.b64decode(s), f"{t}.".encode() + raw(b))), "X-Webhook-Timestamp": str(t)},
-        secret=daily, other=b64(b"another key, another key, anoth!")).write()
+        secret=daily, other=b64(b"another key, another key, anoth!"))
+    test = json.dumps({"test": "test"})
+    file.add("test", respond(200), body=test, secret=daily)
+    file.add("test-signed-by-another", "reject", {"X-Webhook-Signature": "AAAA", "X-Webhook-Timestamp": str(NOW)}, body=test, secret=daily)
+    file.add("test-and-more", "reject", body=json.dumps({"test": "test", "type": "meeting.started"}), secret=daily)
+    file.write()
     file = family("front", lambda s, b, u, t: {
         "X-Front-Signature": b64(mac(s, f"{t * 1000}:".encode() + raw(b))), "X-Front-Request-Timestamp": str(t * 1000)})
     file.add("legacy", "accept", {"X-Front-Signature": b64(mac(SECRET, BODY, "sha1"))}, secret=SECRET)
@@ -473,7 +534,20 @@ def composed():
     file.add("form", "accept", body=form(SECRET), headers=kind, secret=SECRET)
     file.add("form-wrong-secret", "reject", body=form(OTHER), headers=kind, secret=SECRET)
     file.write()
-    family("vapi", lambda s, b, u, t: {"X-Vapi-Signature": mac(s, raw(b)).hex()}).write()
+    file = family("vapi", lambda s, b, u, t: {"X-Vapi-Signature": mac(s, raw(b)).hex()})
+    timed = lambda s, t: {"X-Signature": mac(s, f"{t}.".encode() + BODY).hex(), "X-Timestamp": str(t)}
+    for name, expect, headers in [
+        ("bearer", "accept", {"Authorization": f"Bearer {SECRET}"}),
+        ("bearer-wrong-secret", "reject", {"Authorization": f"Bearer {OTHER}"}),
+        ("own-header", "accept", {"X-Vapi-Secret": SECRET}),
+        ("own-header-wrong-secret", "reject", {"X-Vapi-Secret": OTHER}),
+        ("hmac", "accept", timed(SECRET, NOW)),
+        ("hmac-wrong-secret", "reject", timed(OTHER, NOW)),
+        ("hmac-stale", "reject", timed(SECRET, NOW - 3601)),
+        ("no-way-back", "reject", {**timed(OTHER, NOW), "Authorization": f"Bearer {SECRET}"}),
+    ]:
+        file.add(name, expect, headers, secret=SECRET)
+    file.write()
 
 
 def shared():
@@ -646,6 +720,15 @@ def tokens():
         file = family(provider, lambda s, b, u, t: {header: prefix + jws(claims(b), s)})
         file.add("alg-none", "reject", {header: prefix + jws(claims(BODY), SECRET, "none")}, secret=SECRET)
         file.add("expired", "reject", {header: prefix + jws({**claims(BODY), "exp": NOW - 60}, SECRET)}, secret=SECRET)
+        if provider == "fusionauth":
+            signed = lambda key, alg, body=BODY: {header: jws(claims(body), key, alg, {"kid": "k1"})}
+            for kind, key, other, alg in [("RSA", RSA, RSA2, "RS256"), ("EC", EC, EC2, "ES256"), ("OKP", ED, ED2, "EdDSA")]:
+                public = {"secret": spki(key), "key_type": kind}
+                file.add(f"{alg}", "accept", signed(key, alg), **public)
+                file.add(f"{alg}-wrong-key", "reject", signed(other, alg), **public)
+                file.add(f"{alg}-tampered-body", "reject", signed(key, alg), body=BODY + b" ", **public)
+                file.add(f"{alg}-public-key-as-secret", "reject", signed(spki(key), "HS256"), **public)
+            file.add("other-kind", "reject", signed(RSA, "RS256"), secret=SECRET)
         file.write()
     bird = lambda s, b, u, t, **more: {"MessageBird-Signature-JWT": jws({
         "iss": "MessageBird", "nbf": t, "exp": t + 60, "jti": "j-1", "url_hash": sha(u).hex(), "payload_hash": sha(b).hex(), **more}, s)}

@@ -136,6 +136,8 @@ const BODY_NOT_COVERED: &[&str] = &[
     "TELEGRAM",
     "GITLAB/token",
     "REVENUECAT/valid",
+    "VAPI/bearer",
+    "VAPI/own-header",
     // Named fields of it.
     "ADYEN",
     "AWS_SNS",

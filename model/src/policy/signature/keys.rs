@@ -66,7 +66,7 @@ pub enum KeyFrom {
     /// The source's rotating credential is the key.
     Configured,
     /// The sender has one for each of its environments.
-    Environment(fn(&Verification) -> Option<&'static str>),
+    Environment(fn(&Verification) -> &'static [&'static str]),
     /// The sender publishes it: where for this request, and what of the document is the key.
     Published {
         locate: fn(&Context<'_>) -> Result<KeyRequest, Diagnosis>,
@@ -92,12 +92,9 @@ impl KeyFrom {
                 Ok(keys.collect())
             }
             Self::Environment(pick) => {
-                let pem = pick(context.auth)
-                    .ok_or_else(|| Diagnosis::Unfinished("config.auth.environment".into()))?;
-                Ok(PublicKey::pasted(pem)
-                    .map(|key| (None, key))
-                    .into_iter()
-                    .collect())
+                let keys = pick(context.auth).iter();
+                let keys = keys.filter_map(|pem| Some((None, PublicKey::pasted(pem)?)));
+                Ok(keys.collect())
             }
             Self::Published { locate, read } => {
                 let key = context.published_key(

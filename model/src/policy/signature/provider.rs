@@ -332,7 +332,8 @@ impl Provider {
                 .field("algorithm")
                 .and_then(JwsAlgorithm::named)
                 .is_some_and(|algorithm| !algorithm.is_shared());
-        if self.secret_is_public() || jwt_with_key {
+        let of_public_kind = auth.field("key_type").is_some_and(|kind| kind != "HMAC");
+        if self.secret_is_public() || jwt_with_key || of_public_kind {
             return PublicKey::pasted(secret)
                 .map(|_| ())
                 .ok_or_else(|| "expected a public key as PEM, base64 or hex".to_owned());
@@ -406,7 +407,7 @@ impl Provider {
             }
             Check::Jwt(_) => true,
             _ => false,
-        }) || ["CONTENTFUL", "HMAC", "HUBSPOT"].contains(&self.name)
+        }) || ["COINBASE_CDP", "CONTENTFUL", "HMAC", "HUBSPOT"].contains(&self.name)
     }
 
     /// What its checks find that may be used once only, and what a copy could still change.

@@ -8,6 +8,7 @@ pub(super) mod contentful;
 pub(super) mod dropbox_sign;
 pub(super) mod ebay;
 pub(super) mod graph;
+pub(super) mod hook0;
 pub(super) mod hubspot;
 pub(super) mod linkedin;
 pub(super) mod plivo;

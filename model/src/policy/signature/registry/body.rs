@@ -6,7 +6,7 @@ use super::super::{
     encoding::{Encoding, KeyForm},
     handshake::{Asked, Guard, Handshake, Reply},
     layout::{Layout, Place},
-    provider::{Check, Checks, Field, Provider},
+    provider::{Check, Checks, Field, Provider, When},
     signed::{Proof, Requirement, Signed},
     stamp::{Stamp, StampPlace, Unit},
 };
@@ -36,6 +36,13 @@ const fn prefixed(
         },
         source,
     )
+}
+
+const fn in_base64(header: &'static str) -> Signed<'static> {
+    Signed {
+        encoding: Encoding::Base64,
+        ..Signed::body(header, Sha256)
+    }
 }
 
 const fn base64(
@@ -71,7 +78,6 @@ const fn meta(name: &'static str) -> Provider {
 
 pub(super) static ROWS: &[Provider] = &[
     base64("ACUITY", "x-acuity-signature", Sha256, "https://developers.acuityscheduling.com"),
-    hex("AFFIRM", "x-affirm-signature", Sha512, "https://docs.affirm.com"),
     prefixed(
         "AIRTABLE",
         "x-airtable-content-mac",
@@ -294,7 +300,15 @@ pub(super) static ROWS: &[Provider] = &[
         "https://pusher.com/docs/channels/server_api/webhooks",
     )
     .fields(&[Field::required("app_key")]),
-    hex("RAMP", "x-ramp-signature", Sha256, "https://docs.ramp.com"),
+    Provider::signed(
+        "RAMP",
+        // The second name is what receivers of another time read.
+        Signed {
+            at: Place::Headers(&["x-ramp-webhook-signature", "x-ramp-signature"]),
+            ..Signed::body("", Sha256)
+        },
+        "https://docs.ramp.com/developer-api/v1/webhooks",
+    ),
     hex("RAZORPAY", "x-razorpay-signature", Sha256, "https://razorpay.com/docs/webhooks/validate-test/"),
     prefixed(
         "SAVVYCAL",
@@ -310,10 +324,13 @@ pub(super) static ROWS: &[Provider] = &[
         Sha256,
         "https://docs.sentry.io/organization/integrations/integration-platform/webhooks/",
     ),
-    base64(
+    Provider::new(
         "SHOPIFY",
-        "x-shopify-hmac-sha256",
-        Sha256,
+        Checks::FirstOf(&[
+            // Events, which have headers of their own.
+            (When::Header("shopify-hmac-sha256"), Check::Signed(in_base64("shopify-hmac-sha256"))),
+            (When::Always, Check::Signed(in_base64("x-shopify-hmac-sha256"))),
+        ]),
         "https://shopify.dev/docs/apps/build/webhooks/subscribe/https",
     ),
     base64("SHOPLINE", "x-shopline-hmac-sha256", Sha256, "https://developer.shopline.com"),
@@ -345,11 +362,16 @@ pub(super) static ROWS: &[Provider] = &[
     Provider::signed(
         "TWITTER",
         Signed {
+            // With the OAuth 2.0 client secret, and with the consumer secret of OAuth 1.0.
+            at: Place::Headers(&[
+                "x-twitter-webhooks-signature-oauth2",
+                "x-twitter-webhooks-signature",
+            ]),
             layout: Layout::Prefix("sha256="),
             encoding: Encoding::Base64,
-            ..Signed::body("x-twitter-webhooks-signature", Sha256)
+            ..Signed::body("", Sha256)
         },
-        "https://developer.x.com/en/docs/x-api/enterprise/account-activity-api/guides/securing-webhooks",
+        "https://docs.x.com/x-api/webhooks/introduction",
     )
     .secret("api_key")
     .handshakes(&[Handshake {

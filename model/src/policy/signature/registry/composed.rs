@@ -12,6 +12,7 @@ use super::super::{
         twilio,
     },
     provider::{ALLOW_LEGACY, Check, Checks, Field, Provider, When},
+    shared::Token,
     signed::{Proof, Requirement, Signed},
     stamp::{Stamp, StampPlace, UNDOCUMENTED_S, Unit},
 };
@@ -329,9 +330,23 @@ pub(super) static ROWS: &[Provider] = &[
         "VAPI",
         Checks::FirstOf(&[
             (When::Header("x-vapi-signature"), Check::Signed(Signed::body("x-vapi-signature", Sha256))),
+            (When::Header("x-vapi-secret"), Check::Token(Token::header("x-vapi-secret"))),
+            // What its dashboard proposes: first for an HMAC, then for a token.
+            (
+                When::Header("x-signature"),
+                Check::Signed(Signed {
+                    message: "{timestamp}.{body}",
+                    stamp: Some(Stamp::new(
+                        StampPlace::Header("x-timestamp"),
+                        Unit::Told,
+                        Some(UNDOCUMENTED_S),
+                    )),
+                    ..Signed::body("x-signature", Sha256)
+                }),
+            ),
             (
                 When::Always,
-                Check::Token(super::super::shared::Token::header("x-vapi-secret")),
+                Check::Token(Token { at: Place::Header("authorization"), prefix: "Bearer " }),
             ),
         ]),
         "https://docs.vapi.ai",

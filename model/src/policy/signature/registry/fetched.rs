@@ -130,19 +130,23 @@ fn fireblocks_set(context: &Context<'_>, _: Option<&str>) -> Result<KeyRequest, 
     )))
 }
 
-/// The keys of the first version are fixed. The EU workspaces have the one of production.
-fn fireblocks_key(auth: &Verification) -> Option<&'static str> {
-    Some(match auth.field("environment") {
-        Some("SANDBOX") => include_str!("keys/fireblocks-sandbox.pem"),
-        _ => include_str!("keys/fireblocks.pem"),
-    })
+/// The keys of the first version are fixed. The sandbox has had two.
+fn fireblocks_keys(auth: &Verification) -> &'static [&'static str] {
+    match auth.field("environment") {
+        Some("SANDBOX") => &[
+            include_str!("keys/fireblocks-sandbox.pem"),
+            include_str!("keys/fireblocks-sandbox-newer.pem"),
+        ],
+        Some("EU" | "EU2") => &[include_str!("keys/fireblocks-eu.pem")],
+        _ => &[include_str!("keys/fireblocks.pem")],
+    }
 }
 
 const RSA_OF_BODY: Signed<'static> = Signed {
     at: Place::Header("fireblocks-signature"),
     layout: Layout::Plain,
     encoding: Encoding::Base64,
-    proof: Proof::PublicKey(Algorithm::RsaSha512, KeyFrom::Environment(fireblocks_key)),
+    proof: Proof::PublicKey(Algorithm::RsaSha512, KeyFrom::Environment(fireblocks_keys)),
     message: "{body}",
     stamp: None,
     once: None,
@@ -329,3 +333,24 @@ pub(super) static ROWS: &[Provider] = &[
     .secret("token")
     .fields(&[ALLOW_LEGACY]),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_environment_of_fireblocks_has_keys_of_its_own() {
+        let mut seen = Vec::new();
+        for environment in ["US_PRODUCTION", "EU", "SANDBOX"] {
+            let mut auth = Verification::of("FIREBLOCKS");
+            let value = Secret::new(environment.to_owned());
+            auth.fields.insert("environment".to_owned(), value);
+            for pem in fireblocks_keys(&auth) {
+                assert!(PublicKey::pasted(pem).is_some(), "{environment}");
+                assert!(!seen.contains(pem), "{environment}");
+                seen.push(*pem);
+            }
+        }
+        assert_eq!(seen.len(), 4);
+    }
+}

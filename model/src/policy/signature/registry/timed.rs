@@ -2,10 +2,11 @@
 
 use super::super::{
     challenge::Shape,
-    digest::Digest::{Sha1, Sha256},
+    digest::Digest::{Sha1, Sha256, Sha512},
     encoding::{Encoding, KeyForm},
     handshake::{Asked, Guard, Handshake, Reply},
     layout::{Layout, Place},
+    own::hook0,
     provider::{ALLOW_LEGACY, Check, Checks, Field, Provider, When},
     signed::{Proof, Requirement, Signed},
     stamp::{Stamp, StampPlace, UNDOCUMENTED_S, Unit},
@@ -110,14 +111,39 @@ const fn front(name: &'static str) -> Provider {
 
 pub(super) static ROWS: &[Provider] = &[
     Provider::signed(
+        "AFFIRM",
+        Signed {
+            proof: Proof::Hmac(Sha512, KeyForm::Utf8),
+            ..pairs("x-affirm-signature", "t", "v0", Unit::Seconds, Some(300))
+        },
+        "https://docs.affirm.com/developers/docs/checking-webhook-signatures",
+    ),
+    Provider::new(
         "AKENEO",
-        headers(
-            "x-akeneo-request-signature",
-            "x-akeneo-request-timestamp",
-            "{timestamp}.{body}",
-            Unit::Seconds,
-            Some(300),
-        ),
+        Checks::FirstOf(&[
+            // The event platform, with a signature for each of two secrets while one is replaced.
+            (
+                When::Header("x-akeneo-signature-primary"),
+                Check::Signed(Signed {
+                    at: Place::Headers(&[
+                        "x-akeneo-signature-primary",
+                        "x-akeneo-signature-secondary",
+                    ]),
+                    ..Signed::body("", Sha256)
+                }),
+            ),
+            // The events API before it.
+            (
+                When::Always,
+                Check::Signed(headers(
+                    "x-akeneo-request-signature",
+                    "x-akeneo-request-timestamp",
+                    "{timestamp}.{body}",
+                    Unit::Seconds,
+                    Some(300),
+                )),
+            ),
+        ]),
         "https://api.akeneo.com/events-documentation/overview.html",
     ),
     Provider::signed(
@@ -187,14 +213,14 @@ pub(super) static ROWS: &[Provider] = &[
         pairs("webhook-signature", "time", "sig1", Unit::Seconds, Some(UNDOCUMENTED_S)),
         "https://developers.cloudflare.com/stream/manage-video-library/using-webhooks/",
     ),
-    Provider::signed(
+    Provider::new(
         "COINBASE_CDP",
-        pairs("x-hook0-signature", "t", "v0", Unit::Seconds, Some(300)),
+        Checks::One(Check::Own(hook0::check, hook0::WORDS)),
         "https://docs.cdp.coinbase.com/webhooks/verify-signatures",
     ),
     Provider::signed(
         "COURIER",
-        pairs("courier-signature", "t", "signature", Unit::Told, Some(UNDOCUMENTED_S)),
+        pairs("courier-signature", "t", "signature", Unit::Millis, Some(UNDOCUMENTED_S)),
         "https://www.courier.com/docs/platform/workspaces/outbound-webhooks",
     ),
     Provider::signed(
@@ -230,7 +256,16 @@ pub(super) static ROWS: &[Provider] = &[
             )
         },
         "https://docs.daily.co/reference/rest-api/webhooks",
-    ),
+    )
+    .handshakes(&[Handshake {
+        words: "POST with the JSON test and nothing else, and no signature: 200",
+        asked: Asked::Alone {
+            challenge: "test",
+            without: "x-webhook-signature",
+        },
+        guard: Guard::Open,
+        reply: Reply::Empty,
+    }]),
     Provider::signed(
         "ELEVENLABS",
         pairs("elevenlabs-signature", "t", "v0", Unit::Seconds, Some(1800)),
@@ -335,17 +370,27 @@ pub(super) static ROWS: &[Provider] = &[
         },
         "https://docs.withpersona.com/docs/webhooks-best-practices#checking-signatures",
     ),
-    Provider::signed(
+    Provider::new(
         "PYLON",
-        Signed {
-            layout: Layout::Prefix("hs256="),
-            ..headers(
-                "pylon-webhook-signature",
-                "pylon-webhook-timestamp",
-                "{timestamp}.{body}",
-                Unit::Told, Some(UNDOCUMENTED_S),
-            )
-        },
+        Checks::FirstOf(&[
+            (
+                When::Header("pylon-webhook-signature"),
+                Check::Signed(Signed {
+                    layout: Layout::Prefix("hs256="),
+                    ..headers(
+                        "pylon-webhook-signature",
+                        "pylon-webhook-timestamp",
+                        "{timestamp}.{body}",
+                        Unit::Told,
+                        Some(UNDOCUMENTED_S),
+                    )
+                }),
+            ),
+            (
+                When::Always,
+                Check::Signed(Signed::body("x-pylon-signature", Sha256)),
+            ),
+        ]),
         "https://docs.usepylon.com/pylon-docs/developer/guides/webhooks",
     ),
     Provider::new(
@@ -378,7 +423,7 @@ pub(super) static ROWS: &[Provider] = &[
         Signed {
             layout: Layout::Positional { separator: ',' },
             message: "{timestamp}.{body}",
-            stamp: Some(Stamp::new(StampPlace::First, Unit::Told, Some(UNDOCUMENTED_S))),
+            stamp: Some(Stamp::new(StampPlace::First, Unit::Millis, Some(UNDOCUMENTED_S))),
             ..Signed::body("recurly-signature", Sha256)
         },
         "https://docs.recurly.com/recurly-subscriptions/docs/signature-verification",
@@ -519,7 +564,7 @@ pub(super) static ROWS: &[Provider] = &[
     ),
     Provider::signed(
         "WHEREBY",
-        pairs("whereby-signature", "t", "v1", Unit::Told, Some(UNDOCUMENTED_S)),
+        pairs("whereby-signature", "t", "v1", Unit::Seconds, Some(UNDOCUMENTED_S)),
         "https://docs.whereby.com",
     ),
     Provider::signed(

@@ -15,6 +15,13 @@ const HS: &[JwsAlgorithm] = &[
     JwsAlgorithm::Hs512,
 ];
 const HS256: &[JwsAlgorithm] = &[JwsAlgorithm::Hs256];
+const RS: &[JwsAlgorithm] = &[
+    JwsAlgorithm::Rs256,
+    JwsAlgorithm::Rs384,
+    JwsAlgorithm::Rs512,
+];
+const ES: &[JwsAlgorithm] = &[JwsAlgorithm::Es256, JwsAlgorithm::Es384];
+const ED: &[JwsAlgorithm] = &[JwsAlgorithm::EdDsa];
 const RS256: &[JwsAlgorithm] = &[JwsAlgorithm::Rs256];
 
 const fn jwt(
@@ -37,6 +44,18 @@ const fn jwt(
     Provider::new(name, Checks::One(check), source)
 }
 
+const fn fusionauth(signed: &'static [JwsAlgorithm]) -> Check {
+    Check::Jwt(Jwt {
+        at: TokenPlace::Header("x-fusionauth-signature-jwt"),
+        signed,
+        keys: JwtKeys::SetOrConfigured,
+        leeway_s: 1,
+        max_age_s: Some(UNDOCUMENTED_S),
+        once: true,
+        binds: digest("request_body_sha256", true),
+    })
+}
+
 const fn messagebird(name: &'static str) -> Provider {
     jwt(
         name,
@@ -56,13 +75,19 @@ const fn digest(claim: &'static str, base64: bool) -> Binding {
 }
 
 pub(super) static ROWS: &[Provider] = &[
-    jwt(
+    // An admin of FusionAuth chooses the kind of the key. Which one it is must be said here too: a public key that were
+    // taken for a shared secret would let anyone sign.
+    Provider::new(
         "FUSIONAUTH",
-        TokenPlace::Header("x-fusionauth-signature-jwt"),
-        HS,
-        digest("request_body_sha256", true),
+        Checks::FirstOf(&[
+            (When::ConfiguredAs("key_type", "RSA"), fusionauth(RS)),
+            (When::ConfiguredAs("key_type", "EC"), fusionauth(ES)),
+            (When::ConfiguredAs("key_type", "OKP"), fusionauth(ED)),
+            (When::Always, fusionauth(HS)),
+        ]),
         "https://fusionauth.io/docs/extend/events-and-webhooks/signing",
-    ),
+    )
+    .fields(&[Field::one_of("key_type", &["HMAC", "RSA", "EC", "OKP"])]),
     Provider::new(
         "GITLAB",
         Checks::FirstOf(&[
