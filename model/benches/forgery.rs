@@ -54,7 +54,10 @@ fn main() {
     }
     let mut rows: Vec<_> = worst.into_iter().collect();
     rows.sort_by(|(_, a), (_, b)| b.0.total_cmp(&a.0));
-    println!("{tried} forgeries of {} types, times a wrong HMAC of that size", rows.len());
+    println!(
+        "{tried} forgeries of {} types, times a wrong HMAC of that size",
+        rows.len()
+    );
     for (name, (ratio, what)) in rows.iter().take(20) {
         println!("{ratio:6.1}  {name}: {what}");
     }
@@ -107,7 +110,13 @@ fn ratio(vector: &Vector, body: &Bytes) -> f64 {
     };
     let hmac = || {
         let request = Request::received(record.clone(), body.clone());
-        drop(black_box(examine(&plain, request, "", Timestamp(0), &NoKeys)));
+        drop(black_box(examine(
+            &plain,
+            request,
+            "",
+            Timestamp(0),
+            &NoKeys,
+        )));
     };
     let (mut ours, mut theirs) = (Duration::MAX, Duration::MAX);
     for _ in 0..TURNS {

@@ -19,7 +19,7 @@ use futures::future::BoxFuture;
 use model::{envelope::PayloadRef, ids::GroupId, machine::Effect};
 use parking_lot::{Mutex, RwLock};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, OnceLock, atomic::AtomicU64},
     time::Duration,
 };
@@ -77,6 +77,8 @@ pub(crate) struct Inner {
     /// Who answers what other nodes ask of this one's actors.
     pub(crate) answering: RwLock<Option<Answering>>,
     pub(crate) bodies: Bodies,
+    /// Groups whose members hear nothing of each other, for tests.
+    pub(crate) muted: RwLock<BTreeSet<GroupId>>,
     /// The threads that carry Raft.
     pub(crate) runtime: tokio::runtime::Handle,
     effects: Mutex<Option<mpsc::Receiver<(GroupId, Effect)>>>,
@@ -142,6 +144,7 @@ impl Cluster {
             draining: false.into(),
             answering: RwLock::default(),
             bodies: Bodies::default(),
+            muted: RwLock::default(),
             runtime: tokio::runtime::Handle::current(),
             effects: Mutex::new(Some(effects)),
             effect_sender,
@@ -302,8 +305,15 @@ impl Cluster {
 
     /// Drops all traffic to and from these nodes: a partition, for tests. Release builds don't have it.
     #[cfg(debug_assertions)]
-    pub fn block_peers(&self, nodes: std::collections::BTreeSet<u64>) {
+    pub fn block_peers(&self, nodes: BTreeSet<u64>) {
         *self.inner.peers.dialler.blocked.write() = nodes;
+    }
+
+    /// This node takes no part in these groups as long as they are named: it hears neither their leaders nor their
+    /// candidates. Where a majority does so, they have no leader while all others have one. For tests, as above.
+    #[cfg(debug_assertions)]
+    pub fn mute_groups(&self, groups: BTreeSet<GroupId>) {
+        *self.inner.muted.write() = groups;
     }
 
     /// Hands leadership over where it can, stops Raft and closes the store.

@@ -237,6 +237,9 @@ impl Handler for Inner {
 impl Inner {
     async fn handle_for_group(&self, _from: u64, call: Call) -> Result<Answer, String> {
         let of = |id: u16| {
+            if cfg!(debug_assertions) && self.muted.read().contains(&GroupId(id)) {
+                return Err(format!("group {id} is muted here"));
+            }
             self.group(GroupId(id))
                 .ok_or_else(|| format!("group {id} is not here yet"))
         };

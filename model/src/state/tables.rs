@@ -132,10 +132,13 @@ pub fn executions_of(
     })
 }
 
-/// Runs of one attempt that are looked at; a connection has fewer rules.
+/// Runs of one attempt that are read at once; a connection has fewer rules.
 const RUNS_MAX: usize = 64;
+/// Later attempts that came to nothing may lie before the one that is looked for.
+const RUN_PAGES_MAX: usize = 16;
 
-/// The versions that made what an attempt of an event sent, in order.
+/// The versions that made what an attempt of an event sent, in order. A run that failed led to no attempt, whatever its
+/// number.
 ///
 /// # Errors
 /// When the store can't be read or a row is damaged.
@@ -144,22 +147,31 @@ pub fn versions_of(
     event: EventId,
     attempt: u16,
 ) -> Result<Vec<TransformationUse>, TableError> {
-    let (from, to) = keys::executions_between(event, EventId(event.0.saturating_add(1)));
-    let mut used = Vec::new();
-    let mut entry = None;
-    for (key, value) in kv.scan_back(Table::Index, &from, &to, RUNS_MAX)? {
-        let Some(id) = key.get(1..).and_then(ExecutionId::from_key) else {
-            continue;
-        };
-        let execution: Execution = codec::decode_row(kv, Table::Index, &value)?;
-        // Runs that came to no attempt may have had the same number; those of the attempt were recorded after them.
-        if execution.attempt != attempt || *entry.get_or_insert(id.index) != id.index {
-            break;
+    let (from, mut to) = keys::executions_between(event, EventId(event.0.saturating_add(1)));
+    let mut runs: Vec<(u64, Execution)> = Vec::new();
+    'pages: for _ in 0..RUN_PAGES_MAX {
+        let page = kv.scan_back(Table::Index, &from, &to, RUNS_MAX)?;
+        let Some((last, _)) = page.last() else { break };
+        to = last.to_vec();
+        for (key, value) in page {
+            let Some(id) = key.get(1..).and_then(ExecutionId::from_key) else {
+                continue;
+            };
+            let execution: Execution = codec::decode_row(kv, Table::Index, &value)?;
+            // Runs that came to no attempt may have had the same number; those of the attempt were recorded after them.
+            let is_of_it = execution.attempt == attempt
+                && runs.first().is_none_or(|(entry, _)| *entry == id.index);
+            match is_of_it {
+                true => runs.push((id.index, execution)),
+                false if runs.is_empty() && execution.attempt > attempt => {}
+                false => break 'pages,
+            }
         }
-        used.push(execution.used);
     }
-    used.reverse();
-    Ok(used)
+    if runs.iter().any(|(_, run)| run.failed) {
+        return Ok(Vec::new());
+    }
+    Ok(runs.into_iter().rev().map(|(_, run)| run.used).collect())
 }
 
 /// The last attempt of an event and its number.

@@ -157,12 +157,41 @@ fn an_attempt_tells_which_versions_made_it() {
         let used = tables::versions_of(&world.rows, event, attempt).expect("readable");
         used.iter().map(|used| used.version).collect()
     };
-    // Only the last attempt is ever asked for.
     assert_eq!(
         (versions(2), versions(1), versions(3)),
-        (vec![4], vec![], vec![])
+        (vec![4], vec![3, 1], vec![])
     );
     assert_eq!(listed(&world, FIRST).len(), 2);
+}
+
+#[test]
+fn an_attempt_is_told_from_those_behind_it_and_from_runs_that_led_to_none() {
+    let mut world = World::default();
+    let event = world.accepted(request(NOW, 1));
+    let retry_at = Next::RetryAt(NOW.plus_ms(1_000));
+    // More than are read at once.
+    for number in 1..=100 {
+        let report = attempted(event, number, &[(FIRST, number), (SECOND, 1)], retry_at);
+        world.apply(NOW, &record_runs(vec![report]));
+    }
+    let versions = |world: &World, attempt| -> Vec<u16> {
+        let used = tables::versions_of(&world.rows, event, attempt).expect("readable");
+        used.iter().map(|used| used.version).collect()
+    };
+    assert_eq!(
+        (versions(&world, 100), versions(&world, 3)),
+        (vec![100, 1], vec![3, 1])
+    );
+    // Its rules came to nothing; later it was sent without any.
+    let due_at = tables::event(&world.rows, event).expect("readable");
+    let due_at = due_at.expect("there").due_at.expect("due");
+    world.apply(NOW, &record_runs(vec![ignores(event, 101, due_at, FIRST)]));
+    assert!(ignored(&world, event).is_some());
+    world.apply(NOW, &retry_ignored(event));
+    let report = attempted(event, 101, &[], Next::Delivered);
+    world.apply(NOW, &record_runs(vec![report]));
+    assert_eq!(world.status(event), EventStatus::Successful);
+    assert_eq!(versions(&world, 101), Vec::<u16>::new());
 }
 
 #[test]

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::gateway::Gateway;
 use actix_web::web::{self, Data, Json, Path};
+use bytes::Bytes;
 use model::{
     ids::{AttemptId, DestinationId, EventId, OperationId},
     policy::signature,
@@ -201,18 +202,29 @@ impl Around {
     }
 }
 
-/// The headers that went out, and how long their body was. None: nothing went out, or it is not known any more.
-fn sent_headers(id: AttemptId, attempt: &Attempt, request: Option<&RequestRecord>) -> Value {
-    let (Some(sent), Some(request)) = (&attempt.trace.sent, request) else {
-        return Value::Null;
-    };
+/// The headers that went out. None: nothing did, or an earlier version sent it and did not say.
+pub(super) fn headers_sent(
+    id: AttemptId,
+    attempt: &Attempt,
+    request: &RequestRecord,
+) -> Option<Vec<(String, Bytes)>> {
+    let sent = attempt.trace.sent.as_ref()?;
     let told = Told {
         id,
         trigger: attempt.trigger,
         at: attempt.started_at,
         url: &attempt.requested_url,
     };
-    let mut shown = traffic_data::headers(&sent.headers(&told, request));
+    Some(sent.headers(&told, request))
+}
+
+/// The same as they are shown, with how long their body was. Null: it is not known, or not any more.
+fn sent_headers(id: AttemptId, attempt: &Attempt, request: Option<&RequestRecord>) -> Value {
+    let headers = request.and_then(|request| headers_sent(id, attempt, request));
+    let (Some(headers), Some(sent)) = (headers, &attempt.trace.sent) else {
+        return Value::Null;
+    };
+    let mut shown = traffic_data::headers(&headers);
     let length = sent.body_len.to_string();
     shown.insert("content-length".to_owned(), length.into());
     shown.into()
@@ -265,7 +277,6 @@ fn show(viewer: &Viewer, id: AttemptId, attempt: &Attempt, around: &Around) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
     use model::{
         kit,
         time::Timestamp,

@@ -56,28 +56,28 @@ pub(super) async fn plan(
 ) -> Answer {
     let asked = BulkQuery::of_parameters(**kind, request.query_string())?;
     let asked = asked.resolved(&gateway).await?;
-    let counted = count(&gateway, **kind, &query, &asked).await?;
-    Ok(Json(json!({
+    let reached = freshness::reach_partitions(&gateway, &query).await?;
+    let groups = reached.groups().to_vec();
+    let counted = count(&gateway, **kind, &asked, groups).await?;
+    Ok(Json(reached.name_gaps(json!({
         "estimated_batch": counted.map(|counted| batches(&gateway, counted)),
         "estimated_count": counted,
         "progress": null,
-    })))
+    }))))
 }
 
 /// None: more rows would have to be looked at than may be.
 async fn count(
     gateway: &Data<Gateway>,
     kind: OperationKind,
-    query: &Query,
     asked: &BulkQuery,
+    groups: Vec<GroupId>,
 ) -> Result<Option<u64>, ApiError> {
     let selection = Selection::read(kind, &asked.raw).map_err(|error| error.within("query"))?;
-    freshness::wait_for_partitions(gateway, query).await?;
     let gateway = gateway.clone();
     let counting = web::block(move || {
         let rows = gateway.config.replay.max_counted_rows;
-        let groups = gateway.cluster.data_groups();
-        bulk::count(&gateway, kind, &selection, groups, rows)
+        bulk::count(&gateway, kind, &selection, groups.into_iter(), rows)
     });
     match counting.await? {
         Ok(counted) => Ok(Some(counted)),
@@ -94,7 +94,10 @@ fn batches(gateway: &Gateway, counted: u64) -> u64 {
 pub(super) async fn start(gateway: Data<Gateway>, kind: Kind, query: Query, body: Body) -> Answer {
     let asked = BulkQuery::of_body(**kind, &body)?;
     let asked = asked.resolved(&gateway).await?;
-    let estimated_count = count(&gateway, **kind, &query, &asked).await?;
+    // What begins is over everything: where it can't be counted, it can't be begun.
+    freshness::wait_for_partitions(&gateway, &query).await?;
+    let groups = gateway.cluster.data_groups().collect();
+    let estimated_count = count(&gateway, **kind, &asked, groups).await?;
     let now = world::now();
     let id = OperationId::mint(now, world::entropy());
     let replay = &gateway.config.replay;

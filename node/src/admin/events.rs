@@ -3,6 +3,7 @@
 use super::{
     api_error::ApiError,
     changes,
+    event_data::{Deadline, Seen, Traffic},
     event_filter::{self, EventFilter},
     freshness::{self, Reached},
     issue_data::{self, EventsOf},
@@ -68,17 +69,51 @@ async fn list_in(gateway: Data<Gateway>, query: Query, scope: Scope) -> Answer {
         let models = page.rows.iter().map(|(_, (id, event))| {
             let mut model = show(&viewer, *id, event);
             model["issue_id"] = json!(issue_data::issue_of(&gateway, event)?);
-            if with_data {
-                let request = id.request();
-                model["data"] = traffic_data::of_event(&gateway, &viewer, request, Detail::Listed)?;
-            }
-            Ok(model)
+            let traffic = match with_data {
+                true => Traffic::read(&gateway, *id, event, Detail::Listed)?,
+                false => None,
+            };
+            Ok((model, traffic))
         });
         let models = models.collect::<Result<Vec<_>, ApiError>>()?;
-        let envelope = asked.envelope(&models, page.next, page.prev);
-        Ok::<_, ApiError>(reached.name_gaps(envelope))
+        Ok::<_, ApiError>((
+            (gateway, models, with_data),
+            (page.next, page.prev),
+            asked,
+            reached,
+        ))
     });
-    Ok(Json(answer.await??))
+    let ((gateway, found, with_data), (next, prev), asked, reached) = answer.await??;
+    let models = match with_data {
+        true => with_data_of(gateway, found).await?,
+        false => found.into_iter().map(|(model, _)| model).collect(),
+    };
+    let envelope = asked.envelope(&models, next, prev);
+    Ok(Json(reached.name_gaps(envelope)))
+}
+
+/// Models of events with their data. None: the event's request is kept no more.
+async fn with_data_of(
+    gateway: Data<Gateway>,
+    found: Vec<(Value, Option<Traffic>)>,
+) -> Result<Vec<Value>, ApiError> {
+    let deadline = Deadline::of_an_answer();
+    let mut seen = Vec::with_capacity(found.len());
+    for (model, traffic) in found {
+        let traffic = match traffic {
+            Some(traffic) => traffic.seen(&gateway, deadline).await,
+            None => Seen::nothing(),
+        };
+        seen.push((model, traffic));
+    }
+    let telling = web::block(move || {
+        let models = seen.into_iter().map(|(mut model, traffic)| {
+            traffic.tell(&gateway, &mut model);
+            model
+        });
+        models.collect()
+    });
+    Ok(telling.await?)
 }
 
 type Row = (EventId, Event);
@@ -145,14 +180,13 @@ pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, query: Query) 
 pub(super) async fn raw_body(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
     let id = known_id(&gateway, &id)?;
     freshness::wait(&gateway, &query, [id.group()]).await?;
-    let answer = web::block(move || {
-        stored(&gateway, id)?.ok_or_else(|| gone(id))?;
-        let view = gateway.cluster.view(id.group());
-        let request = tables::request(&view, id.request())?.ok_or_else(|| gone(id))?;
-        let body = traffic_data::body(&gateway, id.group(), &request)?;
-        Ok::<_, ApiError>(traffic_data::raw(&body))
+    let reading = web::block(move || {
+        let event = stored(&gateway, id)?.ok_or_else(|| gone(id))?;
+        let traffic = Traffic::read(&gateway, id, &event, Detail::Whole)?;
+        Ok::<_, ApiError>((gateway, traffic.ok_or_else(|| gone(id))?))
     });
-    Ok(Json(answer.await??))
+    let (gateway, traffic) = reading.await??;
+    Ok(Json(traffic_data::raw(&traffic.body(&gateway).await?)))
 }
 
 /// Makes an event due now, whatever became of it.
@@ -208,10 +242,12 @@ async fn answer(gateway: Data<Gateway>, id: EventId, query: Query) -> Answer {
         let mut model = show(&viewer, id, &event);
         model["waits_for"] = json!(waits_for(&gateway, id, &event)?);
         model["issue_id"] = json!(issue_data::issue_of(&gateway, &event)?);
-        model["data"] = traffic_data::of_event(&gateway, &viewer, id.request(), Detail::Alone)?;
-        Ok::<_, ApiError>(model)
+        let traffic = Traffic::read(&gateway, id, &event, Detail::Alone)?;
+        Ok::<_, ApiError>((gateway, model, traffic))
     });
-    Ok(Json(answer.await??))
+    let (gateway, model, traffic) = answer.await??;
+    let models = with_data_of(gateway, vec![(model, traffic)]).await?;
+    Ok(Json(models.into_iter().next().unwrap_or_default()))
 }
 
 /// The event whose turn it is in the queue that this one waits in: what an operator looks for when a key stands still.
@@ -271,7 +307,7 @@ pub(super) fn show(viewer: &Viewer, id: EventId, event: &Event) -> Value {
         "webhook_id": event.connection_id,
         "source_id": event.source_id,
         "destination_id": event.destination_id,
-        // The data of an event are those of its request.
+        // What was taken in, and what bookmarks copy: it goes through the rules again. `data` is what became of it.
         "event_data_id": id.request(),
         "request_id": id.request(),
         "attempts": event.attempts,

@@ -27,7 +27,7 @@ pub(super) async fn wait(
     Ok(())
 }
 
-/// The partitions that a list can answer for.
+/// The partitions that a list, or a count, can answer for.
 pub(super) struct Reached {
     groups: Vec<GroupId>,
     missing: Vec<GroupId>,
@@ -36,6 +36,10 @@ pub(super) struct Reached {
 impl Reached {
     pub(super) fn has(&self, group: GroupId) -> bool {
         self.groups.contains(&group)
+    }
+
+    pub(super) fn groups(&self) -> &[GroupId] {
+        &self.groups
     }
 
     pub(super) fn views(&self, gateway: &Gateway) -> Vec<ReadView> {

@@ -22,6 +22,7 @@ mod destination_kind;
 mod destination_signing;
 mod destination_tls;
 mod destinations;
+mod event_data;
 mod event_filter;
 mod events;
 mod executions;

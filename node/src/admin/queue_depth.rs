@@ -1,7 +1,13 @@
 //! `/metrics/queue-depth` and a destination's queue: what waits, throttled or not, and for how long. Live values; no
 //! history is kept.
 
-use super::{api_error::ApiError, destinations, freshness, query::Query, times};
+use super::{
+    api_error::ApiError,
+    destinations,
+    freshness::{self, Reached},
+    query::Query,
+    times,
+};
 use crate::{
     gateway::Gateway,
     queues::{self, Queues},
@@ -10,7 +16,7 @@ use crate::{
 use actix_web::web::{self, Data, Json, Path};
 use model::{ids::DestinationId, state::tables::Queued, time::Timestamp};
 use serde_json::{Map, Value, json};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// Rows of one answer.
 const ROWS_MAX: usize = 1000;
@@ -135,10 +141,11 @@ fn bucket_ms(text: &str) -> Result<u64, ApiError> {
 pub(super) async fn get(gateway: Data<Gateway>, query: Query) -> Answer {
     let (began, now) = (world::steady(), world::now());
     let asked = Asked::read(&query, now)?;
-    freshness::wait_for_partitions(&gateway, &query).await?;
+    let reached = Arc::new(freshness::reach_partitions(&gateway, &query).await?);
     let time_bucket = asked.bucket(now)?;
     let (rows, warning, truncated) = if asked.includes_now {
-        web::block(move || rows(&gateway, &asked, now))
+        let reached = reached.clone();
+        web::block(move || rows(&gateway, &asked, &reached, now))
             .await
             .map_err(|_| ApiError::unavailable("the node is stopping"))??
     } else {
@@ -155,7 +162,7 @@ pub(super) async fn get(gateway: Data<Gateway>, query: Query) -> Answer {
         })
         .collect();
     let took = Duration::from_micros(world::steady().since_us(began));
-    Ok(Json(json!({
+    Ok(Json(reached.name_gaps(json!({
         "metadata": {
             "granularity": query.one("granularity"),
             "query_time_ms": took.as_secs_f64() * 1000.0,
@@ -165,24 +172,29 @@ pub(super) async fn get(gateway: Data<Gateway>, query: Query) -> Answer {
             "warning": warning,
         },
         "data": data,
-    })))
+    }))))
 }
 
 type Rows = (Vec<(Value, Value)>, &'static str, bool);
 
-fn rows(gateway: &Gateway, asked: &Asked, now: Timestamp) -> Result<Rows, ApiError> {
-    let groups: Vec<_> = gateway.cluster.data_groups().collect();
+fn rows(
+    gateway: &Gateway,
+    asked: &Asked,
+    reached: &Reached,
+    now: Timestamp,
+) -> Result<Rows, ApiError> {
+    let groups = reached.groups();
     let live = "live values: no history is kept";
     let dimensions = |id: Option<DestinationId>| match id.filter(|_| asked.by_destination) {
         Some(id) => json!({ "destination_id": id }),
         None => json!({}),
     };
     if let Some(id) = asked.destination {
-        let queued = queues::queued(&gateway.cluster, &groups, id)?;
+        let queued = queues::queued(&gateway.cluster, groups, id)?;
         let row = (dimensions(Some(id)), asked.measure(&queued, now));
         return Ok((vec![row], live, false));
     }
-    let queues = Queues::read(&gateway.cluster, &groups, ROWS_MAX)?;
+    let queues = Queues::read(&gateway.cluster, groups, ROWS_MAX)?;
     let truncated = queues.truncated || queues.others > 0;
     if asked.by_destination {
         let rows = queues.deepest.iter();
@@ -209,15 +221,15 @@ pub(super) async fn of_destination(
 ) -> Answer {
     let catalog = freshness::catalog(&gateway, &query).await?;
     let id = destinations::known(&catalog, &id)?.id;
-    freshness::wait_for_partitions(&gateway, &query).await?;
+    let reached = freshness::reach_partitions(&gateway, &query).await?;
     let now = world::now();
-    let queued = web::block(move || {
-        let groups: Vec<_> = gateway.cluster.data_groups().collect();
-        queues::queued(&gateway.cluster, &groups, id)
+    let (reached, queued) = web::block(move || {
+        let queued = queues::queued(&gateway.cluster, reached.groups(), id)?;
+        Ok::<_, ApiError>((reached, queued))
     })
     .await
     .map_err(|_| ApiError::unavailable("the node is stopping"))??;
-    Ok(Json(json!({
+    Ok(Json(reached.name_gaps(json!({
         "destination_id": id,
         "depth": queued.depth(),
         "fresh": queued.fresh,
@@ -225,7 +237,7 @@ pub(super) async fn of_destination(
         "behind": queued.behind,
         "oldest_at": times::show_some(queued.oldest_at),
         "oldest_age_ms": queues::oldest_age_ms(&queued, now),
-    })))
+    }))))
 }
 
 #[cfg(test)]

@@ -263,7 +263,8 @@ fn show_recorded(
         "team_id": viewer.team,
         "verified": record.is_verified(),
         "verification": show_origin(&record.origin),
-        "original_event_data_id": null,
+        // Only what was accepted has events, which it is the data of, and can be kept by a bookmark.
+        "original_event_data_id": rejection_cause.is_none().then_some(id),
         "rejection_cause": rejection_cause,
         "ingested_at": times::show(request.ingested_at),
         "source_id": record.source_id,

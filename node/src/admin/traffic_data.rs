@@ -7,7 +7,7 @@ use bytes::Bytes;
 use model::{
     ids::{GroupId, RequestId},
     policy::signature,
-    state::{codec, tables},
+    state::codec,
     traffic::{RequestRecord, StoredRequest},
 };
 use raft::Body;
@@ -30,6 +30,19 @@ pub(super) enum Detail {
     /// In a list: many of them.
     Listed,
     Alone,
+    /// With its body, however long that is.
+    Whole,
+}
+
+impl Detail {
+    /// Bodies up to this size are shown.
+    pub(super) fn body_max(self) -> u32 {
+        match self {
+            Self::Listed => MAX_LISTED_BODY,
+            Self::Alone => MAX_SHOWN_BODY,
+            Self::Whole => u32::MAX,
+        }
+    }
 }
 
 pub(super) fn record(request: &StoredRequest) -> Result<RequestRecord, ApiError> {
@@ -81,16 +94,12 @@ pub(super) fn of_request(
     detail: Detail,
 ) -> Result<Value, ApiError> {
     let mut record = record(request)?;
-    let bound = match detail {
-        Detail::Listed => MAX_LISTED_BODY,
-        Detail::Alone => MAX_SHOWN_BODY,
-    };
     let body = match (request.body, detail) {
         (None, _) => Some(Bytes::new()),
-        (Some(at), _) if at.len > bound => None,
+        (Some(at), _) if at.len > detail.body_max() => None,
         // A list waits for no other node: what is not here is told by `raw_body`.
         (Some(at), Detail::Listed) => gateway.cluster.payload(id.group(), &at).ok().flatten(),
-        (Some(_), Detail::Alone) => body(gateway, id.group(), request).ok(),
+        (Some(_), Detail::Alone | Detail::Whole) => body(gateway, id.group(), request).ok(),
     };
     let url = match gateway.catalog.get().sources.get(&record.source_id) {
         Some(source) => {
@@ -101,20 +110,6 @@ pub(super) fn of_request(
         None => String::new(),
     };
     Ok(show(&record, &url, body.as_deref()))
-}
-
-/// `data` of an event: that of its request.
-pub(super) fn of_event(
-    gateway: &Gateway,
-    viewer: &Viewer,
-    request: RequestId,
-    detail: Detail,
-) -> Result<Value, ApiError> {
-    let view = gateway.cluster.view(request.group());
-    match tables::request(&view, request)? {
-        None => Ok(Value::Null),
-        Some(stored) => of_request(gateway, viewer, request, &stored, detail),
-    }
 }
 
 /// A request that was made of a stored one.
@@ -140,7 +135,7 @@ pub(super) fn of_copy(record: &RequestRecord, body: &[u8]) -> Value {
     shown
 }
 
-fn show(record: &RequestRecord, base_url: &str, body: Option<&[u8]>) -> Value {
+pub(super) fn show(record: &RequestRecord, base_url: &str, body: Option<&[u8]>) -> Value {
     let query = match record.query.as_str() {
         "" => String::new(),
         query => format!("?{query}"),

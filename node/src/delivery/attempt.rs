@@ -31,7 +31,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// A URL longer than this is kept cut.
-const URL_KEPT: usize = 2048;
+pub(crate) const URL_KEPT: usize = 2048;
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// What came of launching an event.

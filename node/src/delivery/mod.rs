@@ -25,6 +25,10 @@ mod tokens;
 mod ways;
 mod work;
 
+pub(crate) use attempt::URL_KEPT;
+pub(crate) use request::url;
+pub(crate) use work::pinned;
+
 use crate::{egress::Client, gateway::Gateway};
 use actix::{Actor, Addr};
 use bytes::Bytes;

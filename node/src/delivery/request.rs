@@ -47,7 +47,7 @@ pub(super) struct Launch<'a> {
 
 /// Why nothing is sent, and the reason in words where there is more to say.
 #[derive(Debug, PartialEq)]
-pub(super) struct Unsendable {
+pub(crate) struct Unsendable {
     pub(super) code: ErrorCode,
     pub(super) reason: String,
 }
@@ -254,7 +254,14 @@ fn aws_headers(
 
 /// The destination's URL, or what stands for one, with the request's path and query behind it, where forwarding is on.
 /// What the URL and the authentication set is the operator's alone.
-fn url(destination: &Destination, path: &str, query: &str) -> Result<String, Unsendable> {
+///
+/// # Errors
+/// When there is a path that leads elsewhere.
+pub(crate) fn url(
+    destination: &Destination,
+    path: &str,
+    query: &str,
+) -> Result<String, Unsendable> {
     let url = destination_url::normalised(&destination.base_url());
     let auth = &destination.outbound.auth;
     if !destination.path_forwarding || !forwarding::takes_target(auth, host(&url)) {

@@ -156,7 +156,7 @@ pub(super) fn load(
 
 /// The versions that must run again: a retry of its own accord sends what the attempt before it sent, one by hand what
 /// the catalog makes of the request now.
-fn pinned(
+pub(crate) fn pinned(
     view: &impl Read,
     id: EventId,
     event: &Event,

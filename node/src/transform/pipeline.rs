@@ -29,6 +29,9 @@ use model::{
 use serde_json::{Map, Value, json};
 use std::{collections::VecDeque, sync::Arc};
 
+/// Whose turn it is when somebody looks at what scripts come to.
+const LOOKS: &str = "look";
+
 /// A request on its way through the rules.
 pub(crate) struct Pipeline {
     pub(crate) connection: ConnectionId,
@@ -128,6 +131,8 @@ struct Progress {
     message: Message,
     runs: Vec<Run>,
     limits: Limits,
+    /// Nothing is sent of it.
+    is_to_look_at: bool,
 }
 
 /// Why it can't go on by itself.
@@ -139,12 +144,22 @@ enum Pause {
 impl Pipeline {
     /// Runs all stages. Steps and filters run beside the reactor, scripts in their pool.
     pub(crate) async fn run(self, gateway: &Gateway) -> Result<Passed, Halted> {
+        self.run_as(gateway, false).await
+    }
+
+    /// The same for somebody who looks at what it comes to: no delivery of the connection stands behind it.
+    pub(crate) async fn run_to_look_at(self, gateway: &Gateway) -> Result<Passed, Halted> {
+        self.run_as(gateway, true).await
+    }
+
+    async fn run_as(self, gateway: &Gateway, is_to_look_at: bool) -> Result<Passed, Halted> {
         let limits = Limits::for_bodies_of(gateway.config.ingest.max_body_bytes);
         let mut progress = Progress {
             message: Message::of(&self.record, self.body.clone(), &self.forwarding),
             pipeline: self,
             runs: Vec::new(),
             limits,
+            is_to_look_at,
         };
         loop {
             let pause;
@@ -249,15 +264,24 @@ impl Progress {
         let Program::Code(code) = &version.program else {
             return Ok(None);
         };
-        let gates = &gateway.transforms.gates;
-        let Some(_inside) = gates.enter(self.pipeline.connection).await else {
-            return Err(Halted::Busy);
+        let connection = self.pipeline.connection;
+        let mut key = connection.to_string();
+        let _inside = match self.is_to_look_at {
+            // Who looks waits in one line with others who look, and leaves the connection its turns.
+            true => {
+                key = LOOKS.to_owned();
+                None
+            }
+            false => match gateway.transforms.gates.enter(connection).await {
+                Some(inside) => Some(inside),
+                None => return Err(Halted::Busy),
+            },
         };
         let request = script_call::request(&self.message);
         let given = request.body.clone();
         let event = self.pipeline.event.to_string();
         let call = Call {
-            key: self.pipeline.connection.to_string(),
+            key,
             code: code.clone(),
             env: version.env.clone(),
             request,

@@ -1,5 +1,7 @@
 //! What clients of the admin API are promised, told against one real node: its cluster and its disk.
 
+mod event_data;
+mod gaps;
 mod replay;
 mod transformations;
 
@@ -37,10 +39,18 @@ impl Node {
     }
 
     pub(super) async fn start_with(configure: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Self::config();
+        configure(&mut config);
+        Self::on(Stage::set(config).await)
+    }
+
+    fn config() -> Config {
         let mut config = Config::default();
         config.admin.token = Secret::new(TOKEN.into());
-        configure(&mut config);
-        let stage = Stage::set(config).await;
+        config
+    }
+
+    fn on(stage: Stage) -> Self {
         Self {
             gateway: stage.gateway.clone(),
             stage,

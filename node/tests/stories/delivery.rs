@@ -1,6 +1,7 @@
 //! What receivers are promised, told against one real node and a real receiver.
 
 mod controls;
+mod event_data;
 mod strangers;
 mod transformations;
 
@@ -25,6 +26,7 @@ use parking_lot::Mutex;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const TOKEN: &str = "a-token-for-stories";
 const DESTINATION: DestinationId = DestinationId(1);
 const CONNECTION: ConnectionId = ConnectionId(1);
 const GROUP: GroupId = GroupId(1);
@@ -107,6 +109,7 @@ impl World {
         let url = format!("http://{}/hook", server.addrs()[0]);
         actix_rt::spawn(server.run());
         let mut config = Config::default();
+        config.admin.token = Secret::new(TOKEN.into());
         config.delivery.allow_private_networks = vec!["127.0.0.0/8".parse().expect("a network")];
         let stage = Stage::set(config).await;
         let gateway = stage.gateway.clone();

@@ -1,8 +1,12 @@
-//! Where stories are told: one node that is its own cluster, on a disk that goes with it.
+//! Where stories are told: one node that is its own cluster, or several that are one, each on a disk that goes with it.
 
 use node::{config::Config, gateway::Gateway, script::Program, world};
 use raft::{Cluster, Environment};
-use std::{net::TcpListener, sync::Arc, time::Duration};
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -15,13 +19,37 @@ pub(crate) struct Stage {
 impl Stage {
     /// Starts the node and waits until it leads all its groups, two partitions among them.
     pub(crate) async fn set(config: Config) -> Self {
+        let [peer] = addresses();
+        let stage = Self::begin(config, peer, vec![peer.to_string()]).await;
+        let cluster = &stage.gateway.cluster;
+        let leads_all = || cluster.groups().all(|group| cluster.leads(group).is_some());
+        while !(cluster.ready() && leads_all()) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        stage
+    }
+
+    /// Starts three nodes of one cluster, and waits until all are ready.
+    pub(crate) async fn set_three(config: impl Fn() -> Config) -> [Self; 3] {
+        let peers: [SocketAddr; 3] = addresses();
+        let nodes: Vec<_> = peers.iter().map(ToString::to_string).collect();
+        let starting = |peer| Self::begin(config(), peer, nodes.clone());
+        let [one, two, three] = peers;
+        let (one, two, three) =
+            futures::future::join3(starting(one), starting(two), starting(three)).await;
+        let stages = [one, two, three];
+        while !stages.iter().all(|stage| stage.gateway.cluster.ready()) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        stages
+    }
+
+    async fn begin(config: Config, peer: SocketAddr, nodes: Vec<String>) -> Self {
         let data = tempfile::tempdir().expect("a directory");
         let runtime = Runtime::new().expect("threads");
-        let peer = TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .expect("a port");
         let mut told = raft::Config::new(data.path().into(), "stories".into(), vec![7; 32], peer);
         told.partitions = 2;
+        told.nodes = nodes;
         // Some stories begin hours ago.
         told.max_clock_skew_ms = 24 * 3_600_000;
         let environment = Environment {
@@ -33,10 +61,6 @@ impl Stage {
             .await
             .expect("no panic")
             .expect("a cluster");
-        let leads_all = || cluster.groups().all(|group| cluster.leads(group).is_some());
-        while !(cluster.ready() && leads_all()) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
         let engine = Program::at(env!("CARGO_BIN_EXE_tidegate").into());
         let gateway = Gateway::new(cluster, config, engine).expect("metrics and threads");
         Self {
@@ -62,6 +86,12 @@ impl Stage {
             runtime.shutdown_background();
         }
     }
+}
+
+/// Addresses that were free a moment ago.
+fn addresses<const COUNT: usize>() -> [SocketAddr; COUNT] {
+    let bound = [(); COUNT].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
+    bound.map(|listener| listener.local_addr().expect("bound"))
 }
 
 /// Asks again and again until there is something.

@@ -29,20 +29,20 @@ const SCRIPT: &str = r#"addHandler("transform", (request, context) => {
     return request;
 });"#;
 
-fn text(value: &Value, key: &str) -> String {
+pub(super) fn text(value: &Value, key: &str) -> String {
     value[key]
         .as_str()
         .unwrap_or_else(|| panic!("no {key} in {value}"))
         .to_owned()
 }
 
-fn id_in<T: std::str::FromStr>(value: &Value) -> T {
+pub(super) fn id_in<T: std::str::FromStr>(value: &Value) -> T {
     let parsed = text(value, "id").parse().ok();
     parsed.unwrap_or_else(|| panic!("no id in {value}"))
 }
 
 /// A connection with a transformation of steps, and both its ends.
-async fn connected(node: &Node, steps: Value) -> (Value, TransformationId) {
+pub(super) async fn connected(node: &Node, steps: Value) -> (Value, TransformationId) {
     let body = json!({
         "name": "c",
         "source": {"name": "s"},
@@ -56,7 +56,7 @@ async fn connected(node: &Node, steps: Value) -> (Value, TransformationId) {
 }
 
 /// A request as ingest accepts it, with an event over the connection.
-async fn accept(node: &Node, connection: &Value, body: &'static str) -> EventId {
+pub(super) async fn accept(node: &Node, connection: &Value, body: &'static str) -> EventId {
     accept_at(node, connection, body, world::now()).await
 }
 
@@ -98,13 +98,13 @@ async fn accept_at(node: &Node, connection: &Value, body: &'static str, now: Tim
     id.event(1)
 }
 
-async fn propose(node: &Node, command: &Command<'_>, bodies: &[Bytes]) {
+pub(super) async fn propose(node: &Node, command: &Command<'_>, bodies: &[Bytes]) {
     let envelope = command.envelope(world::now(), bodies);
     let proposed = node.gateway.cluster.propose(GROUP, envelope).await;
     proposed.expect("committed");
 }
 
-fn run(used: TransformationUse, failed: bool) -> Run {
+pub(super) fn run(used: TransformationUse, failed: bool) -> Run {
     let level = if failed {
         LineLevel::Fatal
     } else {
@@ -123,7 +123,7 @@ fn run(used: TransformationUse, failed: bool) -> Run {
 }
 
 /// Tells of a run as a node that delivers does.
-async fn ran(node: &Node, event: EventId, used: TransformationUse, failed: bool) {
+pub(super) async fn ran(node: &Node, event: EventId, used: TransformationUse, failed: bool) {
     let stored = model::state::tables::event(&node.gateway.cluster.view(GROUP), event);
     let due_at = stored
         .expect("readable")
@@ -663,6 +663,17 @@ async fn old_versions_go_once_no_open_event_can_need_them() {
         (&one["version"], &one["transformed_event_data"]),
         (&json!(1), &json!(null))
     );
+    // Nor is what it makes of the version of today told in its place.
+    let event = node.ok("GET", &format!("/events/{open}"), None).await;
+    assert_eq!(event["data"], json!(null));
+    let why = text(&event, "data_unknown_because");
+    assert!(why.ends_with("is kept no more"), "{why}");
+    let raw = format!("{BASE}/events/{open}/raw_body");
+    assert_eq!(node.refused("GET", &raw, None, 404).await, why);
+    let listed = node
+        .ok("GET", &format!("/events?include=data&id={open}"), None)
+        .await;
+    assert_eq!(listed["models"][0]["data"], json!(null));
     node.stop().await;
 }
 

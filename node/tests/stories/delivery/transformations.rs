@@ -17,11 +17,11 @@ use model::{
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-const FIRST: TransformationId = TransformationId(1 << 16);
-const SECOND: TransformationId = TransformationId(2 << 16);
+pub(super) const FIRST: TransformationId = TransformationId(1 << 16);
+pub(super) const SECOND: TransformationId = TransformationId(2 << 16);
 
 /// A transformation whose versions are these, the last one current.
-fn transformation(id: TransformationId, programs: Vec<Program>) -> Vec<Item> {
+pub(super) fn transformation(id: TransformationId, programs: Vec<Program>) -> Vec<Item> {
     let marks = (1..).zip(&programs).map(|(version, _)| VersionMark {
         version,
         created_at: Timestamp(u64::from(version)),
@@ -47,26 +47,26 @@ fn transformation(id: TransformationId, programs: Vec<Program>) -> Vec<Item> {
     std::iter::once(known).chain(versions).collect()
 }
 
-fn steps(steps: Value) -> Program {
+pub(super) fn steps(steps: Value) -> Program {
     match steps {
         Value::Array(steps) => Program::Steps(steps),
         other => panic!("{other} is no list"),
     }
 }
 
-fn code(handler: &str) -> Program {
+pub(super) fn code(handler: &str) -> Program {
     Program::Code(format!(
         "addHandler(\"transform\", (request, context) => {{ {handler} }});"
     ))
 }
 
-fn transform(id: TransformationId) -> Rule {
+pub(super) fn transform(id: TransformationId) -> Rule {
     Rule::Transform {
         transformation_id: id,
     }
 }
 
-fn retry() -> Rule {
+pub(super) fn retry() -> Rule {
     Rule::Retry(RetryRule {
         strategy: Backoff::Linear,
         count: 3,
@@ -76,7 +76,7 @@ fn retry() -> Rule {
     })
 }
 
-fn connection(rules: Vec<Rule>) -> Item {
+pub(super) fn connection(rules: Vec<Rule>) -> Item {
     Item::Connection(Connection {
         id: CONNECTION,
         destination_id: DESTINATION,
@@ -86,7 +86,7 @@ fn connection(rules: Vec<Rule>) -> Item {
 }
 
 impl World {
-    async fn with(refuse: usize, rules: Vec<Rule>, transformations: Vec<Item>) -> Self {
+    pub(super) async fn with(refuse: usize, rules: Vec<Rule>, transformations: Vec<Item>) -> Self {
         let world = Self::start(refuse).await;
         let mut items = vec![source(), world.destination(None), connection(rules)];
         items.extend(transformations);
@@ -115,13 +115,13 @@ impl World {
         rows.into_iter().map(|(_, execution)| execution).collect()
     }
 
-    fn received(&self, place: usize) -> (String, Bytes, Vec<(String, String)>) {
+    pub(super) fn received(&self, place: usize) -> (String, Bytes, Vec<(String, String)>) {
         let seen = self.receiver.seen.lock();
         let seen = &seen[place];
         (seen.uri.clone(), seen.body.clone(), seen.headers.clone())
     }
 
-    async fn retry(&self, event: EventId) {
+    pub(super) async fn retry(&self, event: EventId) {
         let trigger = Trigger::Manual;
         let command = Command::RetryEvent(RetryEvent { event, trigger });
         let reply = self.propose(GROUP, &command, &[]).await;
@@ -140,7 +140,7 @@ impl World {
     }
 
     /// The event once it has ended after so many attempts.
-    async fn ended_after(&self, id: EventId, attempts: u16) -> Event {
+    pub(super) async fn ended_after(&self, id: EventId, attempts: u16) -> Event {
         let waiting = async {
             while self.event(id).attempts < attempts {
                 tokio::time::sleep(Duration::from_millis(20)).await;
