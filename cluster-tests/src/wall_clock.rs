@@ -47,7 +47,7 @@ impl WallClock {
     /// # Panics
     /// When the file can't be written.
     pub fn set_ahead(&self, ahead: Duration) {
-        self.set(&format!("+{}", ahead.as_secs()));
+        self.set(&format!("+{}", ahead.as_secs_f64()));
     }
 
     /// Moves it to this far behind.
@@ -55,7 +55,7 @@ impl WallClock {
     /// # Panics
     /// When the file can't be written.
     pub fn set_behind(&self, behind: Duration) {
-        self.set(&format!("-{}", behind.as_secs()));
+        self.set(&format!("-{}", behind.as_secs_f64()));
     }
 
     fn set(&self, offset: &str) {

@@ -99,6 +99,8 @@ fn one_clock_a_month_ahead_takes_no_data_from_anybody() {
         ("cluster.partitions", "3".to_owned()),
         ("cluster.snapshot_log_rows", "40".to_owned()),
         ("cluster.log_rows_kept", "10".to_owned()),
+        // The days that the test lets go by in the end are meant.
+        ("retention.doubt_hours", "0".to_owned()),
         (
             "log.filter",
             "\"info,openraft=warn,tidegate::retention=debug\"".to_owned(),

@@ -35,7 +35,10 @@ impl Scene {
     /// Three nodes, each with a wall clock of its own, and a connection with these rules. None where no clock can be moved.
     fn set(rules: &Value) -> Option<Self> {
         let clocks: Option<Vec<_>> = (0..3).map(|_| WallClock::here()).collect();
-        let clocks = clocks?;
+        Self::set_by(clocks?, rules)
+    }
+
+    fn set_by(clocks: Vec<Arc<WallClock>>, rules: &Value) -> Option<Self> {
         let options = Options {
             wall_clocks: clocks.clone(),
             ..Options::default()
@@ -322,4 +325,133 @@ fn without_a_majority_a_node_says_so_and_refuses_at_once() {
     for node in &cluster.nodes {
         let _ = node.post(&path, "{}");
     }
+}
+
+#[test]
+fn clocks_that_differ_by_less_than_the_bound_hold_no_post_up_and_shorten_no_delay() {
+    const NEARLY: Duration = Duration::from_millis(1_900);
+    const DELAY: Duration = Duration::from_secs(10);
+    /// Two seconds are promised; beside that there are attempts, an election, and a busy machine.
+    const EARLY: Duration = Duration::from_secs(2);
+    const LATE: Duration = Duration::from_secs(12);
+    let clocks: Option<Vec<_>> = (0..3).map(|_| WallClock::here()).collect();
+    let Some(clocks) = clocks else {
+        return;
+    };
+    clocks[0].set_ahead(NEARLY);
+    clocks[2].set_behind(NEARLY);
+    let rules = json!([{"type": "delay", "delay": DELAY.as_millis() as u64}]);
+    let Some(mut scene) = Scene::set_by(clocks, &rules) else {
+        return;
+    };
+    let mut posted = Vec::new();
+    for number in 0..18 {
+        let (key, since) = (format!("k-{number}"), Instant::now());
+        // Those of the last node are due by the clock that is furthest behind.
+        assert_eq!(
+            scene.post(if number < 9 { number % 3 } else { 2 }, &body(&key)),
+            200
+        );
+        assert!(
+            since.elapsed() < Duration::from_secs(5),
+            "{:?}",
+            since.elapsed()
+        );
+        posted.push((key, clock::micros()));
+    }
+    for node in 0..3 {
+        let source = json!({"name": format!("by-{node}"), "type": "WEBHOOK"});
+        let made = scene.cluster.nodes[node]
+            .admin()
+            .ask("PUT", "/sources", Some(&source));
+        made.expect("every node may change the configuration");
+        assert_eq!(scene.state(node)["untimely_proposals"], 0);
+    }
+    scene.cluster.nodes[2].kill();
+    for (key, posted_at) in posted {
+        scene.must_arrive(&key, 1, DELAY + LATE);
+        let at = scene.attempts(&key)[0].at;
+        let waited = Duration::from_micros(at.saturating_sub(posted_at));
+        assert!(
+            waited + EARLY > DELAY && waited < DELAY + LATE,
+            "{key} after {waited:?}"
+        );
+    }
+}
+
+#[test]
+fn with_a_node_down_a_set_wall_is_told_and_clocks_that_differ_in_pairs_stop_nobody_who_was_right() {
+    let Some(mut scene) = Scene::set(&json!([])) else {
+        return;
+    };
+    scene.cluster.nodes[2].stop();
+    scene.clocks[0].set_ahead(3 * HOUR);
+    scene.must_say(0, false, "wall clock was set");
+    assert_eq!(scene.state(0)["state"], "stepped");
+    scene.clocks[0].set_ahead(Duration::ZERO);
+    scene.must_say(0, true, "ready");
+
+    scene.cluster.nodes[1].stop();
+    scene.clocks[1].set_behind(3 * HOUR);
+    scene.clocks[2].set_ahead(3 * HOUR);
+    scene.cluster.nodes[1].start();
+    scene.cluster.nodes[2].start();
+    scene.must_say(1, false, "no majority has vouched");
+    scene.must_say(2, false, "no majority has vouched");
+    scene.must_say(0, true, "ready");
+    for number in 0..6 {
+        let key = format!("pairs-{number}");
+        assert_eq!(scene.post(0, &body(&key)), 200);
+        scene.must_arrive(&key, 1, AT_ONCE);
+    }
+    scene.clocks[1].set_ahead(Duration::ZERO);
+    scene.must_say(1, true, "ready");
+    scene.must_say(2, false, "ahead of the others");
+}
+
+#[test]
+fn a_node_alone_that_starts_days_ahead_lets_nothing_go_and_says_so() {
+    let Some(clock) = WallClock::here() else {
+        return;
+    };
+    let options = Options {
+        wall_clocks: vec![clock.clone()],
+        settings: vec![("retention.every_ms", "300".to_owned())],
+        ..Options::default()
+    };
+    let mut cluster = Cluster::form(1, options);
+    let admin = cluster.nodes[0].admin();
+    let source = json!({"name": "open", "type": "WEBHOOK"});
+    let source = admin.insist("PUT", "/sources", &source).expect("a source");
+    let source = admin::id_of(&source).expect("an id");
+    let receiver = Receiver::start();
+    let destination = admin.destination("receiver", &receiver.url());
+    let destination = destination.expect("a destination");
+    admin
+        .connect("open-to-receiver", &source, &destination, &json!([]))
+        .expect("a connection");
+    let posted: Vec<String> = (0..12)
+        .map(|_| cluster.nodes[0].post(&format!("/{source}"), "{}"))
+        .collect();
+    // What may go is asked for twice, a minute apart: each start is a minute later.
+    let mut ahead = Duration::from_secs(8 * 86_400);
+    for _ in 0..3 {
+        cluster.nodes[0].stop();
+        clock.set_ahead(ahead);
+        cluster.nodes[0].start();
+        cluster.nodes[0].wait_ready(WAIT);
+        thread::sleep(Duration::from_secs(1));
+        ahead += Duration::from_secs(61);
+    }
+    for request in &posted {
+        let kept = admin.get(&format!("/requests/{request}"));
+        assert!(kept.is_ok(), "{kept:?}");
+    }
+    let doubted = metric(&cluster.nodes[0], "tidegate_time_doubted_by_milliseconds ");
+    assert!(doubted > 7.9 * 86_400_000.0, "{doubted}");
+    assert!(
+        cluster.nodes[0]
+            .log()
+            .contains("it was away for long, or its clock is wrong")
+    );
 }

@@ -64,6 +64,8 @@ fn what_is_old_goes_on_every_node_and_what_is_not_delivered_stays_until_it_ends(
     let settings = [
         ("retention.max_age_hours", "2".to_owned()),
         ("retention.every_ms", "500".to_owned()),
+        // The hours that the test lets go by are meant.
+        ("retention.doubt_hours", "0".to_owned()),
         (
             "log.filter",
             "\"info,openraft=warn,tidegate::retention=debug\"".to_owned(),

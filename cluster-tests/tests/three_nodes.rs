@@ -7,7 +7,12 @@ use cluster_tests::{
     sender::{Outcome, Post},
 };
 use serde_json::json;
-use std::{collections::BTreeSet, net::TcpListener, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fs,
+    net::TcpListener,
+    time::{Duration, Instant},
+};
 
 #[test]
 fn a_node_whose_port_is_taken_says_which() {
@@ -173,4 +178,69 @@ fn two_of_three_go_on_while_the_third_is_killed_and_comes_back() {
         cluster.nodes[victim].start();
         cluster.wait_ready(Duration::from_secs(30));
     }
+}
+
+#[test]
+fn the_admin_side_answers_while_the_leader_of_the_configuration_is_frozen() {
+    let cluster = Cluster::form(3, Options::default());
+    let source = |name: &str| json!({"name": name, "type": "WEBHOOK"});
+    let admin = cluster.nodes[0].admin();
+    admin
+        .insist("PUT", "/sources", &source("before"))
+        .expect("made");
+    let leader = clock::eventually(Duration::from_secs(20), || {
+        let leader = admin
+            .cluster()
+            .ok()?
+            .groups
+            .iter()
+            .find(|group| group.group == 0)?
+            .leader;
+        (0..3).find(|number| cluster.id_of(*number).ok() == leader)
+    });
+    let leader = leader.expect("somebody leads");
+    let other = cluster.nodes[(leader + 1) % 3].admin();
+    cluster.nodes[leader].pause();
+    let asked = Instant::now();
+    let read = other.get("/sources");
+    let read_after = asked.elapsed();
+    let changed = other.ask("PUT", "/sources", Some(&source("meanwhile")));
+    cluster.nodes[leader].resume();
+    assert!(read.is_ok(), "after {read_after:?}: {read:?}");
+    assert!(changed.is_ok(), "{changed:?}");
+}
+
+#[test]
+fn a_node_on_the_directory_of_another_ends_and_names_both() {
+    let mut cluster = Cluster::form(3, Options::default());
+    for number in [1, 2] {
+        cluster.nodes[number].stop();
+    }
+    let [own, other] = [1, 2].map(|number| cluster.nodes[number].data_dir());
+    let aside = own.with_extension("aside");
+    let swap = || {
+        fs::rename(&own, &aside).expect("moved");
+        fs::rename(&other, &own).expect("moved");
+        fs::rename(&aside, &other).expect("moved");
+    };
+    swap();
+    let addresses = [1, 2].map(|number| cluster.nodes[number].peer.to_string());
+    for number in [1, 2] {
+        let node = &mut cluster.nodes[number];
+        node.start();
+        let status = node.exit_within(Duration::from_secs(20));
+        // As for a configuration that is wrong.
+        assert_eq!(status.and_then(|status| status.code()), Some(78));
+        let log = node.log();
+        let said = log.lines().last().unwrap_or_default();
+        assert!(
+            addresses.iter().all(|address| said.contains(address)),
+            "{said}"
+        );
+    }
+    swap();
+    for number in [1, 2] {
+        cluster.nodes[number].start();
+    }
+    cluster.wait_ready(Duration::from_secs(60));
 }

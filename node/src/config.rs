@@ -308,6 +308,10 @@ section! {
         max_bytes: u64 = 50 * 1024 * 1024 * 1024,
         /// How often each partition looks whether something may go.
         every_ms: u64 = 60_000,
+        /// A node that starts more than an hour away from the time that it last kept was off for long, or has a wrong clock;
+        /// so it is when the time of the cluster was set while it ran. By the new time nothing is too old until it has stood
+        /// for so long. 0 believes every time at once.
+        doubt_hours: u64 = 24,
     }
 }
 

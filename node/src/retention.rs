@@ -80,6 +80,7 @@ fn decide_by(
             now: time(keys::META_NOW)?.max(stamped),
             stamped,
         },
+        believed: gateway.cluster.time_believed(),
         asked: Clocks {
             now: time(keys::META_LET_GO_AT)?,
             stamped: time(keys::META_LET_GO_STAMP)?,

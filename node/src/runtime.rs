@@ -71,6 +71,14 @@ pub enum ServeError {
 }
 
 impl ServeError {
+    /// Whether the configuration does not fit the data directory.
+    pub(crate) fn is_misplaced(&self) -> bool {
+        use StartError::{Misplaced, NotTheSameNode};
+        let misplaced =
+            |error: &StartError| matches!(error, Misplaced { .. } | NotTheSameNode { .. });
+        matches!(self, Self::Cluster(error) if misplaced(error))
+    }
+
     /// Whether the node's own data are why it can't take part.
     pub(crate) fn is_damage(&self) -> bool {
         use storage::OpenError::{Quarantined, Store};
@@ -224,6 +232,7 @@ fn cluster_config(config: &Config) -> raft::Config {
     told.storage.scrub_interval = Duration::from_millis(config.store.scrub_every_ms);
     told.storage.on_fatal = fatal::on_damage();
     told.max_clock_skew_ms = cluster.max_clock_skew_ms;
+    told.doubt_ms = config.retention.doubt_hours.saturating_mul(3_600_000);
     told
 }
 

@@ -102,6 +102,7 @@ pub struct Metrics {
     clock: IntGaugeVec,
     clock_offset: IntGauge,
     wall_offset: IntGauge,
+    doubted_by: IntGauge,
     untimely: IntGauge,
     nodes: IntGaugeVec,
     leads: IntGaugeVec,
@@ -239,6 +240,10 @@ impl Metrics {
                 "wall_clock_ahead_milliseconds",
                 "How far the machine's wall clock is ahead of this node's time",
             )?,
+            doubted_by: make.gauge(
+                "time_doubted_by_milliseconds",
+                "How far this node's time is ahead of where the time that it kept has gone on to, while nothing is old by it",
+            )?,
             untimely: make.gauge(
                 "untimely_proposals",
                 "Proposals refused by this leader since its start for a time that was not its own",
@@ -309,6 +314,7 @@ impl Metrics {
         }
         self.clock_offset.set(clock.ahead_of_median_ms.unwrap_or(0));
         self.wall_offset.set(clock.wall_ahead_ms);
+        self.doubted_by.set(clock.doubted_by_ms.unwrap_or(0));
         self.untimely.set(whole(clock.untimely_proposals));
     }
 

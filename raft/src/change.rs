@@ -5,6 +5,7 @@ use crate::{
     error::ChangeError,
     group::Group,
     network::{Admitted, Answer, Call, Change, JoinRequest},
+    readiness::Leader,
     types::Member,
 };
 use model::{
@@ -173,8 +174,10 @@ impl Inner {
         match group.leader() {
             Some(leader) if leader == self.node() => Ok(self.change_here(group, change).await),
             Some(leader) => {
-                self.call_node(leader, Call::Change(group.id.0, change), STEP_PATIENCE)
-                    .await
+                let call = self.call_node(leader, Call::Change(group.id.0, change), STEP_PATIENCE);
+                // A silent leader may have made the step, or not: whoever asks finds out by asking again.
+                let asked = self.unless_lost(Leader::At(leader), STEP_PATIENCE, call);
+                asked.await.unwrap_or(Ok(Answer::NotLeader(None)))
             }
             None => Ok(Answer::NotLeader(None)),
         }

@@ -1,7 +1,7 @@
 //! The time of this process, as everybody in it reads it: the shell around `model::clock::Keeper`.
 
 use model::{
-    clock::{Keeper, Look, MAX_SKEW_MS},
+    clock::{Keeper, Look, MAX_SKEW_MS, Verdict},
     time::{Now, Timestamp},
 };
 use parking_lot::Mutex;
@@ -41,8 +41,13 @@ impl Clock {
         keeper.look((self.read)())
     }
 
-    pub(crate) fn follow_wall(&self) {
-        self.keeper.lock().follow((self.read)());
+    /// Does what a round of asking came to.
+    pub(crate) fn heed(&self, verdict: &Verdict) {
+        let mut keeper = self.keeper.lock();
+        if let Some(by_ms) = verdict.sets_by_ms {
+            keeper.set_by_ms((self.read)(), by_ms);
+        }
+        keeper.aim(verdict.middle_ahead_of_wall_ms);
     }
 
     pub(crate) fn set_bound_ms(&self, bound_ms: u64) {

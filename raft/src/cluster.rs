@@ -2,6 +2,7 @@
 
 use crate::{
     Clock, Entropy,
+    belief::Believing,
     bodies::Bodies,
     config::{Config, Environment},
     error::StartError,
@@ -66,6 +67,8 @@ pub(crate) struct Inner {
     pub(crate) voters_known: RwLock<Vec<u64>>,
     /// What they make of this node's time.
     pub(crate) regard: RwLock<Regard>,
+    /// What is believed of it when it is about forgetting.
+    pub(crate) believing: Mutex<Option<Believing>>,
     /// Rounds of asking the others, and a wish for one at once.
     pub(crate) rounds: watch::Sender<u64>,
     pub(crate) nudge: Notify,
@@ -136,6 +139,7 @@ impl Cluster {
             peers_known: RwLock::default(),
             voters_known: RwLock::default(),
             regard: RwLock::default(),
+            believing: Mutex::default(),
             rounds: watch::channel(0).0,
             nudge: Notify::new(),
             untimely: AtomicU64::new(0),
@@ -157,7 +161,13 @@ impl Cluster {
         let part = formation::take_part(&inner, stored).await;
         match (part, inner.fate.why()) {
             (Err(_), Some(why)) => return Err(StartError::Untrusted(why.to_owned())),
-            (Err(error), None) => return Err(error),
+            (Err(error), None) => {
+                // Its place, its port and its directory are for whoever tries again.
+                let mut tasks = std::mem::take(&mut *inner.tasks.lock());
+                tasks.shutdown().await;
+                inner.close().await;
+                return Err(error);
+            }
             (Ok(()), _) => {}
         }
         let cluster = Self { inner };
@@ -319,23 +329,29 @@ impl Cluster {
     /// Hands leadership over where it can, stops Raft and closes the store.
     pub async fn shutdown(&self) {
         self.inner.hand_over(Duration::from_secs(3)).await;
+        self.inner.keep_time();
         self.inner.tasks.lock().abort_all();
-        for group in self.inner.groups() {
-            if let Err(error) = group.raft.shutdown().await {
-                tracing::warn!(group = %group.id, %error, "group not shut down cleanly");
-            }
-        }
-        let store = self.inner.store.clone();
-        let closed = tokio::task::spawn_blocking(move || store.close()).await;
-        if let Err(error) = closed {
-            tracing::error!(%error, "store not closed cleanly");
-        }
+        self.inner.close().await;
     }
 }
 
 impl Inner {
     pub(crate) fn node(&self) -> u64 {
         self.me.read().node
+    }
+
+    /// Stops Raft and closes the store.
+    async fn close(&self) {
+        for group in self.groups() {
+            if let Err(error) = group.raft.shutdown().await {
+                tracing::warn!(group = %group.id, %error, "group not shut down cleanly");
+            }
+        }
+        let store = self.store.clone();
+        let closed = tokio::task::spawn_blocking(move || store.close()).await;
+        if let Err(error) = closed {
+            tracing::error!(%error, "store not closed cleanly");
+        }
     }
 
     pub(crate) fn groups(&self) -> &[Group] {
@@ -391,6 +407,7 @@ impl Inner {
         if self.groups.set(groups).is_err() {
             return Err(StartError::Raft("the groups were opened twice".into()));
         }
+        self.begin_to_believe()?;
         self.spawn(self.clone().watch_members());
         self.spawn(self.clone().watch_peers());
         self.spawn(self.clone().keep_snapshots());

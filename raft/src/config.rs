@@ -35,6 +35,8 @@ pub struct Config {
     pub log_rows_kept: u64,
     /// How far a node's time may be from the others' before it neither proposes nor leads.
     pub max_clock_skew_ms: u64,
+    /// For how long a time that does not go on from the one that this node kept must stand before anything is old by it.
+    pub doubt_ms: u64,
     pub storage: storage::Options,
 }
 
@@ -66,6 +68,7 @@ impl Config {
             snapshot_log_rows: 20_000,
             log_rows_kept: 5_000,
             max_clock_skew_ms: model::clock::MAX_SKEW_MS,
+            doubt_ms: model::clock::DOUBT_MS,
             storage: storage::Options::default(),
         }
     }

@@ -11,6 +11,11 @@ pub enum ProposeError {
     /// It may have been committed, or may yet be. Only the same id may be tried again.
     #[error("the outcome of the proposal is unknown")]
     Unknown,
+    /// It surely was not proposed: the times in it are not the leader's.
+    #[error(
+        "the time of the proposal is not that of the group's leader: compare the clocks of the nodes"
+    )]
+    Untimely,
     #[error("the proposal is longer than {max} bytes")]
     TooLarge { max: usize },
 }
@@ -53,6 +58,8 @@ pub enum StartError {
          under its old id; empty the directory and let it join as a new node (cluster.join), then remove node {node}"
     )]
     NotTheSameNode { node: u64, dir: PathBuf },
+    #[error("{why}: a node's directory moves with its address; give {} back, or empty it and let it join as a new node (cluster.join)", .dir.display())]
+    Misplaced { why: String, dir: PathBuf },
     #[error("starting Raft: {0}")]
     Raft(String),
     /// Damage was met on the way.

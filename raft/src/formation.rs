@@ -17,6 +17,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 pub(crate) async fn take_part(inner: &Arc<Inner>, stored: Stored) -> Result<(), StartError> {
     if stored.node != 0 {
         inner.open_groups(stored.partitions).await?;
+        inner.must_be_in_place().await?;
         if stored.node >= FIRST_LATER_ID {
             // It may have stopped while it joined, and must never form a cluster of its own.
             inner.report(format!("back as node {}", stored.node));
@@ -66,7 +67,7 @@ impl Inner {
         }
     }
 
-    async fn ask_welcome(&self, address: &str) -> std::io::Result<Welcome> {
+    pub(crate) async fn ask_welcome(&self, address: &str) -> std::io::Result<Welcome> {
         let peer = self.peers.get(address, None, Lane::Commands);
         match peer.call(Call::Welcome, PATIENCE).await? {
             Answer::Welcome(welcome) => Ok(welcome),

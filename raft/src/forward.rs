@@ -27,7 +27,8 @@ use tokio::time::timeout;
 const PROPOSAL_MAX: usize = 36 * 1024 * 1024;
 /// After this long a proposal's outcome is unknown.
 const PROPOSAL_PATIENCE: Duration = Duration::from_secs(10);
-const READ_PATIENCE: Duration = Duration::from_secs(5);
+/// A leader that is silent is given up sooner, and an election has its time.
+const READ_PATIENCE: Duration = Duration::from_secs(8);
 /// Tries to find the leader before a proposal is given up.
 const HOPS_MAX: usize = 8;
 const HOP_PAUSE: Duration = Duration::from_millis(100);
@@ -63,6 +64,7 @@ impl Cluster {
             match answer {
                 Answer::Proposed(reply) => return Ok(reply),
                 Answer::NotLeader(other) => hint = other.filter(|other| *other != leader),
+                Answer::Untimely => return Err(ProposeError::Untimely),
                 _ => return Err(ProposeError::Unknown),
             }
         }
@@ -91,8 +93,11 @@ async fn read_index_here(group: &Group) -> Answer {
 impl Inner {
     async fn propose_here(&self, group: &Group, envelope: Bytes) -> Answer {
         self.settle_step().await;
-        if !self.is_timely(group, &envelope) {
+        if !self.time_is_vouched() {
             return Answer::NotLeader(None);
+        }
+        if !self.is_timely(group, &envelope) {
+            return Answer::Untimely;
         }
         let writing = group.raft.client_write(Cmd(envelope));
         match self
@@ -115,9 +120,6 @@ impl Inner {
     fn is_timely(&self, group: &Group, envelope: &Bytes) -> bool {
         if cfg!(feature = "bug-unclamped-clock") {
             return true;
-        }
-        if !self.time_is_vouched() {
-            return false;
         }
         // What can't be parsed changes nothing when it is applied.
         let Ok(parsed) = Envelope::parse(envelope) else {
@@ -154,14 +156,20 @@ impl Inner {
                 return Err(Unavailable);
             }
             let answer = match group.leader() {
-                Some(leader) if leader == self.node() => read_index_here(group).await,
-                Some(leader) => self
-                    .call_node(leader, Call::ReadIndex(group.id.0), READ_PATIENCE)
-                    .await
-                    .unwrap_or(Answer::NotLeader(None)),
-                None => Answer::NotLeader(None),
+                Some(leader) if leader == self.node() => {
+                    let asking = read_index_here(group);
+                    self.unless_lost(Leader::Here(group), READ_PATIENCE, asking)
+                        .await
+                }
+                // Else an election is awaited: a silent leader is not asked again and again.
+                Some(leader) if self.may_be_there(leader) => {
+                    let asking = self.call_node(leader, Call::ReadIndex(group.id.0), READ_PATIENCE);
+                    let asked = self.unless_lost(Leader::At(leader), READ_PATIENCE, asking);
+                    asked.await.and_then(Result::ok)
+                }
+                Some(_) | None => None,
             };
-            if let Answer::ReadIndex(index) = answer {
+            if let Some(Answer::ReadIndex(index)) = answer {
                 let waited = group
                     .raft
                     .wait(Some(READ_PATIENCE))

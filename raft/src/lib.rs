@@ -1,6 +1,7 @@
 //! Agreement: openraft's groups over the one store, the peer network, and `Cluster`, the handle that everyone else sees.
 
 mod ask;
+mod belief;
 mod bodies;
 mod change;
 mod clock;
@@ -19,6 +20,7 @@ mod leaders;
 mod log_store;
 mod mending;
 mod network;
+mod place;
 mod pulse;
 mod readiness;
 mod snapshots;

@@ -39,6 +39,8 @@ pub(crate) struct Pulse {
     pub(crate) standing: Standing,
     /// Groups that it leads and can't commit anything in.
     pub(crate) stuck: Vec<u16>,
+    /// Its time goes on from the one that it kept.
+    pub(crate) sure: bool,
 }
 
 /// What this node knows of another.
@@ -76,6 +78,15 @@ impl Default for Regard {
     }
 }
 
+impl Regard {
+    fn as_of(&self, look: &Look) -> Standing {
+        match self.gaps == look.gaps {
+            true => self.standing,
+            false => Standing::Unvouched,
+        }
+    }
+}
+
 impl Peer {
     pub(crate) fn is_up(&self) -> bool {
         self.answers
@@ -94,12 +105,13 @@ pub(crate) fn asks(question: &[u8]) -> bool {
 impl Inner {
     /// Answers a peer that asks.
     pub(crate) fn pulse(&self) -> Answer {
-        let look = self.clock.look();
+        let (look, standing) = self.look_and_standing();
         let pulse = Pulse {
             time: look.time,
             wall_ahead_ms: look.wall_ahead_ms,
-            standing: self.standing(&look),
+            standing,
             stuck: self.stuck_groups(),
+            sure: self.is_sure_of_time(),
         };
         match codec::encode(&pulse) {
             Ok(bytes) => Answer::Told(bytes.into()),
@@ -143,13 +155,17 @@ impl Inner {
             bound_ms: self.config.max_clock_skew_ms,
         };
         self.voters_known.write().clone_from(&voters);
-        let mut told = Vec::new();
+        let (mut told, mut assured) = (Vec::new(), false);
         let mut peers = self.peers_known.write();
         peers.retain(|node, _| others.contains(node));
         for (node, heard) in others.into_iter().zip(heard) {
             match heard {
                 Ok(Heard { pulse, told: clock }) => {
                     if voters.contains(&node) {
+                        let near =
+                            |clock: Told| clock.time_ahead_ms.unsigned_abs() <= circle.bound_ms;
+                        let sure = pulse.as_ref().is_some_and(|pulse| pulse.sure);
+                        assured |= sure && clock.is_some_and(near);
                         told.extend(clock);
                         // Who can't tell counts neither way.
                         circle.voters -= usize::from(clock.is_none());
@@ -174,7 +190,13 @@ impl Inner {
             }
         }
         drop(peers);
-        self.regard_time(&begun, &circle, &told)
+        let settled = self.regard_time(&begun, &circle, &told);
+        let (look, standing) = self.look_and_standing();
+        // What was set just now is for the next round, and so is what the others know of it.
+        if settled && standing.is_vouched() {
+            self.believe(&look, assured);
+        }
+        settled
     }
 
     async fn ask_one(&self, node: u64) -> std::io::Result<Heard> {
@@ -194,6 +216,7 @@ impl Inner {
             time_ahead_ms,
             wall_ahead_ms: time_ahead_ms.saturating_add(pulse.wall_ahead_ms),
             uncertain_ms: half_way_ms,
+            vouched: pulse.standing.is_vouched(),
         };
         Ok(Heard {
             pulse: Some(pulse),
@@ -207,15 +230,21 @@ impl Inner {
         let look = self.clock.look();
         let before = self.standing(&look);
         let verdict = judge(before, look.wall_ahead_ms, look.apart_for_ms, circle, told);
-        if verdict.follows_wall {
-            tracing::warn!(
-                wall_ahead_ms = look.wall_ahead_ms,
-                "the wall clock was set and is followed: a majority's clocks agree, or it has stood for a while"
-            );
-            self.clock.follow_wall();
+        let sets = verdict.sets_by_ms.is_some();
+        if let Some(by_ms) = verdict.sets_by_ms {
+            if before.is_vouched() {
+                tracing::warn!(
+                    by_ms,
+                    "the wall clock was set and is followed: a majority's clocks agree, or it has stood for a while"
+                );
+            } else {
+                tracing::info!(by_ms, "this node begins with the time of the others");
+            }
         }
         let standing = verdict.standing;
         let mut regard = self.regard.write();
+        // Under the lock: whoever asks meanwhile hears of both, or of neither.
+        self.clock.heed(&verdict);
         if regard.standing != standing {
             regard.since = Instant::now();
             let (ahead_of_median_ms, wall_ahead_ms) =
@@ -239,7 +268,7 @@ impl Inner {
             }
         }
         // A wall that was set while the others answered is for the next round: they may have answered before.
-        let is_apart = look.apart_for_ms.is_some() && !verdict.follows_wall && was_apart;
+        let is_apart = look.apart_for_ms.is_some() && !sets && was_apart;
         let apart_ms = is_apart.then_some(look.wall_ahead_ms);
         if regard.apart_ms.is_some() != is_apart {
             let wall_ahead_ms = look.wall_ahead_ms;
@@ -258,7 +287,7 @@ impl Inner {
         regard.ahead_of_median_ms = verdict.ahead_of_median_ms;
         drop(regard);
         self.set_elections(standing);
-        standing.is_vouched() && !verdict.follows_wall && look.apart_for_ms.is_some() == was_apart
+        standing.is_vouched() && !sets && look.apart_for_ms.is_some() == was_apart
     }
 
     /// Whether the wall was set and nobody has judged that yet: a majority may have done so together.
@@ -287,14 +316,16 @@ impl Inner {
         let _ = tokio::time::timeout(STEP_PATIENCE, judged).await;
     }
 
+    /// Both of one moment.
+    fn look_and_standing(&self) -> (Look, Standing) {
+        let regard = self.regard.read();
+        let look = self.clock.look();
+        (look, regard.as_of(&look))
+    }
+
     /// What is known of this node's time as of this look.
     fn standing(&self, look: &Look) -> Standing {
-        let regard = self.regard.read();
-        if regard.gaps == look.gaps {
-            regard.standing
-        } else {
-            Standing::Unvouched
-        }
+        self.regard.read().as_of(look)
     }
 
     pub(crate) fn standing_now(&self) -> Standing {

@@ -31,6 +31,10 @@ pub struct ClockStatus {
     pub wall_ahead_ms: i64,
     /// What of both is tolerated.
     pub max_skew_ms: u64,
+    /// How far it is ahead of where the time that this node kept has gone on to, while nothing is old by it; null: it is
+    /// believed.
+    #[serde(default)]
+    pub doubted_by_ms: Option<i64>,
     /// Proposals that this node refused as a leader, for a time in them that was not its own.
     pub untimely_proposals: u64,
 }
@@ -105,6 +109,7 @@ impl Cluster {
                 ahead_of_median_ms: inner.regard.read().ahead_of_median_ms,
                 wall_ahead_ms: look.wall_ahead_ms,
                 max_skew_ms: inner.config.max_clock_skew_ms,
+                doubted_by_ms: inner.doubted_by_ms(&look),
                 untimely_proposals: inner.untimely.load(Ordering::Relaxed),
             },
         }

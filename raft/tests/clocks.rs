@@ -44,7 +44,7 @@ struct Nodes {
     clusters: Vec<Cluster>,
     machines: Vec<Machine>,
     clocks: Vec<Arc<Clock>>,
-    _dirs: Vec<TempDir>,
+    dirs: Vec<TempDir>,
 }
 
 /// Starts nodes whose walls are so far ahead.
@@ -76,7 +76,7 @@ async fn start(ahead_ms: &[i64]) -> Nodes {
         clusters,
         machines,
         clocks: environments.into_iter().map(|e| e.clock).collect(),
-        _dirs: dirs,
+        dirs,
     }
 }
 
@@ -150,8 +150,13 @@ async fn a_leader_refuses_a_time_that_is_not_its_own() {
     }
     let group = GroupId(1);
     for at in [now().plus_ms(90_000), now().minus_ms(90_000), Timestamp(1)] {
+        let since = Instant::now();
         let refused = nodes.clusters[0].propose(group, nothing_at(at)).await;
-        assert_eq!(refused, Err(ProposeError::Unavailable), "{at:?}");
+        assert_eq!(refused, Err(ProposeError::Untimely), "{at:?}");
+        assert!(
+            since.elapsed() < Duration::from_secs(1),
+            "it is no election"
+        );
     }
     let of = |cluster: &Cluster| cluster.status().clock.untimely_proposals;
     assert!(nodes.clusters.iter().map(of).sum::<u64>() >= 3);
@@ -261,4 +266,109 @@ async fn who_lost_the_others_is_not_ready_and_refuses_at_once() {
         since.elapsed()
     );
     left.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_whose_clocks_differ_by_less_than_the_bound_take_each_other_s_proposals() {
+    let nodes = start(&[1_900, 0, -1_900]).await;
+    for cluster in &nodes.clusters {
+        eventually("ready", async || cluster.ready()).await;
+    }
+    let times: Vec<u64> = nodes.clocks.iter().map(|clock| clock.now().0).collect();
+    let (least, most) = (times.iter().min(), times.iter().max());
+    let apart_ms = most.zip(least).map_or(0, |(most, least)| most - least);
+    // Half of what their walls are apart at the most, whoever met whom first.
+    assert!(apart_ms < 1_900, "{apart_ms} ms");
+    for (cluster, clock) in nodes.clusters.iter().zip(&nodes.clocks) {
+        for group in cluster.groups() {
+            let taken = cluster.propose(group, nothing_at(clock.now())).await;
+            taken.expect("every leader takes it");
+        }
+        assert_eq!(cluster.status().clock.untimely_proposals, 0);
+    }
+    nodes.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_clocks_differ_in_pairs_who_was_right_goes_on_and_who_starts_waits() {
+    let mut nodes = start(&[0, 0, 0]).await;
+    for cluster in &nodes.clusters {
+        eventually("ready", async || cluster.ready()).await;
+    }
+    let addresses: Vec<_> = nodes.clusters[0]
+        .members()
+        .into_values()
+        .map(|member| member.peer.parse().expect("an address"))
+        .collect();
+    for (place, ahead_ms) in [(1, -3 * HOUR), (2, 3 * HOUR)] {
+        let stopped = nodes.clusters.remove(place);
+        stopped.shutdown().await;
+        drop(stopped);
+        nodes.machines[place].set(ahead_ms);
+        let started = Cluster::start(
+            config(nodes.dirs[place].path(), &addresses, place),
+            nodes.machines[place].environment(),
+        );
+        nodes
+            .clusters
+            .insert(place, started.await.expect("it starts"));
+    }
+    let [right, behind, ahead] = &nodes.clusters[..] else {
+        panic!("three nodes");
+    };
+    eventually("it goes on alone", async || right.ready()).await;
+    for group in right.groups() {
+        right.propose(group, nothing()).await.expect("taken");
+    }
+    assert_eq!(right.status().clock.state, Standing::Right);
+    for waits in [behind, ahead] {
+        let said = waits.readiness().map_err(|why| why.to_string());
+        assert!(
+            said.as_ref().is_err_and(|why| !why.contains(" 0 ms")),
+            "{said:?}"
+        );
+        assert!(waits.takes_proposals().is_err());
+    }
+    nodes.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_starts_days_ahead_alone_does_not_believe_it_and_says_so() {
+    let dir = TempDir::new().expect("a temporary directory");
+    let addresses = addresses(1);
+    let start = async |ahead_ms: i64| {
+        let machine = Machine::default();
+        machine.set(ahead_ms);
+        let cluster = Cluster::start(config(dir.path(), &addresses, 0), machine.environment());
+        let cluster = cluster.await.expect("it starts");
+        eventually("ready", async || cluster.ready()).await;
+        cluster
+    };
+    let first = start(0).await;
+    first.propose(GroupId(1), nothing()).await.expect("taken");
+    assert_eq!(first.status().clock.doubted_by_ms, None);
+    first.shutdown().await;
+    drop(first);
+
+    // The second of the starts finds its groups' time where the first has left it.
+    for _ in 0..2 {
+        let ahead = start(FORTY_DAYS).await;
+        eventually("it says so", async || {
+            let doubted = ahead.status().clock.doubted_by_ms;
+            doubted.is_some_and(|by_ms| (by_ms - FORTY_DAYS).abs() < 60_000)
+        })
+        .await;
+        let at = nothing_at(clocks(FORTY_DAYS).wall);
+        ahead.propose(GroupId(1), at).await.expect("it goes on");
+        assert!(ahead.time_believed() <= now().plus_ms(1_000));
+        ahead.shutdown().await;
+    }
+
+    let right = start(0).await;
+    eventually("the doubt is over", async || {
+        right.status().clock.doubted_by_ms.is_none()
+    })
+    .await;
+    assert!(right.time_believed().0.abs_diff(now().0) < 2_000);
+    right.shutdown().await;
 }

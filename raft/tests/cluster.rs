@@ -438,3 +438,51 @@ async fn a_cut_off_owner_gives_up_before_its_successor_starts_and_there_is_one_h
         cluster.shutdown().await;
     }
 }
+
+/// Starts a node on a directory, and expects to be told that it belongs elsewhere.
+async fn must_be_misplaced(config: raft::Config, names: &[&str]) {
+    let refused = Cluster::start(config, environment()).await;
+    let why = match refused.map(drop) {
+        Err(why @ StartError::Misplaced { .. }) => why.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert!(names.iter().all(|name| why.contains(name)), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_of_another_member_or_of_another_cluster_is_refused_with_both_names() {
+    let (dirs, foreign) = (directories(3), directories(1));
+    let (addresses, other) = (addresses(3), support::addresses(1));
+    for cluster in start_all(&paths(&foreign), &other).await {
+        cluster.shutdown().await;
+    }
+    let mut clusters = start_all(&paths(&dirs), &addresses).await;
+    for stopped in clusters.drain(1..) {
+        stopped.shutdown().await;
+    }
+    let names: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    // Swapped, and a copy of one that runs at its own address is the same.
+    let swapped = config(dirs[1].path(), &addresses, 2);
+    must_be_misplaced(swapped, &[&names[1], &names[2], "node 2", "node 3"]).await;
+    let another = config(foreign[0].path(), &addresses, 2);
+    must_be_misplaced(another, &["node 1", &other[0].to_string(), &names[2]]).await;
+    // Nobody looks for it at an address that no member knows.
+    let fresh = support::addresses(1);
+    let mut moved = config(dirs[2].path(), &fresh, 0);
+    moved.nodes = vec![names[0].clone(), names[1].clone(), fresh[0].to_string()];
+    must_be_misplaced(moved, &[&names[2], &fresh[0].to_string()]).await;
+
+    // In its place it is taken, by another name of the same address too.
+    let mut renamed = config(dirs[2].path(), &addresses, 2);
+    renamed.advertise = format!("localhost:{}", addresses[2].port());
+    renamed.nodes[2] = renamed.advertise.clone();
+    for config in [renamed, config(dirs[1].path(), &addresses, 1)] {
+        clusters.push(Cluster::start(config, environment()).await.expect("taken"));
+    }
+    for cluster in &clusters {
+        eventually("ready", async || cluster.ready()).await;
+    }
+    for cluster in &clusters {
+        cluster.shutdown().await;
+    }
+}

@@ -6,6 +6,8 @@ use crate::time::{Monotone, Now, Timestamp};
 const SLEW_EVERY_US: u64 = 100_000;
 /// It gains or loses one part in so many: 500 ppm, as much as operating systems let NTP do.
 const SLEW_ONE_IN: u64 = 2_000;
+/// And where a majority's walls say where it belongs.
+const GUIDED_ONE_IN: u64 = 200;
 
 /// Keeps the time of a process.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +17,10 @@ pub struct Keeper {
     anchored_at: Monotone,
     last_read: Monotone,
     bound_us: u64,
+    /// Where the time belongs, as far as the others told: so far ahead of the wall.
+    aim_us: i64,
+    /// They told it a moment ago.
+    guided: bool,
     apart: Option<Apart>,
     gaps: u64,
 }
@@ -31,6 +37,8 @@ struct Apart {
 pub struct Look {
     /// The time of this process.
     pub time: Timestamp,
+    /// What its steady clock shows.
+    pub steady: Monotone,
     /// How far the wall clock is ahead of it.
     pub wall_ahead_ms: i64,
     /// For how long the wall has stood there, when it is too far away to be followed. None: it is followed.
@@ -49,6 +57,8 @@ impl Keeper {
             anchored_at: now.steady,
             last_read: now.steady,
             bound_us: bound_ms.saturating_mul(1000),
+            aim_us: 0,
+            guided: false,
             apart: None,
             gaps: 0,
         }
@@ -70,11 +80,16 @@ impl Keeper {
         let passed = now.steady.since_us(self.anchored_at);
         let mut time_us = self.anchor_us.saturating_add(passed);
         let mut ahead_us = signed(now.wall.0.saturating_mul(1000)) - signed(time_us);
-        self.note(ahead_us, now.steady);
+        let aim_us = ahead_us.saturating_add(self.aim_us);
+        self.note(aim_us, now.steady);
         if passed >= SLEW_EVERY_US {
             if self.apart.is_none() {
-                let most = signed(passed / SLEW_ONE_IN);
-                let slew = ahead_us.clamp(-most, most);
+                let one_in = match self.guided {
+                    true => GUIDED_ONE_IN,
+                    false => SLEW_ONE_IN,
+                };
+                let most = signed(passed / one_in);
+                let slew = aim_us.clamp(-most, most);
                 time_us = time_us.saturating_add_signed(slew);
                 ahead_us -= slew;
             }
@@ -83,6 +98,7 @@ impl Keeper {
         }
         Look {
             time: Timestamp(time_us / 1000),
+            steady: now.steady,
             wall_ahead_ms: ahead_us / 1000,
             apart_for_ms: self
                 .apart
@@ -91,11 +107,23 @@ impl Keeper {
         }
     }
 
-    /// Sets the time to the wall's: others say that it is right.
-    pub fn follow(&mut self, now: Now) {
-        self.anchor_us = now.wall.0.saturating_mul(1000);
+    /// Sets the time forward or back: others say where it belongs. The wall is held against it from there.
+    pub fn set_by_ms(&mut self, now: Now, by_ms: i64) {
+        let passed = now.steady.since_us(self.anchored_at);
+        let time_us = self.anchor_us.saturating_add(passed);
+        self.anchor_us = time_us.saturating_add_signed(by_ms.saturating_mul(1000));
         self.anchored_at = now.steady;
+        self.aim_us = 0;
         self.apart = None;
+    }
+
+    /// Aims at where the others' clocks are in the middle: so far ahead of this wall. None: nobody tells, and the time goes on
+    /// beside the wall as it was.
+    pub fn aim(&mut self, ahead_of_wall_ms: Option<i64>) {
+        self.guided = ahead_of_wall_ms.is_some();
+        if let Some(ahead_ms) = ahead_of_wall_ms {
+            self.aim_us = ahead_ms.saturating_mul(1000);
+        }
     }
 
     /// Notes whether the wall stands apart, and since when it has stood where it stands.
@@ -201,10 +229,27 @@ mod tests {
         walk(&mut keeper, (500, 20_000), 3_600_000);
         let look = walk(&mut keeper, (20_500, 25_000), 7_200_000);
         assert_eq!(look.apart_for_ms, Some(4_500));
-        keeper.follow(at(25_000, 7_200_000));
+        keeper.set_by_ms(at(25_000, 7_200_000), 7_200_000);
         let look = keeper.look(at(25_500, 7_200_000));
         assert_eq!(look.time, Timestamp(START + 25_500 + 7_200_000));
         assert_eq!(look.apart_for_ms, None);
+    }
+
+    #[test]
+    fn time_goes_to_the_middle_of_the_others_clocks_and_stays_beside_its_wall_when_they_are_gone() {
+        let mut keeper = Keeper::new(at(0, 0), BOUND);
+        keeper.aim(Some(-900));
+        let look = walk(&mut keeper, (500, 60_000), 0);
+        let behind = START + 60_000 - look.time.0;
+        assert!((290..=301).contains(&behind), "{behind}");
+        let look = walk(&mut keeper, (60_500, 300_000), 0);
+        assert_eq!(look.time, Timestamp(START + 300_000 - 900));
+        assert_eq!((look.wall_ahead_ms, look.apart_for_ms), (900, None));
+        keeper.aim(None);
+        let look = walk(&mut keeper, (300_500, 600_000), 0);
+        assert_eq!(look.time, Timestamp(START + 600_000 - 900));
+        let look = walk(&mut keeper, (600_500, 610_000), 1_200);
+        assert!(look.apart_for_ms.is_some(), "it was set from where it was");
     }
 
     proptest! {

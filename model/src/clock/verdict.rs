@@ -48,6 +48,8 @@ pub struct Told {
     pub wall_ahead_ms: i64,
     /// Half of what the question and its answer took.
     pub uncertain_ms: u64,
+    /// A majority vouches for its time, as it says.
+    pub vouched: bool,
 }
 
 /// Who is asked.
@@ -76,6 +78,22 @@ impl Circle {
     fn is_far(&self, ahead_ms: i64, uncertain_ms: u64) -> bool {
         ahead_ms.unsigned_abs() > self.bound_ms.saturating_add(uncertain_ms)
     }
+
+    /// What is not worth setting a time for: slewing makes up for it within a minute.
+    fn is_little(&self, ahead_ms: i64) -> bool {
+        ahead_ms.unsigned_abs() <= self.bound_ms / 8
+    }
+
+    /// Those of some readings that a majority is near, each being one of its own.
+    fn agreed(&self, readings: &[i64]) -> Vec<i64> {
+        let near = |one: &i64| {
+            let others = readings
+                .iter()
+                .filter(|other| self.is_near(other.saturating_sub(*one)));
+            others.count() >= self.majority()
+        };
+        readings.iter().copied().filter(near).collect()
+    }
 }
 
 /// What comes of a round of asking.
@@ -84,8 +102,10 @@ pub struct Verdict {
     pub standing: Standing,
     /// How far this node is ahead of the median of all that told, itself included; none when nobody else did.
     pub ahead_of_median_ms: Option<i64>,
-    /// The time is to be set to the wall's.
-    pub follows_wall: bool,
+    /// The time is to be set forward (or, below zero, back) by this, at once.
+    pub sets_by_ms: Option<i64>,
+    /// How far the middle of the voters' walls is ahead of this node's: there its time is to be slewed. None: nobody told.
+    pub middle_ahead_of_wall_ms: Option<i64>,
 }
 
 /// Judges a node's time by what the other voters told in one round. `wall_ahead_ms` and `apart_for_ms` are its own, as the
@@ -99,11 +119,32 @@ pub fn judge(
     told: &[Told],
 ) -> Verdict {
     let standing = standing(before, wall_ahead_ms, circle, told);
+    let middle_ms = middle_of_walls_ms(wall_ahead_ms, circle, told);
+    let sets_by_ms = if !standing.is_vouched() {
+        // Nothing was done by the time that it had, so it may go back as well.
+        let at_wall = || apart_for_ms.is_some() && is_at_wall(wall_ahead_ms, circle, told);
+        at_wall().then_some(wall_ahead_ms)
+    } else if !before.is_vouched() {
+        // Nor here: it begins with the time that the others have.
+        cluster_ahead_ms(circle, told).filter(|ahead_ms| !circle.is_little(*ahead_ms))
+    } else {
+        let stood_ms = apart_for_ms.unwrap_or(0);
+        middle_ms.filter(|middle_ms| {
+            let at_once = *middle_ms > 0 && circle.voters > 1;
+            apart_for_ms.is_some()
+                && !circle.is_little(*middle_ms)
+                && walls_agree(wall_ahead_ms, circle, told)
+                && (at_once || stood_ms >= STANDS_MS)
+        })
+    };
+    let ahead_of_wall = middle_ms.filter(|_| standing.is_vouched() && !told.is_empty());
     Verdict {
         standing,
         ahead_of_median_ms: ahead_of_median_ms(told),
-        follows_wall: apart_for_ms
-            .is_some_and(|stood_ms| follows(standing, wall_ahead_ms, stood_ms, circle, told)),
+        sets_by_ms,
+        middle_ahead_of_wall_ms: ahead_of_wall
+            .map(|middle_ms| middle_ms.saturating_sub(wall_ahead_ms))
+            .filter(|ahead_ms| circle.is_near(*ahead_ms)),
     }
 }
 
@@ -111,13 +152,9 @@ fn standing(before: Standing, wall_ahead_ms: i64, circle: &Circle, told: &[Told]
     // A wall vouches as well: its node is about to follow it, and this one may have been the first to.
     let vouches =
         |told: &&Told| circle.is_near(told.time_ahead_ms) || circle.is_near(told.wall_ahead_ms);
-    let contradicts = |told: &&Told| {
-        circle.is_far(told.time_ahead_ms, told.uncertain_ms)
-            && circle.is_far(told.wall_ahead_ms, told.uncertain_ms)
-    };
     let known = if circle.own() + told.iter().filter(vouches).count() >= circle.majority() {
         Standing::Right
-    } else if told.iter().filter(contradicts).count() >= circle.majority() {
+    } else if is_contradicted(circle, told) {
         Standing::Off
     } else {
         before
@@ -125,52 +162,89 @@ fn standing(before: Standing, wall_ahead_ms: i64, circle: &Circle, told: &[Told]
     if !known.is_vouched() {
         return known;
     }
-    if circle.is_near(wall_ahead_ms) {
+    if circle.is_near(wall_ahead_ms) || walls_agree(wall_ahead_ms, circle, told) {
         return Standing::Right;
     }
+    // The time that it has is a voice as well: a majority has vouched for it.
     let walls_here = told
         .iter()
         .filter(|told| circle.is_near(told.wall_ahead_ms))
         .count();
-    if walls_here >= circle.majority() || before == Standing::Stepped {
+    if circle.own() + walls_here >= circle.majority() || before == Standing::Stepped {
         Standing::Stepped
     } else {
         Standing::Right
     }
 }
 
-/// Whether a wall that stands apart is to be followed.
-fn follows(
-    standing: Standing,
-    wall_ahead_ms: i64,
-    stood_ms: u64,
-    circle: &Circle,
-    told: &[Told],
-) -> bool {
-    let at_wall = |ahead_ms: i64| circle.is_near(ahead_ms.saturating_sub(wall_ahead_ms));
-    let walls = told.iter().filter(|told| at_wall(told.wall_ahead_ms));
-    let walls_agree = circle.own() + walls.count() >= circle.majority();
-    if !standing.is_vouched() {
-        // Nothing was done by the time that it had, so it may go back as well.
-        let there = told
+/// Whether a majority has another time than this node, and the same one: those that differ among themselves accuse nobody.
+fn is_contradicted(circle: &Circle, told: &[Told]) -> bool {
+    let contradicts = |told: &&Told| {
+        circle.is_far(told.time_ahead_ms, told.uncertain_ms)
+            && circle.is_far(told.wall_ahead_ms, told.uncertain_ms)
+    };
+    let accusers: Vec<&Told> = told.iter().filter(contradicts).collect();
+    let agree = |at_ms: i64| {
+        let near = |ahead_ms: i64| circle.is_near(ahead_ms.saturating_sub(at_ms));
+        let with = accusers
             .iter()
-            .filter(|told| at_wall(told.wall_ahead_ms) || at_wall(told.time_ahead_ms));
-        return circle.own() + there.count() >= circle.majority();
-    }
-    let at_once = wall_ahead_ms > 0 && circle.voters > 1;
-    walls_agree && (at_once || stood_ms >= STANDS_MS)
+            .filter(|told| near(told.time_ahead_ms) || near(told.wall_ahead_ms));
+        with.count() >= circle.majority()
+    };
+    accusers
+        .iter()
+        .any(|told| agree(told.time_ahead_ms) || agree(told.wall_ahead_ms))
+}
+
+/// Whether a majority's walls are where this node's is, its own among them if it votes.
+fn walls_agree(wall_ahead_ms: i64, circle: &Circle, told: &[Told]) -> bool {
+    let at_wall = |told: &&Told| circle.is_near(told.wall_ahead_ms.saturating_sub(wall_ahead_ms));
+    circle.own() + told.iter().filter(at_wall).count() >= circle.majority()
+}
+
+/// Whether a majority is where this node's wall is, by its time or its wall.
+fn is_at_wall(wall_ahead_ms: i64, circle: &Circle, told: &[Told]) -> bool {
+    let near = |ahead_ms: i64| circle.is_near(ahead_ms.saturating_sub(wall_ahead_ms));
+    let there = told
+        .iter()
+        .filter(|told| near(told.wall_ahead_ms) || near(told.time_ahead_ms));
+    circle.own() + there.count() >= circle.majority()
+}
+
+/// The middle of the walls that a majority is near, this node's among them, against its time.
+fn middle_of_walls_ms(wall_ahead_ms: i64, circle: &Circle, told: &[Told]) -> Option<i64> {
+    let own = circle.votes.then_some(wall_ahead_ms);
+    let walls = told.iter().map(|told| told.wall_ahead_ms).chain(own);
+    median(circle.agreed(&walls.collect::<Vec<_>>()))
+}
+
+/// How far the time of the others is ahead: of those that a majority vouches for, as long as one is near them; before there
+/// are any, the middle of all.
+fn cluster_ahead_ms(circle: &Circle, told: &[Told]) -> Option<i64> {
+    let own = circle.votes.then_some(0);
+    let times = told.iter().map(|told| told.time_ahead_ms).chain(own);
+    let agreed = circle.agreed(&times.collect::<Vec<_>>());
+    let vouched = told
+        .iter()
+        .filter(|told| told.vouched && agreed.contains(&told.time_ahead_ms));
+    let vouched: Vec<i64> = vouched.map(|told| told.time_ahead_ms).collect();
+    median(vouched).or_else(|| median(agreed))
 }
 
 fn ahead_of_median_ms(told: &[Told]) -> Option<i64> {
     if told.is_empty() {
         return None;
     }
-    let mut times: Vec<i64> = told.iter().map(|told| told.time_ahead_ms).collect();
-    times.push(0);
-    times.sort_unstable();
-    let upper = *times.get(times.len() / 2)?;
-    let lower = *times.get((times.len() - 1) / 2)?;
-    Some(-(lower / 2 + upper / 2 + (lower % 2 + upper % 2) / 2))
+    let times = told.iter().map(|told| told.time_ahead_ms).chain([0]);
+    median(times.collect()).map(|median_ms| -median_ms)
+}
+
+/// The middle one, or what lies between the middle two.
+fn median(mut readings: Vec<i64>) -> Option<i64> {
+    readings.sort_unstable();
+    let upper = *readings.get(readings.len() / 2)?;
+    let lower = *readings.get((readings.len() - 1) / 2)?;
+    Some(lower / 2 + upper / 2 + (lower % 2 + upper % 2) / 2)
 }
 
 #[cfg(test)]
@@ -194,6 +268,7 @@ mod tests {
             time_ahead_ms,
             wall_ahead_ms,
             uncertain_ms: 5,
+            vouched: true,
         }
     }
 
@@ -220,7 +295,7 @@ mod tests {
             let others = [plain(off), plain(off + 20)];
             assert_eq!(judged(Standing::Unvouched, &others), Standing::Off);
             let verdict = judge(Standing::Off, off, Some(0), &circle(3), &others);
-            assert!(verdict.follows_wall, "its wall is right now");
+            assert_eq!(verdict.sets_by_ms, Some(off), "its wall is right now");
             assert_eq!(
                 judged(Standing::Off, &[plain(0), plain(20)]),
                 Standing::Right
@@ -256,7 +331,7 @@ mod tests {
             &others,
         );
         assert_eq!(verdict.standing, Standing::Stepped);
-        assert!(!verdict.follows_wall);
+        assert_eq!(verdict.sets_by_ms, None);
         assert!(verdict.standing.is_vouched(), "its time is right");
         // It stays so while one of the others is away, and is over with the cause.
         let others = &others[..1];
@@ -277,7 +352,7 @@ mod tests {
         let hour = 3600 * SECOND;
         let forward = [told(0, hour), told(0, 0)];
         let verdict = judge(Standing::Right, hour, Some(0), &circle(3), &forward);
-        assert!(verdict.follows_wall);
+        assert_eq!(verdict.sets_by_ms, Some(hour));
         // Who went first is vouched for by the walls of those that are about to.
         let verdict = judge(
             Standing::Right,
@@ -289,19 +364,18 @@ mod tests {
         assert_eq!(verdict.standing, Standing::Right);
 
         let back = [told(0, -hour), told(0, -hour)];
-        let follows = |stood_ms| {
-            judge(Standing::Right, -hour, Some(stood_ms), &circle(3), &back).follows_wall
-        };
-        assert!(!follows(STANDS_MS - 1));
-        assert!(follows(STANDS_MS));
+        let follows =
+            |stood_ms| judge(Standing::Right, -hour, Some(stood_ms), &circle(3), &back).sets_by_ms;
+        assert_eq!(follows(STANDS_MS - 1), None);
+        assert_eq!(follows(STANDS_MS), Some(-hour));
     }
 
     #[test]
     fn a_node_alone_follows_a_step_that_stands() {
         let alone = |stood_ms| judge(Standing::Right, DAY, Some(stood_ms), &circle(1), &[]);
         assert_eq!(alone(5_000).standing, Standing::Right);
-        assert!(!alone(STANDS_MS - 1).follows_wall);
-        assert!(alone(STANDS_MS).follows_wall);
+        assert_eq!(alone(STANDS_MS - 1).sets_by_ms, None);
+        assert_eq!(alone(STANDS_MS).sets_by_ms, Some(DAY));
         let first = judge(Standing::Unvouched, 0, None, &circle(1), &[]);
         assert_eq!(first.standing, Standing::Right);
     }
@@ -328,6 +402,124 @@ mod tests {
         assert_eq!(ahead(&[plain(100)]), Some(-50));
     }
 
+    /// What nodes with such walls make of their time, each round on what the others had before it, and all of them.
+    fn settle(walls: &[i64], rounds: usize) -> Vec<(Standing, i64)> {
+        let mut nodes: Vec<(Standing, i64)> = walls
+            .iter()
+            .map(|wall| (Standing::Unvouched, *wall))
+            .collect();
+        for _ in 0..rounds {
+            let before = nodes.clone();
+            for (me, node) in nodes.iter_mut().enumerate() {
+                let (standing, time) = before[me];
+                let others = before.iter().zip(walls).enumerate();
+                let told: Vec<Told> = others
+                    .filter(|(other, _)| *other != me)
+                    .map(|(_, ((standing, theirs), wall))| Told {
+                        vouched: standing.is_vouched(),
+                        ..told(theirs - time, wall - time)
+                    })
+                    .collect();
+                let ahead = walls[me] - time;
+                let verdict = judge(standing, ahead, None, &circle(walls.len()), &told);
+                *node = (verdict.standing, time + verdict.sets_by_ms.unwrap_or(0));
+            }
+        }
+        nodes
+    }
+
+    #[test]
+    fn nodes_whose_clocks_differ_a_little_begin_with_one_time() {
+        for walls in [
+            [1_800, 0, -1_800],
+            [1_900, 0, -1_900],
+            [1_950, 0, -150],
+            [-1_990, 0, 0],
+        ] {
+            let nodes = settle(&walls, 3);
+            for (standing, time) in &nodes {
+                assert_eq!(*standing, Standing::Right, "{nodes:?}");
+                assert!(time.abs() <= 250, "{nodes:?}");
+            }
+        }
+        assert!(
+            settle(&[0, 1_900], 3)
+                .iter()
+                .all(|(_, time)| (700..=1_200).contains(time))
+        );
+    }
+
+    #[test]
+    fn who_starts_takes_the_time_that_is_vouched_for_and_not_the_middle_of_it_and_its_own() {
+        let others = [told(-1_500, -1_500)];
+        let verdict = judge(Standing::Unvouched, 0, None, &circle(3), &others);
+        assert_eq!(verdict.standing, Standing::Right);
+        assert_eq!(verdict.sets_by_ms, Some(-1_500));
+        let both_start = [Told {
+            vouched: false,
+            ..others[0]
+        }];
+        let verdict = judge(Standing::Unvouched, 0, None, &circle(3), &both_start);
+        assert_eq!(verdict.sets_by_ms, Some(-750));
+        // One that was vouched for before is slewed instead: it has dated things.
+        let verdict = judge(Standing::Right, 0, None, &circle(3), &others);
+        assert_eq!(verdict.sets_by_ms, None);
+        assert_eq!(verdict.middle_ahead_of_wall_ms, Some(-750));
+    }
+
+    #[test]
+    fn time_aims_at_the_middle_of_the_walls_that_a_majority_is_near() {
+        let aims = |wall: i64, told: &[Told]| {
+            let verdict = judge(Standing::Right, wall, None, &circle(3), told);
+            verdict.middle_ahead_of_wall_ms
+        };
+        assert_eq!(aims(1_900, &[told(0, 0), told(0, -1_900)]), Some(-1_900));
+        assert_eq!(aims(100, &[told(0, 0), told(0, 40 * DAY)]), Some(-50));
+        assert_eq!(
+            aims(0, &[told(0, 40 * DAY)]),
+            None,
+            "no majority is near any"
+        );
+        assert_eq!(
+            aims(3 * SECOND, &[told(0, 0), told(0, 0)]),
+            None,
+            "its wall was set"
+        );
+        assert_eq!(aims(0, &[]), None);
+    }
+
+    #[test]
+    fn voters_that_differ_among_themselves_accuse_nobody() {
+        let pairs = [plain(-3 * 3600 * SECOND), plain(3 * 3600 * SECOND)];
+        assert_eq!(judged(Standing::Right, &pairs), Standing::Right);
+        assert_eq!(judged(Standing::Unvouched, &pairs), Standing::Unvouched);
+        // By its wall one of them is about to agree with the other.
+        let hour = 3600 * SECOND;
+        let agreeing = [plain(hour), told(-hour, hour)];
+        assert_eq!(judged(Standing::Right, &agreeing), Standing::Off);
+    }
+
+    #[test]
+    fn a_wall_that_was_set_is_told_where_a_voter_is_away_and_where_there_are_two() {
+        for wall in [3 * 3600 * SECOND, -40 * DAY] {
+            for voters in [2, 3] {
+                let verdict = judge(
+                    Standing::Right,
+                    wall,
+                    Some(STANDS_MS),
+                    &circle(voters),
+                    &[told(0, 0)],
+                );
+                assert_eq!(verdict.standing, Standing::Stepped, "{voters} voters");
+                assert_eq!(verdict.sets_by_ms, None);
+                // The other one is right.
+                let verdict = judge(Standing::Right, 0, None, &circle(voters), &[told(0, wall)]);
+                assert_eq!(verdict.standing, Standing::Right);
+                assert_eq!(verdict.sets_by_ms, None);
+            }
+        }
+    }
+
     proptest! {
         /// Whatever a minority says: a node is neither put off nor pulled anywhere while a majority is right.
         #[test]
@@ -345,7 +537,10 @@ mod tests {
             // This node's own wall is one of the liars.
             let told: Vec<Told> = told.into_iter().skip(1).chain([plain(0)]).collect();
             let verdict = judge(Standing::Right, wall, Some(STANDS_MS), &circle(voters), &told);
-            prop_assert!(!verdict.follows_wall || wall.unsigned_abs() <= 4_000);
+            prop_assert!(verdict.sets_by_ms.is_none_or(|by_ms| by_ms.unsigned_abs() <= 4_000));
+            // Nor does it pull this node's time away from the others'.
+            let aimed = verdict.middle_ahead_of_wall_ms.map(|ahead_ms| ahead_ms + wall);
+            prop_assert!(aimed.is_none_or(|at_ms| at_ms.unsigned_abs() <= 4_000));
         }
     }
 }

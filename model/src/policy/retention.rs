@@ -49,6 +49,14 @@ impl Clocks {
         self.now > self.stamped.plus_ms(HOUR_MS)
     }
 
+    /// The same as long as they are not later than this.
+    fn at_most(self, latest: Timestamp) -> Self {
+        Self {
+            now: self.now.min(latest),
+            stamped: self.stamped.min(latest),
+        }
+    }
+
     /// Whether everything of a place is at least so old.
     #[must_use]
     pub fn are_past(&self, place: Place, filing: &Filing, min_age_ms: u64) -> bool {
@@ -102,6 +110,8 @@ pub fn hour_end(hour: u32) -> Timestamp {
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub clocks: Clocks,
+    /// The latest time that is believed here: by what is later nothing is too old.
+    pub believed: Timestamp,
     /// Those of the last time that an hour was asked for or let go.
     pub asked: Clocks,
     /// Where requests have their bodies, by hour.
@@ -125,19 +135,23 @@ pub fn next(seen: &Seen, bounds: Bounds) -> Option<Going> {
     if seen.clocks.turn_after(seen.asked) == Turn::Wait {
         return None;
     }
-    let by_age = oldest(seen, bounds.max_age_ms());
-    // One hour at a time: what is freed shows only after a while.
+    let by_age = oldest(
+        seen,
+        seen.clocks.at_most(seen.believed),
+        bounds.max_age_ms(),
+    );
+    // One hour at a time: what is freed shows only after a while. A disk is full whatever the time is.
     by_age.or_else(|| match seen.used_bytes > bounds.max_bytes {
-        true => oldest(seen, IN_FLIGHT_MS),
+        true => oldest(seen, seen.clocks, IN_FLIGHT_MS),
         false => None,
     })
 }
 
-fn oldest(seen: &Seen, min_age_ms: u64) -> Option<Going> {
+fn oldest(seen: &Seen, clocks: Clocks, min_age_ms: u64) -> Option<Going> {
     let of_one_hour = |a: &(Place, Filing), b: &(Place, Filing)| a.0.hour == b.0.hour;
     let may_go = |places: &&[(Place, Filing)]| {
         let are_past =
-            |(place, filing): &(Place, Filing)| seen.clocks.are_past(*place, filing, min_age_ms);
+            |(place, filing): &(Place, Filing)| clocks.are_past(*place, filing, min_age_ms);
         places.iter().all(are_past) && !seen.open_hours.contains(&places[0].0.hour)
     };
     let mut hours = seen.filings.chunk_by(of_one_hour);
@@ -179,6 +193,7 @@ mod tests {
     fn seen(hours: impl IntoIterator<Item = u32>) -> Seen {
         Seen {
             clocks: right(at(100, 30)),
+            believed: Timestamp(u64::MAX),
             asked: Clocks::default(),
             filings: hours.into_iter().map(kept).collect(),
             open_hours: BTreeSet::new(),
@@ -276,6 +291,21 @@ mod tests {
     }
 
     #[test]
+    fn by_a_time_that_is_not_believed_nothing_is_too_old() {
+        // The node started eight days ahead of the time that it kept, and its groups have that time by now.
+        let mut doubted = seen(80..100);
+        doubted.clocks = right(at(100 + 8 * 24, 30));
+        doubted.believed = at(100, 30);
+        assert_eq!(next(&doubted, BOUNDS), None);
+        // What is old by the believed time goes as ever.
+        doubted.filings.insert(0, kept(75));
+        assert_eq!(next(&doubted, BOUNDS), by_age(75));
+        doubted.filings.remove(0);
+        doubted.used_bytes = 1_001;
+        assert_eq!(next(&doubted, BOUNDS), by_size(80));
+    }
+
+    #[test]
     fn a_group_whose_time_stands_still_in_the_future_goes_on_forgetting() {
         let future = at(100 + 40 * 24, 0);
         let mut misled = seen(73..80);
@@ -311,7 +341,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_open_and_nothing_young_ever_goes(
-            now: u64, stamped: u64, used: u64, age in 0u64..10_000,
+            now: u64, stamped: u64, believed: u64, used: u64, age in 0u64..10_000,
             hours in prop::collection::vec((any::<u32>(), any::<u64>(), any::<u64>(), any::<bool>()), 0..9),
         ) {
             let mut filings: Vec<_> = hours.iter().map(|&(hour, accepted, stamp, _)| {
@@ -322,6 +352,7 @@ mod tests {
             let open = hours.iter().filter(|hour| hour.3).map(|hour| hour.0);
             let seen = Seen {
                 clocks: Clocks { now: Timestamp(now), stamped: Timestamp(stamped) },
+                believed: Timestamp(believed),
                 asked: Clocks::default(),
                 filings,
                 open_hours: open.collect(),
@@ -332,6 +363,7 @@ mod tests {
                 prop_assert!(!seen.open_hours.contains(&going.hour));
                 prop_assert!(going.min_age_ms == age.max(1) * HOUR_MS || used > 1_000 || age == 0);
                 prop_assert!(hour_end(going.hour).plus_ms(going.min_age_ms) <= Timestamp(stamped));
+                prop_assert!(hour_end(going.hour).plus_ms(going.min_age_ms) <= Timestamp(believed) || used > 1_000);
                 prop_assert!(going.min_age_ms >= IN_FLIGHT_MS);
             }
         }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use model::{
-    clock::{Keeper, Look, MAX_SKEW_MS, Standing},
+    clock::{Keeper, Look, MAX_SKEW_MS, Standing, Verdict},
     delivery::{Floors, Home, Input, Lane, Outbox},
     envelope::Envelope,
     ids::{DestinationId, EventId, GroupId},
@@ -121,9 +121,12 @@ impl Node {
         look
     }
 
-    pub(crate) fn follow_wall(&self, now: u64) {
+    pub(crate) fn set_right(&self, now: u64, verdict: &Verdict) {
         let mut keeper = self.keeper.get();
-        keeper.follow(self.machine(now));
+        if let Some(by_ms) = verdict.sets_by_ms {
+            keeper.set_by_ms(self.machine(now), by_ms);
+        }
+        keeper.aim(verdict.middle_ahead_of_wall_ms);
         self.keeper.set(keeper);
     }
 

@@ -211,6 +211,9 @@ impl From<raft::ProposeError> for ApiError {
             raft::ProposeError::Unknown => Self::unavailable(
                 "the outcome is unknown: the change may have been made; look before trying again",
             ),
+            raft::ProposeError::Untimely => {
+                Self::unavailable(format!("{error}; nothing was changed"))
+            }
             raft::ProposeError::TooLarge { .. } => Self::unprocessable(error.to_string()),
         }
     }

@@ -38,9 +38,14 @@ pub(super) fn run(args: &Args) -> Result<(), Failed> {
     } else {
         runtime::serve(config, std::future::pending())
     };
-    served.map_err(|error| match error.is_damage() {
-        true => Failed::damaged(error),
-        false => Failed::running(error),
+    served.map_err(|error| {
+        if error.is_damage() {
+            Failed::damaged(error)
+        } else if error.is_misplaced() {
+            Failed::config(error)
+        } else {
+            Failed::running(error)
+        }
     })
 }
 

@@ -96,7 +96,7 @@ impl Proposal {
 
 fn failed(group: GroupId, error: &ProposeError) -> Outcome {
     match error {
-        ProposeError::Unavailable => Outcome::NotProposed,
+        ProposeError::Unavailable | ProposeError::Untimely => Outcome::NotProposed,
         ProposeError::Unknown => {
             tracing::warn!(%group, "proposal interrupted, its outcome is unknown");
             Outcome::Unknown

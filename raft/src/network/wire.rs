@@ -69,6 +69,8 @@ pub(crate) enum Answer {
     Told(Bytes),
     /// With the checksum that it carries on disk. None: this member has applied its entry and has no body, or a damaged one.
     Body(Option<Bytes>),
+    /// Nothing happened here: the times in the proposal are not this leader's.
+    Untimely,
 }
 
 /// One step at one group's leader.

@@ -95,6 +95,7 @@ impl World {
                 time_ahead_ms,
                 wall_ahead_ms: time_ahead_ms + theirs.wall_ahead_ms,
                 uncertain_ms: half_way.unsigned_abs(),
+                vouched: self.nodes[other].standing(self.now).is_vouched(),
             });
         }
         let circle = Circle {
@@ -110,9 +111,7 @@ impl World {
             &circle,
             &told,
         );
-        if verdict.follows_wall {
-            self.nodes[node].follow_wall(self.now);
-        }
+        self.nodes[node].set_right(self.now, &verdict);
         let came_back = before == Standing::Off && verdict.standing == Standing::Right;
         self.coverage.came_back += usize::from(came_back);
         self.coverage.off += usize::from(verdict.standing == Standing::Off);
