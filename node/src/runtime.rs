@@ -324,6 +324,7 @@ fn lines(gateway: &Gateway, side: Side, most: usize) -> Arc<Lines> {
         header_bytes: config.ingest.max_head_bytes,
         headers: HEADERS_MAX,
         hosts,
+        websockets: side == Side::Admin,
     };
     let head_timeout = Duration::from_millis(config.ingest.head_timeout_ms);
     Lines::new(side, most, bounds, head_timeout, &gateway.metrics)

@@ -83,6 +83,14 @@ impl Cluster {
         }
     }
 
+    /// Whether a group has a leader that may answer, as far as this node knows.
+    #[must_use]
+    pub fn has_leader(&self, group: GroupId) -> bool {
+        let inner = &*self.inner;
+        let leader = inner.group(group).and_then(Group::leader);
+        leader.is_some_and(|leader| leader == inner.node() || inner.may_be_there(leader))
+    }
+
     /// Whether every group has a leader that a majority follows, and this node's clocks are right.
     #[must_use]
     pub fn ready(&self) -> bool {

@@ -5,7 +5,7 @@ use super::{
     chunks::Chunks,
     head::{self, Framed, HeadBounds},
 };
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::Range, sync::Arc};
 
 /// What is wrong with a stranger's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -77,7 +77,7 @@ impl fmt::Display for Fault {
             Self::RequestLine => "expected a method, a target and HTTP/1.1",
             Self::Target => {
                 "expected a path that starts with a slash, with blanks, quotes, angle brackets and everything beyond \
-                 ASCII percent-encoded"
+                 ASCII percent-encoded, and no CONNECT"
             }
             Self::TargetTooLong => "the URL is too long",
             Self::ForeignAuthority => "expected a URL of this host",
@@ -93,10 +93,12 @@ impl fmt::Display for Fault {
 }
 
 /// What may happen with the bytes that were looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Look {
     /// So many may pass.
     Pass(usize),
+    /// So many may pass, but for these parts of them, of which nobody behind may hear. Ascending.
+    PassWithout(usize, Vec<Range<usize>>),
     /// None before more are there.
     More,
     /// None of these, nor anything behind them.
@@ -112,7 +114,7 @@ pub enum Phase {
     Head,
     /// The rest of a body.
     Body,
-    /// Nothing: all that comes passes.
+    /// Nothing: all that comes passes. A websocket was asked for; whether there is one, who answers knows.
     Open,
 }
 
@@ -221,14 +223,17 @@ impl Framing {
         };
         match head::read(&bytes[..end], &self.bounds) {
             Err(fault) => Look::Refuse(fault),
-            Ok(framed) => {
+            Ok(head::Read { framed, unheard }) => {
                 self.at = match framed {
                     Framed::Sized(0) => At::Head { seen: 0 },
                     Framed::Sized(left) => At::Sized { left },
                     Framed::Chunked => At::Chunked(Chunks::new()),
                     Framed::Open => At::Open,
                 };
-                Look::Pass(end)
+                match unheard.is_empty() {
+                    true => Look::Pass(end),
+                    false => Look::PassWithout(end, unheard),
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 //! could read in two ways is refused.
 
 use super::framing::Fault;
+use std::ops::Range;
 
 /// How much a head may hold, and by which names this listener is known.
 #[derive(Clone, Debug)]
@@ -13,6 +14,16 @@ pub struct HeadBounds {
     pub headers: usize,
     /// Hosts that an absolute target may name.
     pub hosts: Vec<String>,
+    /// Whether websockets are opened here. Elsewhere nobody who asks for one is heard: it would end the rules of HTTP.
+    pub websockets: bool,
+}
+
+/// What a head says of what is behind it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Read {
+    pub(super) framed: Framed,
+    /// The lines that ask for a websocket where none is opened, with their ends: a reader behind us may obey them.
+    pub(super) unheard: Vec<Range<usize>>,
 }
 
 /// How a request's body ends.
@@ -20,12 +31,12 @@ pub struct HeadBounds {
 pub(super) enum Framed {
     Sized(u64),
     Chunked,
-    /// With its connection: it speaks another protocol from here on.
+    /// With its connection: it may speak another protocol from here on.
     Open,
 }
 
 /// Reads a whole head, from the first byte of its first line to the empty line that ends it.
-pub(super) fn read(head: &[u8], bounds: &HeadBounds) -> Result<Framed, Fault> {
+pub(super) fn read(head: &[u8], bounds: &HeadBounds) -> Result<Read, Fault> {
     let mut lines = Lines(head);
     let line = lines.next().unwrap_or_default();
     let (method, target, is_1_1) = request_line(line)?;
@@ -34,19 +45,35 @@ pub(super) fn read(head: &[u8], bounds: &HeadBounds) -> Result<Framed, Fault> {
     }
     let mut fields = Fields::default();
     let mut count = 0;
-    for line in lines.filter(|line| !line.is_empty()) {
+    loop {
+        let start = head.len() - lines.0.len();
+        let Some(line) = lines.next() else { break };
+        if line.is_empty() {
+            continue;
+        }
         count += 1;
         if count > bounds.headers {
             return Err(Fault::HeadTooLarge);
         }
-        fields.take(line)?;
+        fields.take(line, start..head.len() - lines.0.len())?;
     }
     if fields.bytes > bounds.header_bytes {
         return Err(Fault::HeadTooLarge);
     }
     let host = fields.host(is_1_1)?;
     check_target(target, method, host, &bounds.hosts)?;
-    fields.framed(method, is_1_1)
+    let framed = fields.framed(method, is_1_1)?;
+    let upgrades = bounds.websockets && method == b"GET" && is_1_1 && framed == Framed::Sized(0);
+    if upgrades && !fields.websockets.is_empty() {
+        return Ok(Read {
+            framed: Framed::Open,
+            unheard: Vec::new(),
+        });
+    }
+    Ok(Read {
+        framed,
+        unheard: fields.websockets,
+    })
 }
 
 /// Lines that end with CR LF, without it.
@@ -90,6 +117,10 @@ fn check_target(
     host: Option<&[u8]>,
     hosts: &[String],
 ) -> Result<(), Fault> {
+    // It asks for a tunnel, whatever its target: nothing behind it would be a request.
+    if method == b"CONNECT" {
+        return Err(Fault::Target);
+    }
     if target == b"*" && method == b"OPTIONS" {
         return Ok(());
     }
@@ -151,11 +182,12 @@ struct Fields<'a> {
     hosts: Vec<&'a [u8]>,
     lengths: Vec<&'a [u8]>,
     encodings: Vec<&'a [u8]>,
-    upgrades: bool,
+    /// Where the lines are that ask for a websocket.
+    websockets: Vec<Range<usize>>,
 }
 
 impl<'a> Fields<'a> {
-    fn take(&mut self, line: &'a [u8]) -> Result<(), Fault> {
+    fn take(&mut self, line: &'a [u8], place: Range<usize>) -> Result<(), Fault> {
         if matches!(line.first(), Some(b' ' | b'\t')) {
             return Err(Fault::Folded);
         }
@@ -178,8 +210,9 @@ impl<'a> Fields<'a> {
             self.lengths.push(value);
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
             self.encodings.push(value);
-        } else if name.eq_ignore_ascii_case(b"upgrade") {
-            self.upgrades |= value.eq_ignore_ascii_case(b"websocket");
+        } else if name.eq_ignore_ascii_case(b"upgrade") && value.eq_ignore_ascii_case(b"websocket")
+        {
+            self.websockets.push(place);
         }
         Ok(())
     }
@@ -196,15 +229,8 @@ impl<'a> Fields<'a> {
     fn framed(&self, method: &[u8], is_1_1: bool) -> Result<Framed, Fault> {
         match (self.encodings.as_slice(), self.lengths.as_slice()) {
             ([], []) if !is_1_1 && method == b"POST" => Err(Fault::Length),
-            ([], []) if self.upgrades => Ok(Framed::Open),
             ([], []) => Ok(Framed::Sized(0)),
-            ([], [length]) => {
-                let length = length_of(length).ok_or(Fault::Length)?;
-                Ok(match self.upgrades {
-                    true => Framed::Open,
-                    false => Framed::Sized(length),
-                })
-            }
+            ([], [length]) => length_of(length).map(Framed::Sized).ok_or(Fault::Length),
             ([encoding], []) if is_1_1 && encoding.eq_ignore_ascii_case(b"chunked") => {
                 Ok(Framed::Chunked)
             }

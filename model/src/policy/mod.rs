@@ -12,6 +12,7 @@ pub mod filter;
 pub mod forwarding;
 pub mod issues;
 pub mod outgoing;
+pub mod patience;
 pub mod pause;
 pub mod placement;
 pub mod ports;

@@ -17,7 +17,7 @@ use crate::{
             SESSION_HEADER,
         },
     },
-    world,
+    wire, world,
 };
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -110,6 +110,7 @@ pub(super) async fn connect(
     let filter = header(FILTERS_HEADER).map(filters).transpose()?.flatten();
     let opened = gateway.sessions.open(id, connections, filter);
     let (place, orders) = opened.map_err(|refused| ApiError::unavailable(refused.to_string()))?;
+    wire::upgraded(&request);
     actix_rt::spawn(sessions::serve(
         place,
         orders,

@@ -14,7 +14,7 @@ use awc::{
     http::{Method, Uri, header::HttpDate},
 };
 use bytes::{Bytes, BytesMut};
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use model::{
     policy::receiver::Asked,
     time::Timestamp,
@@ -26,6 +26,7 @@ use model::{
 use rustls::AlertDescription as Alert;
 use std::{
     io,
+    pin::pin,
     rc::Rc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -85,10 +86,17 @@ pub(super) async fn send(
                     Err(error) => Outcome::failed(classify(&error)),
                 }
             });
-            tokio::time::timeout(limit, exchange)
-                .await
-                // Also when a status was there already: it is no answer while its body may say anything.
-                .unwrap_or_else(|_| Outcome::failed(ErrorCode::Timeout))
+            let mut exchange = pin!(exchange);
+            match tokio::time::timeout(limit, &mut exchange).await {
+                Ok(outcome) => outcome,
+                // Who has answered and still reads has answered in time. But a status alone is no answer while its body
+                // may say anything.
+                Err(_) => {
+                    marks.end();
+                    let last_look = exchange.now_or_never();
+                    last_look.unwrap_or_else(|| Outcome::failed(ErrorCode::Timeout))
+                }
+            }
         }
     };
     // Half an answer asks for nothing.

@@ -30,13 +30,23 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LARGE: usize = 32 << 20;
 
 async fn exchange(client: &Client, method: &str, url: String, body: &Bytes) -> Exchanged {
+    exchange_within(PATIENCE, client, method, url, body).await
+}
+
+async fn exchange_within(
+    limit: Duration,
+    client: &Client,
+    method: &str,
+    url: String,
+    body: &Bytes,
+) -> Exchanged {
     let outgoing = Outgoing {
         method: method.into(),
         url,
         headers: Vec::new(),
         kept: Kept::default(),
     };
-    exchange::send(client, &outgoing, body, PATIENCE).await
+    exchange::send(client, &outgoing, body, limit).await
 }
 
 /// A receiver's end of TLS, and a client that trusts it; or both without.
@@ -642,6 +652,8 @@ enum Early {
     Closes,
     Holds,
     Reads,
+    /// So slowly that it never ends in time.
+    ReadsOn,
 }
 
 /// Answers at the request's head.
@@ -670,11 +682,14 @@ fn early(ends: &mut Ends, answer: &'static str, then: Early) -> (Sink, Arc<Atomi
                 thread::sleep(PATIENCE);
                 Ok(())
             }
-            Early::Reads => loop {
+            Early::Reads | Early::ReadsOn => loop {
                 match line.read(&mut piece)? {
                     0 => return Ok(()),
                     length => counter.fetch_add(length, Ordering::SeqCst),
                 };
+                if matches!(then, Early::ReadsOn) {
+                    thread::sleep(Duration::from_millis(20));
+                }
             },
         }
     });
@@ -729,4 +744,30 @@ async fn who_says_yes_before_all_is_there_gets_the_rest_as_long_as_it_takes_it()
         }
     });
     futures::future::join_all(told).await;
+}
+
+#[actix_rt::test]
+async fn who_says_yes_and_reads_on_when_the_time_is_up_has_answered_once_all_of_it_is_there() {
+    const LIMIT: Duration = Duration::from_secs(1);
+    const YES: &str = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes";
+    const CHUNKS: &str =
+        "HTTP/1.1 202 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nyes\r\n0\r\n\r\n";
+    const HALF: &str = "HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\nyes";
+    const ENDLESS: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nyes";
+    let body = Bytes::from(vec![b'x'; LARGE]);
+    for (answer, outcome) in [
+        (YES, answered(200, "yes")),
+        (CHUNKS, answered(202, "yes")),
+        (HALF, Outcome::failed(ErrorCode::Timeout)),
+        (ENDLESS, Outcome::failed(ErrorCode::Timeout)),
+    ] {
+        for mut ends in both() {
+            let (sink, read) = early(&mut ends, answer, Early::ReadsOn);
+            let url = ends.url(&sink, "/");
+            let sent = exchange_within(LIMIT, &ends.client, "POST", url, &body).await;
+            assert_eq!(sent.outcome, outcome, "{} {answer}", ends.scheme);
+            let read = read.load(Ordering::SeqCst);
+            assert!(0 < read && read < LARGE, "in the middle of it: {read}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! How long the parts of one exchange took. The connection is made deep inside the client, but within the task that
+//! How long the parts of one exchange took, and that its time is up. The connection is made deep inside the client, but within the task that
 //! waits for the answer: what is noted there is found here.
 
 use actix_web::body::{BodySize, MessageBody};
@@ -20,6 +20,7 @@ pub(crate) struct Marks {
     resolved: Cell<Option<Duration>>,
     connecting: Cell<Option<Instant>>,
     ready: Cell<Option<Instant>>,
+    time_is_up: Cell<bool>,
 }
 
 tokio::task_local! {
@@ -30,6 +31,11 @@ impl Marks {
     /// Runs an exchange whose connection is noted in these marks.
     pub(crate) async fn note<T>(self: &Rc<Self>, exchange: impl Future<Output = T>) -> T {
         MARKS.scope(self.clone(), exchange).await
+    }
+
+    /// The exchange has no more time: from now on only what is there already counts.
+    pub(crate) fn end(&self) {
+        self.time_is_up.set(true);
     }
 
     /// How long the name took. None: an open connection was used again, or it never came to that.
@@ -59,6 +65,13 @@ pub(super) fn resolved(started: Instant) {
             .set(Some(now.saturating_duration_since(started)));
         marks.connecting.set(Some(now));
     });
+}
+
+/// Whether the exchange that this task polls has no more time.
+pub(super) fn time_is_up() -> bool {
+    MARKS
+        .try_with(|marks| marks.time_is_up.get())
+        .unwrap_or(false)
 }
 
 /// Bytes that the client is given at once: it copies them into its own buffer, which a whole body would double.

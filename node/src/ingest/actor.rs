@@ -10,7 +10,10 @@ use crate::{error::Refused, gateway::Gateway, world};
 use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture,
 };
-use model::ids::{GroupId, RequestId};
+use model::{
+    ids::{GroupId, RequestId},
+    policy::patience::Refusing,
+};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{
     sync::{oneshot, watch},
@@ -21,6 +24,9 @@ use tokio::{
 const RETRY_AFTER: Duration = Duration::from_millis(20);
 /// How often the queue is looked through for requests that waited too long.
 const SWEEP_EVERY: Duration = Duration::from_millis(100);
+
+/// What an election takes at most beyond its timeout: to be noticed, and to be won at the second try.
+const ELECTION_SLACK: Duration = Duration::from_secs(2);
 
 /// A judged request that waits for its commit. It holds its place in the node's admission until it is answered.
 pub(super) struct Job {
@@ -54,6 +60,13 @@ impl Job {
     }
 }
 
+/// When a proposal began, and whether its partition had a leader then.
+#[derive(Clone, Copy)]
+struct Tried {
+    began: Duration,
+    was_led: bool,
+}
+
 /// A request for the next batch.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -65,6 +78,8 @@ pub struct IngestActor {
     leadership: watch::Receiver<BTreeMap<GroupId, u64>>,
     /// The partitions that take this node's batches.
     groups: Vec<GroupId>,
+    /// Partitions that have taken nothing of late; under none, all of them for requests that any may take.
+    refusing: BTreeMap<Option<GroupId>, Refusing>,
     started: Instant,
     alarm: Option<SpawnHandle>,
 }
@@ -88,6 +103,7 @@ impl IngestActor {
             gateway,
             leadership,
             groups,
+            refusing: BTreeMap::new(),
             started: Instant::now(),
             alarm: None,
         }
@@ -128,11 +144,17 @@ impl IngestActor {
         self.gateway.metrics.batches.inc();
         self.gateway.metrics.batch_size.observe(batch.len() as f64);
         let cluster = self.gateway.cluster.clone();
+        let tried = Tried {
+            began: self.started.elapsed(),
+            was_led: cluster.has_leader(group),
+        };
         // At most `max_batches_in_flight` of these live on the context at once.
         ctx.spawn(
             async move { proposal.commit(&cluster, group, latest - now).await }
                 .into_actor(self)
-                .map(move |outcome, actor, ctx| actor.ended(group, outcome, batch, ids, ctx)),
+                .map(move |outcome, actor, ctx| {
+                    actor.ended(group, outcome, tried, batch, ids, ctx);
+                }),
         );
     }
 
@@ -140,6 +162,7 @@ impl IngestActor {
         &mut self,
         group: GroupId,
         outcome: Outcome,
+        tried: Tried,
         batch: Vec<Job>,
         ids: Vec<RequestId>,
         ctx: &mut Context<Self>,
@@ -148,6 +171,8 @@ impl IngestActor {
         match outcome {
             Outcome::Committed { duplicates } => {
                 self.batcher.welcome(group);
+                self.refusing.remove(&Some(group));
+                self.refusing.remove(&None);
                 self.gateway.metrics.duplicates.inc_by(duplicates);
                 for (job, id) in batch.into_iter().zip(ids) {
                     job.finish(Ok(id));
@@ -158,6 +183,7 @@ impl IngestActor {
             Outcome::TooLarge => self.split(batch),
             Outcome::NotProposed => {
                 self.batcher.shun(group, self.started.elapsed());
+                let batch = self.refuse_in_vain(group, tried, batch);
                 tracing::debug!(%group, count = batch.len(), "batch not proposed, tried again elsewhere");
                 ctx.run_later(RETRY_AFTER, move |actor, ctx| {
                     let partitions = actor.gateway.cluster.partitions();
@@ -171,6 +197,30 @@ impl IngestActor {
             }
         }
         self.drive(ctx);
+    }
+
+    /// Answers those of a batch that was not proposed for whom it is no use to wait, and gives back the others.
+    fn refuse_in_vain(&mut self, group: GroupId, tried: Tried, batch: Vec<Job>) -> Vec<Job> {
+        let cluster = &self.gateway.cluster;
+        let (now, partitions) = (self.started.elapsed(), cluster.partitions());
+        let was_led = tried.was_led && cluster.has_leader(group);
+        let election = self.gateway.config.cluster.election_max_ms;
+        let election = Duration::from_millis(election) + ELECTION_SLACK;
+        let mut in_vain = BTreeMap::new();
+        for job in &batch {
+            let place = job.group(partitions);
+            in_vain.entry(place).or_insert_with(|| {
+                let before = self.refusing.get(&place).copied();
+                let refusing = Refusing::again(before, tried.began, now, was_led);
+                self.refusing.insert(place, refusing);
+                refusing.is_in_vain(now, election)
+            });
+        }
+        let (lost, waiting) = batch
+            .into_iter()
+            .partition(|job| in_vain.get(&job.group(partitions)) == Some(&true));
+        refuse(lost, &Refused::Unavailable);
+        waiting
     }
 
     /// None of these is to blame before it has been proposed by itself.

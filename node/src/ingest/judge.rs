@@ -178,10 +178,16 @@ fn rejected(
 }
 
 /// A request whose body could not be read.
-pub(super) fn unread(record: &RequestRecord, cause: RejectionCause, bounds: &Ingest) -> Judged {
+pub(super) fn unread(
+    source: &Source,
+    mut record: RequestRecord,
+    cause: RejectionCause,
+    bounds: &Ingest,
+) -> Judged {
+    signature::redact(&mut record, &source.verification);
     Judged {
         source: record.source_id,
-        record: codec::encode(record),
+        record: codec::encode(&record),
         body: Bytes::new(),
         verdict: Verdict::Rejected {
             cause,
@@ -364,6 +370,32 @@ mod tests {
             cause(&source, true, "POST"),
             Some(RejectionCause::SourceDisabled)
         );
+    }
+
+    #[test]
+    fn a_rejected_request_shows_no_secret_of_its_source_whether_it_was_read_or_not() {
+        const SECRET: &str = "a-token-of-gitlab-s";
+        let source = source(Verification::with_secret("GITLAB", SECRET));
+        let mut unread_one = arrived("POST", Bytes::new());
+        unread_one.record.path = format!("/hooks/{SECRET}");
+        unread_one.record.query = format!("t={SECRET}");
+        let shown = Bytes::from_static(SECRET.as_bytes());
+        unread_one
+            .record
+            .headers
+            .push(("x-gitlab-token".into(), shown));
+        let mut read = arrived("POST", Bytes::new());
+        read.record = unread_one.record.clone();
+        read.record.headers.clear();
+        let cause = RejectionCause::PayloadTooLarge;
+        for judged in [
+            unread(&source, unread_one.record, cause, &Ingest::default()),
+            judged(&catalog(&source, true), &source, read),
+        ] {
+            assert!(matches!(judged.verdict, Verdict::Rejected { .. }));
+            let kept = String::from_utf8_lossy(&judged.record);
+            assert!(!kept.contains(SECRET) && kept.contains("/hooks/"), "{kept}");
+        }
     }
 
     #[test]

@@ -203,7 +203,7 @@ impl Door {
                     (Refused::BodyBroken, Some(fault)) => Refused::Malformed(fault),
                     (refused, _) => refused,
                 };
-                return Err(self.unread(&record, refused, admit()).await);
+                return Err(self.unread(&source, record, refused, admit()).await);
             }
         };
         let read_at = Instant::now();
@@ -347,7 +347,8 @@ impl Door {
     /// Rejects a request whose body could not be read: its head is all that is kept.
     async fn unread(
         &self,
-        record: &RequestRecord,
+        source: &Source,
+        record: RequestRecord,
         refused: Refused,
         permit: Result<Permit, Refused>,
     ) -> No {
@@ -358,12 +359,10 @@ impl Door {
             }
             _ => return refused.into(),
         };
-        let judged = judge::unread(record, cause, &self.gateway.config.ingest);
+        let received_at = record.received_at;
+        let judged = judge::unread(source, record, cause, &self.gateway.config.ingest);
         match permit {
-            Ok(permit) => {
-                self.reject(judged, permit, refused, record.received_at)
-                    .await
-            }
+            Ok(permit) => self.reject(judged, permit, refused, received_at).await,
             Err(_) => self.rejected_unstored(cause, refused),
         }
     }

@@ -12,6 +12,7 @@ use model::door::{Fault, Framing, Look, Phase};
 use std::{
     io,
     mem::MaybeUninit,
+    ops::Range,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -41,6 +42,8 @@ pub(crate) struct Guarded {
     passes: usize,
     /// Nothing comes any more.
     ended: bool,
+    /// Another protocol was asked for.
+    is_open: bool,
     deadline: Option<Pin<Box<Sleep>>>,
     lingers: Option<(Pin<Box<Sleep>>, usize)>,
 }
@@ -62,6 +65,7 @@ impl Guarded {
             held: BytesMut::new(),
             passes: 0,
             ended: false,
+            is_open: false,
             deadline: None,
             lingers: None,
         })
@@ -77,6 +81,7 @@ impl Guarded {
         match self.framing.look(&self.held) {
             Look::More => return false,
             Look::Pass(count) => self.passes = count,
+            Look::PassWithout(count, unheard) => self.pass_without(count, &unheard),
             Look::Refuse(fault) => self.refuse(fault),
         }
         if before != Phase::Body && self.held.starts_with(b"\r\n") {
@@ -90,13 +95,44 @@ impl Guarded {
         true
     }
 
-    fn tell(&self) {
-        self.line.waits(match self.framing.phase() {
-            Phase::Body => Waits::ForBody,
-            Phase::Open => Waits::Upgraded,
+    /// Lets the beginning of what is held pass, but for parts of it.
+    fn pass_without(&mut self, count: usize, unheard: &[Range<usize>]) {
+        self.passes = count;
+        // What stands before a part moves up to its end.
+        for part in unheard.iter().rev() {
+            self.held.copy_within(..part.start, part.len());
+            self.held.advance(part.len());
+            self.passes -= part.len();
+        }
+    }
+
+    fn tell(&mut self) {
+        match self.framing.phase() {
+            Phase::Body => self.line.waits(Waits::ForBody),
+            // What comes behind the request for another protocol is no reason to wait, until its route has taken it.
+            Phase::Open if self.is_open => {}
             // What has passed is a whole request.
-            Phase::Between | Phase::Head => Waits::ForAnswer,
-        });
+            phase => {
+                self.is_open = phase == Phase::Open;
+                self.line.waits(Waits::ForAnswer);
+            }
+        }
+    }
+
+    /// What it means for whom the connection waits that an answer, or a part of it, was to be written.
+    fn wrote(&self, cx: &Context<'_>, written: &Poll<io::Result<usize>>) -> io::Result<()> {
+        let line = &self.line;
+        if written.is_ready() {
+            line.turn([Waits::ForAnswer, Waits::ForReader], Waits::ForRequest);
+            return Ok(());
+        }
+        line.turn([Waits::ForAnswer, Waits::ForRequest], Waits::ForReader);
+        line.register(cx.waker());
+        // Who reads nothing must not keep its place by that.
+        match line.has_ended() {
+            true => Err(io::ErrorKind::ConnectionAborted.into()),
+            false => Ok(()),
+        }
     }
 
     fn refuse(&mut self, fault: Fault) {
@@ -196,11 +232,9 @@ impl AsyncWrite for Guarded {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.io).poll_write(cx, buf))?;
-        if self.line.does_wait(Waits::ForAnswer) {
-            self.line.waits(Waits::ForRequest);
-        }
-        Poll::Ready(Ok(written))
+        let written = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.wrote(cx, &written)?;
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -234,11 +268,9 @@ impl AsyncWrite for Guarded {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, bufs))?;
-        if self.line.does_wait(Waits::ForAnswer) {
-            self.line.waits(Waits::ForRequest);
-        }
-        Poll::Ready(Ok(written))
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        self.wrote(cx, &written)?;
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -22,6 +22,8 @@ pub(super) enum Waits {
     ForBody,
     /// For our answer.
     ForAnswer,
+    /// For its peer, to read the answer.
+    ForReader,
     /// It speaks another protocol.
     Upgraded,
 }
@@ -48,6 +50,13 @@ impl Line {
 
     pub(super) fn waits(&self, whom: Waits) {
         self.waits.store(whom as u8, Ordering::Relaxed);
+    }
+
+    /// It waits for another one, if it has waited for one of these.
+    pub(super) fn turn(&self, from: [Waits; 2], to: Waits) {
+        if from.iter().any(|whom| self.does_wait(*whom)) {
+            self.waits(to);
+        }
     }
 
     pub(super) fn does_wait(&self, whom: Waits) -> bool {
@@ -82,6 +91,13 @@ impl Line {
 /// The line that a request came over.
 pub(super) fn line_of(request: &HttpRequest) -> Option<&Arc<Line>> {
     request.conn_data()
+}
+
+/// A request's connection speaks another protocol from now on: its route has taken it.
+pub(crate) fn upgraded(request: &HttpRequest) {
+    if let Some(line) = line_of(request) {
+        line.waits(Waits::Upgraded);
+    }
 }
 
 /// Whose share a request takes: that of whom its connection comes from, or of whom a trusted proxy names.

@@ -108,8 +108,9 @@ impl Lines {
         };
         let mut opened = connections.open_one(address, id, |id| waits(id, Waits::ForRequest));
         if opened == Opened::Refused {
-            // Those who still send have been promised nothing either.
-            opened = connections.open_one(address, id, |id| waits(id, Waits::ForBody));
+            // Those who still send have been promised nothing either, and those who don't read have their answer.
+            let either = |id| waits(id, Waits::ForBody) || waits(id, Waits::ForReader);
+            opened = connections.open_one(address, id, either);
         }
         match opened {
             Opened::Beside => {}

@@ -6,7 +6,7 @@ mod lines;
 mod malformed;
 mod server;
 
-pub(crate) use line::address_of;
+pub(crate) use line::{address_of, upgraded};
 pub(crate) use lines::{Lines, Side};
 pub(crate) use malformed::{PATH as MALFORMED, fault_of};
 pub(crate) use server::{Settings, serve};

@@ -8,18 +8,39 @@ fn bounds() -> Arc<HeadBounds> {
         header_bytes: 256,
         headers: 8,
         hosts: vec!["events.example".into(), "127.0.0.1".into()],
+        websockets: false,
+    })
+}
+
+/// Of a listener that opens websockets.
+fn with_websockets() -> Arc<HeadBounds> {
+    let bounds = HeadBounds::clone(&bounds());
+    Arc::new(HeadBounds {
+        websockets: true,
+        ..bounds
     })
 }
 
 /// Gives a connection's bytes in parts of some size; what passed, and the fault that ended it.
 fn pass(stream: &[u8], part: usize) -> (Vec<u8>, Option<Fault>) {
-    let mut framing = Framing::new(bounds());
+    pass_at(bounds(), stream, part)
+}
+
+fn pass_at(bounds: Arc<HeadBounds>, stream: &[u8], part: usize) -> (Vec<u8>, Option<Fault>) {
+    let mut framing = Framing::new(bounds);
     let (mut held, mut passed) = (Vec::new(), Vec::new());
     for bytes in stream.chunks(part) {
         held.extend_from_slice(bytes);
         loop {
             match framing.look(&held) {
                 Look::Pass(count) => passed.extend(held.drain(..count)),
+                Look::PassWithout(count, unheard) => {
+                    let mut head: Vec<u8> = held.drain(..count).collect();
+                    for part in unheard.into_iter().rev() {
+                        head.drain(part);
+                    }
+                    passed.extend(head);
+                }
                 Look::More => break,
                 Look::Refuse(fault) => return (passed, Some(fault)),
             }
@@ -129,6 +150,8 @@ fn a_target_is_percent_encoded_and_of_this_host() {
     let proxied = "GET http://other.example/ HTTP/1.1\r\nhost: other.example\r\n\r\n";
     assert_eq!(fault(proxied), Some(Fault::ForeignAuthority));
     let tunnel = "CONNECT events.example:443 HTTP/1.1\r\nhost: events.example:443\r\n\r\n";
+    assert_eq!(fault(tunnel), Some(Fault::Target));
+    let tunnel = "CONNECT /x HTTP/1.1\r\nhost: events.example\r\n\r\n";
     assert_eq!(fault(tunnel), Some(Fault::Target));
     assert_eq!(
         fault(&with_target(&format!("/{}", "a".repeat(64)))),
@@ -265,11 +288,75 @@ fn what_stands_before_a_fault_passes() {
     );
 }
 
+const WEBSOCKET: &str =
+    "GET / HTTP/1.1\r\nhost: a\r\nupgrade: WebSocket\r\nconnection: upgrade\r\n";
+
 #[test]
-fn behind_an_upgrade_nothing_is_looked_at() {
-    let head = with_header("upgrade: websocket\r\nconnection: upgrade");
-    let stream = [head.as_bytes(), b"\x81\x00\n\n\xff"].concat();
-    assert_eq!(pass(&stream, 1), (stream.clone(), None));
+fn behind_the_request_for_a_websocket_nothing_is_looked_at_where_there_are_some() {
+    for length in ["", "content-length: 0\r\n"] {
+        let head = format!("{WEBSOCKET}{length}\r\n");
+        let stream = [head.as_bytes(), b"\x81\x00\n\n\xff"].concat();
+        for part in [1, stream.len()] {
+            let passed = pass_at(with_websockets(), &stream, part);
+            assert_eq!(passed, (stream.clone(), None));
+        }
+    }
+}
+
+#[test]
+fn who_asks_for_a_websocket_that_nobody_opens_is_read_as_if_it_had_not() {
+    let asks = "Upgrade: websocket\r\n";
+    let next = "GET /next HTTP/1.1\r\nhost: a\r\n\r\n";
+    let body = |line: &str, end: &str| format!("{line}\r\nhost: a\r\n{asks}x: y\r\n{asks}{end}");
+    for (bounds, request) in [
+        (bounds(), format!("{WEBSOCKET}\r\n")),
+        (
+            bounds(),
+            body("POST / HTTP/1.1", "content-length: 5\r\n\r\nhello"),
+        ),
+        (
+            with_websockets(),
+            body("POST / HTTP/1.1", "content-length: 5\r\n\r\nhello"),
+        ),
+        (with_websockets(), body("POST / HTTP/1.1", "\r\n")),
+        (
+            with_websockets(),
+            body("GET / HTTP/1.1", "content-length: 5\r\n\r\nhello"),
+        ),
+        (with_websockets(), body("GET / HTTP/1.0", "\r\n")),
+        (
+            with_websockets(),
+            body(
+                "GET / HTTP/1.1",
+                "transfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+            ),
+        ),
+    ] {
+        let stream = format!("{request}{next}GET /\n");
+        let without = request
+            .replace(asks, "")
+            .replace("upgrade: WebSocket\r\n", "");
+        for part in [1, 5, stream.len()] {
+            let (passed, fault) = pass_at(bounds.clone(), stream.as_bytes(), part);
+            let passed = String::from_utf8_lossy(&passed);
+            assert_eq!(passed, format!("{without}{next}"), "{request}");
+            assert_eq!(
+                fault,
+                Some(Fault::LineEnd),
+                "what is behind it is looked at"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_connection_waits_for_the_body_of_who_asks_for_an_upgrade() {
+    for upgrade in ["websocket", "h2c", "TLS/1.0"] {
+        let mut framing = Framing::new(with_websockets());
+        let head = format!("upgrade: {upgrade}\r\nconnection: upgrade\r\ncontent-length: 9");
+        framing.look(with_header(&head).as_bytes());
+        assert_eq!((framing.phase(), framing.unread()), (Phase::Body, 9));
+    }
 }
 
 #[test]

@@ -12,5 +12,6 @@ mod taken;
 pub use families::{FAMILIES, Family};
 pub use header::{OPENED_MAX, check_opened, folded};
 pub use path::check as check_path;
+pub(super) use path::unescaped;
 pub use query::{Names, kept as kept_query};
 pub use taken::{Forwarding, takes_target};

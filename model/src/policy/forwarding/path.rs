@@ -1,6 +1,7 @@
 //! Paths that could lead a receiver out of the place that its owner named.
 
 use super::escapes;
+use unicode_normalization::UnicodeNormalization;
 
 /// Layers of escapes that a path may have. Nobody who means well needs two.
 const LAYERS_MAX: usize = 4;
@@ -25,27 +26,34 @@ pub fn check(path: &str) -> Result<(), &'static str> {
     }
     let mut text = path.as_bytes().to_vec();
     for _ in 0..=LAYERS_MAX {
-        check_layer(&text)?;
-        let plain = escapes::unescaped(&text);
-        if plain.len() == text.len() {
+        // Bytes that are no UTF-8 may be an overlong way to write a dot or a slash.
+        let layer =
+            std::str::from_utf8(&text).map_err(|_| "expected UTF-8 behind the path's escapes")?;
+        if layer.chars().any(char::is_control) {
+            return Err("expected a path without control characters");
+        }
+        let plain = likeness(layer);
+        check_layer(&plain)?;
+        text = escapes::unescaped(plain.as_bytes());
+        if text.len() == plain.len() {
             return Ok(());
         }
-        text = plain;
     }
     Err("expected a path that is escaped once")
 }
 
+/// A text without its escapes, or as far as they are taken off a path that may go on.
+pub(in crate::policy) fn unescaped(text: &str) -> Vec<u8> {
+    let plain = escapes::fully_unescaped(text.as_bytes(), LAYERS_MAX);
+    plain.unwrap_or_else(|| escapes::unescaped(text.as_bytes()))
+}
+
 /// Checks a path as a receiver may have it before it.
-fn check_layer(text: &[u8]) -> Result<(), &'static str> {
-    // Bytes that are no UTF-8 may be an overlong way to write a dot or a slash.
-    let text = std::str::from_utf8(text).map_err(|_| "expected UTF-8 behind the path's escapes")?;
-    if text.chars().any(char::is_control) {
-        return Err("expected a path without control characters");
-    }
-    let plain: String = text.chars().filter_map(likeness).collect();
-    let mut segments = plain.split('/').skip(1).map(without_parameters).peekable();
-    // Two slashes at the start are an authority to some readers.
-    if segments.peek().is_some_and(|first| first.is_empty()) && segments.nth(1).is_some() {
+fn check_layer(plain: &str) -> Result<(), &'static str> {
+    let mut segments = plain.split('/').skip(1);
+    // Two slashes at the start are an authority to some readers, also when they took a parameter out from between.
+    let is_empty = |segment: &str| segment.is_empty() || segment.starts_with(';');
+    if segments.next().is_some_and(is_empty) && segments.next().is_some() {
         return Err("expected one slash at the path's start");
     }
     let mut segments = plain.split('/').map(without_parameters);
@@ -55,21 +63,38 @@ fn check_layer(text: &[u8]) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// What a receiver may make of a character: one that folds compatible characters, or drops those that can't be seen.
-fn likeness(character: char) -> Option<char> {
+/// What a receiver may make of a text: one that folds compatible characters, drops those that can't be seen, or writes in
+/// an alphabet that has other signs in the places of slashes and dots.
+fn likeness(text: &str) -> String {
+    let seen = |character: &char| !character.is_whitespace() && !is_ignorable(*character);
+    let folded = text.chars().filter(seen).nfkd();
+    folded.filter(seen).map(ascii_likeness).collect()
+}
+
+/// Signs that code pages of one byte write as ASCII, or that look like it, and that no normal form folds.
+fn ascii_likeness(character: char) -> char {
     match character {
-        '\\' | '\u{2044}' | '\u{2215}' | '\u{2216}' | '\u{29F8}' | '\u{FE68}' | '\u{FF0F}'
-        | '\u{FF3C}' => Some('/'),
-        '\u{2024}' | '\u{2025}' | '\u{2026}' | '\u{FE52}' | '\u{FF0E}' => Some('.'),
-        '\u{FF1B}' => Some(';'),
-        '\u{00AD}' | '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{FEFF}' => None,
-        space if space.is_whitespace() => None,
-        other => Some(other),
+        // The yen and the won stand in the backslash's place.
+        '\\' | '\u{A5}' | '\u{20A9}' | '\u{2044}' | '\u{2215}' | '\u{2216}' | '\u{29F8}'
+        | '\u{29F9}' => '/',
+        '\u{3002}' => '.',
+        other => other,
     }
 }
 
-/// A segment as servers compare it: what stands behind `;` is a parameter of it, and a query or fragment ends it where
-/// escapes are taken off too early.
+/// Unicode's `Default_Ignorable_Code_Point`, which HFS+, browsers and name checks drop, and what annotates.
+fn is_ignorable(character: char) -> bool {
+    matches!(
+        character,
+        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}' | '\u{180B}'..='\u{180F}'
+        | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}'
+        | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}' | '\u{1BCA0}'..='\u{1BCA3}'
+        | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}'
+    )
+}
+
+/// A segment as servers compare it: what stands behind `;` is a parameter of it, and a query, a fragment or a stream's name
+/// ends it where escapes are taken off too early.
 fn without_parameters(segment: &str) -> &str {
     segment.split([';', '?', '#', ':']).next().unwrap_or("")
 }
@@ -95,6 +120,10 @@ mod tests {
             "/a%5Cb",
             "/a:b@c,d=e",
             "/%20",
+            "/:/x",
+            "/:80/",
+            "/%3a/x",
+            "/%e5%b9%b3/%ef%bc%8dx",
         ] {
             assert_eq!(check(path), Ok(()), "{path}");
         }
@@ -147,6 +176,26 @@ mod tests {
             "/.../admin",
             "/..%3fx",
             "/..%23x",
+            "/..%3ax",
+            "/%ef%b8%b0/admin",
+            "/..%cd%be/admin",
+            "/..%ef%b9%94/admin",
+            "/..%ef%bc%9f",
+            "/..%ef%bc%83",
+            "/..%ef%bc%9a",
+            "/.%e2%80%aa./",
+            "/.%e2%81%aa./",
+            "/.%cd%8f./",
+            "/.%ef%b8%8f./",
+            "/.%e1%a0%8e./",
+            "/..%e2%a7%b9x",
+            "/..%c2%a5x",
+            "/%e3%80%82%e3%80%82/admin",
+            "/%ef%bd%a1%ef%bd%a1/admin",
+            "/%ef%bc%85%ef%bc%92e%ef%bc%852e/admin",
+            "/%25ef%25b8%25b0/admin",
+            "/%e2%80%8b/evil.example",
+            "/%ef%bc%9b/evil.example",
             "//evil.example/",
             "/%2f/evil.example",
             "/%2fevil.example",
@@ -162,6 +211,48 @@ mod tests {
         }
         let deep = format!("/%{}2e", "25".repeat(50));
         assert!(check(&deep).is_err());
+    }
+
+    /// A text as some receivers have it: folded, and with or without what can't be seen.
+    fn readings(text: &str) -> [String; 3] {
+        let unseen = |character: &char| !is_ignorable(*character) && !character.is_whitespace();
+        [
+            text.nfkc().collect(),
+            text.chars().filter(unseen).nfkc().collect(),
+            text.nfkc().filter(unseen).collect(),
+        ]
+    }
+
+    fn leads_up(text: &str) -> bool {
+        let segments = text.split(['/', '\\']);
+        let mut plain = segments.map(|segment| segment.split(';').next().unwrap_or(""));
+        plain.any(|segment| matches!(segment, "." | ".."))
+    }
+
+    #[test]
+    fn no_character_helps_a_dot_segment_past_the_check() {
+        let planes = (0x80..0x4_0000).chain(0xE_0000..0xE_1000);
+        for character in planes.filter_map(char::from_u32) {
+            let forms = [
+                format!("{character}"),
+                format!(".{character}"),
+                format!("..{character}"),
+                format!("..{character}x"),
+                format!(".{character}."),
+                format!(".{character}.{character}"),
+                format!("{character}.{character}"),
+                format!("x{character}.."),
+            ];
+            for form in forms {
+                if !readings(&form).iter().any(|reading| leads_up(reading)) {
+                    continue;
+                }
+                let escaped: String = form.bytes().map(|byte| format!("%{byte:02x}")).collect();
+                for path in [format!("/a/{escaped}/b"), format!("/{escaped}")] {
+                    assert!(check(&path).is_err(), "{character:?} {path}");
+                }
+            }
+        }
     }
 
     /// The segments in which a receiver that takes escapes off so often ends, as RFC 3986 removes dots.

@@ -106,7 +106,7 @@ pub fn redact(record: &mut RequestRecord, auth: &Verification) {
     // Shown where nobody reads it, it is a secret all the same.
     let is_sought = !headers.is_empty()
         || !parameters.is_empty()
-        || matches!(record.origin, Origin::Refused(_));
+        || !matches!(record.origin, Origin::Proven { .. });
     let secrets = auth.secrets.iter().filter(|_| is_sought);
     let secrets: Vec<&str> = secrets
         .map(|live| live.secret.reveal().trim())
@@ -125,6 +125,7 @@ pub fn redact(record: &mut RequestRecord, auth: &Verification) {
             *value = Bytes::from_static(REDACTED.as_bytes());
         }
     }
+    redact_path(&mut record.path, holds);
     if record.query.is_empty() || parameters.is_empty() && secrets.is_empty() {
         return;
     }
@@ -144,6 +145,26 @@ pub fn redact(record: &mut RequestRecord, auth: &Verification) {
         }
     });
     record.query = parts.collect::<Vec<_>>().join("&");
+}
+
+/// Takes out each segment that holds a secret, or all of them where it reaches over several.
+fn redact_path(path: &mut String, holds: impl Fn(&[u8]) -> bool) {
+    let shows = |text: &str| {
+        let plain = forwarding::unescaped(text);
+        holds(text.as_bytes()) || holds(&plain)
+    };
+    if !shows(path) {
+        return;
+    }
+    let segments = path.split('/').map(|segment| match shows(segment) {
+        true => REDACTED_ESCAPED,
+        false => segment,
+    });
+    let left = segments.collect::<Vec<_>>().join("/");
+    *path = match shows(&left) {
+        true => format!("/{REDACTED_ESCAPED}"),
+        false => left,
+    };
 }
 
 fn contains(text: &[u8], sought: &[u8]) -> bool {
@@ -198,6 +219,32 @@ mod tests {
             "k=sixteen+%26+letters",
         );
         assert!(!elsewhere.contains("sixteen"), "{elsewhere}");
+    }
+
+    #[test]
+    fn a_secret_in_the_path_is_taken_out_however_it_is_written() {
+        let gitlab = Verification::with_secret("GITLAB", "a/secret of+gitlab");
+        let hmac = Verification::with_secret("HMAC", "a/secret of+gitlab");
+        let of = |auth: &Verification, path: &str, origin| {
+            let mut record = super::super::facts::tests::record("POST", &[]);
+            (record.path, record.origin) = (path.into(), origin);
+            redact(&mut record, auth);
+            record.path
+        };
+        let proven = || Origin::Proven { secret: Some(0) };
+        for (path, left) in [
+            ("/a%2Fsecret%20of%2Bgitlab", "/%5Bredacted%5D"),
+            ("/x/a%2fsecret%20of+gitlab.json/y", "/x/%5Bredacted%5D/y"),
+            ("/%61%252Fsecret%2520of%252Bgitlab/y", "/%5Bredacted%5D/y"),
+            ("/x/a/secret%20of+gitlab/y", "/%5Bredacted%5D"),
+            ("/a%2Fsecret%20of%2Bgitla", "/a%2Fsecret%20of%2Bgitla"),
+            ("", ""),
+        ] {
+            assert_eq!(of(&gitlab, path, Origin::Unproven), left, "{path}");
+            assert_eq!(of(&gitlab, path, proven()), left, "as its headers are");
+            assert_eq!(of(&hmac, path, Origin::Unproven), left, "{path}");
+            assert_eq!(of(&hmac, path, proven()), path, "signed, it shows none");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::{Broken, framing::Body};
 use bytes::{BufMut, Bytes, BytesMut};
+use std::borrow::Cow;
 
 /// Bytes of one head, and of all interim ones before an answer.
 pub(super) const HEAD_MAX: usize = 127 * 1024;
@@ -12,6 +13,8 @@ const FIELDS_MAX: usize = 4096;
 const FIELDS_TOLD: usize = 90;
 /// Longer names are nobody's.
 const NAME_MAX: usize = 256;
+/// What answers begin with, up to the minor version.
+const BEGINS: &[u8] = b"HTTP/1.";
 /// Fields that the gateway heeds: they go on, however many stand before them.
 const HEEDED: [&str; 4] = [
     "connection",
@@ -36,6 +39,7 @@ impl Head {
         if !speaks_http(bytes) {
             return Err(Broken::Tongue);
         }
+        let bytes = &*in_a_known_version(bytes);
         match Self::parse(bytes, FIELDS_USUAL) {
             Err(Broken::Head(httparse::Error::TooManyHeaders)) => Self::parse(bytes, FIELDS_MAX),
             parsed => parsed,
@@ -106,9 +110,21 @@ impl Head {
     }
 }
 
+/// A later minor version is read as the last one that we know: RFC 9110, 2.5.
+fn in_a_known_version(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let minor = bytes.len() - bytes.trim_ascii_start().len() + BEGINS.len();
+    match bytes.get(minor) {
+        Some(b'2'..=b'9') => {
+            let mut known = bytes.to_vec();
+            known[minor] = b'1';
+            Cow::Owned(known)
+        }
+        _ => Cow::Borrowed(bytes),
+    }
+}
+
 /// Whether what came is the beginning of an answer, or may become one: who speaks something else must not be waited for.
 fn speaks_http(bytes: &[u8]) -> bool {
-    const BEGINS: &[u8] = b"HTTP/1.";
     let bytes = bytes.trim_ascii_start();
     let known = bytes.len().min(BEGINS.len());
     bytes[..known] == BEGINS[..known]
@@ -148,6 +164,8 @@ mod tests {
             "HTTP/1.1 200 OK\r\nServer: s\r\nContent-Length: 5\r\nX-A: b c\r\n\r\n",
             "HTTP/1.1 200\r\nserver:s\r\ncontent-length:5\r\nx-a: b\r\n  c\r\n\r\n",
             "HTTP/1.1 200 \nSERVER: \t s  \nCONTENT-LENGTH: 5, 5\nX-A: \r\n\tb \r\n c\n\n",
+            "HTTP/1.2 200 OK\r\nServer: s\r\nContent-Length: 5\r\nX-A: b c\r\n\r\n",
+            "\r\nHTTP/1.9 200 OK\r\nServer: s\r\nContent-Length: 5\r\nX-A: b c\r\n\r\n",
             "\r\nHTTP/1.0  200  Fine then\r\nServer : s\r\nContent-Length: 5\r\nContent-Length: 5\r\nx-a: b c\r\n\r\n",
         ];
         for form in forms {
@@ -161,6 +179,14 @@ mod tests {
         for (text, why) in [
             ("SSH-2.0", Broken::Tongue),
             ("HTTP/2.0 200 OK\r\n\r\n", Broken::Tongue),
+            (
+                "HTTP/1.10 200 OK\r\n\r\n",
+                Broken::Head(httparse::Error::Version),
+            ),
+            (
+                "HTTP/1.x 200 OK\r\n\r\n",
+                Broken::Head(httparse::Error::Version),
+            ),
             ("HTTP/1.1 099 Odd\r\n\r\n", Broken::Status),
             (
                 "HTTP/1.1 20 Odd\r\n\r\n",
@@ -181,7 +207,14 @@ mod tests {
         ] {
             assert_eq!(Head::read(text.as_bytes()).err(), Some(why), "{text:?}");
         }
-        for text in ["", "\r\n", "H", "HTTP/1.", "HTTP/1.1 200 OK\r\nx: y\r\n"] {
+        for text in [
+            "",
+            "\r\n",
+            "H",
+            "HTTP/1.",
+            "HTTP/1.2",
+            "HTTP/1.1 200 OK\r\nx: y\r\n",
+        ] {
             assert!(matches!(Head::read(text.as_bytes()), Ok(None)), "{text:?}");
         }
     }

@@ -2,7 +2,11 @@
 //! answer that comes while its request is still on the way is seen, and a connection that can't be trusted any more is
 //! closed behind it.
 
-use super::reader::{End, Reader};
+use super::{
+    super::marks,
+    Broken,
+    reader::{End, Reader},
+};
 use actix_rt::net::{ActixStream, Ready, TcpStream};
 use bytes::{Buf, BytesMut};
 use socket2::SockRef;
@@ -20,6 +24,8 @@ use tokio::{
 
 /// Bytes that are read at once.
 const PIECE: usize = 8 * 1024;
+/// More of an answer is not read at the last moment.
+const LAST_LOOK_BYTES: usize = 256 * 1024;
 /// How long nothing may happen. An answer that ends with its connection has ended then, too: who does not know of lengths
 /// may not know of closing either. And a receiver that said yes before it had all of the request needs no more of it.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -89,6 +95,14 @@ impl<S: Stream> Line<S> {
 
     /// Receives once.
     fn receive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.receive_as(cx, Reader::read)
+    }
+
+    fn receive_as(
+        &mut self,
+        cx: &mut Context<'_>,
+        read: fn(&mut Reader, &[u8], &mut BytesMut) -> Result<(), Broken>,
+    ) -> Poll<()> {
         let Some(stream) = &mut self.stream else {
             return Poll::Ready(());
         };
@@ -103,7 +117,7 @@ impl<S: Stream> Line<S> {
             Poll::Ready(Ok(())) if piece.filled().is_empty() => self.ended(None),
             Poll::Ready(Ok(())) => {
                 self.patience = None;
-                if let Err(broken) = self.reader.read(piece.filled(), &mut self.told) {
+                if let Err(broken) = read(&mut self.reader, piece.filled(), &mut self.told) {
                     tracing::debug!(%broken, "an answer can't be read");
                     self.failed = Some(broken.into());
                     self.close();
@@ -151,7 +165,39 @@ impl<S: Stream> Line<S> {
             }
         }
         let refused = self.reader.status().is_some_and(|status| !is_taken(status));
-        self.drops |= refused || self.stream.is_none();
+        self.drops |= refused || self.stream.is_none() || self.is_answered_in_time(cx);
+    }
+
+    /// Whether the time for the request is up and all of its answer is there: then that is what came of it.
+    fn is_answered_in_time(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.reader.status().is_none() || !marks::time_is_up() {
+            return false;
+        }
+        while !self.reader.is_at_rest() && self.told.len() < LAST_LOOK_BYTES {
+            if self.receive(cx).is_pending() || self.stream.is_none() {
+                break;
+            }
+        }
+        self.reader.is_at_rest() && self.failed.is_none()
+    }
+
+    /// The beginning of a request is about to go out. What is there already is no answer to it over a connection that was
+    /// used before, and seldom one over another.
+    fn begins(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
+        if self.is_used {
+            if self.receive(cx).is_ready() {
+                self.close();
+            }
+            self.reader.ask(bytes);
+            return;
+        }
+        self.reader.ask(bytes);
+        while self.reader.status().is_none() && self.stream.is_some() {
+            if self.receive_as(cx, Reader::read_early).is_pending() {
+                break;
+            }
+        }
+        self.drops |= self.reader.status().is_some();
     }
 
     /// What it means for the request that nothing of it can be sent now.
@@ -232,17 +278,14 @@ impl<S: Stream> AsyncWrite for Line<S> {
     ) -> Poll<io::Result<usize>> {
         let line = self.get_mut();
         if line.is_at_rest() && !line.drops {
-            // What came over a used connection before this request is no answer to it.
-            if line.is_used && line.receive(cx).is_ready() {
-                line.close();
-            }
+            line.begins(cx, bytes);
             if line.stream.is_none() {
-                let error = line.failed.take();
-                return Poll::Ready(Err(
-                    error.unwrap_or_else(|| io::ErrorKind::NotConnected.into())
-                ));
+                let gone = match line.is_used {
+                    true => io::ErrorKind::NotConnected,
+                    false => io::ErrorKind::UnexpectedEof,
+                };
+                return Poll::Ready(Err(line.failed.take().unwrap_or_else(|| gone.into())));
             }
-            line.reader.ask(bytes);
         } else if !line.drops {
             line.looks_up(cx);
         }
@@ -299,5 +342,71 @@ impl<S: ActixStream + Stream> ActixStream for Line<S> {
             Some(stream) => stream.poll_write_ready(cx),
             None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    const POST: &[u8] = b"POST / HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}";
+    const YES: &str = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nbanner";
+    const NO: &str = "HTTP/1.1 500 No\r\nContent-Length: 4\r\n\r\nreal";
+
+    impl Stream for DuplexStream {
+        fn has_news(&self) -> bool {
+            false
+        }
+    }
+
+    /// Asks once over a new connection on which something was said before; what is told of the answer, and whether the
+    /// request went out.
+    async fn ask(before: &str, behind: &str) -> (io::Result<String>, bool) {
+        let (near, mut far) = duplex(64 * 1024);
+        far.write_all(before.as_bytes()).await.expect("written");
+        let mut line = Line::new(near);
+        let sent = line.write_all(POST).await;
+        // The connection may have been closed.
+        let _ = far.write_all(behind.as_bytes()).await;
+        let _ = far.shutdown().await;
+        let mut told = String::new();
+        let told = match sent {
+            Ok(()) => line.read_to_string(&mut told).await.map(|_| told),
+            Err(error) => Err(error),
+        };
+        drop(line);
+        let mut asked = Vec::new();
+        far.read_to_end(&mut asked).await.expect("read");
+        (told, asked == POST)
+    }
+
+    #[actix_rt::test]
+    async fn a_yes_that_was_there_before_the_request_is_no_answer_to_it() {
+        for before in [YES, NO, &YES[..12], "SSH-2.0"] {
+            let (told, _) = ask(before, NO).await;
+            let error = told.expect_err(before);
+            assert!(error.get_ref().is_some_and(|error| error.is::<Broken>()));
+        }
+        let (told, was_sent) = ask("HTTP/1.1 100 Continue\r\n\r\n", NO).await;
+        assert!(told.expect("the answer").ends_with("real") && was_sent);
+    }
+
+    #[actix_rt::test]
+    async fn who_takes_nothing_now_may_say_so_at_once_and_is_sent_nothing() {
+        let busy = "HTTP/1.1 503 Busy\r\nRetry-After: 9\r\nContent-Length: 4\r\n\r\nbusy";
+        let (told, was_sent) = ask(busy, YES).await;
+        let told = told.expect("the answer");
+        assert!(told.starts_with("HTTP/1.1 503") && told.ends_with("busy"));
+        assert!(!was_sent);
+    }
+
+    #[actix_rt::test]
+    async fn a_connection_that_ends_before_the_request_is_one_that_was_closed() {
+        let (near, far) = duplex(64);
+        drop(far);
+        let sent = Line::new(near).write_all(POST).await;
+        let kind = sent.expect_err("nobody is there").kind();
+        assert_eq!(kind, io::ErrorKind::UnexpectedEof);
     }
 }

@@ -13,6 +13,9 @@ use bytes::{Buf, BufMut, BytesMut};
 pub(super) const INTERIM_MAX: usize = 256;
 
 const SWITCHING_PROTOCOLS: u16 = 101;
+/// What servers say that take nothing now, before they have read what they are asked: RFC 9110, 15.5.9 and 15.6.4, and
+/// RFC 6585, 4.
+const MAY_BE_EARLY: [u16; 3] = [408, 429, 503];
 
 #[derive(Debug, Default)]
 pub(super) struct Reader {
@@ -24,6 +27,8 @@ pub(super) struct Reader {
     interim: usize,
     interim_bytes: usize,
     status: Option<u16>,
+    /// Some of it was there before the request.
+    early: bool,
     /// Its end may be a silence, too: nothing said that the connection would be closed.
     unannounced: bool,
     /// No other answer may come over this connection.
@@ -81,6 +86,19 @@ impl Reader {
             spent: self.spent,
             ..Self::default()
         };
+    }
+
+    /// Takes what was there before anything of the request was sent. Whoever has no room for one may say so at once; the yes
+    /// of somebody who has not read what it is asked is nobody's.
+    ///
+    /// # Errors
+    /// When it is no answer to a request that is still to be sent.
+    pub(super) fn read_early(&mut self, bytes: &[u8], told: &mut BytesMut) -> Result<(), Broken> {
+        self.early = true;
+        let read = self.read(bytes, told);
+        // An interim answer alone says nothing of the one to come.
+        self.early = self.status.is_some() || !self.head.is_empty();
+        read
     }
 
     /// Takes what came and tells what of it is the answer's.
@@ -155,7 +173,11 @@ impl Reader {
     }
 
     fn begin(&mut self, head: &Head, told: &mut BytesMut) -> Result<(), Broken> {
+        if self.early && !MAY_BE_EARLY.contains(&head.status) {
+            return Err(Broken::Unasked);
+        }
         let framing = Framing::of(head, self.to_head)?;
+        self.spent |= self.early;
         self.status = Some(head.status);
         self.spent |= !framing.persists;
         self.unannounced = framing::lasts(head);
@@ -379,6 +401,36 @@ mod tests {
         let unasked = reader.read(b"HTTP/1.1 408 Late\r\n\r\n", &mut BytesMut::new());
         assert_eq!(unasked, Err(Broken::Unasked));
         assert!(reader.is_spent());
+    }
+
+    #[test]
+    fn what_was_there_before_the_request_says_no_for_now_or_is_no_answer() {
+        let answer = |status: u16| format!("HTTP/1.1 {status} \r\nContent-Length: 0\r\n\r\n");
+        for status in [200, 204, 302, 400, 404, 410, 500] {
+            let early = answer(status);
+            for at in 1..=early.len() {
+                let (mut reader, mut told) = (Reader::default(), BytesMut::new());
+                reader.ask(POST);
+                let (before, behind) = early.as_bytes().split_at(at);
+                let read = reader.read_early(before, &mut told);
+                let read = read.and_then(|()| reader.read(behind, &mut told));
+                assert_eq!(read, Err(Broken::Unasked), "{status}");
+                assert!(reader.is_spent() && told.is_empty());
+            }
+        }
+        for status in [408, 429, 503] {
+            let (mut reader, mut told) = (Reader::default(), BytesMut::new());
+            reader.ask(POST);
+            let read = reader.read_early(answer(status).as_bytes(), &mut told);
+            assert_eq!((read, reader.status()), (Ok(()), Some(status)));
+            assert!(reader.is_spent(), "nothing more goes over it");
+        }
+        let (mut reader, mut told) = (Reader::default(), BytesMut::new());
+        reader.ask(POST);
+        let interim = reader.read_early(b"HTTP/1.1 100 Continue\r\n\r\n", &mut told);
+        let read = reader.read(answer(200).as_bytes(), &mut told);
+        assert_eq!((interim, read), (Ok(()), Ok(())));
+        assert!(reader.status() == Some(200) && !reader.is_spent());
     }
 
     #[test]

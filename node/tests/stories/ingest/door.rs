@@ -209,6 +209,155 @@ async fn a_flood_of_slow_heads_makes_room_for_honest_posts() {
     node.stop().await;
 }
 
+/// One address keeps all connections with this; what honest senders get meanwhile.
+async fn honest_behind(begun: &str) -> Vec<String> {
+    let node = Node::start(|config| {
+        config.ingest.max_connections = 20;
+        config.ingest.body_grace_ms = 60_000;
+    })
+    .await;
+    let mut flood = Vec::new();
+    for _ in 0..20 {
+        let mut stream = connect(STRANGER, address(&node.url)).await;
+        let begun = stream.write_all(begun.as_bytes());
+        begun.await.expect("written");
+        flood.push(stream);
+    }
+    let open = &node.gateway.metrics.connections;
+    let open = open.with_label_values(&["ingest"]);
+    let full = async || (open.get() == 20).then_some(());
+    eventually(WITHIN, "a full house", full).await;
+    let mut answers = Vec::new();
+    for _ in 0..5 {
+        // What they trickle keeps no place for them.
+        for stream in &mut flood {
+            let _ = stream.write_all(b"yyyyyyyy").await;
+        }
+        answers.push(exchange(OTHER, address(&node.url), CLOSING).await);
+    }
+    node.stop().await;
+    answers
+}
+
+#[actix_rt::test]
+async fn who_asks_for_an_upgrade_keeps_no_connection_from_others_by_that() {
+    let head =
+        |line: &str, headers: &str| format!("{line} HTTP/1.1\r\nhost: x\r\n{headers}\r\n\r\n");
+    let post = format!("POST /{OPEN}");
+    for begun in [
+        head(&post, "upgrade: websocket\r\ncontent-length: 100000") + "x",
+        head(
+            &post,
+            "upgrade: websocket\r\nconnection: upgrade\r\ncontent-length: 100000",
+        ) + "x",
+        head(
+            &post,
+            "upgrade: h2c\r\nconnection: upgrade\r\ncontent-length: 100000",
+        ) + "x",
+        head(&post, "expect: 100-continue\r\ncontent-length: 100000"),
+        head(&post, "upgrade: websocket\r\ntransfer-encoding: chunked") + "ffff\r\nx",
+        head(&format!("GET /{OPEN}"), "upgrade: websocket"),
+    ] {
+        for answer in honest_behind(&begun).await {
+            assert_eq!(status(&answer), "200", "{begun:?}");
+        }
+    }
+}
+
+#[actix_rt::test]
+async fn a_post_that_asks_for_an_upgrade_is_a_post_and_so_is_the_next() {
+    let node = Node::start(|_| {}).await;
+    let mut stream = String::new();
+    for upgrade in [
+        "websocket",
+        "WebSocket",
+        "h2c",
+        "websocket\r\nupgrade: websocket",
+    ] {
+        stream += &format!(
+            "POST /{OPEN} HTTP/1.1\r\nhost: x\r\nupgrade: {upgrade}\r\nconnection: upgrade\r\n\
+             content-length: 5\r\n\r\nhello"
+        );
+    }
+    stream += &String::from_utf8_lossy(CLOSING);
+    let answer = exchange(OTHER, address(&node.url), stream.as_bytes()).await;
+    let statuses: Vec<&str> = answer
+        .split("HTTP/1.1 ")
+        .filter_map(|part| part.get(..3))
+        .collect();
+    assert_eq!(statuses, ["200"; 5], "{answer}");
+    node.stop().await;
+}
+
+#[actix_rt::test]
+async fn who_reads_no_answers_keeps_no_connection_from_others() {
+    let node = Node::start(|config| config.admin.max_connections = 10).await;
+    let admin = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let to = admin.local_addr().expect("an address");
+    let server = runtime::serve_admin(&node.gateway, admin).expect("it can listen");
+    let handle = server.handle();
+    actix_rt::spawn(server);
+    let asked =
+        format!("GET /metrics HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ADMIN_TOKEN}\r\n\r\n");
+    let mut deaf = Vec::new();
+    for _ in 0..10 {
+        let mut stream = connect(STRANGER, to).await;
+        // Until nothing more is taken from it.
+        let asks = async {
+            for _ in 0..10_000 {
+                if stream.write_all(asked.as_bytes()).await.is_err() {
+                    break;
+                }
+            }
+        };
+        let _ = timeout(Duration::from_millis(500), asks).await;
+        deaf.push(stream);
+    }
+    for _ in 0..5 {
+        let answer = exchange(OTHER, to, CLOSING).await;
+        assert_eq!(status(&answer), "200");
+    }
+    handle.stop(false).await;
+    node.stop().await;
+}
+
+#[actix_rt::test]
+async fn a_websocket_that_nobody_was_let_into_keeps_no_connection_from_others() {
+    let node = Node::start(|config| config.admin.max_connections = 10).await;
+    let admin = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let to = admin.local_addr().expect("an address");
+    let server = runtime::serve_admin(&node.gateway, admin).expect("it can listen");
+    let handle = server.handle();
+    actix_rt::spawn(server);
+    let mut flood = Vec::new();
+    for number in 0..10 {
+        let mut stream = connect(STRANGER, to).await;
+        let path = ["/", "/healthz"][number % 2];
+        let asked = format!(
+            "GET {path} HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
+             sec-websocket-version: 13\r\nsec-websocket-key: x3JJHMbDL1EzLkh9GBhXDw==\r\n\r\n"
+        );
+        stream.write_all(asked.as_bytes()).await.expect("written");
+        let mut head = [0; 12];
+        timeout(WITHIN, stream.read_exact(&mut head))
+            .await
+            .expect("an answer")
+            .expect("read");
+        assert_ne!(head, *b"HTTP/1.1 101");
+        let _ = stream.write_all(b"\x81\x00").await;
+        flood.push(stream);
+    }
+    for _ in 0..5 {
+        for stream in &mut flood {
+            let _ = stream.write_all(b"\x81\x00").await;
+        }
+        let answer = exchange(OTHER, to, CLOSING).await;
+        assert_eq!(status(&answer), "200");
+    }
+    handle.stop(false).await;
+    node.stop().await;
+}
+
 #[actix_rt::test]
 async fn a_head_that_does_not_end_is_cut_off_also_on_a_connection_that_was_used() {
     let node = Node::start(|config| config.ingest.head_timeout_ms = 300).await;
