@@ -2,13 +2,15 @@
 
 use super::{
     api_error::ApiError,
+    body::NoBody,
     changes,
     event_filter::{self, EventFilter},
     freshness::{self, Reached},
     issue_data::{self, EventsOf},
+    manner::Manner,
     page::{Page, PageRequest},
     query::Query,
-    times, traffic_data,
+    requests, times, traffic_data,
     traffic_data::Detail,
     traffic_page::Kind,
     traffic_scan::{Span, behind},
@@ -53,22 +55,25 @@ pub(super) async fn of_request(gateway: Data<Gateway>, query: Query, request: Re
 async fn list_in(gateway: Data<Gateway>, query: Query, scope: Scope) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
     let filter = EventFilter::read(&query)?;
-    let of_issues = EventsOf::read(&gateway, &query).await?;
+    let issues = event_filter::ids(&query, "issue_id");
     // Nothing that can be searched for takes long enough to stop on the way.
     let _ = query.flag("progressive")?;
-    query.refuse_rest()?;
+    let manner = query.finish()?;
+    let of_issues = EventsOf::of(&gateway, issues, &manner).await?;
     let reached = match scope {
-        Scope::All => freshness::reach_partitions(&gateway, &query).await?,
-        Scope::Of(request) => freshness::reach(&gateway, &query, [request.group()]).await?,
+        Scope::All => freshness::reach_partitions(&gateway, &manner).await?,
+        Scope::Of(request) => freshness::reach(&gateway, &manner, [request.group()]).await?,
     };
+    if let Scope::Of(request) = scope {
+        requests::must_be(&gateway, request)?;
+    }
     let answer = web::block(move || {
-        let viewer = Viewer::of(&gateway, &query);
+        let viewer = Viewer::of(&gateway, &manner);
         let page = find(&gateway, (&filter, &of_issues), &asked, (scope, &reached))?;
-        let with_data = query.one("include") == Some("data");
         let models = page.rows.iter().map(|(_, (id, event))| {
             let mut model = show(&viewer, *id, event);
             model["issue_id"] = json!(issue_data::issue_of(&gateway, event)?);
-            if with_data {
+            if manner.with_data {
                 let request = id.request();
                 model["data"] = traffic_data::of_event(&gateway, &viewer, request, Detail::Listed)?;
             }
@@ -136,15 +141,15 @@ fn find_ids(
     asked.cut(rows, |text| Some(text.to_owned()))
 }
 
-pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, manner: Manner) -> Answer {
     let id = known_id(&gateway, &id)?;
-    freshness::wait(&gateway, &query, [id.group()]).await?;
-    answer(gateway, id, query).await
+    freshness::wait(&gateway, &manner, [id.group()]).await?;
+    answer(gateway, id, manner).await
 }
 
-pub(super) async fn raw_body(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+pub(super) async fn raw_body(gateway: Data<Gateway>, id: Path<String>, manner: Manner) -> Answer {
     let id = known_id(&gateway, &id)?;
-    freshness::wait(&gateway, &query, [id.group()]).await?;
+    freshness::wait(&gateway, &manner, [id.group()]).await?;
     let answer = web::block(move || {
         stored(&gateway, id)?.ok_or_else(|| gone(id))?;
         let view = gateway.cluster.view(id.group());
@@ -156,30 +161,45 @@ pub(super) async fn raw_body(gateway: Data<Gateway>, id: Path<String>, query: Qu
 }
 
 /// Makes an event due now, whatever became of it.
-pub(super) async fn retry(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+pub(super) async fn retry(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    manner: Manner,
+    _: NoBody,
+) -> Answer {
     let id = known_id(&gateway, &id)?;
     let (event, trigger) = (id, Trigger::Manual);
     let command = Command::RetryEvent(RetryEvent { event, trigger });
     match propose(&gateway, id, &command).await? {
-        EventReply::Done => answer_changed(gateway, id, query).await,
+        EventReply::Done => answer_changed(gateway, id, manner).await,
         EventReply::Gone => Err(gone(id)),
         EventReply::Refused(status) => Err(refused(id, status, "retried")),
     }
 }
 
-pub(super) async fn cancel(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+pub(super) async fn cancel(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    manner: Manner,
+    _: NoBody,
+) -> Answer {
     let id = known_id(&gateway, &id)?;
     let command = Command::CancelEvent(CancelEvent { event: id });
     match propose(&gateway, id, &command).await? {
-        EventReply::Done => answer_changed(gateway, id, query).await,
+        EventReply::Done => answer_changed(gateway, id, manner).await,
         EventReply::Gone => Err(gone(id)),
         EventReply::Refused(status) => Err(refused(id, status, "cancelled")),
     }
 }
 
-pub(super) async fn mute(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+pub(super) async fn mute(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    manner: Manner,
+    _: NoBody,
+) -> Answer {
     let id = known_id(&gateway, &id)?;
-    freshness::wait(&gateway, &query, [id.group()]).await?;
+    freshness::wait(&gateway, &manner, [id.group()]).await?;
     stored(&gateway, id)?.ok_or_else(|| gone(id))?;
     Err(ApiError::not_available("muting an event"))
 }
@@ -196,15 +216,15 @@ async fn propose(
 }
 
 /// What a change made of an event.
-async fn answer_changed(gateway: Data<Gateway>, id: EventId, query: Query) -> Answer {
+async fn answer_changed(gateway: Data<Gateway>, id: EventId, manner: Manner) -> Answer {
     freshness::after_change(&gateway, id.group(), id).await;
-    answer(gateway, id, query).await
+    answer(gateway, id, manner).await
 }
 
-async fn answer(gateway: Data<Gateway>, id: EventId, query: Query) -> Answer {
+async fn answer(gateway: Data<Gateway>, id: EventId, manner: Manner) -> Answer {
     let answer = web::block(move || {
         let event = stored(&gateway, id)?.ok_or_else(|| gone(id))?;
-        let viewer = Viewer::of(&gateway, &query);
+        let viewer = Viewer::of(&gateway, &manner);
         let mut model = show(&viewer, id, &event);
         model["waits_for"] = json!(waits_for(&gateway, id, &event)?);
         model["issue_id"] = json!(issue_data::issue_of(&gateway, &event)?);

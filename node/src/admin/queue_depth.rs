@@ -1,14 +1,18 @@
 //! `/metrics/queue-depth` and a destination's queue: what waits, throttled or not, and for how long. Live values; no
 //! history is kept.
 
-use super::{api_error::ApiError, destinations, freshness, query::Query, times};
+use super::{api_error::ApiError, destinations, freshness, manner::Manner, query::Query, times};
 use crate::{
     gateway::Gateway,
     queues::{self, Queues},
     world,
 };
 use actix_web::web::{self, Data, Json, Path};
-use model::{ids::DestinationId, state::tables::Queued, time::Timestamp};
+use model::{
+    ids::{DestinationId, GroupId},
+    state::tables::Queued,
+    time::Timestamp,
+};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -20,6 +24,7 @@ type Answer = Result<Json<Value>, ApiError>;
 
 /// What was asked for.
 struct Asked {
+    manner: Manner,
     destination: Option<DestinationId>,
     measures: Vec<&'static str>,
     by_destination: bool,
@@ -73,8 +78,8 @@ impl Asked {
         if let Some(text) = &granularity {
             bucket_ms(text)?;
         }
-        query.refuse_rest()?;
         Ok(Self {
+            manner: query.finish()?,
             destination,
             measures,
             by_destination: !dimensions.is_empty(),
@@ -135,12 +140,12 @@ fn bucket_ms(text: &str) -> Result<u64, ApiError> {
 pub(super) async fn get(gateway: Data<Gateway>, query: Query) -> Answer {
     let (began, now) = (world::steady(), world::now());
     let asked = Asked::read(&query, now)?;
-    freshness::wait_for_partitions(&gateway, &query).await?;
+    let reached = freshness::reach_partitions(&gateway, &asked.manner).await?;
+    let groups = reached.groups().to_vec();
     let time_bucket = asked.bucket(now)?;
+    let granularity = asked.granularity.clone();
     let (rows, warning, truncated) = if asked.includes_now {
-        web::block(move || rows(&gateway, &asked, now))
-            .await
-            .map_err(|_| ApiError::unavailable("the node is stopping"))??
+        web::block(move || rows(&gateway, &groups, &asked, now)).await??
     } else {
         (
             Vec::new(),
@@ -155,9 +160,9 @@ pub(super) async fn get(gateway: Data<Gateway>, query: Query) -> Answer {
         })
         .collect();
     let took = Duration::from_micros(world::steady().since_us(began));
-    Ok(Json(json!({
+    Ok(Json(reached.name_gaps(json!({
         "metadata": {
-            "granularity": query.one("granularity"),
+            "granularity": granularity,
             "query_time_ms": took.as_secs_f64() * 1000.0,
             "row_count": data.len(),
             "row_limit": ROWS_MAX,
@@ -165,24 +170,28 @@ pub(super) async fn get(gateway: Data<Gateway>, query: Query) -> Answer {
             "warning": warning,
         },
         "data": data,
-    })))
+    }))))
 }
 
 type Rows = (Vec<(Value, Value)>, &'static str, bool);
 
-fn rows(gateway: &Gateway, asked: &Asked, now: Timestamp) -> Result<Rows, ApiError> {
-    let groups: Vec<_> = gateway.cluster.data_groups().collect();
+fn rows(
+    gateway: &Gateway,
+    groups: &[GroupId],
+    asked: &Asked,
+    now: Timestamp,
+) -> Result<Rows, ApiError> {
     let live = "live values: no history is kept";
     let dimensions = |id: Option<DestinationId>| match id.filter(|_| asked.by_destination) {
         Some(id) => json!({ "destination_id": id }),
         None => json!({}),
     };
     if let Some(id) = asked.destination {
-        let queued = queues::queued(&gateway.cluster, &groups, id)?;
+        let queued = queues::queued(&gateway.cluster, groups, id)?;
         let row = (dimensions(Some(id)), asked.measure(&queued, now));
         return Ok((vec![row], live, false));
     }
-    let queues = Queues::read(&gateway.cluster, &groups, ROWS_MAX)?;
+    let queues = Queues::read(&gateway.cluster, groups, ROWS_MAX)?;
     let truncated = queues.truncated || queues.others > 0;
     if asked.by_destination {
         let rows = queues.deepest.iter();
@@ -205,19 +214,15 @@ fn rows(gateway: &Gateway, asked: &Asked, now: Timestamp) -> Result<Rows, ApiErr
 pub(super) async fn of_destination(
     gateway: Data<Gateway>,
     id: Path<String>,
-    query: Query,
+    manner: Manner,
 ) -> Answer {
-    let catalog = freshness::catalog(&gateway, &query).await?;
+    let catalog = freshness::catalog(&gateway, &manner).await?;
     let id = destinations::known(&catalog, &id)?.id;
-    freshness::wait_for_partitions(&gateway, &query).await?;
+    let reached = freshness::reach_partitions(&gateway, &manner).await?;
+    let groups = reached.groups().to_vec();
     let now = world::now();
-    let queued = web::block(move || {
-        let groups: Vec<_> = gateway.cluster.data_groups().collect();
-        queues::queued(&gateway.cluster, &groups, id)
-    })
-    .await
-    .map_err(|_| ApiError::unavailable("the node is stopping"))??;
-    Ok(Json(json!({
+    let queued = web::block(move || queues::queued(&gateway.cluster, &groups, id)).await??;
+    Ok(Json(reached.name_gaps(json!({
         "destination_id": id,
         "depth": queued.depth(),
         "fresh": queued.fresh,
@@ -225,7 +230,7 @@ pub(super) async fn of_destination(
         "behind": queued.behind,
         "oldest_at": times::show_some(queued.oldest_at),
         "oldest_age_ms": queues::oldest_age_ms(&queued, now),
-    })))
+    }))))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What clients of the admin API are promised, told against one real node: its cluster and its disk.
 
 mod replay;
+mod strictness;
 mod transformations;
 
 use crate::stage::Stage;
