@@ -10,6 +10,7 @@ mod validate;
 pub(crate) use load::load;
 pub(crate) use load::load_file;
 pub(crate) use manual::sample;
+pub(crate) use validate::problems;
 
 use ipnet::IpNet;
 use manual::{Entry, section};
@@ -59,8 +60,9 @@ section! {
     Ingest {
         /// Address and port for senders and load balancers.
         listen: SocketAddr = ([0, 0, 0, 0], 8080).into(),
-        /// What senders see: the start of every source's URL.
-        public_url: String = "http://localhost:8080".into(),
+        /// What senders see: the start of every source's URL, as `https://events.example.com`. Empty: `listen` itself, or
+        /// its port at the host of `peer.advertise` where that is every address of this machine.
+        public_url: String = String::new(),
         /// Bearer tokens of programs of the operator's own that publish (POST /v1/publish), each at least 16 bytes. Without
         /// one nobody can: the admin token does not open this side.
         publish_tokens: Vec<Secret> = Vec::new(),
@@ -364,10 +366,22 @@ impl Config {
         }
     }
 
-    /// The admin API as other nodes may name it to an operator. A listener on all addresses is at none of its own name: then
-    /// the name is the one by which the other nodes reach this one.
+    /// The admin API as other nodes may name it to an operator.
     pub(crate) fn admin_url(&self) -> String {
-        let listen = self.admin.listen;
+        self.url_of(self.admin.listen)
+    }
+
+    /// Gives what was left to be derived.
+    fn derived(mut self) -> Self {
+        if self.ingest.public_url.is_empty() {
+            self.ingest.public_url = self.url_of(self.ingest.listen);
+        }
+        self
+    }
+
+    /// Where a listener is found. One on all addresses is at none of its own name: then the name is the one by which the
+    /// other nodes reach this one.
+    fn url_of(&self, listen: SocketAddr) -> String {
         let peer = self.advertise();
         match peer.rsplit_once(':') {
             Some((host, _)) if listen.ip().is_unspecified() => {

@@ -4,6 +4,7 @@ use super::{
     api_error::ApiError,
     event_filter, events,
     freshness::{self, Reached},
+    manner::Manner,
     page::{Page, PageRequest},
     query::Query,
     times, traffic_data,
@@ -39,7 +40,7 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
     let ids: Option<Vec<AttemptId>> = event_filter::ids(&query, "id");
     let events: Option<Vec<EventId>> = event_filter::ids(&query, "event_id");
-    query.refuse_rest()?;
+    let manner = query.finish()?;
     if events
         .as_ref()
         .is_some_and(|events| events.len() > MAX_EVENTS)
@@ -48,13 +49,13 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
         return Err(ApiError::invalid("event_id", expected));
     }
     let reached = match &events {
-        None => freshness::reach_partitions(&gateway, &query).await?,
+        None => freshness::reach_partitions(&gateway, &manner).await?,
         Some(events) => {
             let mut groups: Vec<_> = events.iter().map(|event| event.group()).collect();
             groups.sort_unstable();
             groups.dedup();
             groups.retain(|&group| freshness::is_partition(&gateway, group));
-            freshness::reach(&gateway, &query, groups).await?
+            freshness::reach(&gateway, &manner, groups).await?
         }
     };
     let answer = web::block(move || {
@@ -62,7 +63,7 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
             Some(events) => of_events(&gateway, &asked, (events, &reached), ids.as_deref())?,
             None => newest(&gateway, &asked, &reached, ids.as_deref())?,
         };
-        let viewer = Viewer::of(&gateway, &query);
+        let viewer = Viewer::of(&gateway, &manner);
         let models = page.rows.iter().map(|(_, (id, attempt))| {
             let around = Around::of(&gateway, *id)?;
             let mut model = show(&viewer, *id, attempt, &around);
@@ -118,17 +119,17 @@ fn newest(
     })
 }
 
-pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, manner: Manner) -> Answer {
     let not_found = || ApiError::not_found("attempt", &id);
     let attempt: AttemptId = id.parse().map_err(|_| not_found())?;
     let group = attempt.event.group();
     if !freshness::is_partition(&gateway, group) {
         return Err(not_found());
     }
-    freshness::wait(&gateway, &query, [group]).await?;
+    freshness::wait(&gateway, &manner, [group]).await?;
     let stored = tables::attempt(&gateway.cluster.view(group), attempt)?.ok_or_else(not_found)?;
     let around = Around::of(&gateway, attempt)?;
-    let viewer = Viewer::of(&gateway, &query);
+    let viewer = Viewer::of(&gateway, &manner);
     let mut model = show(&viewer, attempt, &stored, &around);
     model["transformations"] = versions_of(&gateway, attempt)?;
     Ok(Json(model))

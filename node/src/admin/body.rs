@@ -1,6 +1,6 @@
 //! The JSON body of a request, read field by field so that every refusal names its field.
 
-use super::api_error::ApiError;
+use super::{api_error::ApiError, distinct, nearest};
 use actix_web::{
     FromRequest, HttpRequest, Resource,
     dev::Payload,
@@ -10,7 +10,11 @@ use actix_web::{
 };
 use futures::future::{FutureExt, LocalBoxFuture};
 use serde_json::{Map, Value};
-use std::{cell::RefCell, collections::BTreeSet};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 /// The largest body that the admin API reads.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -29,14 +33,34 @@ pub(super) enum Given<T> {
     Value(T),
 }
 
-/// The fields of an object and where it stands in the body. It remembers which were asked for, so that the rest can be
-/// refused instead of being lost.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The fields of an object and where it stands in the body.
+#[derive(Clone, Debug)]
 pub(super) struct Fields<'a> {
     at: String,
     map: &'a Map<String, Value>,
-    asked_for: RefCell<BTreeSet<String>>,
+    asked_for: Rc<AskedFor>,
 }
+
+/// What of a body was asked for, at every depth: the rest is refused instead of being lost.
+#[derive(Debug, Default)]
+struct AskedFor {
+    /// Values by their place in memory: two of them may have one path, `{"a": {"b": 1}, "a.b": 2}`.
+    values: RefCell<BTreeMap<*const Value, How>>,
+    /// The names that the object at a path was asked for, given or not.
+    names: RefCell<BTreeMap<String, BTreeSet<String>>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    /// With everything in it.
+    Whole,
+    /// Field by field.
+    Opened,
+}
+
+/// A body that says nothing, for paths that read none.
+#[derive(Debug)]
+pub(super) struct NoBody;
 
 /// What every thing is shown with. Clients send what they were shown, so it is taken and changes nothing.
 pub(super) const SHOWN: [&str; 8] = [
@@ -51,6 +75,30 @@ pub(super) const SHOWN: [&str; 8] = [
 ];
 
 impl Body {
+    /// Reads the body, and refuses what `read` did not ask for.
+    pub(super) fn read<'a, T>(
+        &'a self,
+        read: impl FnOnce(&Fields<'a>) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        let fields = Fields::over(String::new(), &self.0);
+        let read = read(&fields)?;
+        fields.refuse_rest()?;
+        Ok(read)
+    }
+
+    /// The same where reading has to wait for what is referred to.
+    pub(super) async fn read_with<'a, T>(
+        &'a self,
+        read: impl AsyncFnOnce(&Fields<'a>) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        let fields = Fields::over(String::new(), &self.0);
+        let read = read(&fields).await?;
+        fields.refuse_rest()?;
+        Ok(read)
+    }
+
+    /// The fields alone; nobody refuses the rest.
+    #[cfg(test)]
     pub(super) fn fields(&self) -> Fields<'_> {
         Fields::over(String::new(), &self.0)
     }
@@ -63,9 +111,10 @@ impl Body {
         if bytes.is_empty() {
             return Ok(Self::default());
         }
-        match serde_json::from_slice(bytes) {
+        match distinct::read(bytes) {
             Ok(Value::Object(map)) => Ok(Self(map)),
             Ok(_) => Err(ApiError::invalid("body", "expected a JSON object")),
+            Err(error) if error.is_data() => Err(ApiError::invalid("body", error)),
             Err(error) => Err(ApiError::invalid("body", format!("not JSON: {error}"))),
         }
     }
@@ -108,6 +157,16 @@ impl FromRequest for Body {
             Self::parse(content_type.as_deref(), &bytes)
         }
         .boxed_local()
+    }
+}
+
+impl FromRequest for NoBody {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let body = Body::from_request(request, payload);
+        async move { body.await?.read(|_| Ok(Self)) }.boxed_local()
     }
 }
 
@@ -175,37 +234,74 @@ impl<'a> Fields<'a> {
         names.find(|name| !known.contains(name))
     }
 
-    /// The object as it was given.
+    /// The object as it was given, for those whose names are anybody's.
     pub(super) fn map(&self) -> &'a Map<String, Value> {
+        let values = self.map.values();
+        values.for_each(|value| self.asked_for.whole(value));
         self.map
     }
 
     pub(super) fn value(&self, key: &str) -> Given<&'a Value> {
-        let Some((name, value)) = self.map.get_key_value(key) else {
-            return Given::Absent;
-        };
-        self.asked_for.borrow_mut().insert(name.clone());
-        match value {
-            Value::Null => Given::Null,
-            value => Given::Value(value),
+        self.asked_for.name(&self.at, key);
+        match self.map.get(key) {
+            None => Given::Absent,
+            Some(value) => {
+                self.asked_for.whole(value);
+                match value {
+                    Value::Null => Given::Null,
+                    value => Given::Value(value),
+                }
+            }
         }
     }
 
-    /// Refuses a field that nobody has asked for so far and that is in none of the lists of what is only shown.
-    pub(super) fn refuse_rest(&self, shown: &[&[&str]]) -> Result<(), ApiError> {
-        let asked_for = self.asked_for.borrow();
-        let is_shown = |name: &&str| shown.iter().any(|shown| shown.contains(name));
-        let known = |name: &&str| asked_for.contains(*name) || is_shown(name);
-        let mut names = self.map.keys().map(String::as_str);
-        match names.find(|name| !known(name)) {
-            None => Ok(()),
-            Some(name) => Err(self.invalid(name, "there is no such field here")),
+    /// Takes fields that are only shown: clients send what they were shown.
+    pub(super) fn pass_over(&self, shown: &[&[&str]]) {
+        let given = shown.iter().copied().flatten();
+        let given = given.filter_map(|name| self.map.get(*name));
+        given.for_each(|value| self.asked_for.whole(value));
+    }
+
+    /// Refuses what nobody asked for, here and in whatever was opened.
+    fn refuse_rest(&self) -> Result<(), ApiError> {
+        for (name, value) in self.map {
+            match self.asked_for.how(value) {
+                None => return Err(self.unknown(name)),
+                Some(how) => self.refuse_rest_of(&self.path(name), value, how)?,
+            }
         }
+        Ok(())
+    }
+
+    fn refuse_rest_of(&self, at: &str, value: &Value, how: How) -> Result<(), ApiError> {
+        match (value, how) {
+            (Value::Object(map), How::Opened) => Fields {
+                at: at.to_owned(),
+                map,
+                asked_for: self.asked_for.clone(),
+            }
+            .refuse_rest(),
+            (Value::Array(items), _) => {
+                let mut items = items.iter().enumerate();
+                items.try_for_each(|(place, item)| match self.asked_for.how(item) {
+                    Some(how) => self.refuse_rest_of(&format!("{at}[{place}]"), item, how),
+                    None => Ok(()),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn unknown(&self, name: &str) -> ApiError {
+        let names = self.asked_for.names.borrow();
+        let known = names.get(&self.at).into_iter().flatten();
+        let hint = nearest::hint(name, known.map(String::as_str));
+        self.invalid(name, format!("there is no such field here{hint}"))
     }
 
     /// All fields, for objects whose names are anybody's.
     pub(super) fn all(&self) -> impl Iterator<Item = (&'a String, &'a Value)> {
-        self.map.iter()
+        self.map().iter()
     }
 
     fn read<T>(
@@ -255,25 +351,70 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn object(&self, key: &str) -> Result<Given<Self>, ApiError> {
-        let at = self.path(key);
-        self.read(key, "an object", |value| {
-            Some(Self::over(at, value.as_object()?))
+        self.read(key, "an object", |value| self.opened(self.path(key), value))
+    }
+
+    fn opened(&self, at: String, value: &'a Value) -> Option<Self> {
+        let map = value.as_object()?;
+        self.asked_for.open(value);
+        Some(Self {
+            at,
+            map,
+            asked_for: self.asked_for.clone(),
         })
     }
+
+    /// What stands in the place of an object that is not given, or outside of any body.
 
     pub(super) fn over(at: String, map: &'a Map<String, Value>) -> Self {
         Self {
             at,
             map,
-            asked_for: RefCell::default(),
+            asked_for: Rc::default(),
         }
     }
 
-    /// The object at a place of a list.
-    pub(super) fn item(at: String, value: &'a Value) -> Result<Self, ApiError> {
-        match value.as_object() {
-            Some(map) => Ok(Self::over(at, map)),
-            None => Err(ApiError::invalid(&at, "expected an object")),
+    /// The object at a place of one of this object's lists.
+    pub(super) fn item(&self, key: &str, place: usize, value: &'a Value) -> Result<Self, ApiError> {
+        let at = format!("{}[{place}]", self.path(key));
+        let opened = self.opened(at.clone(), value);
+        opened.ok_or_else(|| ApiError::invalid(&at, "expected an object"))
+    }
+}
+
+impl PartialEq for Fields<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.at, self.map) == (&other.at, other.map)
+    }
+}
+
+impl AskedFor {
+    fn whole(&self, value: &Value) {
+        let mut values = self.values.borrow_mut();
+        values
+            .entry(std::ptr::from_ref(value))
+            .or_insert(How::Whole);
+    }
+
+    fn open(&self, value: &Value) {
+        let mut values = self.values.borrow_mut();
+        values.insert(std::ptr::from_ref(value), How::Opened);
+    }
+
+    fn how(&self, value: &Value) -> Option<How> {
+        self.values
+            .borrow()
+            .get(&std::ptr::from_ref(value))
+            .copied()
+    }
+
+    fn name(&self, at: &str, name: &str) {
+        let mut names = self.names.borrow_mut();
+        if !names.get(at).is_some_and(|known| known.contains(name)) {
+            names
+                .entry(at.to_owned())
+                .or_default()
+                .insert(name.to_owned());
         }
     }
 }
@@ -333,19 +474,51 @@ mod tests {
 
     #[test]
     fn what_nobody_asked_for_is_refused_and_what_is_only_shown_is_taken() {
-        let body = Body::of(json!({"name": "a", "id": "src_1", "config": {"pace": 1}}));
-        let fields = body.fields();
-        assert_eq!(fields.text("name", 9), Ok(Given::Value("a")));
-        let config = fields.object("config").expect("an object").value();
-        assert_eq!(fields.refuse_rest(&[&SHOWN]), Ok(()));
-        let error = config
-            .expect("given")
-            .refuse_rest(&[&SHOWN])
-            .expect_err("lost");
-        assert_eq!(error.message(), "config.pace: there is no such field here");
+        let refused = |body: Value, shown: &[&[&str]]| {
+            let body = Body::of(body);
+            let read = body.read(|fields| {
+                fields.text("name", 9)?;
+                fields.value("env");
+                if let Some(config) = fields.object("config")?.value() {
+                    config.whole("rate", 0, 9)?;
+                }
+                if let Some(rules) = fields.list("rules")?.value() {
+                    for (place, rule) in rules.iter().enumerate() {
+                        fields.item("rules", place, rule)?.text("type", 9)?;
+                    }
+                }
+                fields.pass_over(shown);
+                Ok(())
+            });
+            read.err().map(|error| error.message().to_owned())
+        };
+        let no_field = |at: &str| Some(format!("{at}: there is no such field here"));
+        let body = json!({"name": "a", "id": "src_1", "env": {"any": {"name": 1}}});
+        assert_eq!(refused(body.clone(), &[&SHOWN]), None);
+        assert_eq!(refused(body, &[]), no_field("id"));
+        let config = |config: Value| refused(json!({ "config": config }), &[]);
+        assert_eq!(config(json!({"rate": 1})), None);
+        assert_eq!(config(json!({"pace": 1})), no_field("config.pace"));
+        let slip = config(json!({"rates": 1})).expect("refused");
+        assert!(slip.ends_with("did you mean rate?"), "{slip}");
+        let rules = json!([{"type": "a"}, {"type": "b", "x": {}}]);
+        assert_eq!(
+            refused(json!({ "rules": rules }), &[]),
+            no_field("rules[1].x")
+        );
+        let twin = json!({"config": {"rate": 1}, "config.rate": 2});
+        assert_eq!(refused(twin, &[]), no_field("config.rate"));
+    }
+
+    #[test]
+    fn a_field_that_is_given_twice_is_refused_by_name() {
+        let twice = br#"{"name":"a","name":"b"}"#;
+        let error = Body::parse(Some("application/json"), twice).expect_err("twice");
         assert!(
-            fields.refuse_rest(&[]).is_err(),
-            "the id is shown and not asked for"
+            error
+                .message()
+                .starts_with("body: the field \"name\" is given twice"),
+            "{error}"
         );
     }
 

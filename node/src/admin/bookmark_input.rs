@@ -46,7 +46,7 @@ pub(super) fn read(fields: &Fields<'_>, kept: Option<&Bookmark>) -> Result<Wante
         Given::Null | Given::Value(_) => None,
     };
     let name = names::name(fields)?.or_kept(kept.and_then(|kept| kept.name.clone()));
-    fields.refuse_rest(&[&SHOWN, &SHOWN_BOOKMARK])?;
+    fields.pass_over(&[&SHOWN, &SHOWN_BOOKMARK]);
     Ok(Wanted {
         request,
         connection: connection
@@ -112,7 +112,7 @@ mod tests {
     }
 
     fn wanted(body: Value, kept: Option<&Bookmark>) -> Result<Wanted, ApiError> {
-        read(&Body::of(body).fields(), kept)
+        Body::of(body).read(|fields| read(fields, kept))
     }
 
     #[test]

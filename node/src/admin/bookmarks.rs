@@ -3,10 +3,11 @@
 
 use super::{
     api_error::ApiError,
-    body::Body,
+    body::{Body, NoBody},
     bookmark_input,
     catalog_page::{self, is_among, time_key},
     changes, events, freshness,
+    manner::Manner,
     page::PageRequest,
     query::Query,
     requests, times, traffic_data,
@@ -37,8 +38,8 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
     let (ids, names, connections) = (texts("id"), texts("name"), texts("webhook_id"));
     let (requests, labels) = (texts("event_data_id"), query.texts("label"));
     let last_used_at = query.times("last_used_at")?;
-    query.refuse_rest()?;
-    freshness::wait(&gateway, &query, [GroupId::CONTROL]).await?;
+    let manner = query.finish()?;
+    freshness::wait(&gateway, &manner, [GroupId::CONTROL]).await?;
     let view = gateway.cluster.view(GroupId::CONTROL);
     let known = web::block(move || tables::bookmarks(&view)).await??;
     let rows = known.into_iter().filter(|(id, bookmark)| {
@@ -54,29 +55,29 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
         let key = (time_key(bookmark.created_at), id.to_string());
         (key, (id, bookmark))
     });
-    let viewer = Viewer::of(&gateway, &query);
+    let viewer = Viewer::of(&gateway, &manner);
     catalog_page::answer(&asked, rows.collect(), |(id, bookmark)| {
         show(&viewer, id, &bookmark)
     })
     .map(Json)
 }
 
-pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    let kept = Kept::read(&gateway, &id, &query).await?;
-    answer(&gateway, &query, &kept)
+pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, manner: Manner) -> Answer {
+    let kept = Kept::read(&gateway, &id, &manner).await?;
+    answer(&gateway, &manner, &kept)
 }
 
-pub(super) async fn raw_body(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    let kept = Kept::read(&gateway, &id, &query).await?;
+pub(super) async fn raw_body(gateway: Data<Gateway>, id: Path<String>, manner: Manner) -> Answer {
+    let kept = Kept::read(&gateway, &id, &manner).await?;
     Ok(Json(traffic_data::raw(&kept.body)))
 }
 
-pub(super) async fn create(gateway: Data<Gateway>, query: Query, body: Body) -> Answer {
-    let wanted = bookmark_input::read(&body.fields(), None)?;
+pub(super) async fn create(gateway: Data<Gateway>, manner: Manner, body: Body) -> Answer {
+    let wanted = body.read(|fields| bookmark_input::read(fields, None))?;
     let request = wanted
         .request
         .ok_or_else(|| ApiError::invalid("event_data_id", "expected an event's event_data_id"))?;
-    let catalog = freshness::catalog(&gateway, &Query::default()).await?;
+    let catalog = freshness::catalog(&gateway, &Manner::default()).await?;
     let copy = Copied::of(&gateway, request).await?;
     bookmark_input::connection(&catalog, wanted.connection, &copy.record)?;
     let now = world::now();
@@ -97,18 +98,18 @@ pub(super) async fn create(gateway: Data<Gateway>, query: Query, body: Body) -> 
         max: gateway.config.replay.max_bookmarks,
     };
     keep(&gateway, id, change).await?;
-    answer_changed(&gateway, id, &query).await
+    answer_changed(&gateway, id, &manner).await
 }
 
 pub(super) async fn update(
     gateway: Data<Gateway>,
     id: Path<String>,
-    query: Query,
+    manner: Manner,
     body: Body,
 ) -> Answer {
-    let kept = Kept::read(&gateway, &id, &Query::default()).await?;
-    let wanted = bookmark_input::read(&body.fields(), Some(&kept.bookmark))?;
-    let catalog = freshness::catalog(&gateway, &Query::default()).await?;
+    let kept = Kept::read(&gateway, &id, &Manner::default()).await?;
+    let wanted = body.read(|fields| bookmark_input::read(fields, Some(&kept.bookmark)))?;
+    let catalog = freshness::catalog(&gateway, &Manner::default()).await?;
     let copy = match wanted.request {
         Some(request) => Some(Copied::of(&gateway, request).await?),
         None => None,
@@ -132,10 +133,15 @@ pub(super) async fn update(
         ..kept.bookmark
     };
     keep(&gateway, kept.id, BookmarkChange::Update { bookmark, body }).await?;
-    answer_changed(&gateway, kept.id, &query).await
+    answer_changed(&gateway, kept.id, &manner).await
 }
 
-pub(super) async fn delete(gateway: Data<Gateway>, id: Path<String>) -> Answer {
+pub(super) async fn delete(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    _: Manner,
+    _: NoBody,
+) -> Answer {
     let id = known(&id)?;
     keep(&gateway, id, BookmarkChange::Delete).await?;
     Ok(Json(json!({ "id": id })))
@@ -146,13 +152,13 @@ pub(super) async fn delete(gateway: Data<Gateway>, id: Path<String>) -> Answer {
 pub(super) async fn trigger(
     gateway: Data<Gateway>,
     id: Path<String>,
-    query: Query,
+    manner: Manner,
     body: Body,
 ) -> Answer {
-    let kept = Kept::read(&gateway, &id, &Query::default()).await?;
-    let wanted =
-        requests::wanted_connections(&body)?.unwrap_or_else(|| vec![kept.bookmark.connection_id]);
-    let catalog = freshness::catalog(&gateway, &Query::default()).await?;
+    let wanted = requests::wanted_connections(&body)?;
+    let kept = Kept::read(&gateway, &id, &Manner::default()).await?;
+    let wanted = wanted.unwrap_or_else(|| vec![kept.bookmark.connection_id]);
+    let catalog = freshness::catalog(&gateway, &Manner::default()).await?;
     let mut record = kept.record;
     for connection in &wanted {
         bookmark_input::connection(&catalog, *connection, &record)?;
@@ -178,7 +184,7 @@ pub(super) async fn trigger(
     if let Err(error) = keep(&gateway, kept.id, BookmarkChange::Use).await {
         tracing::debug!(%error, bookmark = %kept.id, "the use of a bookmark was not noted");
     }
-    let viewer = Viewer::of(&gateway, &query);
+    let viewer = Viewer::of(&gateway, &manner);
     let models = events::shown(&gateway, &viewer, &events)?;
     Ok(Json(models.into()))
 }
@@ -239,7 +245,7 @@ impl Copied {
         if !freshness::is_partition(gateway, id.group()) {
             return Err(gone());
         }
-        freshness::wait(gateway, &Query::default(), [id.group()]).await?;
+        freshness::wait(gateway, &Manner::default(), [id.group()]).await?;
         let gateway = gateway.clone();
         let copying = web::block(move || {
             let view = gateway.cluster.view(id.group());
@@ -275,9 +281,9 @@ struct Kept {
 }
 
 impl Kept {
-    async fn read(gateway: &Data<Gateway>, text: &str, query: &Query) -> Result<Self, ApiError> {
+    async fn read(gateway: &Data<Gateway>, text: &str, manner: &Manner) -> Result<Self, ApiError> {
         let id = known(text)?;
-        freshness::wait(gateway, query, [GroupId::CONTROL]).await?;
+        freshness::wait(gateway, manner, [GroupId::CONTROL]).await?;
         Self::stored(gateway, id)
     }
 
@@ -314,13 +320,13 @@ async fn keep(gateway: &Gateway, id: BookmarkId, change: BookmarkChange) -> Resu
     }
 }
 
-async fn answer_changed(gateway: &Gateway, id: BookmarkId, query: &Query) -> Answer {
+async fn answer_changed(gateway: &Gateway, id: BookmarkId, manner: &Manner) -> Answer {
     freshness::after_change(gateway, GroupId::CONTROL, id).await;
-    answer(gateway, query, &Kept::stored(gateway, id)?)
+    answer(gateway, manner, &Kept::stored(gateway, id)?)
 }
 
-fn answer(gateway: &Gateway, query: &Query, kept: &Kept) -> Answer {
-    let viewer = Viewer::of(gateway, query);
+fn answer(gateway: &Gateway, manner: &Manner, kept: &Kept) -> Answer {
+    let viewer = Viewer::of(gateway, manner);
     let mut model = show(&viewer, kept.id, &kept.bookmark);
     let mut record = kept.record.clone();
     if let Some(source) = gateway.catalog.get().sources.get(&record.source_id) {

@@ -2,10 +2,11 @@
 
 use super::{
     api_error::ApiError,
-    body::Body,
+    body::{Body, NoBody},
     bulk_query::BulkQuery,
     catalog_page::{self, time_key},
     changes, freshness,
+    manner::Manner,
     page::PageRequest,
     query::{Query, Range},
     selection::Selection,
@@ -17,10 +18,7 @@ use crate::{
     gateway::Gateway,
     world,
 };
-use actix_web::{
-    HttpRequest,
-    web::{self, Data, Json, Path},
-};
+use actix_web::web::{self, Data, Json, Path};
 use model::{
     ids::{GroupId, OperationId},
     machine::{CancelOperation, Command, OperationReply, PlanOperation, Reply},
@@ -48,15 +46,15 @@ fn name(kind: OperationKind) -> &'static str {
 }
 
 /// What would be done now, counted exactly.
-pub(super) async fn plan(
-    gateway: Data<Gateway>,
-    kind: Kind,
-    query: Query,
-    request: HttpRequest,
-) -> Answer {
-    let asked = BulkQuery::of_parameters(**kind, request.query_string())?;
+pub(super) async fn plan(gateway: Data<Gateway>, kind: Kind, query: Query) -> Answer {
+    let asked = BulkQuery::of_parameters(**kind, &query)?;
+    // Without its place in the query a filter would be none of it, and everything would be planned.
+    if let Some(name) = BulkQuery::bare(**kind, &query) {
+        return Err(ApiError::invalid(name, format!("expected query[{name}]")));
+    }
+    let manner = query.finish()?;
     let asked = asked.resolved(&gateway).await?;
-    let reached = freshness::reach_partitions(&gateway, &query).await?;
+    let reached = freshness::reach_partitions(&gateway, &manner).await?;
     let groups = reached.groups().to_vec();
     let counted = count(&gateway, **kind, &asked, groups).await?;
     Ok(Json(reached.name_gaps(json!({
@@ -91,11 +89,16 @@ fn batches(gateway: &Gateway, counted: u64) -> u64 {
 }
 
 /// Begins an operation.
-pub(super) async fn start(gateway: Data<Gateway>, kind: Kind, query: Query, body: Body) -> Answer {
+pub(super) async fn start(
+    gateway: Data<Gateway>,
+    kind: Kind,
+    manner: Manner,
+    body: Body,
+) -> Answer {
     let asked = BulkQuery::of_body(**kind, &body)?;
     let asked = asked.resolved(&gateway).await?;
     // What begins is over everything: where it can't be counted, it can't be begun.
-    freshness::wait_for_partitions(&gateway, &query).await?;
+    freshness::wait_for_partitions(&gateway, &manner).await?;
     let groups = gateway.cluster.data_groups().collect();
     let estimated_count = count(&gateway, **kind, &asked, groups).await?;
     let now = world::now();
@@ -125,7 +128,7 @@ pub(super) async fn start(gateway: Data<Gateway>, kind: Kind, query: Query, body
         ))),
         _ => {
             bulk::begin(&gateway.clone().into_inner(), id).await;
-            answer(&gateway, **kind, id, &query).await
+            answer(&gateway, **kind, id, &manner).await
         }
     }
 }
@@ -134,11 +137,11 @@ pub(super) async fn get(
     gateway: Data<Gateway>,
     kind: Kind,
     id: Path<String>,
-    query: Query,
+    manner: Manner,
 ) -> Answer {
-    freshness::wait(&gateway, &query, [GroupId::CONTROL]).await?;
+    freshness::wait(&gateway, &manner, [GroupId::CONTROL]).await?;
     let id = known(&id)?;
-    shown(&gateway, **kind, id, &query)
+    shown(&gateway, **kind, id, &manner)
 }
 
 /// Stops an operation. What it has put into a queue already stays there.
@@ -146,30 +149,27 @@ pub(super) async fn cancel(
     gateway: Data<Gateway>,
     kind: Kind,
     id: Path<String>,
-    query: Query,
+    manner: Manner,
+    _: NoBody,
 ) -> Answer {
     let id = known(&id)?;
-    freshness::wait(&gateway, &Query::default(), [GroupId::CONTROL]).await?;
-    shown(&gateway, **kind, id, &query)?;
+    freshness::wait(&gateway, &Manner::default(), [GroupId::CONTROL]).await?;
+    shown(&gateway, **kind, id, &manner)?;
     let command = Command::CancelOperation(CancelOperation { id });
     match propose(&gateway, &command).await? {
         OperationReply::Gone => Err(gone(&id.to_string())),
         OperationReply::Ended => Err(ApiError::unprocessable(format!(
             "the bulk operation {id} has ended and can't be cancelled"
         ))),
-        _ => answer(&gateway, **kind, id, &query).await,
+        _ => answer(&gateway, **kind, id, &manner).await,
     }
 }
 
-pub(super) async fn list(
-    gateway: Data<Gateway>,
-    kind: Kind,
-    query: Query,
-    request: HttpRequest,
-) -> Answer {
+pub(super) async fn list(gateway: Data<Gateway>, kind: Kind, query: Query) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
-    let filter = Filter::read(**kind, &query, request.query_string())?;
-    freshness::wait(&gateway, &query, [GroupId::CONTROL]).await?;
+    let filter = Filter::read(**kind, &query)?;
+    let manner = query.finish()?;
+    freshness::wait(&gateway, &manner, [GroupId::CONTROL]).await?;
     let known = tables::operations(&gateway.cluster.view(GroupId::CONTROL))?;
     let rows = known
         .into_iter()
@@ -178,7 +178,7 @@ pub(super) async fn list(
             let key = (time_key(operation.created_at), id.to_string());
             (key, (id, operation))
         });
-    let viewer = Viewer::of(&gateway, &query);
+    let viewer = Viewer::of(&gateway, &manner);
     catalog_page::answer(&asked, rows.collect(), |(id, operation)| {
         show(&gateway, &viewer, id, &operation)
     })
@@ -198,13 +198,11 @@ struct Filter {
 }
 
 impl Filter {
-    fn read(kind: OperationKind, query: &Query, raw: &str) -> Result<Self, ApiError> {
+    fn read(kind: OperationKind, query: &Query) -> Result<Self, ApiError> {
         let asked = query
             .has("query")
-            .then(|| BulkQuery::of_parameters(kind, raw));
-        // The whole of it is read above, out of the raw text.
-        query.fields("query").for_each(drop);
-        let filter = Self {
+            .then(|| BulkQuery::of_parameters(kind, query));
+        Ok(Self {
             kind,
             ids: query.all("id").into_iter().map(str::to_owned).collect(),
             in_progress: query.flag("in_progress")?,
@@ -213,9 +211,7 @@ impl Filter {
             created_at: query.times("created_at")?,
             cancelled_at: query.times("cancelled_at")?,
             completed_at: query.times("completed_at")?,
-        };
-        query.refuse_rest()?;
-        Ok(filter)
+        })
     }
 
     fn keeps(&self, id: OperationId, operation: &Operation) -> bool {
@@ -248,17 +244,22 @@ async fn propose(gateway: &Gateway, command: &Command<'_>) -> Result<OperationRe
 }
 
 /// What a change made of an operation.
-async fn answer(gateway: &Gateway, kind: OperationKind, id: OperationId, query: &Query) -> Answer {
+async fn answer(
+    gateway: &Gateway,
+    kind: OperationKind,
+    id: OperationId,
+    manner: &Manner,
+) -> Answer {
     freshness::after_change(gateway, GroupId::CONTROL, id).await;
-    shown(gateway, kind, id, query)
+    shown(gateway, kind, id, manner)
 }
 
-fn shown(gateway: &Gateway, kind: OperationKind, id: OperationId, query: &Query) -> Answer {
+fn shown(gateway: &Gateway, kind: OperationKind, id: OperationId, manner: &Manner) -> Answer {
     let stored = tables::operation(&gateway.cluster.view(GroupId::CONTROL), id)?;
     let operation = stored
         .filter(|operation| operation.kind == kind)
         .ok_or_else(|| gone(&id.to_string()))?;
-    let viewer = Viewer::of(gateway, query);
+    let viewer = Viewer::of(gateway, manner);
     Ok(Json(show(gateway, &viewer, id, &operation)))
 }
 
@@ -369,7 +370,7 @@ mod tests {
     #[test]
     fn a_list_is_of_one_kind_and_what_was_asked_for() {
         let keeps = |raw: &str, kind| {
-            let filter = Filter::read(kind, &Query::parse(raw), raw).expect("a good query");
+            let filter = Filter::read(kind, &Query::parse(raw)).expect("a good query");
             filter.keeps(OperationId(1), &operation())
         };
         let kind = OperationKind::RetryEvents;

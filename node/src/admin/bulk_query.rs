@@ -4,12 +4,13 @@
 use super::{
     api_error::ApiError,
     body::{Body, Given},
-    issue_data,
+    distinct, event_filter, issue_data,
+    manner::Manner,
     query::Query,
 };
 use crate::gateway::Gateway;
 use model::traffic::OperationKind;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
 /// What the query of each kind may name.
@@ -79,28 +80,47 @@ pub(super) struct BulkQuery {
 }
 
 impl BulkQuery {
-    /// Reads `{"query": {…}}`. Without one, everything is meant.
+    /// Reads `{"query": {…}}`. Without one, or with one that names nothing, everything is meant.
     pub(super) fn of_body(kind: OperationKind, body: &Body) -> Result<Self, ApiError> {
-        let fields = body.fields();
-        if let Some(other) = fields.other_than(&["query"]) {
-            return Err(fields.invalid(other, "expected query and nothing else"));
-        }
-        match fields.object("query")? {
-            Given::Absent | Given::Null => Self::of(kind, &Map::new()),
-            Given::Value(query) => Self::of(kind, query.map()),
-        }
+        body.read(|fields| {
+            if let Some(other) = fields.other_than(&["query"]) {
+                return Err(fields.invalid(other, "expected query and nothing else"));
+            }
+            match fields.object("query")? {
+                Given::Absent => Self::of(kind, &Map::new()),
+                Given::Null => {
+                    let expected = "expected an object; {} or no query at all means everything";
+                    Err(fields.invalid("query", expected))
+                }
+                Given::Value(query) => Self::of(kind, query.map()),
+            }
+        })
+    }
+
+    /// A filter that stands in a query string where the query does not look for it.
+    pub(super) fn bare(kind: OperationKind, query: &Query) -> Option<&'static str> {
+        let mut names = allowed(kind).iter().copied();
+        names.find(|name| query.has(name))
     }
 
     /// Reads the query out of a query string; other parameters are none of it.
-    pub(super) fn of_parameters(kind: OperationKind, raw: &str) -> Result<Self, ApiError> {
+    pub(super) fn of_parameters(kind: OperationKind, asked: &Query) -> Result<Self, ApiError> {
+        // The whole of it is read here, out of the raw text.
+        asked.fields("query").for_each(drop);
         let mut query = Map::new();
-        for (key, value) in form_urlencoded::parse(raw.as_bytes()) {
+        for (key, value) in form_urlencoded::parse(asked.raw().as_bytes()) {
             if key == "query" {
-                let parsed = serde_json::from_str(&value);
-                let Ok(Value::Object(object)) = parsed else {
-                    return Err(ApiError::invalid("query", "expected a JSON object"));
+                let Ok(Value::Object(object)) = distinct::read(value.as_bytes()) else {
+                    let expected = "expected a JSON object that names each field once";
+                    return Err(ApiError::invalid("query", expected));
                 };
-                query.extend(object);
+                if !query.is_empty() {
+                    return Err(ApiError::invalid(
+                        "query",
+                        "expected it in one spelling, once",
+                    ));
+                }
+                query = object;
                 continue;
             }
             let Some(path) = key.strip_prefix("query[") else {
@@ -109,8 +129,12 @@ impl BulkQuery {
             let mut path = path.trim_end_matches(']').split("][");
             let name = path.next().unwrap_or_default();
             // An index in an array is no operator.
-            let operator = path.find(|part| part.bytes().any(|byte| !byte.is_ascii_digit()));
-            add(&mut query, name, operator, value.into_owned());
+            let mut words = path.filter(|part| part.bytes().any(|byte| !byte.is_ascii_digit()));
+            let (operator, more) = (words.next(), words.next());
+            if more.is_some() || !add(&mut query, name, operator, value.into_owned()) {
+                let expected = "expected values, or operators with one value each";
+                return Err(ApiError::invalid(&format!("query.{name}"), expected));
+            }
         }
         Self::of(kind, &query)
     }
@@ -138,8 +162,8 @@ impl BulkQuery {
 
     /// Adds what the issues that it names are about: partitions know of no issues, and one may go before the operation ends.
     pub(super) async fn resolved(mut self, gateway: &Gateway) -> Result<Self, ApiError> {
-        let named = Query::parse(&self.raw);
-        if let Some(keys) = issue_data::keys_of(gateway, &named).await? {
+        let issues = event_filter::ids(&Query::parse(&self.raw), "issue_id");
+        if let Some(keys) = issue_data::keys_of(gateway, issues, &Manner::default()).await? {
             let keys = serde_json::to_string(&keys).expect("it has only keys of text");
             let mut raw = form_urlencoded::Serializer::new(self.raw);
             self.raw = raw.append_pair(ISSUE_KEYS, &keys).finish();
@@ -165,55 +189,65 @@ impl BulkQuery {
     }
 }
 
-/// Puts one parameter into the object that a body would hold.
-fn add(query: &mut Map<String, Value>, name: &str, operator: Option<&str>, value: String) {
+/// Puts one parameter into the object that a body would hold, unless another one that stands there would be lost.
+fn add(query: &mut Map<String, Value>, name: &str, operator: Option<&str>, value: String) -> bool {
     let place = query.entry(name).or_insert(Value::Null);
-    match operator {
-        Some(operator) => {
-            if !place.is_object() {
-                *place = Value::Object(Map::new());
-            }
-            place[operator] = value.into();
+    match (operator, &mut *place) {
+        (Some(operator), Value::Null) => *place = json!({ operator: value }),
+        (Some(operator), Value::Object(known)) => {
+            return known.insert(operator.to_owned(), value.into()).is_none();
         }
-        None => match place {
-            Value::Null => *place = value.into(),
-            Value::Array(values) => values.push(value.into()),
-            known => *known = Value::Array(vec![known.take(), value.into()]),
-        },
+        (None, Value::Null) => *place = value.into(),
+        (None, Value::Array(values)) => values.push(value.into()),
+        (None, Value::String(_)) => *place = json!([place.take(), value]),
+        _ => return false,
     }
+    true
 }
 
-/// One field of the object as the parameters that say the same.
+/// One field of the object as the parameters that say the same. What says nothing is refused: without parameters a field
+/// would select everything that it was meant to narrow.
 fn parameters(
     name: &str,
     value: &Value,
     add: &mut impl FnMut(&str, String),
 ) -> Result<(), ApiError> {
-    let wrong = || {
-        let expected = "expected a value, a list of values, or an object of operators";
-        Err(ApiError::invalid(&format!("query.{name}"), expected))
-    };
+    let invalid = |expected: &str| Err(ApiError::invalid(&format!("query.{name}"), expected));
+    let wrong = || invalid("expected a value, a list of values, or an object of operators");
+    let says_nothing = "expected a value, got an empty one";
     match value {
         Value::Object(document) if DOCUMENTS.contains(&name) => {
             add(name, Value::Object(document.clone()).to_string());
         }
+        Value::Object(operators) if operators.is_empty() => {
+            return invalid("expected at least one operator of gt, gte, le, lte, any");
+        }
+        Value::Array(values) if values.is_empty() => {
+            return invalid("expected at least one value: an empty list selects nothing");
+        }
         Value::Object(operators) => {
             for (operator, value) in operators {
-                let Some(text) = text(value) else {
-                    return wrong();
-                };
-                add(&format!("{name}[{operator}]"), text);
+                match text(value) {
+                    Some(text) if text.is_empty() => {
+                        let field = format!("query.{name}.{operator}");
+                        return Err(ApiError::invalid(&field, says_nothing));
+                    }
+                    Some(text) => add(&format!("{name}[{operator}]"), text),
+                    None => return wrong(),
+                }
             }
         }
         Value::Array(values) => {
             for value in values {
-                let Some(text) = text(value) else {
-                    return wrong();
-                };
-                add(name, text);
+                match text(value) {
+                    Some(text) if text.is_empty() => return invalid(says_nothing),
+                    Some(text) => add(name, text),
+                    None => return wrong(),
+                }
             }
         }
         value => match text(value) {
+            Some(text) if text.is_empty() => return invalid(says_nothing),
             Some(text) => add(name, text),
             None => return wrong(),
         },
@@ -226,20 +260,22 @@ fn text(value: &Value) -> Option<String> {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(flag) => Some(flag.to_string()),
-        Value::Null => Some(String::new()),
-        Value::Array(_) | Value::Object(_) => None,
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     const KIND: OperationKind = OperationKind::RetryEvents;
 
     fn of_body(query: &Value) -> Result<BulkQuery, ApiError> {
         BulkQuery::of_body(KIND, &Body::of(json!({ "query": query })))
+    }
+
+    fn of_parameters(raw: &str) -> Result<BulkQuery, ApiError> {
+        BulkQuery::of_parameters(KIND, &Query::parse(raw))
     }
 
     fn pairs(query: &BulkQuery) -> Vec<(String, String)> {
@@ -260,10 +296,10 @@ mod tests {
         let parameters = "limit=3&query[status][0]=FAILED&query%5Bstatus%5D[]=CANCELLED\
             &query[destination_id]=des_1&query[created_at][gte]=2025-07-01T14%3A00%3A00Z\
             &query[created_at][lt]=2025-07-01T14%3A20%3A00Z&query[attempts]=3";
-        let given = BulkQuery::of_parameters(KIND, parameters).expect("a good query");
+        let given = of_parameters(parameters).expect("a good query");
         assert_eq!(pairs(&given), pairs(&body));
         let json = form_urlencoded::byte_serialize(body.shown.as_bytes()).collect::<String>();
-        let given = BulkQuery::of_parameters(KIND, &format!("query={json}"));
+        let given = of_parameters(&format!("query={json}"));
         assert_eq!(given, Ok(body.clone()));
         assert_eq!(
             pairs(&body)[3],
@@ -273,7 +309,7 @@ mod tests {
 
     #[test]
     fn no_query_means_everything() {
-        for body in [json!({}), json!({"query": null}), json!({"query": {}})] {
+        for body in [json!({}), json!({"query": {}})] {
             let query = BulkQuery::of_body(KIND, &Body::of(body)).expect("everything");
             assert_eq!((query.raw.as_str(), query.shown.as_str()), ("", "{}"));
         }
@@ -299,8 +335,64 @@ mod tests {
                 .starts_with("status: ")
         );
         for raw in ["query=[]", "query=x", "query[colour]=1"] {
-            assert!(BulkQuery::of_parameters(KIND, raw).is_err(), "{raw}");
+            assert!(of_parameters(raw).is_err(), "{raw}");
         }
+    }
+
+    #[test]
+    fn a_condition_that_says_nothing_never_means_everything() {
+        for (field, value) in [
+            ("id", json!([])),
+            ("id", json!([""])),
+            ("webhook_id", json!({})),
+            ("status", json!([])),
+            ("status", json!("")),
+            ("status", json!(null)),
+            ("status", json!([null])),
+            ("attempts", json!({})),
+            ("response_status", json!([])),
+        ] {
+            let error = of_body(&json!({ field: value })).expect_err(field);
+            let begins = format!("query.{field}: expected ");
+            assert!(error.message().starts_with(&begins), "{error}");
+        }
+        let error = of_body(&json!({"created_at": {"gte": ""}})).expect_err("no time");
+        assert_eq!(
+            error.message(),
+            "query.created_at.gte: expected a value, got an empty one"
+        );
+        let error = of_body(&json!(null)).expect_err("neither {} nor left out");
+        assert!(error.message().starts_with("query: "), "{error}");
+        for raw in [
+            "query[id][]=",
+            "query[status]=",
+            "query[created_at][gte]=",
+            r#"query={"id":[]}"#,
+            r#"query={"id":"a","id":"b"}"#,
+            "query=null",
+            "query=",
+        ] {
+            let error = of_parameters(raw).expect_err(raw);
+            assert!(error.message().starts_with("query"), "{error}");
+        }
+    }
+
+    #[test]
+    fn of_two_conditions_none_is_lost() {
+        for raw in [
+            "query[attempts]=1&query[attempts][gt]=0",
+            "query[attempts][gt]=0&query[attempts]=1",
+            "query[attempts][gt]=0&query[attempts][gt]=2",
+            "query[attempts][gt][lt]=0",
+            r#"query={"attempts":1}&query={"status":"FAILED"}"#,
+            r#"query[status]=FAILED&query={"attempts":1}"#,
+        ] {
+            let error = of_parameters(raw).expect_err(raw);
+            assert!(error.message().starts_with("query"), "{error}");
+        }
+        let bare = |raw: &str| BulkQuery::bare(KIND, &Query::parse(raw));
+        assert_eq!(bare("status=FAILED"), Some("status"));
+        assert_eq!(bare("query[status]=FAILED"), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Changes of the catalog: decided from one version of it, refused by the group if what they were decided from has changed
 //! since, then decided anew. And how a change of anything else is proposed.
 
-use super::{api_error::ApiError, freshness, query::Query};
+use super::{api_error::ApiError, freshness, manner::Manner};
 use crate::{
     configure::{self, Decided},
     gateway::Gateway,
@@ -91,7 +91,7 @@ pub(super) async fn make<T>(
     decide: impl Fn(&Catalog, Timestamp) -> Result<Decision<T>, ApiError>,
 ) -> Result<T, ApiError> {
     // A change is always decided from the newest catalog, whatever the reader's consistency.
-    let newest = Query::default();
+    let newest = Manner::default();
     let give_up = Instant::now() + PATIENCE;
     let mut turn = None;
     while Instant::now() < give_up {

@@ -4,8 +4,8 @@
 use super::{
     api_error::ApiError,
     body::{Body, Fields, Given},
-    freshness,
-    query::Query,
+    distinct, freshness,
+    manner::Manner,
     rules,
 };
 use crate::{
@@ -37,13 +37,14 @@ const FILTERS_KEY: &str = "filters";
 /// An id for a session, after a look at what it would listen for. Nothing is kept.
 pub(super) async fn create(
     gateway: Data<Gateway>,
-    query: Query,
+    manner: Manner,
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
-    let catalog = freshness::catalog(&gateway, &query).await?;
-    let fields = body.fields();
-    let connections = read_connections(&fields, &catalog)?;
-    let filter = read_filter(&fields)?;
+    let catalog = freshness::catalog(&gateway, &manner).await?;
+    let (connections, filter) = body.read(|fields| {
+        let connections = read_connections(fields, &catalog)?;
+        Ok((connections, read_filter(fields)?))
+    })?;
     Ok(Json(json!({
         "id": CliSessionId::mint(world::now(), world::entropy()),
         "webhook_ids": connections,
@@ -145,7 +146,7 @@ fn filters(given: &str) -> Result<Option<FilterRule>, ApiError> {
     let invalid = |expected: &str| ApiError::invalid(FILTERS_HEADER, expected);
     let decoded = BASE64_STANDARD.decode(given.trim());
     let decoded = decoded.map_err(|_| invalid("expected filters as JSON in base64"))?;
-    match serde_json::from_slice(&decoded) {
+    match distinct::read(&decoded) {
         Ok(Value::Null) => Ok(None),
         Ok(Value::Object(map)) => bounded_filter(&Fields::over(FILTERS_KEY.to_owned(), &map)),
         _ => Err(invalid("expected filters as JSON in base64")),

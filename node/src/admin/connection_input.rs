@@ -14,9 +14,6 @@ use model::{
 };
 use std::sync::Arc;
 
-/// Both ends may come by id beside an inline object, which says more.
-const SHOWN_CONNECTION: [&str; 2] = ["destination_id", "source_id"];
-
 /// Ids and keys for what may have to be made; drawn by the caller.
 #[derive(Clone, Debug)]
 pub(super) struct Fresh {
@@ -120,7 +117,7 @@ pub(super) fn read(
         destination,
     };
     check_name(catalog, &connected)?;
-    fields.refuse_rest(&[&SHOWN, &SHOWN_CONNECTION])?;
+    fields.pass_over(&[&SHOWN]);
     let unchanged = kept.is_some_and(|kept| {
         let updated_at = kept.updated_at;
         Connection {
@@ -194,6 +191,14 @@ fn check_name(catalog: &Catalog, connected: &Connected) -> Result<(), ApiError> 
     }
 }
 
+/// Of two ends that differ one would be passed over.
+fn refuse_second(fields: &Fields<'_>, id: &str, inline: &str) -> Result<(), ApiError> {
+    match fields.value(id) {
+        Given::Absent | Given::Null => Ok(()),
+        Given::Value(_) => Err(fields.invalid(id, format!("expected {id} or {inline}, not both"))),
+    }
+}
+
 fn read_source(
     catalog: &Catalog,
     fields: &Fields<'_>,
@@ -202,6 +207,7 @@ fn read_source(
     items: &mut Vec<Item>,
 ) -> Result<Option<Arc<Source>>, ApiError> {
     if let Some(inline) = fields.object("source")?.value() {
+        refuse_second(fields, "source_id", "source")?;
         // An existing name is updated: upserts of connections rely on it.
         let name = names::required(&inline, None)?;
         let kept = catalog.source_named(&name);
@@ -246,6 +252,7 @@ fn read_destination(
     items: &mut Vec<Item>,
 ) -> Result<Option<Arc<Destination>>, ApiError> {
     if let Some(inline) = fields.object("destination")?.value() {
+        refuse_second(fields, "destination_id", "destination")?;
         let name = names::required(&inline, None)?;
         let kept = destination_input::named(catalog, &name);
         let fresh = &fresh.destination;

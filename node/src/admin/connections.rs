@@ -2,11 +2,12 @@
 
 use super::{
     api_error::ApiError,
-    body::Body,
+    body::{Body, NoBody},
     catalog_page::{self, CatalogFilter, is_among, time_key},
     changes::{self, Decision},
     connection_input::{self, Connected, Fresh, Target},
     destinations, freshness,
+    manner::Manner,
     page::PageRequest,
     query::Query,
     rules, transformations, versions,
@@ -28,7 +29,7 @@ type Answer = Result<Json<Value>, ApiError>;
 
 pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
-    let found = find(&gateway, &query).await?;
+    let (found, manner) = find(&gateway, &query).await?;
     let rows = found.into_iter().map(|connected| {
         let order = match asked.order_by {
             "full_name" => connected.full_name(),
@@ -37,7 +38,7 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
         };
         ((order, connected.connection.id.to_string()), connected)
     });
-    let viewer = Viewer::of(&gateway, &query);
+    let viewer = Viewer::of(&gateway, &manner);
     catalog_page::answer(&asked, rows.collect(), |connected| {
         viewer.connection(&connected)
     })
@@ -45,18 +46,18 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
 }
 
 pub(super) async fn count(gateway: Data<Gateway>, query: Query) -> Answer {
-    let found = find(&gateway, &query).await?;
+    let (found, _) = find(&gateway, &query).await?;
     Ok(Json(catalog_page::count(found.len())))
 }
 
-async fn find(gateway: &Gateway, query: &Query) -> Result<Vec<Connected>, ApiError> {
+async fn find(gateway: &Gateway, query: &Query) -> Result<(Vec<Connected>, Manner), ApiError> {
     let filter = CatalogFilter::read(query)?;
     let texts = |name| -> Vec<String> { query.all(name).into_iter().map(str::to_owned).collect() };
     let (sources, destinations) = (texts("source_id"), texts("destination_id"));
     let paused_at = query.times("paused_at")?;
     let full_name = query.one("full_name");
-    query.refuse_rest()?;
-    let catalog = freshness::catalog(gateway, query).await?;
+    let manner = query.finish()?;
+    let catalog = freshness::catalog(gateway, &manner).await?;
     let found = catalog.connections.values().filter(|connection| {
         let id = connection.id.to_string();
         filter.keeps(&id, connection.name.as_deref(), connection.disabled_at)
@@ -65,34 +66,33 @@ async fn find(gateway: &Gateway, query: &Query) -> Result<Vec<Connected>, ApiErr
             && paused_at.holds_time(connection.paused_at)
     });
     let found = found.filter_map(|connection| Connected::of(&catalog, connection));
-    Ok(found
-        .filter(|connected| full_name.is_none_or(|name| connected.full_name() == name))
-        .collect())
+    let found = found.filter(|one| full_name.is_none_or(|name| one.full_name() == name));
+    Ok((found.collect(), manner))
 }
 
-pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    let catalog = freshness::catalog(&gateway, &query).await?;
+pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, manner: Manner) -> Answer {
+    let catalog = freshness::catalog(&gateway, &manner).await?;
     let connected = Connected::of(&catalog, known(&catalog, &id)?)
         .ok_or_else(|| ApiError::not_found("connection", &id))?;
-    Ok(Json(Viewer::of(&gateway, &query).connection(&connected)))
+    Ok(Json(Viewer::of(&gateway, &manner).connection(&connected)))
 }
 
-pub(super) async fn create(gateway: Data<Gateway>, query: Query, body: Body) -> Answer {
-    write(&gateway, &query, &body, |_| Ok(Target::New)).await
+pub(super) async fn create(gateway: Data<Gateway>, manner: Manner, body: Body) -> Answer {
+    write(&gateway, &manner, &body, |_| Ok(Target::New)).await
 }
 
 /// By name: the connection of that name is changed, or made.
-pub(super) async fn upsert(gateway: Data<Gateway>, query: Query, body: Body) -> Answer {
-    write(&gateway, &query, &body, |_| Ok(Target::Upsert)).await
+pub(super) async fn upsert(gateway: Data<Gateway>, manner: Manner, body: Body) -> Answer {
+    write(&gateway, &manner, &body, |_| Ok(Target::Upsert)).await
 }
 
 pub(super) async fn update(
     gateway: Data<Gateway>,
     id: Path<String>,
-    query: Query,
+    manner: Manner,
     body: Body,
 ) -> Answer {
-    write(&gateway, &query, &body, |catalog| {
+    write(&gateway, &manner, &body, |catalog| {
         known(catalog, &id).map(Target::This)
     })
     .await
@@ -100,7 +100,7 @@ pub(super) async fn update(
 
 async fn write(
     gateway: &Data<Gateway>,
-    query: &Query,
+    manner: &Manner,
     body: &Body,
     target: impl for<'a> Fn(&'a Catalog) -> Result<Target<'a>, ApiError>,
 ) -> Answer {
@@ -120,9 +120,9 @@ async fn write(
     };
     let decide = |catalog: &Catalog, now| {
         let target = target(catalog)?;
-        connection_input::read(catalog, &body.fields(), target, &fresh, &stored, now)
+        body.read(|fields| connection_input::read(catalog, fields, target, &fresh, &stored, now))
     };
-    let first = freshness::catalog(gateway, &Query::default()).await?;
+    let first = freshness::catalog(gateway, &Manner::default()).await?;
     let (_, items) = decide(&first, now)?;
     transformations::check_programs(gateway, &items, "rules: transformation.code").await?;
     let made = changes::make(gateway, |catalog, now| {
@@ -133,22 +133,37 @@ async fn write(
     for id in connected.connection.transformations() {
         versions::prune(gateway, id).await;
     }
-    Ok(Json(Viewer::of(gateway, query).connection(&connected)))
+    Ok(Json(Viewer::of(gateway, manner).connection(&connected)))
 }
 
-pub(super) async fn enable(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    switch(&gateway, &id, &query, |kept, _| kept.disabled_at = None).await
+pub(super) async fn enable(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    manner: Manner,
+    _: NoBody,
+) -> Answer {
+    switch(&gateway, &id, &manner, |kept, _| kept.disabled_at = None).await
 }
 
-pub(super) async fn disable(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    switch(&gateway, &id, &query, |kept, now| {
+pub(super) async fn disable(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    manner: Manner,
+    _: NoBody,
+) -> Answer {
+    switch(&gateway, &id, &manner, |kept, now| {
         kept.disabled_at.get_or_insert(now);
     })
     .await
 }
 
-pub(super) async fn pause(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    let answer = switch(&gateway, &id, &query, |kept, now| {
+pub(super) async fn pause(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    manner: Manner,
+    _: NoBody,
+) -> Answer {
+    let answer = switch(&gateway, &id, &manner, |kept, now| {
         kept.paused_at.get_or_insert(now);
     });
     let answer = answer.await?;
@@ -156,8 +171,13 @@ pub(super) async fn pause(gateway: Data<Gateway>, id: Path<String>, query: Query
     Ok(answer)
 }
 
-pub(super) async fn unpause(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    let answer = switch(&gateway, &id, &query, |kept, _| kept.paused_at = None).await?;
+pub(super) async fn unpause(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    manner: Manner,
+    _: NoBody,
+) -> Answer {
+    let answer = switch(&gateway, &id, &manner, |kept, _| kept.paused_at = None).await?;
     pausing::tell(&gateway).await;
     Ok(answer)
 }
@@ -166,7 +186,7 @@ pub(super) async fn unpause(gateway: Data<Gateway>, id: Path<String>, query: Que
 async fn switch(
     gateway: &Gateway,
     id: &str,
-    query: &Query,
+    manner: &Manner,
     change: impl Fn(&mut Connection, Timestamp),
 ) -> Answer {
     let made = changes::make(gateway, |catalog, now| {
@@ -182,10 +202,15 @@ async fn switch(
         Ok(Decision::put(vec![item], connected))
     });
     let connected = made.await?;
-    Ok(Json(Viewer::of(gateway, query).connection(&connected)))
+    Ok(Json(Viewer::of(gateway, manner).connection(&connected)))
 }
 
-pub(super) async fn delete(gateway: Data<Gateway>, id: Path<String>) -> Answer {
+pub(super) async fn delete(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    _: Manner,
+    _: NoBody,
+) -> Answer {
     let gone = changes::make(&gateway, |catalog, _| {
         let connection = known(catalog, &id)?;
         Ok(Decision::delete(

@@ -46,6 +46,15 @@ pub(super) fn read(
         fields: auth,
         kept: kept.filter(|kept| kept.name() == wanted).map(kept_fields),
     };
+    if let Some(known) = fields_of(wanted)
+        && let Some(other) = auth.fields.other_than(known)
+    {
+        let known = known.join(", ");
+        let expected = format!(
+            "{wanted} has no such field; it knows {known}. config.auth_type names another type"
+        );
+        return Err(auth.fields.invalid(other, expected));
+    }
     let read = match wanted {
         "HOOKDECK_SIGNATURE" => DestinationAuth::HookdeckSignature,
         "CUSTOM_SIGNATURE" => DestinationAuth::CustomSignature {
@@ -80,6 +89,27 @@ pub(super) fn read(
         }
     };
     Ok(read)
+}
+
+/// What `config.auth` of each type may hold. A credential that nobody reads would leave deliveries without it.
+fn fields_of(auth_type: &str) -> Option<&'static [&'static str]> {
+    Some(match auth_type {
+        // What it is signed with is read beside, by `destination_signing`.
+        "HOOKDECK_SIGNATURE" => &["signing_secret"],
+        "CUSTOM_SIGNATURE" => &["key", "signing_secret"],
+        "BASIC_AUTH" => &["username", "password"],
+        "API_KEY" => &["key", "api_key", "to"],
+        "BEARER_TOKEN" => &["token"],
+        "OAUTH2_CLIENT_CREDENTIALS" => &[
+            "auth_server",
+            "client_id",
+            "client_secret",
+            "scope",
+            "authentication_type",
+        ],
+        "AWS_SIGNATURE" => &["access_key_id", "secret_access_key", "region", "service"],
+        _ => return None,
+    })
 }
 
 /// The header that an authentication sets, in lower case.
@@ -278,7 +308,7 @@ mod tests {
             allowed: vec!["10.0.0.0/8".parse().expect("a network")],
             ..Reach::default()
         };
-        read(&Body::of(body).fields(), kept, &reach)
+        Body::of(body).read(|fields| read(fields, kept, &reach))
     }
 
     fn all() -> [Value; 7] {

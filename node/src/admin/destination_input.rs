@@ -82,8 +82,8 @@ pub(super) fn read(
         created_at: kept.map_or(now, |kept| kept.created_at),
         updated_at: now,
     };
-    config.refuse_rest(&[&SHOWN_CONFIG])?;
-    fields.refuse_rest(&[&SHOWN, &SHOWN_DESTINATION])?;
+    config.pass_over(&[&SHOWN_CONFIG]);
+    fields.pass_over(&[&SHOWN, &SHOWN_DESTINATION]);
     Ok(destination)
 }
 
@@ -265,7 +265,7 @@ mod tests {
                 ..Reach::default()
             },
         };
-        read(&Body::of(body).fields(), kept, &fresh, Timestamp(7))
+        Body::of(body).read(|fields| read(fields, kept, &fresh, Timestamp(7)))
     }
 
     fn plain() -> Destination {

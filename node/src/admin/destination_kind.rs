@@ -21,10 +21,8 @@ pub(super) fn read(
     let name = match fields.text("type", 64)? {
         Given::Absent => known,
         Given::Value(name) if DestinationKind::NAMES.contains(&name) => name,
-        _ => {
-            let expected = format!("expected one of {}", DestinationKind::NAMES.join(", "));
-            return Err(fields.invalid("type", expected));
-        }
+        Given::Value(other) => return Err(unknown(&fields.path("type"), other)),
+        Given::Null => return Err(unknown(&fields.path("type"), "null")),
     };
     // Another type keeps nothing of what led to the old one.
     let kept = kept.filter(|kept| kept.outbound.kind.name() == name);
@@ -44,6 +42,11 @@ pub(super) fn read(
             Ok((DestinationKind::Http, read_url(config, kept, reach)?))
         }
     }
+}
+
+pub(super) fn unknown(field: &str, given: &str) -> ApiError {
+    let names = DestinationKind::NAMES.join(", ");
+    ApiError::invalid(field, format!("expected one of {names}, got {given:?}"))
 }
 
 fn read_url(
@@ -105,7 +108,7 @@ mod tests {
             key: [7; 32],
             reach: Reach::default(),
         };
-        destination_input::read(&Body::of(body).fields(), kept, &fresh, Timestamp(7))
+        Body::of(body).read(|fields| destination_input::read(fields, kept, &fresh, Timestamp(7)))
     }
 
     fn cli(path: &str) -> Destination {

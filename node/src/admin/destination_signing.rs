@@ -167,7 +167,7 @@ mod tests {
         let mut config = config;
         config["url"] = json!("https://a.example/");
         let body = Body::of(json!({"name": "d", "config": config}));
-        destination_input::read(&body.fields(), kept, &fresh, NOW)
+        body.read(|fields| destination_input::read(fields, kept, &fresh, NOW))
     }
 
     fn rotated(

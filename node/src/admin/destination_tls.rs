@@ -69,7 +69,7 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
     fn over(kept: Option<&Tls>, body: Value) -> Result<Tls, ApiError> {
-        read(&Body::of(body).fields(), kept, NOW)
+        Body::of(body).read(|fields| read(fields, kept, NOW))
     }
 
     fn pair() -> (String, String) {

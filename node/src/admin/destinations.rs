@@ -2,10 +2,11 @@
 
 use super::{
     api_error::ApiError,
-    body::Body,
+    body::{Body, NoBody},
     catalog_page::{self, CatalogFilter, time_key},
     changes::{self, Decision},
-    destination_input, destination_signing, freshness,
+    destination_input, destination_kind, destination_signing, freshness,
+    manner::Manner,
     page::PageRequest,
     query::Query,
     views::Viewer,
@@ -13,7 +14,7 @@ use super::{
 use crate::{gateway::Gateway, world};
 use actix_web::web::{Data, Json, Path};
 use model::{
-    catalog::{Catalog, Connection, Destination, Item, Kind, Wishes},
+    catalog::{Catalog, Connection, Destination, DestinationKind, Item, Kind, Wishes},
     ids::DestinationId,
     time::Timestamp,
 };
@@ -26,7 +27,7 @@ type Answer = Result<Json<Value>, ApiError>;
 
 pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
-    let found = find(&gateway, &query).await?;
+    let (found, manner) = find(&gateway, &query).await?;
     let rows = found.into_iter().map(|destination| {
         let order = match asked.order_by {
             "name" => destination.name.clone(),
@@ -35,7 +36,7 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
         };
         ((order, destination.id.to_string()), destination)
     });
-    let viewer = Viewer::of(&gateway, &query);
+    let viewer = Viewer::of(&gateway, &manner);
     catalog_page::answer(&asked, rows.collect(), |destination| {
         viewer.destination(&destination)
     })
@@ -43,19 +44,25 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
 }
 
 pub(super) async fn count(gateway: Data<Gateway>, query: Query) -> Answer {
-    let found = find(&gateway, &query).await?;
+    let (found, _) = find(&gateway, &query).await?;
     Ok(Json(catalog_page::count(found.len())))
 }
 
-async fn find(gateway: &Gateway, query: &Query) -> Result<Vec<Arc<Destination>>, ApiError> {
+async fn find(
+    gateway: &Gateway,
+    query: &Query,
+) -> Result<(Vec<Arc<Destination>>, Manner), ApiError> {
     let filter = CatalogFilter::read(query)?;
-    let types: Vec<String> = query
-        .all("type")
-        .into_iter()
-        .map(str::to_ascii_uppercase)
-        .collect();
-    query.refuse_rest()?;
-    let catalog = freshness::catalog(gateway, query).await?;
+    let types = query.all("type").into_iter().map(|name| {
+        let name = name.to_ascii_uppercase();
+        match DestinationKind::NAMES.contains(&name.as_str()) {
+            true => Ok(name),
+            false => Err(destination_kind::unknown("type", &name)),
+        }
+    });
+    let types: Vec<String> = types.collect::<Result<_, _>>()?;
+    let manner = query.finish()?;
+    let catalog = freshness::catalog(gateway, &manner).await?;
     let found = catalog.destinations.values().filter(|destination| {
         filter.keeps(
             &destination.id.to_string(),
@@ -63,86 +70,107 @@ async fn find(gateway: &Gateway, query: &Query) -> Result<Vec<Arc<Destination>>,
             destination.disabled_at,
         ) && catalog_page::is_among(&types, destination.outbound.kind.name())
     });
-    Ok(found.cloned().collect())
+    Ok((found.cloned().collect(), manner))
 }
 
-pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    let catalog = freshness::catalog(&gateway, &query).await?;
+pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, manner: Manner) -> Answer {
+    let catalog = freshness::catalog(&gateway, &manner).await?;
     let destination = known(&catalog, &id)?;
-    Ok(Json(Viewer::of(&gateway, &query).destination(destination)))
+    Ok(Json(Viewer::of(&gateway, &manner).destination(destination)))
 }
 
-pub(super) async fn create(gateway: Data<Gateway>, query: Query, body: Body) -> Answer {
+pub(super) async fn create(gateway: Data<Gateway>, manner: Manner, body: Body) -> Answer {
     let fresh = fresh(&gateway);
     let made = changes::make(&gateway, |catalog, now| {
-        let destination = destination_input::read(&body.fields(), None, &fresh, now)?;
+        let destination = body.read(|fields| destination_input::read(fields, None, &fresh, now))?;
         destination_input::check_name(catalog, &destination)?;
         Ok(decided(None, destination))
     });
     let destination = made.await?;
-    Ok(Json(Viewer::of(&gateway, &query).destination(&destination)))
+    Ok(Json(
+        Viewer::of(&gateway, &manner).destination(&destination),
+    ))
 }
 
 /// By name: a destination of that name is changed, or made.
-pub(super) async fn upsert(gateway: Data<Gateway>, query: Query, body: Body) -> Answer {
+pub(super) async fn upsert(gateway: Data<Gateway>, manner: Manner, body: Body) -> Answer {
     let fresh = fresh(&gateway);
     let made = changes::make(&gateway, |catalog, now| {
-        let fields = body.fields();
-        let name = super::names::required(&fields, None)?;
-        let kept = destination_input::named(catalog, &name).map(AsRef::as_ref);
-        let destination = destination_input::read(&fields, kept, &fresh, now)?;
-        Ok(decided(kept, destination))
+        body.read(|fields| {
+            let name = super::names::required(fields, None)?;
+            let kept = destination_input::named(catalog, &name).map(AsRef::as_ref);
+            let destination = destination_input::read(fields, kept, &fresh, now)?;
+            Ok(decided(kept, destination))
+        })
     });
     let destination = made.await?;
-    Ok(Json(Viewer::of(&gateway, &query).destination(&destination)))
+    Ok(Json(
+        Viewer::of(&gateway, &manner).destination(&destination),
+    ))
 }
 
 pub(super) async fn update(
     gateway: Data<Gateway>,
     id: Path<String>,
-    query: Query,
+    manner: Manner,
     body: Body,
 ) -> Answer {
     let fresh = fresh(&gateway);
     let made = changes::make(&gateway, |catalog, now| {
         let kept = known(catalog, &id)?;
-        let destination = destination_input::read(&body.fields(), Some(kept), &fresh, now)?;
+        let destination =
+            body.read(|fields| destination_input::read(fields, Some(kept), &fresh, now))?;
         destination_input::check_name(catalog, &destination)?;
         Ok(decided(Some(kept), destination))
     });
     let destination = made.await?;
-    Ok(Json(Viewer::of(&gateway, &query).destination(&destination)))
+    Ok(Json(
+        Viewer::of(&gateway, &manner).destination(&destination),
+    ))
 }
 
 /// A new signing secret beside the old ones, which end after a grace.
 pub(super) async fn rotate(
     gateway: Data<Gateway>,
     id: Path<String>,
-    query: Query,
+    manner: Manner,
     body: Body,
 ) -> Answer {
     let drawn = drawn();
     let made = changes::make(&gateway, |catalog, now| {
         let kept = known(catalog, &id)?;
-        let destination = destination_signing::rotate(&body.fields(), kept, &drawn, now)?;
+        let destination =
+            body.read(|fields| destination_signing::rotate(fields, kept, &drawn, now))?;
         Ok(decided(Some(kept), destination))
     });
     let destination = made.await?;
-    Ok(Json(Viewer::of(&gateway, &query).destination(&destination)))
+    Ok(Json(
+        Viewer::of(&gateway, &manner).destination(&destination),
+    ))
 }
 
-pub(super) async fn enable(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    switch(&gateway, &id, &query, |_| None).await
+pub(super) async fn enable(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    manner: Manner,
+    _: NoBody,
+) -> Answer {
+    switch(&gateway, &id, &manner, |_| None).await
 }
 
-pub(super) async fn disable(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    switch(&gateway, &id, &query, Some).await
+pub(super) async fn disable(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    manner: Manner,
+    _: NoBody,
+) -> Answer {
+    switch(&gateway, &id, &manner, Some).await
 }
 
 async fn switch(
     gateway: &Gateway,
     id: &str,
-    query: &Query,
+    manner: &Manner,
     disabled_at: impl Fn(Timestamp) -> Option<Timestamp>,
 ) -> Answer {
     let made = changes::make(gateway, |catalog, now| {
@@ -160,11 +188,16 @@ async fn switch(
         Ok(decided(Some(kept), destination))
     });
     let destination = made.await?;
-    Ok(Json(Viewer::of(gateway, query).destination(&destination)))
+    Ok(Json(Viewer::of(gateway, manner).destination(&destination)))
 }
 
 /// A destination that connections still use stays: deleting it would silently end their traffic.
-pub(super) async fn delete(gateway: Data<Gateway>, id: Path<String>) -> Answer {
+pub(super) async fn delete(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    _: Manner,
+    _: NoBody,
+) -> Answer {
     let gone = changes::make(&gateway, |catalog, _| {
         let destination = known(catalog, &id)?;
         if let Some(user) = user_of(catalog, destination.id) {

@@ -48,10 +48,9 @@ pub(super) struct EventFilter {
 
 /// The ids that a parameter names. One that can't be an id matches nothing, as one that is gone does.
 pub(super) fn ids<T: FromStr>(query: &Query, name: &str) -> Option<Vec<T>> {
-    query.has(name).then(|| {
-        let texts = query.all(name).into_iter();
-        texts.filter_map(|text| text.parse().ok()).collect()
-    })
+    let texts = query.all(name).into_iter();
+    let ids = texts.filter_map(|text| text.parse().ok()).collect();
+    query.has(name).then_some(ids)
 }
 
 /// Refuses filters of the API that this version does not have.

@@ -2,14 +2,16 @@
 
 use super::{
     api_error::ApiError,
+    body::NoBody,
     changes,
     event_data::{Deadline, Seen, Traffic},
     event_filter::{self, EventFilter},
     freshness::{self, Reached},
     issue_data::{self, EventsOf},
+    manner::Manner,
     page::{Page, PageRequest},
     query::Query,
-    times, traffic_data,
+    requests, times, traffic_data,
     traffic_data::Detail,
     traffic_page::Kind,
     traffic_scan::{Span, behind},
@@ -54,22 +56,25 @@ pub(super) async fn of_request(gateway: Data<Gateway>, query: Query, request: Re
 async fn list_in(gateway: Data<Gateway>, query: Query, scope: Scope) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
     let filter = EventFilter::read(&query)?;
-    let of_issues = EventsOf::read(&gateway, &query).await?;
+    let issues = event_filter::ids(&query, "issue_id");
     // Nothing that can be searched for takes long enough to stop on the way.
     let _ = query.flag("progressive")?;
-    query.refuse_rest()?;
+    let manner = query.finish()?;
+    let of_issues = EventsOf::of(&gateway, issues, &manner).await?;
     let reached = match scope {
-        Scope::All => freshness::reach_partitions(&gateway, &query).await?,
-        Scope::Of(request) => freshness::reach(&gateway, &query, [request.group()]).await?,
+        Scope::All => freshness::reach_partitions(&gateway, &manner).await?,
+        Scope::Of(request) => freshness::reach(&gateway, &manner, [request.group()]).await?,
     };
+    if let Scope::Of(request) = scope {
+        requests::must_be(&gateway, request)?;
+    }
     let answer = web::block(move || {
-        let viewer = Viewer::of(&gateway, &query);
+        let viewer = Viewer::of(&gateway, &manner);
         let page = find(&gateway, (&filter, &of_issues), &asked, (scope, &reached))?;
-        let with_data = query.one("include") == Some("data");
         let models = page.rows.iter().map(|(_, (id, event))| {
             let mut model = show(&viewer, *id, event);
             model["issue_id"] = json!(issue_data::issue_of(&gateway, event)?);
-            let traffic = match with_data {
+            let traffic = match manner.with_data {
                 true => Traffic::read(&gateway, *id, event, Detail::Listed)?,
                 false => None,
             };
@@ -77,7 +82,7 @@ async fn list_in(gateway: Data<Gateway>, query: Query, scope: Scope) -> Answer {
         });
         let models = models.collect::<Result<Vec<_>, ApiError>>()?;
         Ok::<_, ApiError>((
-            (gateway, models, with_data),
+            (gateway, models, manner.with_data),
             (page.next, page.prev),
             asked,
             reached,
@@ -171,15 +176,15 @@ fn find_ids(
     asked.cut(rows, |text| Some(text.to_owned()))
 }
 
-pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, manner: Manner) -> Answer {
     let id = known_id(&gateway, &id)?;
-    freshness::wait(&gateway, &query, [id.group()]).await?;
-    answer(gateway, id, query).await
+    freshness::wait(&gateway, &manner, [id.group()]).await?;
+    answer(gateway, id, manner).await
 }
 
-pub(super) async fn raw_body(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+pub(super) async fn raw_body(gateway: Data<Gateway>, id: Path<String>, manner: Manner) -> Answer {
     let id = known_id(&gateway, &id)?;
-    freshness::wait(&gateway, &query, [id.group()]).await?;
+    freshness::wait(&gateway, &manner, [id.group()]).await?;
     let reading = web::block(move || {
         let event = stored(&gateway, id)?.ok_or_else(|| gone(id))?;
         let traffic = Traffic::read(&gateway, id, &event, Detail::Whole)?;
@@ -190,30 +195,45 @@ pub(super) async fn raw_body(gateway: Data<Gateway>, id: Path<String>, query: Qu
 }
 
 /// Makes an event due now, whatever became of it.
-pub(super) async fn retry(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+pub(super) async fn retry(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    manner: Manner,
+    _: NoBody,
+) -> Answer {
     let id = known_id(&gateway, &id)?;
     let (event, trigger) = (id, Trigger::Manual);
     let command = Command::RetryEvent(RetryEvent { event, trigger });
     match propose(&gateway, id, &command).await? {
-        EventReply::Done => answer_changed(gateway, id, query).await,
+        EventReply::Done => answer_changed(gateway, id, manner).await,
         EventReply::Gone => Err(gone(id)),
         EventReply::Refused(status) => Err(refused(id, status, "retried")),
     }
 }
 
-pub(super) async fn cancel(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+pub(super) async fn cancel(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    manner: Manner,
+    _: NoBody,
+) -> Answer {
     let id = known_id(&gateway, &id)?;
     let command = Command::CancelEvent(CancelEvent { event: id });
     match propose(&gateway, id, &command).await? {
-        EventReply::Done => answer_changed(gateway, id, query).await,
+        EventReply::Done => answer_changed(gateway, id, manner).await,
         EventReply::Gone => Err(gone(id)),
         EventReply::Refused(status) => Err(refused(id, status, "cancelled")),
     }
 }
 
-pub(super) async fn mute(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+pub(super) async fn mute(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    manner: Manner,
+    _: NoBody,
+) -> Answer {
     let id = known_id(&gateway, &id)?;
-    freshness::wait(&gateway, &query, [id.group()]).await?;
+    freshness::wait(&gateway, &manner, [id.group()]).await?;
     stored(&gateway, id)?.ok_or_else(|| gone(id))?;
     Err(ApiError::not_available("muting an event"))
 }
@@ -230,15 +250,15 @@ async fn propose(
 }
 
 /// What a change made of an event.
-async fn answer_changed(gateway: Data<Gateway>, id: EventId, query: Query) -> Answer {
+async fn answer_changed(gateway: Data<Gateway>, id: EventId, manner: Manner) -> Answer {
     freshness::after_change(&gateway, id.group(), id).await;
-    answer(gateway, id, query).await
+    answer(gateway, id, manner).await
 }
 
-async fn answer(gateway: Data<Gateway>, id: EventId, query: Query) -> Answer {
+async fn answer(gateway: Data<Gateway>, id: EventId, manner: Manner) -> Answer {
     let answer = web::block(move || {
         let event = stored(&gateway, id)?.ok_or_else(|| gone(id))?;
-        let viewer = Viewer::of(&gateway, &query);
+        let viewer = Viewer::of(&gateway, &manner);
         let mut model = show(&viewer, id, &event);
         model["waits_for"] = json!(waits_for(&gateway, id, &event)?);
         model["issue_id"] = json!(issue_data::issue_of(&gateway, &event)?);

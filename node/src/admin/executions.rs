@@ -3,7 +3,9 @@
 
 use super::{
     api_error::ApiError,
-    freshness, issue_data, message_view,
+    choice, event_filter, freshness, issue_data,
+    manner::Manner,
+    message_view,
     page::{Page, PageRequest},
     query::{Query, Range},
     times, traffic_data,
@@ -47,19 +49,16 @@ struct Filter {
 }
 
 impl Filter {
-    fn read(query: &Query, troubles: Option<Vec<IssueKey>>) -> Result<Self, ApiError> {
+    fn read(query: &Query) -> Result<Self, ApiError> {
         let levels = query.all("log_level").into_iter().map(|level| {
-            let level = level.to_ascii_lowercase();
-            serde_json::from_value(Value::from(level)).map_err(|_| {
-                let expected = "expected one of debug, info, warn, error, fatal";
-                ApiError::invalid("log_level", expected)
-            })
+            choice::read(&level.to_ascii_lowercase())
+                .map_err(|expected| ApiError::invalid("log_level", expected))
         });
         let connections = query.all("webhook_id").into_iter();
         Ok(Self {
             log_levels: levels.collect::<Result<_, _>>()?,
             connections: connections.map(str::to_owned).collect(),
-            troubles,
+            troubles: None,
             created_at: query.times("created_at")?,
         })
     }
@@ -78,14 +77,16 @@ impl Filter {
 
 pub(super) async fn list(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
-    let filter = Filter::read(&query, issue_data::keys_of(&gateway, &query).await?)?;
-    query.refuse_rest()?;
-    let catalog = freshness::catalog(&gateway, &query).await?;
+    let issues = event_filter::ids(&query, "issue_id");
+    let mut filter = Filter::read(&query)?;
+    let manner = query.finish()?;
+    filter.troubles = issue_data::keys_of(&gateway, issues, &manner).await?;
+    let catalog = freshness::catalog(&gateway, &manner).await?;
     let id = transformations::known(&catalog, &id)?.id;
-    let reached = freshness::reach_partitions(&gateway, &query).await?;
+    let reached = freshness::reach_partitions(&gateway, &manner).await?;
     let answer = web::block(move || {
         let page = find(&reached.views(&gateway), id, &filter, &asked)?;
-        let viewer = Viewer::of(&gateway, &query);
+        let viewer = Viewer::of(&gateway, &manner);
         let rows = page.rows.iter();
         let models: Vec<_> = rows
             .map(|(_, (id, execution))| show(&gateway, &viewer, *id, execution))
@@ -125,7 +126,7 @@ fn find(
 pub(super) async fn get(
     gateway: Data<Gateway>,
     path: Path<(String, String)>,
-    query: Query,
+    manner: Manner,
 ) -> Answer {
     let (transformation, text) = path.into_inner();
     let not_found = || ApiError::not_found("execution", &text);
@@ -134,13 +135,13 @@ pub(super) async fn get(
     if !freshness::is_partition(&gateway, group) {
         return Err(not_found());
     }
-    freshness::catalog(&gateway, &query).await?;
-    freshness::wait(&gateway, &query, [group]).await?;
+    freshness::catalog(&gateway, &manner).await?;
+    freshness::wait(&gateway, &manner, [group]).await?;
     let view = gateway.cluster.view(group);
     let execution = tables::execution(&view, id)?
         .filter(|execution| execution.used.id.to_string() == transformation)
         .ok_or_else(not_found)?;
-    let viewer = Viewer::of(&gateway, &query);
+    let viewer = Viewer::of(&gateway, &manner);
     let mut model = show(&gateway, &viewer, id, &execution)?;
     let (before, after) = around(&gateway, id, &execution).await?;
     model["original_event_data"] = before;

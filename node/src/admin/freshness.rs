@@ -1,6 +1,6 @@
 //! Reads see everything that was acknowledged before them, on any node; `consistency=local` trades that for speed.
 
-use super::{api_error::ApiError, query::Query};
+use super::{api_error::ApiError, manner::Manner};
 use crate::gateway::Gateway;
 use futures::future::{join_all, try_join_all};
 use model::{catalog::Catalog, ids::GroupId};
@@ -14,10 +14,10 @@ const PART_PATIENCE: Duration = Duration::from_secs(2);
 /// Waits until this node's replicas of `groups` hold what was acknowledged so far.
 pub(super) async fn wait(
     gateway: &Gateway,
-    query: &Query,
+    manner: &Manner,
     groups: impl IntoIterator<Item = GroupId>,
 ) -> Result<(), ApiError> {
-    if query.one("consistency") == Some("local") {
+    if manner.is_local {
         return Ok(());
     }
     let waiting = groups
@@ -65,21 +65,20 @@ impl Reached {
 /// Waits for every partition, and goes on without those that have no leader: they cost a list their part and not the whole.
 pub(super) async fn reach_partitions(
     gateway: &Gateway,
-    query: &Query,
+    manner: &Manner,
 ) -> Result<Reached, ApiError> {
-    reach(gateway, query, gateway.cluster.data_groups()).await
+    reach(gateway, manner, gateway.cluster.data_groups()).await
 }
 
 /// The same for some of them.
 pub(super) async fn reach(
     gateway: &Gateway,
-    query: &Query,
+    manner: &Manner,
     groups: impl IntoIterator<Item = GroupId>,
 ) -> Result<Reached, ApiError> {
-    let is_local = query.one("consistency") == Some("local");
     let asked = groups.into_iter().map(|group| async move {
         let waited = async {
-            is_local
+            manner.is_local
                 || tokio::time::timeout(PART_PATIENCE, gateway.cluster.linearize(group))
                     .await
                     .is_ok_and(|fresh| fresh.is_ok())
@@ -102,8 +101,11 @@ pub(super) async fn reach(
 }
 
 /// Waits for every partition.
-pub(super) async fn wait_for_partitions(gateway: &Gateway, query: &Query) -> Result<(), ApiError> {
-    wait(gateway, query, gateway.cluster.data_groups()).await
+pub(super) async fn wait_for_partitions(
+    gateway: &Gateway,
+    manner: &Manner,
+) -> Result<(), ApiError> {
+    wait(gateway, manner, gateway.cluster.data_groups()).await
 }
 
 /// Waits until this node's replica has a change of `what`. A change is made already, so a replica that lags only makes its
@@ -120,8 +122,8 @@ pub(super) fn is_partition(gateway: &Gateway, group: GroupId) -> bool {
 }
 
 /// The catalog as everybody who got a 200 left it.
-pub(super) async fn catalog(gateway: &Gateway, query: &Query) -> Result<Arc<Catalog>, ApiError> {
-    wait(gateway, query, [GroupId::CONTROL]).await?;
+pub(super) async fn catalog(gateway: &Gateway, manner: &Manner) -> Result<Arc<Catalog>, ApiError> {
+    wait(gateway, manner, [GroupId::CONTROL]).await?;
     stored_catalog(gateway)
 }
 

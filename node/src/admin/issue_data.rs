@@ -1,8 +1,8 @@
 //! What an issue refers to: the event and the attempt, the request, or the destination; and which events are an issue's.
 
 use super::{
-    api_error::ApiError, attempts, event_filter::ids, events, executions, freshness, query::Query,
-    requests, views::Viewer,
+    api_error::ApiError, attempts, events, executions, freshness, manner::Manner, requests,
+    views::Viewer,
 };
 use crate::gateway::Gateway;
 use model::{
@@ -78,15 +78,16 @@ pub(super) fn issue_about(
     Ok(entry.map(|entry| entry.id))
 }
 
-/// What the issues that `issue_id` names are about; none: it names none. An id that no issue has is about nothing.
+/// What the issues that a query names are about; none: it names none. An id that no issue has is about nothing.
 pub(super) async fn keys_of(
     gateway: &Gateway,
-    query: &Query,
+    issues: Option<Vec<IssueId>>,
+    manner: &Manner,
 ) -> Result<Option<Vec<IssueKey>>, ApiError> {
-    let Some(wanted) = ids::<IssueId>(query, "issue_id") else {
+    let Some(wanted) = issues else {
         return Ok(None);
     };
-    freshness::wait(gateway, query, [GroupId::CONTROL]).await?;
+    freshness::wait(gateway, manner, [GroupId::CONTROL]).await?;
     let view = gateway.cluster.view(GroupId::CONTROL);
     let mut keys = Vec::new();
     for id in wanted {
@@ -112,9 +113,13 @@ pub(super) struct EventsOf {
 }
 
 impl EventsOf {
-    /// Reads `issue_id`. An id that no issue has matches nothing.
-    pub(super) async fn read(gateway: &Gateway, query: &Query) -> Result<Self, ApiError> {
-        Ok(Self::about(keys_of(gateway, query).await?))
+    /// The events of the issues that `issue_id` names. An id that no issue has matches nothing.
+    pub(super) async fn of(
+        gateway: &Gateway,
+        issues: Option<Vec<IssueId>>,
+        manner: &Manner,
+    ) -> Result<Self, ApiError> {
+        Ok(Self::about(keys_of(gateway, issues, manner).await?))
     }
 
     /// The events of issues about these; none: all events.

@@ -2,15 +2,16 @@
 
 use super::{
     api_error::ApiError,
+    choice,
     event_filter::ids,
     query::{Query, Range},
 };
 use model::{
     ids::{IssueId, IssueTriggerId},
     policy::issues::show,
-    traffic::{Issue, IssueStatus, IssueType},
+    traffic::{ErrorCode, Issue, IssueStatus, IssueType, LogLevel, RejectionCause},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The fields of `aggregation_keys`.
 const KEYS: [&str; 9] = [
@@ -119,13 +120,34 @@ fn keys(query: &Query) -> Result<Vec<(String, Vec<String>)>, ApiError> {
             let expected = format!("expected one of {}", KEYS.join(", "));
             return Err(ApiError::invalid(&field, expected));
         }
-        let values = value.split(',').map(str::to_owned);
+        let values = value.split(',').map(|value| key_value(field, value));
+        let values = values.collect::<Result<Vec<_>, _>>()?;
         match keys.iter_mut().find(|(known, _)| known == field) {
             Some((_, known)) => known.extend(values),
-            None => keys.push((field.to_owned(), values.collect())),
+            None => keys.push((field.to_owned(), values)),
         }
     }
     Ok(keys)
+}
+
+/// A value of a field, as issues show it. An id that can't be one matches nothing, as everywhere.
+fn key_value(field: &str, value: &str) -> Result<String, ApiError> {
+    let upper = value.to_ascii_uppercase();
+    let read = match field {
+        "error_code" => choice::read::<ErrorCode>(&upper).map(|code| json!(code)),
+        "rejection_cause" => choice::read::<RejectionCause>(&upper).map(|cause| json!(cause)),
+        "log_level" => {
+            choice::read::<LogLevel>(&value.to_ascii_lowercase()).map(|level| json!(level))
+        }
+        "response_status" | "delay" => {
+            let number: Result<u64, _> = value.parse();
+            let expected = |_| format!("expected a whole number, got {value:?}");
+            number.map(Value::from).map_err(expected)
+        }
+        _ => Ok(value.into()),
+    };
+    read.map(|value| text(&value))
+        .map_err(|expected| ApiError::invalid(&format!("aggregation_keys[{field}]"), expected))
 }
 
 #[cfg(test)]
@@ -198,6 +220,18 @@ mod tests {
             ("status=LOST", "status: "),
             ("aggregation_keys[color]=red", "aggregation_keys[color]: "),
             ("created_at=yesterday", "created_at: "),
+            (
+                "aggregation_keys[error_code]=BOGUS",
+                "aggregation_keys[error_code]: expected one of ",
+            ),
+            (
+                "aggregation_keys[rejection_cause]=X",
+                "aggregation_keys[rejection_cause]: expected one of ",
+            ),
+            (
+                "aggregation_keys[response_status]=500,",
+                "aggregation_keys[response_status]: expected a whole number",
+            ),
         ] {
             let error = IssueFilter::read(&Query::parse(raw)).expect_err(raw);
             assert!(error.message().starts_with(named), "{error}");

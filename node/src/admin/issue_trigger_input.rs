@@ -5,7 +5,7 @@ use super::{
     body::{Fields, Given, SHOWN},
     capability_url,
     checked_url::checked_url,
-    times,
+    choice, times,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use model::{
@@ -18,7 +18,7 @@ use model::{
     time::Timestamp,
     traffic::{IssueType, LogLevel, RejectionCause, Strategy},
 };
-use serde::{Deserialize, de::IntoDeserializer, de::value};
+use serde::Deserialize;
 use serde_json::Value;
 
 /// Triggers of a cluster.
@@ -55,7 +55,7 @@ pub(super) fn read(
     let channels = read_channels(fields, kept.map(|kept| &kept.channels), fresh)?;
     let disabled_at = read_disabled(fields, kept)?;
     let name = read_name(fields)?.or_kept(kept.and_then(|kept| kept.name.clone()));
-    fields.refuse_rest(&[&SHOWN, &["deleted_at"]])?;
+    fields.pass_over(&[&SHOWN, &["deleted_at"]]);
     let goes_on = kept.filter(|kept| {
         let enabled = kept.disabled_at.is_some() && disabled_at.is_none();
         kept.watched == watched && !enabled
@@ -122,8 +122,7 @@ fn read_disabled(
 
 /// One of an enum's names.
 fn choice<T: for<'de> Deserialize<'de>>(text: &str) -> Option<T> {
-    let read: Result<T, value::Error> = T::deserialize(text.into_deserializer());
-    read.ok()
+    choice::read(text).ok()
 }
 
 fn read_watched(fields: &Fields<'_>, kept: Option<&IssueTrigger>) -> Result<Watched, ApiError> {
@@ -144,11 +143,7 @@ fn read_watched(fields: &Fields<'_>, kept: Option<&IssueTrigger>) -> Result<Watc
     match fields.object("configs")? {
         Given::Absent => Ok(before),
         Given::Null => Ok(Watched::default_of(issue_type)),
-        Given::Value(configs) => {
-            let watched = read_configs(&configs, before)?;
-            configs.refuse_rest(&[])?;
-            Ok(watched)
-        }
+        Given::Value(configs) => read_configs(&configs, before),
     }
 }
 
@@ -314,6 +309,11 @@ fn read_webhook(
         Some(url) if kept_url.is_some_and(|kept| capability_url::shown(kept) == url) => {
             kept_url.unwrap_or_default().to_owned()
         }
+        // As another one was shown: nobody can be told there.
+        Some(url) if url.contains(capability_url::HIDDEN) => {
+            let expected = "expected the whole URL; … stands for what is not shown without include=config.auth";
+            return Err(channel.invalid("url", expected));
+        }
         Some(url) => checked(channel, "url", url, fresh)?,
         None => kept.map(|kept| kept.url.clone()).ok_or_else(|| {
             channel.invalid("url", "expected the http or https URL that is to be told")
@@ -388,7 +388,7 @@ mod tests {
             key: [7; 32],
             reach: Reach::default(),
         };
-        read(&Body::of(body).fields(), kept, &fresh, NOW)
+        Body::of(body).read(|fields| read(fields, kept, &fresh, NOW))
     }
 
     fn made(body: Value) -> IssueTrigger {
@@ -475,6 +475,25 @@ mod tests {
     }
 
     #[test]
+    fn a_url_that_is_sent_back_as_it_was_shown_stays_and_serves_no_other_channel() {
+        let told = |url: &str| json!({"channels": {"webhook": {"url": url}}});
+        let mut body = told("https://hooks.slack.example/T0/s3cr3t");
+        body["type"] = json!("delivery");
+        let kept = made(body);
+        let shown = told("https://hooks.slack.example/…");
+        let again = over(Some(&kept), shown.clone()).expect("as it was shown");
+        assert_eq!(again.channels, kept.channels);
+        let other = over(Some(&kept), told("https://b.example/…")).expect_err("another");
+        let mut fresh = shown;
+        fresh["type"] = json!("delivery");
+        let new = over(None, fresh).expect_err("nothing is kept");
+        for error in [other, new] {
+            let begins = "channels.webhook.url: expected the whole URL";
+            assert!(error.message().starts_with(begins), "{error}");
+        }
+    }
+
+    #[test]
     fn what_is_enabled_again_begins_anew() {
         let mut kept = made(json!({"type": "request"}));
         kept.live_since = Timestamp(1);
@@ -541,6 +560,11 @@ mod tests {
             ),
             (told(json!({"pigeon": {}})), "channels.pigeon"),
             (told(json!({"email": {}})), "channels.email"),
+            (
+                told(json!({"webhook": {"url": "https://a.example", "bogus": 1}})),
+                "channels.webhook.bogus",
+            ),
+            (of("delivery", json!({"delay": 60_000})), "configs.delay"),
             (
                 told(json!({"slack": {"channel_name": "ops"}})),
                 "channels.slack.webhook_url",

@@ -2,11 +2,12 @@
 
 use super::{
     api_error::ApiError,
-    body::Body,
+    body::{Body, NoBody},
     capability_url,
     catalog_page::{self, CatalogFilter, time_key},
     changes::{self, Decision},
     destinations, freshness, issue_filter, issue_trigger_input,
+    manner::Manner,
     page::PageRequest,
     query::Query,
     times,
@@ -29,8 +30,8 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
     let filter = CatalogFilter::read_free(&query)?;
     let types = issue_filter::types(&query)?;
-    query.refuse_rest()?;
-    let catalog = freshness::catalog(&gateway, &query).await?;
+    let manner = query.finish()?;
+    let catalog = freshness::catalog(&gateway, &manner).await?;
     let rows = catalog.issue_triggers.values().filter(|trigger| {
         filter.keeps(
             &trigger.id.to_string(),
@@ -45,70 +46,82 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
         };
         ((order, trigger.id.to_string()), trigger)
     });
-    let viewer = Viewer::of(&gateway, &query);
+    let viewer = Viewer::of(&gateway, &manner);
     catalog_page::answer(&asked, rows.collect(), |trigger| show(&viewer, trigger)).map(Json)
 }
 
-pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    let catalog = freshness::catalog(&gateway, &query).await?;
+pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, manner: Manner) -> Answer {
+    let catalog = freshness::catalog(&gateway, &manner).await?;
     let trigger = known(&catalog, &id)?;
-    Ok(Json(show(&Viewer::of(&gateway, &query), trigger)))
+    Ok(Json(show(&Viewer::of(&gateway, &manner), trigger)))
 }
 
-pub(super) async fn create(gateway: Data<Gateway>, query: Query, body: Body) -> Answer {
+pub(super) async fn create(gateway: Data<Gateway>, manner: Manner, body: Body) -> Answer {
     let fresh = fresh(&gateway);
     let made = changes::make(&gateway, |catalog, now| {
-        let trigger = issue_trigger_input::read(&body.fields(), None, &fresh, now)?;
+        let trigger = body.read(|fields| issue_trigger_input::read(fields, None, &fresh, now))?;
         issue_trigger_input::check(catalog, &trigger)?;
         Ok(decided(None, trigger))
     });
-    Ok(Json(show(&Viewer::of(&gateway, &query), &made.await?)))
+    Ok(Json(show(&Viewer::of(&gateway, &manner), &made.await?)))
 }
 
 /// By name: a trigger of that name is changed, or made.
-pub(super) async fn upsert(gateway: Data<Gateway>, query: Query, body: Body) -> Answer {
+pub(super) async fn upsert(gateway: Data<Gateway>, manner: Manner, body: Body) -> Answer {
     let fresh = fresh(&gateway);
     let made = changes::make(&gateway, |catalog, now| {
-        let fields = body.fields();
-        let name = issue_trigger_input::read_name(&fields)?.value();
-        let name = name.ok_or_else(|| fields.invalid("name", "expected a name"))?;
-        let kept = issue_trigger_input::named(catalog, &name);
-        let trigger = issue_trigger_input::read(&fields, kept, &fresh, now)?;
-        issue_trigger_input::check(catalog, &trigger)?;
-        Ok(decided(kept, trigger))
+        body.read(|fields| {
+            let name = issue_trigger_input::read_name(fields)?.value();
+            let name = name.ok_or_else(|| fields.invalid("name", "expected a name"))?;
+            let kept = issue_trigger_input::named(catalog, &name);
+            let trigger = issue_trigger_input::read(fields, kept, &fresh, now)?;
+            issue_trigger_input::check(catalog, &trigger)?;
+            Ok(decided(kept, trigger))
+        })
     });
-    Ok(Json(show(&Viewer::of(&gateway, &query), &made.await?)))
+    Ok(Json(show(&Viewer::of(&gateway, &manner), &made.await?)))
 }
 
 pub(super) async fn update(
     gateway: Data<Gateway>,
     id: Path<String>,
-    query: Query,
+    manner: Manner,
     body: Body,
 ) -> Answer {
     let fresh = fresh(&gateway);
     let made = changes::make(&gateway, |catalog, now| {
         let kept = known(catalog, &id)?;
-        let fields = body.fields();
-        let trigger = issue_trigger_input::read(&fields, Some(kept), &fresh, now)?;
+        let trigger =
+            body.read(|fields| issue_trigger_input::read(fields, Some(kept), &fresh, now))?;
         if trigger.watched.issue_type() != kept.watched.issue_type() {
-            return Err(fields.invalid("type", "expected the trigger's own type, or none"));
+            let expected = "expected the trigger's own type, or none";
+            return Err(ApiError::invalid("type", expected));
         }
         issue_trigger_input::check(catalog, &trigger)?;
         Ok(decided(Some(kept), trigger))
     });
-    Ok(Json(show(&Viewer::of(&gateway, &query), &made.await?)))
+    Ok(Json(show(&Viewer::of(&gateway, &manner), &made.await?)))
 }
 
-pub(super) async fn enable(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    switch(&gateway, &id, &query, false).await
+pub(super) async fn enable(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    manner: Manner,
+    _: NoBody,
+) -> Answer {
+    switch(&gateway, &id, &manner, false).await
 }
 
-pub(super) async fn disable(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    switch(&gateway, &id, &query, true).await
+pub(super) async fn disable(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    manner: Manner,
+    _: NoBody,
+) -> Answer {
+    switch(&gateway, &id, &manner, true).await
 }
 
-async fn switch(gateway: &Gateway, id: &str, query: &Query, off: bool) -> Answer {
+async fn switch(gateway: &Gateway, id: &str, manner: &Manner, off: bool) -> Answer {
     let made = changes::make(gateway, |catalog, now| {
         let kept = known(catalog, id)?;
         let trigger = IssueTrigger {
@@ -122,11 +135,16 @@ async fn switch(gateway: &Gateway, id: &str, query: &Query, off: bool) -> Answer
         };
         Ok(decided(Some(kept), trigger))
     });
-    Ok(Json(show(&Viewer::of(gateway, query), &made.await?)))
+    Ok(Json(show(&Viewer::of(gateway, manner), &made.await?)))
 }
 
 /// Its issues stay: they tell of what happened.
-pub(super) async fn delete(gateway: Data<Gateway>, id: Path<String>) -> Answer {
+pub(super) async fn delete(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    _: Manner,
+    _: NoBody,
+) -> Answer {
     let gone = changes::make(&gateway, |catalog, _| {
         let id = known(catalog, &id)?.id;
         Ok(Decision::delete(Kind::IssueTrigger, id.0, id))

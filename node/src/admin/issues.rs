@@ -2,10 +2,11 @@
 
 use super::{
     api_error::ApiError,
-    body::Body,
+    body::{Body, NoBody},
     catalog_page::{self, time_key},
-    changes, freshness, issue_data,
+    changes, choice, freshness, issue_data,
     issue_filter::IssueFilter,
+    manner::Manner,
     page::PageRequest,
     query::Query,
     views::Viewer,
@@ -18,10 +19,6 @@ use model::{
     policy::issues::{show, targets},
     state::issues,
     traffic::{Issue, IssueChange, IssueStatus, IssueTurn},
-};
-use serde::{
-    Deserialize,
-    de::{IntoDeserializer, value},
 };
 use serde_json::Value;
 
@@ -38,8 +35,8 @@ type Answer = Result<Json<Value>, ApiError>;
 pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
     let filter = IssueFilter::read(&query)?;
-    query.refuse_rest()?;
-    freshness::wait(&gateway, &query, [GroupId::CONTROL]).await?;
+    let manner = query.finish()?;
+    freshness::wait(&gateway, &manner, [GroupId::CONTROL]).await?;
     let answer = web::block(move || {
         let rows = find(&gateway, &filter)?.into_iter().map(|(id, issue)| {
             let order = match asked.order_by {
@@ -51,7 +48,7 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
             };
             ((order, id.to_string()), (id, issue))
         });
-        let viewer = Viewer::of(&gateway, &query);
+        let viewer = Viewer::of(&gateway, &manner);
         catalog_page::answer(&asked, rows.collect(), |(id, issue)| {
             with_data(&gateway, &viewer, id, &issue)
         })
@@ -61,8 +58,8 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
 
 pub(super) async fn count(gateway: Data<Gateway>, query: Query) -> Answer {
     let filter = IssueFilter::read(&query)?;
-    query.refuse_rest()?;
-    freshness::wait(&gateway, &query, [GroupId::CONTROL]).await?;
+    let manner = query.finish()?;
+    freshness::wait(&gateway, &manner, [GroupId::CONTROL]).await?;
     let found = web::block(move || find(&gateway, &filter)).await??;
     Ok(Json(catalog_page::count(found.len())))
 }
@@ -73,15 +70,15 @@ fn find(gateway: &Gateway, filter: &IssueFilter) -> Result<Vec<(IssueId, Issue)>
     Ok(found)
 }
 
-pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, manner: Manner) -> Answer {
     let id = read_id(&id)?;
-    freshness::wait(&gateway, &query, [GroupId::CONTROL]).await?;
+    freshness::wait(&gateway, &manner, [GroupId::CONTROL]).await?;
     let issue = stored(&gateway, id)?;
     // What it refers to is shown as fresh as the issue.
     let groups = issue_data::groups(&gateway, &issue);
-    freshness::wait(&gateway, &query, groups).await?;
+    freshness::wait(&gateway, &manner, groups).await?;
     let answer = web::block(move || {
-        let viewer = Viewer::of(&gateway, &query);
+        let viewer = Viewer::of(&gateway, &manner);
         with_data(&gateway, &viewer, id, &issue)
     });
     Ok(Json(answer.await?))
@@ -98,27 +95,35 @@ fn with_data(gateway: &Gateway, viewer: &Viewer, id: IssueId, issue: &Issue) -> 
 }
 
 /// What a person says of its state.
-pub(super) async fn update(gateway: Data<Gateway>, id: Path<String>, body: Body) -> Answer {
-    const EXPECTED: &str = "expected OPENED, ACKNOWLEDGED, IGNORED or RESOLVED";
+pub(super) async fn update(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    _: Manner,
+    body: Body,
+) -> Answer {
     let id = read_id(&id)?;
-    let fields = body.fields();
-    let status = fields.text("status", 32)?.value().unwrap_or_default();
-    let status = status.to_ascii_uppercase();
-    let read: Result<IssueStatus, value::Error> =
-        IssueStatus::deserialize(status.as_str().into_deserializer());
-    let status = read.map_err(|_| fields.invalid("status", EXPECTED))?;
+    let status = body.read(|fields| {
+        let name = fields.text("status", 32)?.value().unwrap_or_default();
+        choice::read(&name.to_ascii_uppercase())
+            .map_err(|expected| fields.invalid("status", expected))
+    })?;
     change(&gateway, id, IssueChange::Status(status)).await
 }
 
 /// Out of sight until it comes again.
-pub(super) async fn dismiss(gateway: Data<Gateway>, id: Path<String>) -> Answer {
+pub(super) async fn dismiss(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    _: Manner,
+    _: NoBody,
+) -> Answer {
     let id = read_id(&id)?;
     change(&gateway, id, IssueChange::Dismiss).await
 }
 
 async fn change(gateway: &Gateway, id: IssueId, change: IssueChange) -> Answer {
     // Who is told depends on the issue's trigger and on the newest catalog.
-    let catalog = freshness::catalog(gateway, &Query::default()).await?;
+    let catalog = freshness::catalog(gateway, &Manner::default()).await?;
     let issue = stored(gateway, id)?;
     let turn = match change {
         IssueChange::Status(IssueStatus::Resolved) => IssueTurn::Resolved,

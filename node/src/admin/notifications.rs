@@ -5,7 +5,7 @@ use super::{
     body::{Body, Fields, Given},
     changes::{self, Decision},
     freshness,
-    query::Query,
+    manner::Manner,
 };
 use crate::gateway::Gateway;
 use actix_web::web::{Data, Json};
@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 
 type Answer = Result<Json<Value>, ApiError>;
 
-pub(super) async fn get(gateway: Data<Gateway>, query: Query) -> Answer {
-    let catalog = freshness::catalog(&gateway, &query).await?;
+pub(super) async fn get(gateway: Data<Gateway>, manner: Manner) -> Answer {
+    let catalog = freshness::catalog(&gateway, &manner).await?;
     let said = catalog.notifications.as_ref();
     Ok(Json(said.map_or_else(
         || json!({"enabled": false, "topics": null, "source_id": null}),
@@ -27,9 +27,9 @@ pub(super) async fn get(gateway: Data<Gateway>, query: Query) -> Answer {
     )))
 }
 
-pub(super) async fn put(gateway: Data<Gateway>, body: Body) -> Answer {
+pub(super) async fn put(gateway: Data<Gateway>, _: Manner, body: Body) -> Answer {
     let made = changes::make(&gateway, |catalog, now| {
-        let told = read(&body.fields(), catalog, now)?;
+        let told = body.read(|fields| read(fields, catalog, now))?;
         let item = Item::Notifications(told.clone());
         Ok(Decision::put(vec![item], told))
     });
@@ -84,7 +84,7 @@ mod tests {
             name: "alerts".into(),
             ..kit::source()
         }));
-        read(&Body::of(body).fields(), &catalog, Timestamp(7))
+        Body::of(body).read(|fields| read(fields, &catalog, Timestamp(7)))
     }
 
     #[test]

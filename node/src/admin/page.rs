@@ -34,9 +34,10 @@ impl PageRequest {
     /// Reads limit, order and cursor. The first of `orders` is the default.
     pub(super) fn read(query: &Query, orders: &'static [&'static str]) -> Result<Self, ApiError> {
         let limit = match query.one("limit").map(str::parse::<u16>) {
-            // Clients take a limit of 0 in the answer for a broken list.
-            None | Some(Ok(0)) => DEFAULT_LIMIT,
-            Some(Ok(limit)) if limit <= MAX_LIMIT => limit,
+            None => DEFAULT_LIMIT,
+            // 0 too is refused, which the document allows: clients take a limit of 0 in the answer for a broken list, and
+            // another one than they asked for would be a guess.
+            Some(Ok(limit)) if (1..=MAX_LIMIT).contains(&limit) => limit,
             Some(_) => {
                 return Err(ApiError::invalid(
                     "limit",
@@ -185,6 +186,7 @@ mod tests {
         for (raw, field) in [
             ("limit=many", "limit"),
             ("limit=256", "limit"),
+            ("limit=0", "limit"),
             ("limit=-1", "limit"),
             ("order_by=color", "order_by"),
             ("dir=up", "dir"),
@@ -202,7 +204,7 @@ mod tests {
 
     #[test]
     fn the_envelope_always_has_a_limit_and_plain_strings() {
-        let envelope = asked("limit=0").envelope(&[json!(1)], Some("n".into()), None);
+        let envelope = asked("").envelope(&[json!(1)], Some("n".into()), None);
         assert_eq!(
             envelope,
             json!({

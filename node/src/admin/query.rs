@@ -1,23 +1,24 @@
 //! A reader of query strings that understands the three spellings of an array and operators in brackets.
 
-use super::{api_error::ApiError, times};
+use super::{api_error::ApiError, choice, manner::Manner, nearest, times};
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use model::time::Timestamp;
-use serde::de::{DeserializeOwned, IntoDeserializer, value};
+use serde::de::DeserializeOwned;
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
+    collections::BTreeSet,
     convert::Infallible,
     future::{Ready, ready},
 };
 
-/// What every answer knows, wherever it is read.
-const EVERYWHERE: [&str; 2] = ["consistency", "include"];
-
-/// The parameters of a request in their order. Each remembers whether it was asked for, so that a list can refuse what it
-/// has no use for instead of passing it over.
+/// The parameters of a request in their order. Each remembers whether it was asked for: nothing can be answered without a
+/// manner, and there is none until `finish` has refused what nobody had a use for.
 #[derive(Debug, Default)]
 pub(super) struct Query {
+    raw: String,
     parameters: Vec<Parameter>,
+    /// The names that somebody asked for, given or not.
+    known: RefCell<BTreeSet<String>>,
 }
 
 #[derive(Debug)]
@@ -26,13 +27,34 @@ struct Parameter {
     /// What stood in brackets; empty for `name[]`, `name[0]` and plain names.
     inner: String,
     value: String,
-    asked_for: Cell<bool>,
+    asked_for: Cell<Option<Asked>>,
+}
+
+/// How a value was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Whole,
+    /// Between its commas.
+    List,
 }
 
 impl Parameter {
     fn asked(&self) -> &Self {
-        self.asked_for.set(true);
+        let before = self.asked_for.get();
+        self.asked_for.set(before.or(Some(Asked::Whole)));
         self
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        self.name == other.name && self.inner == other.inner
+    }
+
+    /// An empty value would ask for nothing, and what was meant would be passed over.
+    fn is_empty(&self) -> bool {
+        match self.asked_for.get() {
+            Some(Asked::List) => self.value.split(',').any(str::is_empty),
+            _ => self.value.is_empty(),
+        }
     }
 
     /// As it was spelled, but for an array's brackets.
@@ -76,22 +98,36 @@ impl Query {
                     name: name.to_owned(),
                     inner: if is_index { "" } else { inner }.to_owned(),
                     value: value.into_owned(),
-                    asked_for: Cell::new(false),
+                    asked_for: Cell::new(None),
                 }
             })
             .collect();
-        Self { parameters }
+        Self {
+            raw: raw.to_owned(),
+            parameters,
+            known: RefCell::default(),
+        }
     }
 
-    fn plain<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.parameters
-            .iter()
-            .filter(move |p| p.name == name && p.inner.is_empty())
-            .map(|p| p.asked().value.as_str())
+    /// The query string as it was given.
+    pub(super) fn raw(&self) -> &str {
+        &self.raw
+    }
+
+    fn know(&self, name: &str) {
+        self.known.borrow_mut().insert(name.to_owned());
+    }
+
+    fn plain<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Parameter> {
+        self.know(name);
+        let parameters = self.parameters.iter();
+        let plain = parameters.filter(move |p| p.name == name && p.inner.is_empty());
+        plain.map(Parameter::asked)
     }
 
     /// The value of `name[inner]`; an empty one is none.
     pub(super) fn inner(&self, name: &str, inner: &str) -> Option<&str> {
+        self.know(name);
         let found = self.parameters.iter();
         found
             .filter(|p| p.name == name && p.inner == inner)
@@ -105,28 +141,44 @@ impl Query {
 
     /// The first value of a parameter; an empty one is none.
     pub(super) fn one<'a>(&'a self, name: &'a str) -> Option<&'a str> {
-        self.plain(name).find(|value| !value.is_empty())
+        let mut values = self.plain(name).map(|p| p.value.as_str());
+        values.find(|value| !value.is_empty())
     }
 
-    /// Refuses a parameter that nobody has asked for so far: it would be taken without effect, and show or change more than
-    /// was meant.
-    pub(super) fn refuse_rest(&self) -> Result<(), ApiError> {
-        let rest = self.parameters.iter();
-        let mut rest =
-            rest.filter(|p| !p.asked_for.get() && !EVERYWHERE.contains(&p.name.as_str()));
-        match rest.next() {
-            None => Ok(()),
-            Some(parameter) => Err(ApiError::invalid(
-                &parameter.field(),
-                "there is no such parameter here",
-            )),
+    /// How to answer, once everything that the path knows was asked for. Refuses what is left: it would be taken without
+    /// effect, and show or change more than was meant.
+    pub(super) fn finish(&self) -> Result<Manner, ApiError> {
+        let manner = Manner::read(self)?;
+        for parameter in &self.parameters {
+            if parameter.asked_for.get().is_none() {
+                return Err(self.unknown(parameter));
+            }
+            if parameter.is_empty() {
+                let expected = "expected a value, got an empty one";
+                return Err(ApiError::invalid(&parameter.field(), expected));
+            }
         }
+        Ok(manner)
+    }
+
+    fn unknown(&self, parameter: &Parameter) -> ApiError {
+        let mut asked = self
+            .parameters
+            .iter()
+            .filter(|p| p.asked_for.get().is_some());
+        if asked.any(|other| other.is_like(parameter)) {
+            return ApiError::invalid(&parameter.field(), "expected it once");
+        }
+        let known = self.known.borrow();
+        let hint = nearest::hint(&parameter.name, known.iter().map(String::as_str));
+        let expected = format!("there is no such parameter here{hint}");
+        ApiError::invalid(&parameter.field(), expected)
     }
 
     /// All values of a parameter as they are, commas and all.
     pub(super) fn texts(&self, name: &str) -> Vec<String> {
-        let values = self.plain(name).filter(|value| !value.is_empty());
-        values.map(str::to_owned).collect()
+        let values = self.plain(name).map(|p| p.value.clone());
+        values.filter(|value| !value.is_empty()).collect()
     }
 
     /// What `name[any]=` asks of a text: whether it is there at all.
@@ -144,14 +196,18 @@ impl Query {
 
     /// All values of a parameter, whatever the spelling: `a=1&a=2`, `a[]=1`, `a[0]=1`, and `a=1,2` as the command line sends it.
     pub(super) fn all<'a>(&'a self, name: &'a str) -> Vec<&'a str> {
-        self.plain(name)
-            .flat_map(|value| value.split(','))
+        let lists = self
+            .plain(name)
+            .inspect(|p| p.asked_for.set(Some(Asked::List)));
+        lists
+            .flat_map(|p| p.value.split(','))
             .filter(|value| !value.is_empty())
             .collect()
     }
 
     /// The fields of an object with their values: `name[field]=value`, each as often as it is given, lists in every spelling.
     pub(super) fn fields<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.know(name);
         let of_it = self.parameters.iter().filter(move |p| p.name == name);
         of_it.filter(|p| !p.asked().value.is_empty()).map(|p| {
             (
@@ -179,9 +235,8 @@ impl Query {
         self.all(name)
             .into_iter()
             .map(|value| {
-                let value = value.to_ascii_uppercase();
-                T::deserialize(value.as_str().into_deserializer())
-                    .map_err(|error: value::Error| ApiError::invalid(name, error))
+                choice::read(&value.to_ascii_uppercase())
+                    .map_err(|expected| ApiError::invalid(name, expected))
             })
             .collect()
     }
@@ -206,6 +261,7 @@ impl Query {
         read: impl Fn(&str, &str) -> Result<u64, ApiError>,
     ) -> Result<Range, ApiError> {
         let mut limits = Vec::new();
+        self.know(name);
         for parameter in self.parameters.iter().filter(|p| p.name == name) {
             let value = parameter.asked().value.as_str();
             if value.is_empty() {
@@ -313,13 +369,50 @@ mod tests {
     fn what_nobody_asked_for_is_refused_by_its_name() {
         let query = Query::parse("name=a&name[gt]=b&colour=red&include=data&consistency=local");
         assert_eq!(query.one("name"), Some("a"));
-        let error = query.refuse_rest().expect_err("an operator without effect");
+        let error = query.finish().expect_err("an operator without effect");
         assert_eq!(error.message(), "name[gt]: there is no such parameter here");
         assert_eq!(query.inner("name", "gt"), Some("b"));
-        let error = query.refuse_rest().expect_err("an unknown parameter");
+        let error = query.finish().expect_err("an unknown parameter");
         assert_eq!(error.message(), "colour: there is no such parameter here");
         assert_eq!(query.one("colour"), Some("red"));
-        assert_eq!(query.refuse_rest(), Ok(()));
+        assert!(query.finish().is_ok());
+    }
+
+    #[test]
+    fn a_slip_of_the_hand_is_told_and_a_second_value_is_not_lost() {
+        let query = Query::parse("limt=3&dir=asc&dir=desc");
+        assert_eq!((query.one("limit"), query.one("dir")), (None, Some("asc")));
+        let error = query.finish().expect_err("a slip");
+        assert_eq!(
+            error.message(),
+            "limt: there is no such parameter here; did you mean limit?"
+        );
+        assert!(query.one("limt").is_some());
+        let error = query.finish().expect_err("twice");
+        assert_eq!(error.message(), "dir: expected it once");
+    }
+
+    #[test]
+    fn an_empty_value_is_refused_and_never_means_everything() {
+        for (raw, field) in [
+            ("id=", "id"),
+            ("id[]=", "id"),
+            ("id=a,,b", "id"),
+            ("id=,", "id"),
+            ("status=", "status"),
+            ("name=", "name"),
+            ("created_at[gte]=", "created_at[gte]"),
+            ("created_at[any]=", "created_at[any]"),
+            ("keys[a]=", "keys[a]"),
+        ] {
+            let query = Query::parse(raw);
+            let _ = (query.all("id"), query.all("status"), query.texts("name"));
+            query.fields("keys").for_each(drop);
+            assert!(query.times("created_at").is_ok(), "{raw}");
+            let error = query.finish().expect_err(raw);
+            let expected = format!("{field}: expected a value, got an empty one");
+            assert_eq!(error.message(), expected);
+        }
     }
 
     #[test]
@@ -387,7 +480,7 @@ mod tests {
         assert!(
             error
                 .message()
-                .starts_with("status: unknown variant `LOST`, expected one of")
+                .starts_with("status: expected one of SCHEDULED, QUEUED")
         );
     }
 }

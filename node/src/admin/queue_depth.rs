@@ -1,20 +1,18 @@
 //! `/metrics/queue-depth` and a destination's queue: what waits, throttled or not, and for how long. Live values; no
 //! history is kept.
 
-use super::{
-    api_error::ApiError,
-    destinations,
-    freshness::{self, Reached},
-    query::Query,
-    times,
-};
+use super::{api_error::ApiError, destinations, freshness, manner::Manner, query::Query, times};
 use crate::{
     gateway::Gateway,
     queues::{self, Queues},
     world,
 };
 use actix_web::web::{self, Data, Json, Path};
-use model::{ids::DestinationId, state::tables::Queued, time::Timestamp};
+use model::{
+    ids::{DestinationId, GroupId},
+    state::tables::Queued,
+    time::Timestamp,
+};
 use serde_json::{Map, Value, json};
 use std::{sync::Arc, time::Duration};
 
@@ -26,6 +24,7 @@ type Answer = Result<Json<Value>, ApiError>;
 
 /// What was asked for.
 struct Asked {
+    manner: Manner,
     destination: Option<DestinationId>,
     measures: Vec<&'static str>,
     by_destination: bool,
@@ -79,8 +78,8 @@ impl Asked {
         if let Some(text) = &granularity {
             bucket_ms(text)?;
         }
-        query.refuse_rest()?;
         Ok(Self {
+            manner: query.finish()?,
             destination,
             measures,
             by_destination: !dimensions.is_empty(),
@@ -141,13 +140,12 @@ fn bucket_ms(text: &str) -> Result<u64, ApiError> {
 pub(super) async fn get(gateway: Data<Gateway>, query: Query) -> Answer {
     let (began, now) = (world::steady(), world::now());
     let asked = Asked::read(&query, now)?;
-    let reached = Arc::new(freshness::reach_partitions(&gateway, &query).await?);
+    let reached = freshness::reach_partitions(&gateway, &asked.manner).await?;
+    let groups = reached.groups().to_vec();
     let time_bucket = asked.bucket(now)?;
+    let granularity = asked.granularity.clone();
     let (rows, warning, truncated) = if asked.includes_now {
-        let reached = reached.clone();
-        web::block(move || rows(&gateway, &asked, &reached, now))
-            .await
-            .map_err(|_| ApiError::unavailable("the node is stopping"))??
+        web::block(move || rows(&gateway, &groups, &asked, now)).await??
     } else {
         (
             Vec::new(),
@@ -164,7 +162,7 @@ pub(super) async fn get(gateway: Data<Gateway>, query: Query) -> Answer {
     let took = Duration::from_micros(world::steady().since_us(began));
     Ok(Json(reached.name_gaps(json!({
         "metadata": {
-            "granularity": query.one("granularity"),
+            "granularity": granularity,
             "query_time_ms": took.as_secs_f64() * 1000.0,
             "row_count": data.len(),
             "row_limit": ROWS_MAX,
@@ -179,11 +177,10 @@ type Rows = (Vec<(Value, Value)>, &'static str, bool);
 
 fn rows(
     gateway: &Gateway,
+    groups: &[GroupId],
     asked: &Asked,
-    reached: &Reached,
     now: Timestamp,
 ) -> Result<Rows, ApiError> {
-    let groups = reached.groups();
     let live = "live values: no history is kept";
     let dimensions = |id: Option<DestinationId>| match id.filter(|_| asked.by_destination) {
         Some(id) => json!({ "destination_id": id }),
@@ -217,18 +214,14 @@ fn rows(
 pub(super) async fn of_destination(
     gateway: Data<Gateway>,
     id: Path<String>,
-    query: Query,
+    manner: Manner,
 ) -> Answer {
-    let catalog = freshness::catalog(&gateway, &query).await?;
+    let catalog = freshness::catalog(&gateway, &manner).await?;
     let id = destinations::known(&catalog, &id)?.id;
-    let reached = freshness::reach_partitions(&gateway, &query).await?;
+    let reached = freshness::reach_partitions(&gateway, &manner).await?;
+    let groups = reached.groups().to_vec();
     let now = world::now();
-    let (reached, queued) = web::block(move || {
-        let queued = queues::queued(&gateway.cluster, reached.groups(), id)?;
-        Ok::<_, ApiError>((reached, queued))
-    })
-    .await
-    .map_err(|_| ApiError::unavailable("the node is stopping"))??;
+    let queued = web::block(move || queues::queued(&gateway.cluster, &groups, id)).await??;
     Ok(Json(reached.name_gaps(json!({
         "destination_id": id,
         "depth": queued.depth(),

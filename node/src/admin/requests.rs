@@ -2,9 +2,10 @@
 
 use super::{
     api_error::ApiError,
-    body::Body,
+    body::{Body, Given},
     changes, event_filter, events,
     freshness::{self, Reached},
+    manner::Manner,
     page::{Page, PageRequest},
     query::Query,
     request_filter::RequestFilter,
@@ -41,15 +42,14 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
     let filter = RequestFilter::read(&query)?;
     let _ = query.flag("progressive")?;
-    query.refuse_rest()?;
-    let reached = freshness::reach_partitions(&gateway, &query).await?;
+    let manner = query.finish()?;
+    let reached = freshness::reach_partitions(&gateway, &manner).await?;
     let answer = web::block(move || {
         let page = find(&gateway, &filter, &asked, &reached)?;
-        let viewer = Viewer::of(&gateway, &query);
-        let with_data = query.one("include") == Some("data");
+        let viewer = Viewer::of(&gateway, &manner);
         let models = page.rows.iter().map(|(_, (id, request))| {
             let mut model = show(&viewer, *id, request)?;
-            if with_data {
+            if manner.with_data {
                 let detail = Detail::Listed;
                 model["data"] = traffic_data::of_request(&gateway, &viewer, *id, request, detail)?;
             }
@@ -102,11 +102,11 @@ pub(super) fn find(
     )
 }
 
-pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    let id = known(&gateway, &id, &query).await?;
+pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, manner: Manner) -> Answer {
+    let id = known(&gateway, &id, &manner).await?;
     let answer = web::block(move || {
         let request = stored(&gateway, id)?.ok_or_else(|| gone(id))?;
-        let viewer = Viewer::of(&gateway, &query);
+        let viewer = Viewer::of(&gateway, &manner);
         let mut model = show(&viewer, id, &request)?;
         model["data"] = traffic_data::of_request(&gateway, &viewer, id, &request, Detail::Alone)?;
         Ok::<_, ApiError>(model)
@@ -114,8 +114,8 @@ pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, query: Query) 
     Ok(Json(answer.await??))
 }
 
-pub(super) async fn raw_body(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    let id = known(&gateway, &id, &query).await?;
+pub(super) async fn raw_body(gateway: Data<Gateway>, id: Path<String>, manner: Manner) -> Answer {
+    let id = known(&gateway, &id, &manner).await?;
     let answer = web::block(move || {
         let request = stored(&gateway, id)?.ok_or_else(|| gone(id))?;
         let body = traffic_data::body(&gateway, id.group(), &request)?;
@@ -125,8 +125,7 @@ pub(super) async fn raw_body(gateway: Data<Gateway>, id: Path<String>, query: Qu
 }
 
 pub(super) async fn events(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    let id = known(&gateway, &id, &query).await?;
-    stored(&gateway, id)?.ok_or_else(|| gone(id))?;
+    let id = read_id(&gateway, &id)?;
     events::of_request(gateway, query, id).await
 }
 
@@ -138,8 +137,8 @@ pub(super) async fn ignored_events(
 ) -> Answer {
     let asked = PageRequest::read(&query, IGNORED_ORDERS)?;
     let wanted: Option<Vec<EventId>> = event_filter::ids(&query, "id");
-    query.refuse_rest()?;
-    let id = known(&gateway, &id, &query).await?;
+    let manner = query.finish()?;
+    let id = known(&gateway, &id, &manner).await?;
     let answer = web::block(move || {
         stored(&gateway, id)?.ok_or_else(|| gone(id))?;
         let rows = tables::ignored_of(&gateway.cluster.view(id.group()), id)?;
@@ -148,7 +147,7 @@ pub(super) async fn ignored_events(
             .filter(|(id, _)| event_filter::is_among(wanted.as_ref(), id))
             .map(|(id, row)| (id.to_string(), (id, row)));
         let page = asked.cut(rows.collect(), |text| Some(text.to_owned()))?;
-        let viewer = Viewer::of(&gateway, &query);
+        let viewer = Viewer::of(&gateway, &manner);
         let rows = page.rows.iter();
         let models = rows.map(|(_, (id, ignored))| show_ignored(&viewer, *id, ignored));
         let models: Vec<_> = models.collect();
@@ -162,12 +161,12 @@ pub(super) async fn ignored_events(
 pub(super) async fn retry(
     gateway: Data<Gateway>,
     id: Path<String>,
-    query: Query,
+    manner: Manner,
     body: Body,
 ) -> Answer {
     let connections = wanted_connections(&body)?;
-    let id = known(&gateway, &id, &Query::default()).await?;
-    freshness::wait(&gateway, &Query::default(), [GroupId::CONTROL]).await?;
+    let id = known(&gateway, &id, &Manner::default()).await?;
+    freshness::wait(&gateway, &Manner::default(), [GroupId::CONTROL]).await?;
     let reading = gateway.clone();
     let again = web::block(move || {
         let request = stored(&reading, id)?.ok_or_else(|| gone(id))?;
@@ -181,7 +180,7 @@ pub(super) async fn retry(
     };
     let retried = retried.ok_or_else(|| gone(id))?;
     freshness::after_change(&gateway, id.group(), id).await;
-    let viewer = Viewer::of(&gateway, &query);
+    let viewer = Viewer::of(&gateway, &manner);
     let models = events::shown(&gateway, &viewer, &retried)?;
     let request = stored(&gateway, id)?.ok_or_else(|| gone(id))?;
     Ok(Json(
@@ -201,31 +200,41 @@ fn unroutable(id: RequestId, request: &StoredRequest) -> ApiError {
 
 /// The connections that a body names, if it names any.
 pub(super) fn wanted_connections(body: &Body) -> Result<Option<Vec<ConnectionId>>, ApiError> {
-    let fields = body.fields();
-    let Some(list) = fields.list("webhook_ids")?.value() else {
-        return Ok(None);
-    };
-    let ids = list.iter().map(|value| {
-        let id = value.as_str().and_then(|text| text.parse().ok());
-        id.ok_or_else(|| {
-            fields.invalid(
-                "webhook_ids",
-                format!("expected connection ids, got {value}"),
-            )
-        })
-    });
-    ids.collect::<Result<_, _>>().map(Some)
+    const KEY: &str = "webhook_ids";
+    body.read(|fields| {
+        let list = match fields.list(KEY)? {
+            Given::Absent => return Ok(None),
+            // An empty list names no connection, and none would be asked.
+            Given::Value(list) if !list.is_empty() => list,
+            Given::Null | Given::Value(_) => {
+                let expected = "expected connection ids; leave it out to mean those it went over";
+                return Err(fields.invalid(KEY, expected));
+            }
+        };
+        let ids = list.iter().map(|value| {
+            let id = value.as_str().and_then(|text| text.parse().ok());
+            id.ok_or_else(|| fields.invalid(KEY, format!("expected connection ids, got {value}")))
+        });
+        ids.collect::<Result<_, _>>().map(Some)
+    })
 }
 
 /// The id of a path, once this node's replica of its partition is fresh.
-async fn known(gateway: &Gateway, text: &str, query: &Query) -> Result<RequestId, ApiError> {
-    let id: RequestId = text
-        .parse()
-        .ok()
-        .filter(|id: &RequestId| freshness::is_partition(gateway, id.group()))
-        .ok_or_else(|| ApiError::not_found("request", text))?;
-    freshness::wait(gateway, query, [id.group()]).await?;
+async fn known(gateway: &Gateway, text: &str, manner: &Manner) -> Result<RequestId, ApiError> {
+    let id = read_id(gateway, text)?;
+    freshness::wait(gateway, manner, [id.group()]).await?;
     Ok(id)
+}
+
+/// Refuses a request that this node does not have.
+pub(super) fn must_be(gateway: &Gateway, id: RequestId) -> Result<(), ApiError> {
+    stored(gateway, id)?.map(drop).ok_or_else(|| gone(id))
+}
+
+fn read_id(gateway: &Gateway, text: &str) -> Result<RequestId, ApiError> {
+    let id = text.parse().ok();
+    let id = id.filter(|id: &RequestId| freshness::is_partition(gateway, id.group()));
+    id.ok_or_else(|| ApiError::not_found("request", text))
 }
 
 pub(super) fn stored(gateway: &Gateway, id: RequestId) -> Result<Option<StoredRequest>, ApiError> {

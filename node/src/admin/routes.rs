@@ -1,23 +1,29 @@
-//! Which path leads where. Everything but health asks for the token.
+//! Which path leads where. Everything but health asks for the token, and nothing but health and sockets can be routed to a
+//! handler that would pass over a parameter or a body.
 
 use super::{
     api_error::ApiError,
     attempts,
     auth::{self, require_token},
-    body, bookmarks, bulk, cli_sessions, cluster, connections, destinations, events, executions,
-    health, issue_triggers, issues, notifications, queue_depth, requests, rules_try, source_types,
-    sources, transformation_run, transformations,
+    body::{self, Body, NoBody},
+    bookmarks, bulk, cli_sessions, cluster, connections, destinations, events, executions, health,
+    issue_triggers, issues,
+    manner::Manner,
+    notifications,
+    query::Query,
+    queue_depth, requests, rules_try, source_types, sources, transformation_run, transformations,
 };
 use crate::wire;
 use actix_http::ConnectionType;
 use actix_web::{
-    Error, HttpRequest, HttpResponse, Resource, ResponseError,
+    Error, FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, ResponseError,
+    Route,
     body::MessageBody,
     dev::{RequestHead, ServiceRequest, ServiceResponse},
     guard::fn_guard,
     http::header::{self, HeaderValue},
     middleware::{Next, from_fn},
-    web::{self, delete, get, post, put},
+    web,
 };
 use model::traffic::OperationKind;
 
@@ -32,20 +38,20 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
         .configure(traffic)
         .configure(troubles)
         .configure(replay)
-        .service(at("/cli-sessions").route(post().to(cli_sessions::create)))
-        .service(at("/cli-sessions/connect").route(get().to(cli_sessions::connect)))
+        .service(at("/cli-sessions").route(post(cli_sessions::create)))
+        .service(at("/cli-sessions/connect").route(web::get().to(cli_sessions::connect)))
         .service(cluster_verbs())
         // A scope does not inherit its parent's: without one an unknown path would be answered with nothing.
         .default_service(web::to(unknown_path));
     let everything = web::scope("")
         .app_data(body::bound())
         .wrap(from_fn(guard_answers))
-        .service(at("/healthz").route(get().to(health::alive)))
-        .service(at("/readyz").route(get().to(health::ready)))
+        .service(at("/healthz").route(web::get().to(health::alive)))
+        .service(at("/readyz").route(web::get().to(health::ready)))
         .service(
             at("/metrics")
                 .wrap(from_fn(require_token))
-                .route(get().to(health::metrics)),
+                .route(web::get().to(health::metrics)),
         )
         .service(cluster_verbs().wrap(from_fn(require_token)))
         .service(socket().wrap(from_fn(require_token)))
@@ -63,149 +69,143 @@ fn socket() -> Resource {
     };
     web::resource("/")
         .guard(fn_guard(move |context| is_websocket(context.head())))
-        .route(get().to(cli_sessions::connect))
+        .route(web::get().to(cli_sessions::connect))
 }
 
 /// What operators configure. Fixed words come before ids.
 fn configuration(cfg: &mut web::ServiceConfig) {
     cfg.service(
         at("/sources")
-            .route(get().to(sources::list))
-            .route(post().to(sources::create))
-            .route(put().to(sources::upsert)),
+            .route(get(sources::list))
+            .route(post(sources::create))
+            .route(put(sources::upsert)),
     )
-    .service(at("/sources/count").route(get().to(sources::count)))
+    .service(at("/sources/count").route(get(sources::count)))
     .service(
         at("/sources/{id}")
-            .route(get().to(sources::get))
-            .route(put().to(sources::update))
-            .route(delete().to(sources::delete)),
+            .route(get(sources::get))
+            .route(put(sources::update))
+            .route(delete(sources::delete)),
     )
-    .service(at("/sources/{id}/rotate").route(put().to(sources::rotate)))
-    .service(at("/sources/{id}/enable").route(put().to(sources::enable)))
-    .service(at("/sources/{id}/unarchive").route(put().to(sources::enable)))
-    .service(at("/sources/{id}/disable").route(put().to(sources::disable)))
-    .service(at("/sources/{id}/archive").route(put().to(sources::disable)))
-    .service(at("/source-types").route(get().to(source_types::list)))
+    .service(at("/sources/{id}/rotate").route(put(sources::rotate)))
+    .service(at("/sources/{id}/enable").route(put(sources::enable)))
+    .service(at("/sources/{id}/unarchive").route(put(sources::enable)))
+    .service(at("/sources/{id}/disable").route(put(sources::disable)))
+    .service(at("/sources/{id}/archive").route(put(sources::disable)))
+    .service(at("/source-types").route(get(source_types::list)))
     .service(
         at("/destinations")
-            .route(get().to(destinations::list))
-            .route(post().to(destinations::create))
-            .route(put().to(destinations::upsert)),
+            .route(get(destinations::list))
+            .route(post(destinations::create))
+            .route(put(destinations::upsert)),
     )
-    .service(at("/destinations/count").route(get().to(destinations::count)))
+    .service(at("/destinations/count").route(get(destinations::count)))
     .service(
         at("/destinations/{id}")
-            .route(get().to(destinations::get))
-            .route(put().to(destinations::update))
-            .route(delete().to(destinations::delete)),
+            .route(get(destinations::get))
+            .route(put(destinations::update))
+            .route(delete(destinations::delete)),
     )
-    .service(at("/destinations/{id}/rotate").route(put().to(destinations::rotate)))
-    .service(at("/destinations/{id}/queue").route(get().to(queue_depth::of_destination)))
-    .service(at("/destinations/{id}/enable").route(put().to(destinations::enable)))
-    .service(at("/destinations/{id}/unarchive").route(put().to(destinations::enable)))
-    .service(at("/destinations/{id}/disable").route(put().to(destinations::disable)))
-    .service(at("/destinations/{id}/archive").route(put().to(destinations::disable)))
+    .service(at("/destinations/{id}/rotate").route(put(destinations::rotate)))
+    .service(at("/destinations/{id}/queue").route(get(queue_depth::of_destination)))
+    .service(at("/destinations/{id}/enable").route(put(destinations::enable)))
+    .service(at("/destinations/{id}/unarchive").route(put(destinations::enable)))
+    .service(at("/destinations/{id}/disable").route(put(destinations::disable)))
+    .service(at("/destinations/{id}/archive").route(put(destinations::disable)))
     .service(
         body::may_hold_code(at("/connections"))
-            .route(get().to(connections::list))
-            .route(post().to(connections::create))
-            .route(put().to(connections::upsert)),
+            .route(get(connections::list))
+            .route(post(connections::create))
+            .route(put(connections::upsert)),
     )
-    .service(at("/connections/count").route(get().to(connections::count)))
-    .service(
-        body::may_hold_code(at("/connections/rules/try")).route(post().to(rules_try::of_draft)),
-    )
+    .service(at("/connections/count").route(get(connections::count)))
+    .service(body::may_hold_code(at("/connections/rules/try")).route(post(rules_try::of_draft)))
     .service(
         body::may_hold_code(at("/connections/{id}/rules/try"))
-            .route(post().to(rules_try::of_connection)),
+            .route(post(rules_try::of_connection)),
     )
     .service(
         body::may_hold_code(at("/connections/{id}"))
-            .route(get().to(connections::get))
-            .route(put().to(connections::update))
-            .route(delete().to(connections::delete)),
+            .route(get(connections::get))
+            .route(put(connections::update))
+            .route(delete(connections::delete)),
     )
-    .service(at("/connections/{id}/enable").route(put().to(connections::enable)))
-    .service(at("/connections/{id}/unarchive").route(put().to(connections::enable)))
-    .service(at("/connections/{id}/disable").route(put().to(connections::disable)))
-    .service(at("/connections/{id}/archive").route(put().to(connections::disable)))
-    .service(at("/connections/{id}/pause").route(put().to(connections::pause)))
-    .service(at("/connections/{id}/unpause").route(put().to(connections::unpause)))
+    .service(at("/connections/{id}/enable").route(put(connections::enable)))
+    .service(at("/connections/{id}/unarchive").route(put(connections::enable)))
+    .service(at("/connections/{id}/disable").route(put(connections::disable)))
+    .service(at("/connections/{id}/archive").route(put(connections::disable)))
+    .service(at("/connections/{id}/pause").route(put(connections::pause)))
+    .service(at("/connections/{id}/unpause").route(put(connections::unpause)))
     .configure(transformation_paths);
 }
 
 fn transformation_paths(cfg: &mut web::ServiceConfig) {
     cfg.service(
         body::may_hold_code(at("/transformations"))
-            .route(get().to(transformations::list))
-            .route(post().to(transformations::create))
-            .route(put().to(transformations::upsert)),
+            .route(get(transformations::list))
+            .route(post(transformations::create))
+            .route(put(transformations::upsert)),
     )
-    .service(at("/transformations/count").route(get().to(transformations::count)))
-    .service(
-        body::may_hold_code(at("/transformations/run")).route(put().to(transformation_run::run)),
-    )
+    .service(at("/transformations/count").route(get(transformations::count)))
+    .service(body::may_hold_code(at("/transformations/run")).route(put(transformation_run::run)))
     .service(
         body::may_hold_code(at("/transformations/{id}"))
-            .route(get().to(transformations::get))
-            .route(put().to(transformations::update))
-            .route(delete().to(transformations::delete)),
+            .route(get(transformations::get))
+            .route(put(transformations::update))
+            .route(delete(transformations::delete)),
     )
-    .service(at("/transformations/{id}/versions").route(get().to(transformations::versions)))
-    .service(at("/transformations/{id}/executions").route(get().to(executions::list)))
-    .service(
-        at("/transformations/{id}/executions/{execution_id}").route(get().to(executions::get)),
-    );
+    .service(at("/transformations/{id}/versions").route(get(transformations::versions)))
+    .service(at("/transformations/{id}/executions").route(get(executions::list)))
+    .service(at("/transformations/{id}/executions/{execution_id}").route(get(executions::get)));
 }
 
 /// What came in and what became of it.
 fn traffic(cfg: &mut web::ServiceConfig) {
-    cfg.service(at("/requests").route(get().to(requests::list)))
-        .service(at("/requests/{id}").route(get().to(requests::get)))
-        .service(at("/requests/{id}/raw_body").route(get().to(requests::raw_body)))
-        .service(at("/requests/{id}/events").route(get().to(requests::events)))
-        .service(at("/requests/{id}/ignored_events").route(get().to(requests::ignored_events)))
-        .service(at("/requests/{id}/retry").route(post().to(requests::retry)))
-        .service(at("/events").route(get().to(events::list)))
-        .service(at("/events/{id}").route(get().to(events::get)))
-        .service(at("/events/{id}/raw_body").route(get().to(events::raw_body)))
-        .service(at("/events/{id}/retry").route(post().to(events::retry)))
-        .service(at("/events/{id}/cancel").route(put().to(events::cancel)))
-        .service(at("/events/{id}/mute").route(put().to(events::mute)))
-        .service(at("/metrics/queue-depth").route(get().to(queue_depth::get)))
-        .service(at("/attempts").route(get().to(attempts::list)))
-        .service(at("/attempts/{id}").route(get().to(attempts::get)));
+    cfg.service(at("/requests").route(get(requests::list)))
+        .service(at("/requests/{id}").route(get(requests::get)))
+        .service(at("/requests/{id}/raw_body").route(get(requests::raw_body)))
+        .service(at("/requests/{id}/events").route(get(requests::events)))
+        .service(at("/requests/{id}/ignored_events").route(get(requests::ignored_events)))
+        .service(at("/requests/{id}/retry").route(post(requests::retry)))
+        .service(at("/events").route(get(events::list)))
+        .service(at("/events/{id}").route(get(events::get)))
+        .service(at("/events/{id}/raw_body").route(get(events::raw_body)))
+        .service(at("/events/{id}/retry").route(post(events::retry)))
+        .service(at("/events/{id}/cancel").route(put(events::cancel)))
+        .service(at("/events/{id}/mute").route(put(events::mute)))
+        .service(at("/metrics/queue-depth").route(get(queue_depth::get)))
+        .service(at("/attempts").route(get(attempts::list)))
+        .service(at("/attempts/{id}").route(get(attempts::get)));
 }
 
 /// What goes wrong, and who is told.
 fn troubles(cfg: &mut web::ServiceConfig) {
-    cfg.service(at("/issues").route(get().to(issues::list)))
-        .service(at("/issues/count").route(get().to(issues::count)))
+    cfg.service(at("/issues").route(get(issues::list)))
+        .service(at("/issues/count").route(get(issues::count)))
         .service(
             at("/issues/{id}")
-                .route(get().to(issues::get))
-                .route(put().to(issues::update))
-                .route(delete().to(issues::dismiss)),
+                .route(get(issues::get))
+                .route(put(issues::update))
+                .route(delete(issues::dismiss)),
         )
         .service(
             at("/issue-triggers")
-                .route(get().to(issue_triggers::list))
-                .route(post().to(issue_triggers::create))
-                .route(put().to(issue_triggers::upsert)),
+                .route(get(issue_triggers::list))
+                .route(post(issue_triggers::create))
+                .route(put(issue_triggers::upsert)),
         )
         .service(
             at("/issue-triggers/{id}")
-                .route(get().to(issue_triggers::get))
-                .route(put().to(issue_triggers::update))
-                .route(delete().to(issue_triggers::delete)),
+                .route(get(issue_triggers::get))
+                .route(put(issue_triggers::update))
+                .route(delete(issue_triggers::delete)),
         )
-        .service(at("/issue-triggers/{id}/enable").route(put().to(issue_triggers::enable)))
-        .service(at("/issue-triggers/{id}/disable").route(put().to(issue_triggers::disable)))
+        .service(at("/issue-triggers/{id}/enable").route(put(issue_triggers::enable)))
+        .service(at("/issue-triggers/{id}/disable").route(put(issue_triggers::disable)))
         .service(
             at("/notifications/webhooks")
-                .route(get().to(notifications::get))
-                .route(put().to(notifications::put)),
+                .route(get(notifications::get))
+                .route(put(notifications::put)),
         );
 }
 
@@ -213,17 +213,17 @@ fn troubles(cfg: &mut web::ServiceConfig) {
 fn replay(cfg: &mut web::ServiceConfig) {
     cfg.service(
         at("/bookmarks")
-            .route(get().to(bookmarks::list))
-            .route(post().to(bookmarks::create)),
+            .route(get(bookmarks::list))
+            .route(post(bookmarks::create)),
     )
     .service(
         at("/bookmarks/{id}")
-            .route(get().to(bookmarks::get))
-            .route(put().to(bookmarks::update))
-            .route(delete().to(bookmarks::delete)),
+            .route(get(bookmarks::get))
+            .route(put(bookmarks::update))
+            .route(delete(bookmarks::delete)),
     )
-    .service(at("/bookmarks/{id}/raw_body").route(get().to(bookmarks::raw_body)))
-    .service(at("/bookmarks/{id}/trigger").route(post().to(bookmarks::trigger)))
+    .service(at("/bookmarks/{id}/raw_body").route(get(bookmarks::raw_body)))
+    .service(at("/bookmarks/{id}/trigger").route(post(bookmarks::trigger)))
     .service(operations("/bulk/events/retry", OperationKind::RetryEvents))
     .service(operations(
         "/bulk/events/cancel",
@@ -243,24 +243,75 @@ fn replay(cfg: &mut web::ServiceConfig) {
 fn operations(path: &str, kind: OperationKind) -> actix_web::Scope {
     web::scope(path)
         .app_data(web::Data::new(kind))
-        .service(
-            at("")
-                .route(get().to(bulk::list))
-                .route(post().to(bulk::start)),
-        )
-        .service(at("/plan").route(get().to(bulk::plan)))
-        .service(at("/{id}").route(get().to(bulk::get)))
-        .service(at("/{id}/cancel").route(post().to(bulk::cancel)))
+        .service(at("").route(get(bulk::list)).route(post(bulk::start)))
+        .service(at("/plan").route(get(bulk::plan)))
+        .service(at("/{id}").route(get(bulk::get)))
+        .service(at("/{id}/cancel").route(post(bulk::cancel)))
         .default_service(web::to(unknown_path))
 }
 
 /// The cluster's own verbs, at the root and under the base path.
 fn cluster_verbs() -> actix_web::Scope {
     web::scope("/cluster")
-        .service(at("").route(get().to(cluster::get)))
-        .service(at("/nodes").route(post().to(cluster::add_node)))
-        .service(at("/nodes/{id}").route(delete().to(cluster::remove_node)))
-        .service(at("/leaders/balance").route(post().to(cluster::balance_leaders)))
+        .service(at("").route(get(cluster::get)))
+        .service(at("/nodes").route(post(cluster::add_node)))
+        .service(at("/nodes/{id}").route(delete(cluster::remove_node)))
+        .service(at("/leaders/balance").route(post(cluster::balance_leaders)))
+}
+
+/// Parameters of which none is passed over.
+trait Parameters {}
+impl Parameters for Manner {}
+impl Parameters for Query {}
+
+/// A body of which nothing is passed over.
+trait Content {}
+impl Content for Body {}
+impl Content for NoBody {}
+
+/// What a handler of `GET` is called with: parameters are the last of it.
+trait Reads {}
+impl<P: Parameters> Reads for (P,) {}
+impl<A, P: Parameters> Reads for (A, P) {}
+impl<A, B, P: Parameters> Reads for (A, B, P) {}
+impl<A, B, C, P: Parameters> Reads for (A, B, C, P) {}
+
+/// What a handler of other methods is called with: parameters and a body are the last of it.
+trait Writes {}
+impl<A, P: Parameters, T: Content> Writes for (A, P, T) {}
+impl<A, B, P: Parameters, T: Content> Writes for (A, B, P, T) {}
+impl<A, B, C, P: Parameters, T: Content> Writes for (A, B, C, P, T) {}
+
+fn get<H, A>(handler: H) -> Route
+where
+    H: Handler<A, Output: Responder + 'static>,
+    A: FromRequest + Reads + 'static,
+{
+    web::get().to(handler)
+}
+
+fn post<H, A>(handler: H) -> Route
+where
+    H: Handler<A, Output: Responder + 'static>,
+    A: FromRequest + Writes + 'static,
+{
+    web::post().to(handler)
+}
+
+fn put<H, A>(handler: H) -> Route
+where
+    H: Handler<A, Output: Responder + 'static>,
+    A: FromRequest + Writes + 'static,
+{
+    web::put().to(handler)
+}
+
+fn delete<H, A>(handler: H) -> Route
+where
+    H: Handler<A, Output: Responder + 'static>,
+    A: FromRequest + Writes + 'static,
+{
+    web::delete().to(handler)
 }
 
 /// A path that answers other methods in the shape of the API.

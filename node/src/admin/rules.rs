@@ -1,5 +1,5 @@
-//! A connection's rules. What a transformation would do is refused by name until it exists: skipping it would deliver what
-//! nobody wanted.
+//! A connection's rules, as clients name them. What none of them reads is refused: skipping it would deliver what nobody
+//! wanted.
 
 use super::{
     api_error::ApiError,
@@ -36,10 +36,8 @@ pub(super) fn read(
     }
     let mut rules: Vec<Rule> = Vec::with_capacity(list.len());
     for (place, value) in list.iter().enumerate() {
-        let at = format!("{}[{place}]", fields.path("rules"));
-        let fields = Fields::item(at, value)?;
+        let fields = fields.item("rules", place, value)?;
         let rule = rule(&fields, book)?;
-        fields.refuse_rest(&[])?;
         let is_second = rules
             .iter()
             .any(|other| std::mem::discriminant(other) == std::mem::discriminant(&rule));
@@ -66,7 +64,10 @@ fn rule(fields: &Fields<'_>, book: &mut Rulebook<'_>) -> Result<Rule, ApiError> 
         Given::Value("retry") => Ok(Rule::Retry(retry(fields)?)),
         Given::Value("filter") => Ok(Rule::Filter(Box::new(filter(fields)?))),
         Given::Value("transform") => transform_rule::read(fields, book),
-        _ => Err(fields.invalid("type", "expected filter, deduplicate, delay or retry")),
+        _ => Err(fields.invalid(
+            "type",
+            "expected filter, transform, deduplicate, delay or retry",
+        )),
     }
 }
 

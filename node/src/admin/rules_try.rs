@@ -3,8 +3,10 @@
 
 use super::{
     api_error::ApiError,
-    body::{Body, Fields},
-    freshness, message_view,
+    body::{Body, Fields, Given},
+    freshness,
+    manner::Manner,
+    message_view,
     page::PageRequest,
     query::Query,
     request_filter::RequestFilter,
@@ -50,8 +52,13 @@ const ORDERS: &[&str] = &["created_at"];
 type Answer = Result<Json<Value>, ApiError>;
 
 /// The rules of a connection, or those that the body gives in their place.
-pub(super) async fn of_connection(gateway: Data<Gateway>, id: Path<String>, body: Body) -> Answer {
-    let catalog = freshness::catalog(&gateway, &Query::default()).await?;
+pub(super) async fn of_connection(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    _: Manner,
+    body: Body,
+) -> Answer {
+    let catalog = freshness::catalog(&gateway, &Manner::default()).await?;
     let kept = id
         .parse()
         .ok()
@@ -61,8 +68,8 @@ pub(super) async fn of_connection(gateway: Data<Gateway>, id: Path<String>, body
 }
 
 /// Rules of no connection yet.
-pub(super) async fn of_draft(gateway: Data<Gateway>, body: Body) -> Answer {
-    let catalog = freshness::catalog(&gateway, &Query::default()).await?;
+pub(super) async fn of_draft(gateway: Data<Gateway>, _: Manner, body: Body) -> Answer {
+    let catalog = freshness::catalog(&gateway, &Manner::default()).await?;
     try_out(&gateway, &catalog, None, &body).await
 }
 
@@ -72,9 +79,11 @@ async fn try_out(
     kept: Option<&Arc<Connection>>,
     body: &Body,
 ) -> Answer {
-    let fields = body.fields();
-    let subjects = subjects(gateway, catalog, kept, &fields).await?;
-    let trial = Trial::read(gateway, catalog, kept, &fields)?;
+    let read = body.read_with(async |fields| {
+        let subjects = subjects(gateway, catalog, kept, fields).await?;
+        Ok((subjects, Trial::read(gateway, catalog, kept, fields)?))
+    });
+    let (subjects, trial) = read.await?;
     let mut seen = Seen::default();
     let mut models = Vec::with_capacity(subjects.len());
     // The oldest first: a duplicate is one of what came before it.
@@ -100,12 +109,17 @@ async fn subjects(
     fields: &Fields<'_>,
 ) -> Result<Vec<Subject>, ApiError> {
     if let Some(text) = fields.text("request_id", 255)?.value() {
+        for other in ["last", "source_id"] {
+            if fields.value(other) != Given::Absent {
+                return Err(fields.invalid(other, "expected none beside request_id"));
+            }
+        }
         let missing = || fields.invalid("request_id", format!("there is no request {text:?}"));
         let id: RequestId = text.parse().map_err(|_| missing())?;
         if !freshness::is_partition(gateway, id.group()) {
             return Err(missing());
         }
-        freshness::wait(gateway, &Query::default(), [id.group()]).await?;
+        freshness::wait(gateway, &Manner::default(), [id.group()]).await?;
         let stored = requests::stored(gateway, id)?.ok_or_else(missing)?;
         if let RequestState::Rejected(_) = stored.state {
             let expected = "expected a request that was accepted: rules never see a rejected one";
@@ -124,7 +138,7 @@ async fn subjects(
     let query = Query::parse(&query);
     let asked = PageRequest::read(&query, ORDERS)?;
     let filter = RequestFilter::read(&query)?;
-    let reached = freshness::reach_partitions(gateway, &query).await?;
+    let reached = freshness::reach_partitions(gateway, &Manner::default()).await?;
     let gateway = gateway.clone();
     let found = web::block(move || {
         let page = requests::find(&gateway, &filter, &asked, &reached)?;

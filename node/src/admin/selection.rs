@@ -44,7 +44,7 @@ impl Selection {
             OperationKind::RetryIgnored => Filter::Ignored(IgnoredFilter::read(&query)?),
         };
         // What is passed over would widen the operation to things that nobody meant.
-        query.refuse_rest()?;
+        query.finish()?;
         Ok(Self(filter))
     }
 

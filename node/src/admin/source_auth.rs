@@ -30,7 +30,7 @@ pub(super) fn read(
     let auth = config.object("auth")?;
     let source_type = match fields.text("type", 64)? {
         Given::Value(wanted) => wanted.to_owned(),
-        Given::Null => return Err(unknown_type(fields, "null")),
+        Given::Null => return Err(unknown_type(&fields.path("type"), "null")),
         Given::Absent => kept.map_or("WEBHOOK", |kept| &kept.source_type).to_owned(),
     };
     let scheme = scheme(fields, config, &auth, &source_type, kept)?;
@@ -86,6 +86,7 @@ fn check_keys(auth: &Fields<'_>, provider: &Provider) -> Result<(), ApiError> {
     }
     let ignored = SENT_WITH_EVERY_TYPE.iter().copied();
     let taken: Vec<&str> = known.iter().copied().chain(ignored).collect();
+    auth.pass_over(&[&SENT_WITH_EVERY_TYPE]);
     let Some(other) = auth.other_than(&taken) else {
         return Ok(());
     };
@@ -102,6 +103,7 @@ fn read_documented(auth: &Fields<'_>, verification: &mut Verification) -> Result
     let known = registry::documented(&verification.scheme).unwrap_or_default();
     let ignored = SENT_WITH_EVERY_TYPE.iter().copied();
     let taken: Vec<&str> = known.iter().copied().chain(ignored).collect();
+    auth.pass_over(&[&SENT_WITH_EVERY_TYPE]);
     if let Some(other) = auth.other_than(&taken) {
         let name = &verification.scheme;
         let known = known.join(", ");
@@ -122,11 +124,9 @@ fn read_documented(auth: &Fields<'_>, verification: &mut Verification) -> Result
     Ok(())
 }
 
-fn unknown_type(fields: &Fields<'_>, given: &str) -> ApiError {
-    fields.invalid(
-        "type",
-        format!("{given:?} is none of the types that GET /source-types lists"),
-    )
+pub(super) fn unknown_type(field: &str, given: &str) -> ApiError {
+    let expected = format!("{given:?} is none of the types that GET /source-types lists");
+    ApiError::invalid(field, expected)
 }
 
 /// The provider whose scheme the source takes: the type's own, or the one that the admin names.
@@ -140,7 +140,7 @@ fn scheme(
     let own = registry::find(source_type);
     let is_listed = registry::documented(source_type).is_some();
     if own.is_none() && !is_listed {
-        return Err(unknown_type(fields, source_type));
+        return Err(unknown_type(&fields.path("type"), source_type));
     }
     let auth_type = config.text("auth_type", 64)?;
     if own.is_some_and(Provider::proves_origin) {

@@ -54,8 +54,8 @@ pub(super) fn read(
         created_at: kept.map_or(now, |kept| kept.created_at),
         updated_at: now,
     };
-    config.refuse_rest(&[&SHOWN_CONFIG])?;
-    fields.refuse_rest(&[&SHOWN, &SHOWN_SOURCE])?;
+    config.pass_over(&[&SHOWN_CONFIG]);
+    fields.pass_over(&[&SHOWN, &SHOWN_SOURCE]);
     Ok(source)
 }
 
@@ -137,7 +137,7 @@ mod tests {
 
     fn over(kept: Option<&Source>, body: Value) -> Result<Source, ApiError> {
         let body = Body::of(body);
-        read(&body.fields(), kept, SourceId(1), Timestamp(7), 16)
+        body.read(|fields| read(fields, kept, SourceId(1), Timestamp(7), 16))
     }
 
     #[test]

@@ -78,8 +78,7 @@ fn read_list(
                 "expected objects with a secret and maybe an expires_at",
             )
         };
-        let map = value.as_object().ok_or_else(expected)?;
-        let one = Fields::over(format!("{}[{at}]", auth.path(KEY)), map);
+        let one = auth.item(KEY, at, value).map_err(|_| expected())?;
         let Given::Value(secret) = one.text("secret", MAX_VALUE)? else {
             return Err(one.invalid("secret", "expected a string"));
         };

@@ -2,13 +2,14 @@
 
 use super::{
     api_error::ApiError,
-    body::Body,
+    body::{Body, NoBody},
     catalog_page::{self, CatalogFilter, time_key},
     changes::{self, Decision},
     freshness,
+    manner::Manner,
     page::PageRequest,
     query::Query,
-    source_input, source_secrets,
+    source_auth, source_input, source_secrets,
     views::Viewer,
 };
 use crate::{gateway::Gateway, world};
@@ -16,6 +17,7 @@ use actix_web::web::{Data, Json, Path};
 use model::{
     catalog::{Catalog, Item, Kind, Source},
     ids::SourceId,
+    policy::signature::registry,
     time::Timestamp,
 };
 use serde_json::{Value, json};
@@ -27,7 +29,7 @@ type Answer = Result<Json<Value>, ApiError>;
 
 pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
-    let found = find(&gateway, &query).await?;
+    let (found, manner) = find(&gateway, &query).await?;
     let rows = found.into_iter().map(|source| {
         let order = match asked.order_by {
             "name" => source.name.clone(),
@@ -36,24 +38,27 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
         };
         ((order, source.id.to_string()), source)
     });
-    let viewer = Viewer::of(&gateway, &query);
+    let viewer = Viewer::of(&gateway, &manner);
     catalog_page::answer(&asked, rows.collect(), |source| viewer.source(&source)).map(Json)
 }
 
 pub(super) async fn count(gateway: Data<Gateway>, query: Query) -> Answer {
-    let found = find(&gateway, &query).await?;
+    let (found, _) = find(&gateway, &query).await?;
     Ok(Json(catalog_page::count(found.len())))
 }
 
-async fn find(gateway: &Gateway, query: &Query) -> Result<Vec<Arc<Source>>, ApiError> {
+async fn find(gateway: &Gateway, query: &Query) -> Result<(Vec<Arc<Source>>, Manner), ApiError> {
     let filter = CatalogFilter::read(query)?;
-    let types: Vec<String> = query
-        .all("type")
-        .into_iter()
-        .map(str::to_ascii_uppercase)
-        .collect();
-    query.refuse_rest()?;
-    let catalog = freshness::catalog(gateway, query).await?;
+    let types = query.all("type").into_iter().map(|name| {
+        let name = name.to_ascii_uppercase();
+        match registry::find(&name).is_some() || registry::documented(&name).is_some() {
+            true => Ok(name),
+            false => Err(source_auth::unknown_type("type", &name)),
+        }
+    });
+    let types: Vec<String> = types.collect::<Result<_, _>>()?;
+    let manner = query.finish()?;
+    let catalog = freshness::catalog(gateway, &manner).await?;
     let found = catalog.sources.values().filter(|source| {
         filter.keeps(
             &source.id.to_string(),
@@ -61,75 +66,80 @@ async fn find(gateway: &Gateway, query: &Query) -> Result<Vec<Arc<Source>>, ApiE
             source.disabled_at,
         ) && catalog_page::is_among(&types, &source.verification.source_type)
     });
-    Ok(found.cloned().collect())
+    Ok((found.cloned().collect(), manner))
 }
 
-pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    let catalog = freshness::catalog(&gateway, &query).await?;
+pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, manner: Manner) -> Answer {
+    let catalog = freshness::catalog(&gateway, &manner).await?;
     let source = known(&catalog, &id)?;
-    Ok(Json(Viewer::of(&gateway, &query).source(source)))
+    Ok(Json(Viewer::of(&gateway, &manner).source(source)))
 }
 
-pub(super) async fn create(gateway: Data<Gateway>, query: Query, body: Body) -> Answer {
+pub(super) async fn create(gateway: Data<Gateway>, manner: Manner, body: Body) -> Answer {
     let fresh = SourceId::mint(world::now(), world::entropy());
     let made = changes::make(&gateway, |catalog, now| {
-        let source = source_input::read(&body.fields(), None, fresh, now, least(&gateway))?;
+        let source =
+            body.read(|fields| source_input::read(fields, None, fresh, now, least(&gateway)))?;
         source_input::check_name(catalog, &source)?;
         Ok(decided(None, source))
     });
     let source = made.await?;
-    Ok(Json(Viewer::of(&gateway, &query).source(&source)))
+    Ok(Json(Viewer::of(&gateway, &manner).source(&source)))
 }
 
 /// By name: a source of that name is changed, or made.
-pub(super) async fn upsert(gateway: Data<Gateway>, query: Query, body: Body) -> Answer {
+pub(super) async fn upsert(gateway: Data<Gateway>, manner: Manner, body: Body) -> Answer {
     let fresh = SourceId::mint(world::now(), world::entropy());
     let made = changes::make(&gateway, |catalog, now| {
-        let fields = body.fields();
-        let name = super::names::required(&fields, None)?;
-        let kept = catalog.source_named(&name).map(AsRef::as_ref);
-        let source = source_input::read(&fields, kept, fresh, now, least(&gateway))?;
-        Ok(decided(kept, source))
+        body.read(|fields| {
+            let name = super::names::required(fields, None)?;
+            let kept = catalog.source_named(&name).map(AsRef::as_ref);
+            let source = source_input::read(fields, kept, fresh, now, least(&gateway))?;
+            Ok(decided(kept, source))
+        })
     });
     let source = made.await?;
-    Ok(Json(Viewer::of(&gateway, &query).source(&source)))
+    Ok(Json(Viewer::of(&gateway, &manner).source(&source)))
 }
 
 pub(super) async fn update(
     gateway: Data<Gateway>,
     id: Path<String>,
-    query: Query,
+    manner: Manner,
     body: Body,
 ) -> Answer {
     let made = changes::make(&gateway, |catalog, now| {
         let kept = known(catalog, &id)?;
-        let source = source_input::read(&body.fields(), Some(kept), kept.id, now, least(&gateway))?;
+        let source = body
+            .read(|fields| source_input::read(fields, Some(kept), kept.id, now, least(&gateway)))?;
         source_input::check_name(catalog, &source)?;
         Ok(decided(Some(kept), source))
     });
     let source = made.await?;
-    Ok(Json(Viewer::of(&gateway, &query).source(&source)))
+    Ok(Json(Viewer::of(&gateway, &manner).source(&source)))
 }
 
 /// A new secret beside the old one, which ends after a grace.
 pub(super) async fn rotate(
     gateway: Data<Gateway>,
     id: Path<String>,
-    query: Query,
+    manner: Manner,
     body: Body,
 ) -> Answer {
     let made = changes::make(&gateway, |catalog, now| {
         let kept = known(catalog, &id)?;
         let auth = &kept.verification;
+        let verification =
+            body.read(|fields| source_secrets::rotate(fields, auth, now, least(&gateway)))?;
         let source = Source {
-            verification: source_secrets::rotate(&body.fields(), auth, now, least(&gateway))?,
+            verification,
             updated_at: now,
             ..Source::clone(kept)
         };
         Ok(decided(Some(kept), source))
     });
     let source = made.await?;
-    Ok(Json(Viewer::of(&gateway, &query).source(&source)))
+    Ok(Json(Viewer::of(&gateway, &manner).source(&source)))
 }
 
 /// Bytes that a secret needs at least.
@@ -137,18 +147,28 @@ fn least(gateway: &Gateway) -> usize {
     gateway.config.ingest.min_secret_bytes
 }
 
-pub(super) async fn enable(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    switch(&gateway, &id, &query, |_| None).await
+pub(super) async fn enable(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    manner: Manner,
+    _: NoBody,
+) -> Answer {
+    switch(&gateway, &id, &manner, |_| None).await
 }
 
-pub(super) async fn disable(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    switch(&gateway, &id, &query, Some).await
+pub(super) async fn disable(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    manner: Manner,
+    _: NoBody,
+) -> Answer {
+    switch(&gateway, &id, &manner, Some).await
 }
 
 async fn switch(
     gateway: &Gateway,
     id: &str,
-    query: &Query,
+    manner: &Manner,
     disabled_at: impl Fn(Timestamp) -> Option<Timestamp>,
 ) -> Answer {
     let made = changes::make(gateway, |catalog, now| {
@@ -162,11 +182,16 @@ async fn switch(
         Ok(decided(Some(kept), source))
     });
     let source = made.await?;
-    Ok(Json(Viewer::of(gateway, query).source(&source)))
+    Ok(Json(Viewer::of(gateway, manner).source(&source)))
 }
 
 /// A source that connections still use stays: deleting it would silently end their traffic.
-pub(super) async fn delete(gateway: Data<Gateway>, id: Path<String>) -> Answer {
+pub(super) async fn delete(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    _: Manner,
+    _: NoBody,
+) -> Answer {
     let gone = changes::make(&gateway, |catalog, _| {
         let source = known(catalog, &id)?;
         if let Some(user) = catalog.connections_of(source.id).first() {

@@ -67,7 +67,7 @@ pub(super) fn read(
         },
     };
     wanted.check(fields)?;
-    fields.refuse_rest(&[&SHOWN, &SHOWN_TRANSFORMATION])?;
+    fields.pass_over(&[&SHOWN, &SHOWN_TRANSFORMATION]);
     let current = kept.filter(|(_, version)| wanted.is(version));
     if let Some((known, version)) = current {
         return Ok(renamed(known, version, name, fresh.now));
@@ -329,7 +329,7 @@ mod tests {
 
     fn over(kept: Option<&Written>, now: u64, body: Value) -> Result<Written, ApiError> {
         let kept = kept.map(|kept| (&kept.transformation, &kept.version));
-        read(&Body::of(body).fields(), kept, None, given(now))
+        Body::of(body).read(|fields| read(fields, kept, None, given(now)))
     }
 
     fn first() -> Written {

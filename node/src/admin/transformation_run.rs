@@ -3,9 +3,9 @@
 use super::{
     api_error::ApiError,
     body::{Body, Fields, Given},
-    freshness, message_view,
-    query::Query,
-    traffic_data, transformation_input, transformations,
+    freshness,
+    manner::Manner,
+    message_view, traffic_data, transformation_input, transformations,
 };
 use crate::{
     gateway::Gateway,
@@ -28,6 +28,9 @@ use serde_json::{Value, json};
 use std::{collections::VecDeque, sync::Arc};
 use url::form_urlencoded;
 
+/// What a request's data are shown with beside what they are made of. Of its two forms of a query, the text counts.
+const SHOWN_DATA: [&str; 3] = ["is_large_payload", "parsed_query", "url"];
+
 type Answer = Result<Json<Value>, ApiError>;
 
 /// The request that it is tried over.
@@ -39,10 +42,12 @@ struct Subject {
     body: Bytes,
 }
 
-pub(super) async fn run(gateway: Data<Gateway>, body: Body) -> Answer {
-    let fields = body.fields();
-    let (transformation, version) = version(&gateway, &fields).await?;
-    let subject = subject(&gateway, &fields).await?;
+pub(super) async fn run(gateway: Data<Gateway>, _: Manner, body: Body) -> Answer {
+    let read = body.read_with(async |fields| {
+        let tried = version(&gateway, fields).await?;
+        Ok((tried, subject(&gateway, fields).await?))
+    });
+    let ((transformation, version), subject) = read.await?;
     let used = TransformationUse {
         id: version.transformation_id,
         version: version.version,
@@ -96,7 +101,7 @@ async fn version(
     gateway: &Data<Gateway>,
     fields: &Fields<'_>,
 ) -> Result<(Option<TransformationId>, TransformationVersion), ApiError> {
-    let catalog = freshness::catalog(gateway, &Query::default()).await?;
+    let catalog = freshness::catalog(gateway, &Manner::default()).await?;
     let kept = match fields.text("transformation_id", 255)?.value() {
         None => None,
         Some(id) => Some(transformations::known(&catalog, id).map_err(|_| {
@@ -110,7 +115,11 @@ async fn version(
         kept,
         fields.whole("version", 1, u64::from(u16::MAX))?.value(),
     ) {
-        (None, _) => None,
+        (None, None) => None,
+        (None, Some(_)) => {
+            let expected = "expected transformation_id beside it, whose version it is";
+            return Err(fields.invalid("version", expected));
+        }
         (Some(kept), None) => Some(transformations::current(gateway, kept)?),
         (Some(kept), Some(number)) if kept.keeps(number as u16) => {
             Some(transformations::stored(gateway, kept.id, number as u16)?)
@@ -169,7 +178,7 @@ async fn of_event(
     id: EventId,
     connection: Option<ConnectionId>,
 ) -> Result<Subject, ApiError> {
-    freshness::wait(gateway, &Query::default(), [id.group()]).await?;
+    freshness::wait(gateway, &Manner::default(), [id.group()]).await?;
     let view = gateway.cluster.view(id.group());
     // An ignored event is what scripts are mended for.
     let of_event = match tables::event(&view, id)? {
@@ -188,7 +197,7 @@ async fn of_request(
     connection: Option<ConnectionId>,
     field: &str,
 ) -> Result<Subject, ApiError> {
-    freshness::wait(gateway, &Query::default(), [id.group()]).await?;
+    freshness::wait(gateway, &Manner::default(), [id.group()]).await?;
     let view = gateway.cluster.view(id.group());
     let stored = tables::request(&view, id)?
         .ok_or_else(|| fields.invalid(field, format!("there is no request {id}")))?;
@@ -205,6 +214,7 @@ async fn of_request(
 fn inline(given: &Fields<'_>, connection: Option<ConnectionId>) -> Result<Subject, ApiError> {
     let now = world::now();
     let id = RequestId::mint(now, GroupId(1), world::entropy());
+    given.pass_over(&[&SHOWN_DATA]);
     let method = given.text("method", 16)?.value().unwrap_or("POST");
     let record = RequestRecord {
         source_id: SourceId::default(),
@@ -282,7 +292,7 @@ mod tests {
     use super::*;
 
     fn given(value: Value) -> Result<Subject, ApiError> {
-        inline(&Body::of(value).fields(), None)
+        Body::of(value).read(|fields| inline(fields, None))
     }
 
     #[test]

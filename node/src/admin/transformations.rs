@@ -2,10 +2,12 @@
 
 use super::{
     api_error::ApiError,
-    body::{Body, Fields, Given},
+    body::{Body, Fields, Given, NoBody},
     catalog_page::{self, CatalogFilter, time_key},
     changes::{self, Decision},
-    freshness, names,
+    freshness,
+    manner::Manner,
+    names,
     page::PageRequest,
     query::Query,
     transformation_input::{self, Fresh, Written},
@@ -29,7 +31,7 @@ type Answer = Result<Json<Value>, ApiError>;
 
 pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
-    let found = find(&gateway, &query).await?;
+    let (found, manner) = find(&gateway, &query).await?;
     let rows = found.into_iter().map(|transformation| {
         let order = match asked.order_by {
             "name" => transformation.name.clone(),
@@ -38,7 +40,7 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
         };
         ((order, transformation.id.to_string()), transformation)
     });
-    let viewer = Viewer::of(&gateway, &query);
+    let viewer = Viewer::of(&gateway, &manner);
     let unread = Cell::new(None);
     let answer = catalog_page::answer(&asked, rows.collect(), |transformation| {
         current(&gateway, &transformation).map_or_else(
@@ -53,34 +55,37 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
 }
 
 pub(super) async fn count(gateway: Data<Gateway>, query: Query) -> Answer {
-    let found = find(&gateway, &query).await?;
+    let (found, _) = find(&gateway, &query).await?;
     Ok(Json(catalog_page::count(found.len())))
 }
 
-async fn find(gateway: &Gateway, query: &Query) -> Result<Vec<Arc<Transformation>>, ApiError> {
+async fn find(
+    gateway: &Gateway,
+    query: &Query,
+) -> Result<(Vec<Arc<Transformation>>, Manner), ApiError> {
     let filter = CatalogFilter::read(query)?;
-    query.refuse_rest()?;
-    let catalog = freshness::catalog(gateway, query).await?;
+    let manner = query.finish()?;
+    let catalog = freshness::catalog(gateway, &manner).await?;
     let found = catalog.transformations.values();
     let found = found.filter(|one| filter.keeps(&one.id.to_string(), Some(&one.name), None));
-    Ok(found.cloned().collect())
+    Ok((found.cloned().collect(), manner))
 }
 
-pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
-    let catalog = freshness::catalog(&gateway, &query).await?;
+pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, manner: Manner) -> Answer {
+    let catalog = freshness::catalog(&gateway, &manner).await?;
     let transformation = known(&catalog, &id)?;
     let version = current(&gateway, transformation)?;
-    let viewer = Viewer::of(&gateway, &query);
+    let viewer = Viewer::of(&gateway, &manner);
     Ok(Json(viewer.transformation(transformation, &version)))
 }
 
 /// The versions that are kept, the newest first.
 pub(super) async fn versions(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
     let asked = PageRequest::read(&query, VERSION_ORDERS)?;
-    query.refuse_rest()?;
-    let catalog = freshness::catalog(&gateway, &query).await?;
+    let manner = query.finish()?;
+    let catalog = freshness::catalog(&gateway, &manner).await?;
     let transformation = known(&catalog, &id)?;
-    let viewer = Viewer::of(&gateway, &query);
+    let viewer = Viewer::of(&gateway, &manner);
     let marks = transformation.versions.iter().map(|mark| {
         let order = format!("{:05}", mark.version);
         ((order, transformation.id.to_string()), mark.version)
@@ -98,10 +103,10 @@ pub(super) async fn versions(gateway: Data<Gateway>, id: Path<String>, query: Qu
     unread.take().map_or(Ok(Json(answer)), Err)
 }
 
-pub(super) async fn create(gateway: Data<Gateway>, query: Query, body: Body) -> Answer {
+pub(super) async fn create(gateway: Data<Gateway>, manner: Manner, body: Body) -> Answer {
     let fresh = fresh(&gateway);
-    write(&gateway, &query, |catalog, gateway| {
-        let written = read(gateway, catalog, &body.fields(), None, fresh)?;
+    write(&gateway, &manner, |catalog, gateway| {
+        let written = body.read(|fields| read(gateway, catalog, fields, None, fresh))?;
         check_name(catalog, &written.transformation)?;
         Ok(written)
     })
@@ -109,13 +114,14 @@ pub(super) async fn create(gateway: Data<Gateway>, query: Query, body: Body) -> 
 }
 
 /// By name: the transformation of that name is changed, or made.
-pub(super) async fn upsert(gateway: Data<Gateway>, query: Query, body: Body) -> Answer {
+pub(super) async fn upsert(gateway: Data<Gateway>, manner: Manner, body: Body) -> Answer {
     let fresh = fresh(&gateway);
-    write(&gateway, &query, |catalog, gateway| {
-        let fields = body.fields();
-        let name = names::required(&fields, None)?;
-        let kept = catalog.transformation_named(&name).map(AsRef::as_ref);
-        read(gateway, catalog, &fields, kept, fresh)
+    write(&gateway, &manner, |catalog, gateway| {
+        body.read(|fields| {
+            let name = names::required(fields, None)?;
+            let kept = catalog.transformation_named(&name).map(AsRef::as_ref);
+            read(gateway, catalog, fields, kept, fresh)
+        })
     })
     .await
 }
@@ -123,13 +129,13 @@ pub(super) async fn upsert(gateway: Data<Gateway>, query: Query, body: Body) -> 
 pub(super) async fn update(
     gateway: Data<Gateway>,
     id: Path<String>,
-    query: Query,
+    manner: Manner,
     body: Body,
 ) -> Answer {
     let fresh = fresh(&gateway);
-    write(&gateway, &query, |catalog, gateway| {
+    write(&gateway, &manner, |catalog, gateway| {
         let kept = known(catalog, &id)?;
-        let written = read(gateway, catalog, &body.fields(), Some(kept), fresh)?;
+        let written = body.read(|fields| read(gateway, catalog, fields, Some(kept), fresh))?;
         check_name(catalog, &written.transformation)?;
         Ok(written)
     })
@@ -138,10 +144,10 @@ pub(super) async fn update(
 
 async fn write(
     gateway: &Data<Gateway>,
-    query: &Query,
+    manner: &Manner,
     decide: impl Fn(&Catalog, &Gateway) -> Result<Written, ApiError>,
 ) -> Answer {
-    let first = freshness::catalog(gateway, &Query::default()).await?;
+    let first = freshness::catalog(gateway, &Manner::default()).await?;
     check_programs(gateway, &decide(&first, gateway)?.items, "code").await?;
     let made = changes::make(gateway, |catalog, _| {
         let written = decide(catalog, gateway)?;
@@ -149,7 +155,7 @@ async fn write(
     });
     let written = made.await?;
     versions::prune(gateway, written.transformation.id).await;
-    let viewer = Viewer::of(gateway, query);
+    let viewer = Viewer::of(gateway, manner);
     let view = viewer.transformation(&written.transformation, &written.version);
     Ok(Json(view))
 }
@@ -209,7 +215,12 @@ pub(super) async fn check_programs(
 }
 
 /// One that connections still use stays: their events would have nowhere to go.
-pub(super) async fn delete(gateway: Data<Gateway>, id: Path<String>) -> Answer {
+pub(super) async fn delete(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    _: Manner,
+    _: NoBody,
+) -> Answer {
     let gone = changes::make(&gateway, |catalog, _| {
         let transformation = known(catalog, &id)?;
         if let Some(user) = catalog.user_of(transformation.id) {

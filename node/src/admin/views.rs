@@ -1,6 +1,6 @@
 //! Configured things as the API shows them. Secrets appear only where `include=config.auth` asks for them.
 
-use super::{connection_input::Connected, destination_auth, query::Query, rules, times};
+use super::{connection_input::Connected, destination_auth, manner::Manner, rules, times};
 use crate::{gateway::Gateway, world};
 use model::{
     catalog::{
@@ -32,12 +32,12 @@ pub(super) struct Viewer {
 }
 
 impl Viewer {
-    pub(super) fn of(gateway: &Gateway, query: &Query) -> Self {
+    pub(super) fn of(gateway: &Gateway, manner: &Manner) -> Self {
         let public_url = gateway.config.ingest.public_url.trim_end_matches('/');
         Self {
             public_url: public_url.to_owned(),
             team: gateway.config.cluster.name.clone(),
-            shows_auth: query.all("include").contains(&"config.auth"),
+            shows_auth: manner.with_auth,
             clock: world::now,
         }
     }

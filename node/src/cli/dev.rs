@@ -4,7 +4,7 @@ use super::{
     Failed,
     dev_config::{Plan, Secrets, secrets_of},
 };
-use crate::{privacy, stop_signal::StopSignal};
+use crate::{config, privacy, stop_signal::StopSignal};
 use model::catalog::Secret;
 use std::{
     io::{self, BufRead, BufReader},
@@ -55,7 +55,12 @@ pub(super) fn run(args: &Args) -> Result<(), Failed> {
         data: data.path.clone(),
         secrets,
     };
-    let mut nodes = Nodes::start(&plan)?;
+    // Before anything is written or said: a node that refuses to start would say the same, too late.
+    match config::problems(&plan.node(1)) {
+        problems if problems.is_empty() => {}
+        problems => return Err(Failed::usage(problems.join("; "))),
+    }
+    let mut nodes = Nodes::start(&plan, data.passing)?;
     announce(&plan);
     let outcome = actix::System::new().block_on(watch(&plan, &mut nodes));
     nodes.stop();
@@ -114,13 +119,16 @@ async fn all_ready(plan: &Plan, client: &awc::Client) -> bool {
 /// The node processes.
 struct Nodes {
     running: Vec<(u16, PathBuf, Child)>,
+    /// Their files go with the last of them.
+    passing: bool,
 }
 
 impl Nodes {
-    fn start(plan: &Plan) -> Result<Self, Failed> {
+    fn start(plan: &Plan, passing: bool) -> Result<Self, Failed> {
         let program = std::env::current_exe().map_err(Failed::running)?;
         let mut nodes = Self {
             running: Vec::new(),
+            passing,
         };
         for number in 1..=plan.nodes {
             let file = plan.write(number).map_err(Failed::running)?;
@@ -130,17 +138,15 @@ impl Nodes {
         Ok(nodes)
     }
 
-    /// Says which nodes ended, and how each can be brought back.
+    /// Says which nodes ended, and how each can be brought back while its file is there.
     fn tell_ended(&mut self) {
+        let mut ended = Vec::new();
         self.running
             .retain_mut(|(number, file, child)| match child.try_wait() {
                 Ok(None) => true,
                 Ok(Some(status)) => {
                     println!("node {number} ended: {status}");
-                    println!(
-                        "  to bring it back: tidegate serve --config {}",
-                        file.display()
-                    );
+                    ended.push(file.clone());
                     false
                 }
                 Err(error) => {
@@ -148,6 +154,13 @@ impl Nodes {
                     false
                 }
             });
+        let is_kept = !(self.passing && self.running.is_empty());
+        for file in ended.iter().filter(|_| is_kept) {
+            println!(
+                "  to bring it back: tidegate serve --config {}",
+                file.display()
+            );
+        }
     }
 
     /// Tells all to stop by closing their standard input, waits, and ends those that don't.

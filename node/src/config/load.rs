@@ -76,6 +76,7 @@ pub(crate) fn load(
     let config: Config = figment
         .extract()
         .map_err(|error| ConfigError::Malformed(malformed(error)))?;
+    let config = config.derived();
     match validate::problems(&config) {
         problems if problems.is_empty() => Ok(config),
         problems => Err(ConfigError::Invalid(problems)),
@@ -167,6 +168,20 @@ mod tests {
         let file = format!("{SECRETS}[ingest]\nlisten = \"127.0.0.1:1\"\n");
         let config = read(&file, &[("TIDEGATE_INGEST__LISTEN", "127.0.0.1:2")]).expect("valid");
         assert_eq!(config.ingest.listen.port(), 2);
+    }
+
+    #[test]
+    fn senders_are_told_where_the_node_listens_unless_it_says_otherwise() {
+        for (ingest, told) in [
+            ("listen = \"127.0.0.1:21480\"", "http://127.0.0.1:21480"),
+            ("listen = \"[::1]:21480\"", "http://[::1]:21480"),
+            ("listen = \"0.0.0.0:21480\"", "http://10.1.2.3:21480"),
+            ("public_url = \"https://in.example\"", "https://in.example"),
+        ] {
+            let file =
+                format!("{SECRETS}[ingest]\n{ingest}\n[peer]\nadvertise = \"10.1.2.3:8082\"\n");
+            assert_eq!(read(&file, &[]).expect("valid").ingest.public_url, told);
+        }
     }
 
     #[test]

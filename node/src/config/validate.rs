@@ -26,7 +26,7 @@ const CLOCK_SKEW_MS: std::ops::RangeInclusive<u64> = 500..=60_000;
 const IGNORED_MAX: usize = 1_000;
 
 /// Everything that is wrong, each with its key and what was expected.
-pub(super) fn problems(config: &Config) -> Vec<String> {
+pub(crate) fn problems(config: &Config) -> Vec<String> {
     let mut found = Vec::new();
     let mut demand = |holds: bool, problem: &str| {
         if !holds {
@@ -103,9 +103,10 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
         "cluster.max_clock_skew_ms: expected 500 to 60000",
     );
     demand(
-        url::Url::parse(&config.ingest.public_url)
-            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()),
-        "ingest.public_url: expected an http or https URL",
+        config.ingest.public_url.is_empty()
+            || url::Url::parse(&config.ingest.public_url)
+                .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()),
+        "ingest.public_url: expected an http or https URL, or nothing",
     );
     demand(
         (1..=BODY_MAX).contains(&config.ingest.max_body_bytes),

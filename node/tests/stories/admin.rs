@@ -3,6 +3,7 @@
 mod event_data;
 mod gaps;
 mod replay;
+mod strictness;
 mod transformations;
 
 use crate::stage::Stage;
