@@ -14,7 +14,7 @@ use model::{
     time::Timestamp,
 };
 use serde_json::{Map, Value, json};
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 /// Rows of one answer.
 const ROWS_MAX: usize = 1000;
