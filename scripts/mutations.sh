@@ -12,10 +12,10 @@ suite() { # nextest filter, further arguments
   cargo nextest run --locked --workspace --no-fail-fast -E "$1" "${@:2}" >"$log" 2>&1
 }
 
-planted() { # feature, nextest filter
+planted() { # feature, nextest filter, what is built of the workspace's tests where that is not all
   # Tests that fail anyway would count as a catch.
-  suite "$2" || { echo "without any bug planted, $2 does not pass" >&2; tail -20 "$log" >&2; exit 1; }
-  if suite "$2" --features "$1"; then
+  suite "$2" "${@:3}" || { echo "without any bug planted, $2 does not pass" >&2; tail -20 "$log" >&2; exit 1; }
+  if suite "$2" "${@:3}" --features "$1"; then
     echo "NOT CAUGHT: $1 passed $2" >&2
     exit 1
   fi
@@ -50,9 +50,9 @@ processes() { # nextest filter
 planted storage/bug-ack-before-sync "package(storage)"
 planted storage/bug-applied-ahead "package(storage)"
 planted raft/bug-skip-fence "package(raft)"
-planted node/bug-pooled-interim "package(node) & (test(egress::answer) | test(delivery::ways))"
-planted model/bug-own-clock "package(model) & binary(machine)"
+planted node/bug-pooled-interim "package(node) & (test(egress::answer) | test(delivery::ways))" --lib
+planted model/bug-own-clock "package(model) & binary(machine)" --test machine
 planted storage/bug-export-from-floor "package(storage)"
-planted raft/bug-unclamped-clock "package(raft) and binary(clocks)"
+planted raft/bug-unclamped-clock "package(raft) & binary(clocks)" --test clocks
 planted_in_processes raft/bug-skip-fence "binary(partition)"
 echo "$catches runs with a planted bug, each caught"
