@@ -108,6 +108,8 @@ async fn sent(node: &Node, event: EventId, used: TransformationUse, body_len: u3
                 outcome: Outcome::answered(200, Bytes::new(), None),
                 trace: Box::new(Trace {
                     sent: Some(Sent {
+                        // Its content type.
+                        forwarded: vec![0],
                         body_len,
                         ..Sent::default()
                     }),
