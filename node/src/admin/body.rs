@@ -364,6 +364,7 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// What stands in the place of an object that is not given, or outside of any body.
     pub(super) fn over(at: String, map: &'a Map<String, Value>) -> Self {
         Self {
             at,

@@ -101,12 +101,12 @@ pub(super) async fn update(
     _: Manner,
     body: Body,
 ) -> Answer {
-    let id = read_id(&id)?;
     let status = body.read(|fields| {
         let name = fields.text("status", 32)?.value().unwrap_or_default();
         choice::read(&name.to_ascii_uppercase())
             .map_err(|expected| fields.invalid("status", expected))
     })?;
+    let id = read_id(&id)?;
     change(&gateway, id, IssueChange::Status(status)).await
 }
 

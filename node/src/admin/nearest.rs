@@ -6,7 +6,10 @@ const SLIPS_MAX: usize = 2;
 /// The known name that is closest to `given`, where one is close.
 pub(super) fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let near = known.map(|name| (slips(given, name), name));
-    let near = near.filter(|(slips, name)| *slips <= SLIPS_MAX && slips * 2 < name.len());
+    let near = near.filter(|(slips, name)| {
+        // The name itself was no slip: something else is wrong with it.
+        (1..=SLIPS_MAX).contains(slips) && slips * 2 < name.len()
+    });
     near.min().map(|(_, name)| name)
 }
 
@@ -45,6 +48,7 @@ mod tests {
             ("grace", Some("grace_s")),
             ("nmae", None),
             ("names", Some("name")),
+            ("name", None),
             ("colour", None),
             ("", None),
         ] {

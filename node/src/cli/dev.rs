@@ -240,3 +240,23 @@ impl Drop for DataDir {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_that_no_node_would_take_is_refused_before_anything_is_written() {
+        let data = tempfile::tempdir().expect("a directory");
+        let args = Args {
+            nodes: 1,
+            data: Some(data.path().to_owned()),
+            base_port: 8080,
+            admin_token: Some(Secret::new("short".into())),
+        };
+        let refused = run(&args).expect_err("a short token").error.to_string();
+        assert!(refused.starts_with("admin.token "), "{refused}");
+        let written = std::fs::read_dir(data.path()).expect("readable").count();
+        assert_eq!(written, 0);
+    }
+}

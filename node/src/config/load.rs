@@ -178,8 +178,9 @@ mod tests {
             ("listen = \"0.0.0.0:21480\"", "http://10.1.2.3:21480"),
             ("public_url = \"https://in.example\"", "https://in.example"),
         ] {
-            let file =
-                format!("{SECRETS}[ingest]\n{ingest}\n[peer]\nadvertise = \"10.1.2.3:8082\"\n");
+            let file = format!(
+                "{SECRETS}join = [\"10.1.2.4:8082\"]\n[ingest]\n{ingest}\n[peer]\nadvertise = \"10.1.2.3:8082\"\n"
+            );
             assert_eq!(read(&file, &[]).expect("valid").ingest.public_url, told);
         }
     }

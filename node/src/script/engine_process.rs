@@ -21,8 +21,11 @@ pub struct Program {
 }
 
 impl Program {
-    /// This same program, also when its file was replaced meanwhile.
-    pub fn this() -> Self {
+    /// This same program, also when its file was replaced meanwhile. In the unit tests, the test program.
+    pub(crate) fn this() -> Self {
+        #[cfg(test)]
+        return Self::of_tests();
+        #[cfg(not(test))]
         Self::at("/proc/self/exe".into())
     }
 

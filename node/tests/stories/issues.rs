@@ -213,7 +213,7 @@ async fn people_acknowledge_ignore_resolve_and_dismiss() {
     let lost = world
         .refused("PUT", &path, json!({"status": "LOST"}), 422)
         .await;
-    assert!(lost.starts_with("status: expected OPENED"), "{lost}");
+    assert!(lost.starts_with("status: expected one of OPENED"), "{lost}");
     world.refused("PUT", &path, json!({}), 422).await;
     world
         .refused("PUT", "/issues/iss_x", json!({"status": "OPENED"}), 404)

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 /// Where paths are led to handlers: what is told here of every path is told of those that come later, too.
 const ROUTES: &str = include_str!("../../../src/admin/routes.rs");
 
-/// The paths that take bodies or parameters, with their methods. Each holds the words that the API's own document has.
+/// The methods and paths that are led to handlers of the API.
 fn routes() -> Vec<(String, String)> {
     let bulk = ROUTES.split('"').filter(|text| text.starts_with("/bulk/"));
     let bulk: Vec<&str> = bulk.collect();
@@ -18,7 +18,7 @@ fn routes() -> Vec<(String, String)> {
             text if text.starts_with("cluster_verbs(") => vec!["/cluster"],
             _ => vec![""],
         };
-        let places = function.split("at(\"").flat_map(|text| text.split("at(\n"));
+        let places = function.split("at(\"");
         for place in places.skip(1) {
             let (path, handlers) = place.split_once('"').expect("a path");
             for method in ["get", "post", "put", "delete"] {
@@ -91,6 +91,7 @@ impl Things {
 
     fn body(&self, method: &str, path: &str) -> Value {
         match (method, path) {
+            ("DELETE", _) => json!({}),
             (_, "/sources" | "/sources/{id}") => json!({"name": "new-s"}),
             (_, "/sources/{id}/rotate") => json!({"secret": "It's a Secret to Nobody"}),
             (_, "/destinations" | "/destinations/{id}") => {
