@@ -2,9 +2,9 @@
 
 # One target directory outside the checkout, and beside it RocksDB's C++, built once a machine (scripts/rocksdb.sh).
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/tidegate/target
-# Cargo's features are unified over what is built, so always build all of the workspace: a part alone would compile the
-# dependencies again with other features.
-CARGO_BUILD := cargo build --locked --workspace
+# Cargo's features are unified over what is built, so always name all of the workspace: a part alone would compile the
+# dependencies again with other features. The binary alone doesn't wait for the tests' own crate.
+CARGO_BUILD := cargo build --locked --workspace --bin tidegate
 TIDEGATE := $(CARGO_TARGET_DIR)/debug/tidegate
 
 .PHONY: help run cluster test chaos verify fix fuzz bench mutations setup build
