@@ -52,6 +52,7 @@ fn main() {
             }
         }
     }
+    assert!(tried > 0, "no vector is a proof");
     let mut rows: Vec<_> = worst.into_iter().collect();
     rows.sort_by(|(_, a), (_, b)| b.0.total_cmp(&a.0));
     println!(
@@ -64,7 +65,7 @@ fn main() {
 }
 
 fn is_proof(vector: &Vector) -> bool {
-    matches!(&vector.expect, Expect::Word(word) if word == "verified")
+    matches!(&vector.expect, Expect::Word(word) if word == "accept")
 }
 
 /// The body of a proof, filled up; none where it is neither JSON nor a form.
