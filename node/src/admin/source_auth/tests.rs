@@ -260,7 +260,6 @@ fn a_list_of_secrets_is_taken_as_it_is() {
 }
 
 /// The document of the API beside the checkout, or where the environment says.
-#[allow(clippy::disallowed_methods, reason = "the document stands on the disk")]
 fn api_document() -> Option<Value> {
     let beside = concat!(
         env!("CARGO_MANIFEST_DIR"),

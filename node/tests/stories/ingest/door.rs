@@ -2,6 +2,7 @@
 
 use super::{ADMIN_TOKEN, Node, OPEN, TOKEN};
 use crate::stage::eventually;
+use actix_web::dev::ServerHandle;
 use model::{ids::SourceId, traffic::RejectionCause};
 use node::{runtime, telemetry::Metrics};
 use std::{
@@ -22,6 +23,16 @@ const OTHER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 fn address(url: &str) -> SocketAddr {
     let address = url.trim_start_matches("http://");
     address.parse().expect("an address")
+}
+
+/// Serves the node's admin side, and tells where.
+fn admin_side(node: &Node) -> (SocketAddr, ServerHandle) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let server = runtime::serve_admin(&node.gateway, listener).expect("it can listen");
+    let handle = server.handle();
+    actix_rt::spawn(server);
+    (address, handle)
 }
 
 async fn connect(from: Ipv4Addr, to: SocketAddr) -> TcpStream {
@@ -292,11 +303,7 @@ async fn a_post_that_asks_for_an_upgrade_is_a_post_and_so_is_the_next() {
 #[actix_rt::test]
 async fn who_reads_no_answers_keeps_no_connection_from_others() {
     let node = Node::start(|config| config.admin.max_connections = 10).await;
-    let admin = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let to = admin.local_addr().expect("an address");
-    let server = runtime::serve_admin(&node.gateway, admin).expect("it can listen");
-    let handle = server.handle();
-    actix_rt::spawn(server);
+    let (to, handle) = admin_side(&node);
     let asked =
         format!("GET /metrics HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {ADMIN_TOKEN}\r\n\r\n");
     let mut deaf = Vec::new();
@@ -324,11 +331,7 @@ async fn who_reads_no_answers_keeps_no_connection_from_others() {
 #[actix_rt::test]
 async fn a_websocket_that_nobody_was_let_into_keeps_no_connection_from_others() {
     let node = Node::start(|config| config.admin.max_connections = 10).await;
-    let admin = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let to = admin.local_addr().expect("an address");
-    let server = runtime::serve_admin(&node.gateway, admin).expect("it can listen");
-    let handle = server.handle();
-    actix_rt::spawn(server);
+    let (to, handle) = admin_side(&node);
     let mut flood = Vec::new();
     for number in 0..10 {
         let mut stream = connect(STRANGER, to).await;
@@ -428,11 +431,7 @@ fn wrong() -> Vec<(String, &'static str, &'static str)> {
 #[actix_rt::test]
 async fn what_could_be_read_in_two_ways_is_refused_and_counted_on_both_sides() {
     let node = Node::start(|_| {}).await;
-    let admin = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let admin_address = admin.local_addr().expect("an address");
-    let server = runtime::serve_admin(&node.gateway, admin).expect("it can listen");
-    let handle = server.handle();
-    actix_rt::spawn(server);
+    let (admin_address, handle) = admin_side(&node);
     let metrics = &node.gateway.metrics;
     for (side, to) in [("ingest", address(&node.url)), ("admin", admin_address)] {
         for (bytes, expected, cause) in wrong() {
@@ -569,11 +568,7 @@ async fn publishing_has_tokens_of_its_own_and_who_guesses_them_is_slowed() {
 #[actix_rt::test]
 async fn wrong_admin_tokens_are_slowed_and_open_no_unknown_path_either() {
     let node = Node::start(|config| config.admin.wrong_tokens_per_second = 2).await;
-    let admin = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let to = admin.local_addr().expect("an address");
-    let server = runtime::serve_admin(&node.gateway, admin).expect("it can listen");
-    let handle = server.handle();
-    actix_rt::spawn(server);
+    let (to, handle) = admin_side(&node);
     let get = |path: &str, token: &str| {
         format!(
             "GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\r\n"
