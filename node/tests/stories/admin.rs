@@ -11,13 +11,16 @@ use actix_web::{App, http::StatusCode, test, web};
 use bytes::Bytes;
 use model::{
     catalog::Secret,
-    ids::{ConnectionId, DestinationId, GroupId, RequestId, SourceId},
+    ids::{ConnectionId, DestinationId, EventId, GroupId, RequestId, SourceId},
     kit,
-    machine::{AcceptRequests, Command, Incoming, Planned, Unrouted, Verdict},
+    machine::{
+        AcceptRequests, AttemptReport, Command, Incoming, Next, Planned, RecordRuns, Unrouted,
+        Verdict,
+    },
     policy::document::Part,
     state::codec,
     time::Timestamp,
-    traffic::{IgnoreCause, IgnoredMeta, Origin, RequestRecord},
+    traffic::{Attempt, IgnoreCause, IgnoredMeta, Origin, Outcome, RequestRecord, Trigger},
 };
 use node::{admin, bulk, config::Config, gateway::Gateway, pausing, world};
 use serde_json::{Value, json};
@@ -35,6 +38,30 @@ pub(super) struct Node {
 }
 
 impl Node {
+    /// Records that an attempt of an event failed, and that none follows by itself.
+    pub(super) async fn fail(&self, event: EventId, number: u16) {
+        let now = world::now();
+        let report = AttemptReport {
+            event,
+            number,
+            attempt: Attempt {
+                trigger: Trigger::Initial,
+                node: 1,
+                requested_url: "https://a.example/hook".into(),
+                http_method: "POST".into(),
+                started_at: now,
+                finished_at: now,
+                outcome: Outcome::answered(500, Bytes::new(), None),
+                trace: Box::default(),
+            },
+            next: Next::GiveUp,
+        };
+        let command = Command::RecordRuns(RecordRuns {
+            reports: vec![report.into()],
+        });
+        self.propose(event.group(), &command, &[]).await;
+    }
+
     pub(super) async fn start() -> Self {
         Self::start_with(|_| {}).await
     }

@@ -2,14 +2,8 @@
 
 use super::{BASE, Node};
 use crate::stage::{Stage, eventually};
-use bytes::Bytes;
 use futures::future::join_all;
-use model::{
-    ids::{AttemptId, EventId, GroupId, SourceId},
-    machine::{AttemptReport, Command, Next, RecordRuns},
-    traffic::{Attempt, Outcome, Trigger},
-};
-use node::world;
+use model::ids::{AttemptId, EventId, GroupId, SourceId};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -31,7 +25,7 @@ impl Scene {
         let mut events = [EventId(0); 2];
         for (event, group) in events.iter_mut().zip([SILENT, LED]) {
             *event = nodes[0].accept(group, SourceId(9)).await.event(1);
-            fail(&nodes[0], *event).await;
+            nodes[0].fail(*event, 1).await;
         }
         (Self { nodes }, events)
     }
@@ -57,29 +51,6 @@ impl Scene {
     async fn stop(self) {
         join_all(self.nodes.into_iter().map(Node::stop)).await;
     }
-}
-
-async fn fail(node: &Node, event: EventId) {
-    let now = world::now();
-    let report = AttemptReport {
-        event,
-        number: 1,
-        attempt: Attempt {
-            trigger: Trigger::Initial,
-            node: 1,
-            requested_url: "https://a.example/hook".into(),
-            http_method: "POST".into(),
-            started_at: now,
-            finished_at: now,
-            outcome: Outcome::answered(500, Bytes::new(), None),
-            trace: Box::default(),
-        },
-        next: Next::GiveUp,
-    };
-    let command = Command::RecordRuns(RecordRuns {
-        reports: vec![report.into()],
-    });
-    node.propose(event.group(), &command, &[]).await;
 }
 
 /// The partitions that an answer says it lacks.

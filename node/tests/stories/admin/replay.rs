@@ -2,11 +2,10 @@
 
 use super::{BASE, BODY, Node, shown_time};
 use crate::stage::eventually;
-use bytes::Bytes;
 use model::{
     ids::{ConnectionId, DestinationId, EventId, GroupId, RequestId, SourceId},
-    machine::{AttemptReport, Command, Next, Planned, PlannedIgnored, RecordRuns, Verdict},
-    traffic::{Attempt, IgnoreCause, Outcome, Trigger},
+    machine::{Planned, PlannedIgnored, Verdict},
+    traffic::IgnoreCause,
 };
 use node::world;
 use serde_json::{Value, json};
@@ -66,32 +65,9 @@ impl Scene {
         self.take(group, verdict).await.event(1)
     }
 
-    async fn fail(&self, event: EventId, number: u16) {
-        let now = world::now();
-        let report = AttemptReport {
-            event,
-            number,
-            attempt: Attempt {
-                trigger: Trigger::Initial,
-                node: 1,
-                requested_url: "https://a.example/hook".into(),
-                http_method: "POST".into(),
-                started_at: now,
-                finished_at: now,
-                outcome: Outcome::answered(500, Bytes::new(), None),
-                trace: Box::default(),
-            },
-            next: Next::GiveUp,
-        };
-        let command = Command::RecordRuns(RecordRuns {
-            reports: vec![report.into()],
-        });
-        self.node.propose(event.group(), &command, &[]).await;
-    }
-
     async fn failed(&self, group: u16) -> EventId {
         let event = self.accept(group).await;
-        self.fail(event, 1).await;
+        self.node.fail(event, 1).await;
         event
     }
 
@@ -271,7 +247,7 @@ async fn what_failed_in_a_window_is_planned_counted_and_retried_once() {
     let of_it = format!("bulk_retry_id={operation}");
     assert_eq!(scene.count(&format!("{of_it}&status=QUEUED")).await, 7);
     assert_eq!(scene.count("status=FAILED").await, 1);
-    scene.fail(wanted[0], 2).await;
+    scene.node.fail(wanted[0], 2).await;
     let attempts = format!("/attempts?event_id={}&dir=asc", wanted[0]);
     let attempts = scene.node.ok("GET", &attempts, None).await;
     let asked_by = |place: usize| attempts["models"][place]["bulk_retry_id"].clone();
