@@ -146,6 +146,20 @@ fn events(admin: &Admin, status: &str) -> Vec<String> {
     listed.unwrap_or_else(|| panic!("none became {status}"))
 }
 
+/// An open source whose events go to a receiver.
+fn open_to_receiver(admin: &Admin) -> (String, Receiver) {
+    let source = json!({"name": "open", "type": "WEBHOOK"});
+    let source = admin.insist("PUT", "/sources", &source).expect("a source");
+    let source = admin::id_of(&source).expect("an id");
+    let receiver = Receiver::start();
+    let destination = admin.destination("receiver", &receiver.url());
+    let destination = destination.expect("a destination");
+    admin
+        .connect("open-to-receiver", &source, &destination, &json!([]))
+        .expect("a connection");
+    (source, receiver)
+}
+
 #[test]
 fn a_wall_that_is_two_minutes_ahead_for_seconds_moves_no_window_and_is_told() {
     let rules = json!([{"type": "deduplicate", "window": WINDOW_MS}]);
@@ -284,15 +298,7 @@ fn retries_come_when_they_are_due_with_clocks_an_hour_off_and_through_a_failover
 fn without_a_majority_a_node_says_so_and_refuses_at_once() {
     let mut cluster = Cluster::form(3, Options::default());
     let admin = cluster.nodes[0].admin();
-    let source = json!({"name": "open", "type": "WEBHOOK"});
-    let source = admin.insist("PUT", "/sources", &source).expect("a source");
-    let source = admin::id_of(&source).expect("an id");
-    let receiver = Receiver::start();
-    let destination = admin.destination("receiver", &receiver.url());
-    let destination = destination.expect("a destination");
-    admin
-        .connect("open-to-receiver", &source, &destination, &json!([]))
-        .expect("a connection");
+    let (source, _receiver) = open_to_receiver(&admin);
     let path = format!("/{source}");
     let _ = cluster.nodes[0].post(&path, "{}");
 
@@ -421,15 +427,7 @@ fn a_node_alone_that_starts_days_ahead_lets_nothing_go_and_says_so() {
     };
     let mut cluster = Cluster::form(1, options);
     let admin = cluster.nodes[0].admin();
-    let source = json!({"name": "open", "type": "WEBHOOK"});
-    let source = admin.insist("PUT", "/sources", &source).expect("a source");
-    let source = admin::id_of(&source).expect("an id");
-    let receiver = Receiver::start();
-    let destination = admin.destination("receiver", &receiver.url());
-    let destination = destination.expect("a destination");
-    admin
-        .connect("open-to-receiver", &source, &destination, &json!([]))
-        .expect("a connection");
+    let (source, _receiver) = open_to_receiver(&admin);
     let posted: Vec<String> = (0..12)
         .map(|_| cluster.nodes[0].post(&format!("/{source}"), "{}"))
         .collect();
