@@ -53,6 +53,6 @@ planted raft/bug-skip-fence "package(raft)"
 planted node/bug-pooled-interim "package(node) & (test(egress::answer) | test(delivery::ways))" --lib
 planted model/bug-own-clock "package(model) & binary(machine)" --test machine
 planted storage/bug-export-from-floor "package(storage)"
-planted raft/bug-unclamped-clock "package(raft) & binary(clocks)" --test clocks
+planted raft/bug-unclamped-clock "package(raft) & binary(groups) & test(clocks::)" --test groups
 planted_in_processes raft/bug-skip-fence "binary(partition)"
 echo "$catches runs with a planted bug, each caught"

@@ -39,8 +39,8 @@ version=$(locked librocksdb-sys)
 lz4=$(locked lz4-sys)
 compiler=$(basename "$cxx")-$("$cxx" -dumpfullversion 2>/dev/null || "$cxx" -dumpversion)
 # Count this up when the way of building changes, so that no machine goes on with what the old way made.
-recipe=1
-digest=$({ "$cxx" --version; echo "$lz4 $recipe ${flags[*]}"; } | sha256sum | cut -c1-12)
+recipe=2
+digest=$({ "$cxx" --version; cat scripts/processor.cc; echo "$lz4 $recipe ${flags[*]}"; } | sha256sum | cut -c1-12)
 built=$target-rocksdb/$version-$compiler-$(uname -m)-$digest
 
 whole() { (cd "$built" 2>/dev/null && sha256sum --check --status whole); }
@@ -69,7 +69,8 @@ print(next(p["manifest_path"] for p in json.load(sys.stdin)["packages"] if p["na
           sum += size[i]
         }
       }'
-  cp "$crates/build_version.cc" "$work/"
+  # A part of the library that every program needs brings the question for the processor along.
+  cat "$crates/build_version.cc" scripts/processor.cc >"$work/build_version.cc"
   echo "RocksDB: building $version, once on this machine (about six minutes on two cores)"
   # The remapped path keeps this machine's folders out of the library.
   printf '%s\0' "$work"/*.cc | xargs -0 -P "$(nproc)" -I{} "$cxx" "${flags[@]}" -ffile-prefix-map="$crates"=librocksdb-sys \

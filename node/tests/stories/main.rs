@@ -4,4 +4,6 @@ mod admin;
 mod delivery;
 mod ingest;
 mod issues;
+#[cfg(target_arch = "x86_64")]
+mod processor;
 mod stage;

@@ -9,6 +9,12 @@ use crate::{
 };
 use std::borrow::Cow;
 
+/// The fields that a sender may have sign them sorted. The largest forms of those who do so have some hundred.
+const SORTED_FIELDS_MAX: usize = 10_000;
+
+/// Name and value of a field of a query or a form, decoded.
+pub type Field<'a> = (Cow<'a, str>, Cow<'a, str>);
+
 /// A request before its scheme.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
@@ -60,7 +66,7 @@ impl<'a> Facts<'a> {
     }
 
     /// The fields of the query as received, decoded.
-    pub fn query(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> {
+    pub fn query(&self) -> impl Iterator<Item = Field<'a>> {
         form_urlencoded::parse(self.record.query.as_bytes())
     }
 
@@ -70,8 +76,21 @@ impl<'a> Facts<'a> {
     }
 
     /// The fields of a form body, decoded, in the order of arrival.
-    pub fn form(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> {
+    pub fn form(&self) -> impl Iterator<Item = Field<'a>> {
         form_urlencoded::parse(self.body)
+    }
+
+    /// The fields of a form body, decoded, by name and then by value.
+    ///
+    /// # Errors
+    /// More of them than any sender has: sorting them would take longer than a wrong signature may.
+    pub fn sorted_form(&self) -> Result<Vec<Field<'a>>, Diagnosis> {
+        if self.body.iter().filter(|byte| **byte == b'&').count() >= SORTED_FIELDS_MAX {
+            return Err(Diagnosis::Unexpected("number of form fields".into()));
+        }
+        let mut fields: Vec<_> = self.form().collect();
+        fields.sort_unstable();
+        Ok(fields)
     }
 
     /// The one value of a field of a form, whichever way that is encoded.
@@ -131,7 +150,7 @@ impl<'a> Facts<'a> {
 }
 
 fn one<'a>(
-    fields: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
+    fields: impl Iterator<Item = Field<'a>>,
     name: &str,
     what: &str,
 ) -> Result<Option<String>, Diagnosis> {
@@ -206,6 +225,21 @@ pub(super) mod tests {
         assert_eq!(facts.header("b"), Err(Diagnosis::missing("header b")));
         assert_eq!(facts.header("C"), Ok("x"));
         assert_eq!(facts.header("d"), Err(Diagnosis::missing("header d")));
+    }
+
+    #[test]
+    fn a_form_is_sorted_up_to_as_many_fields_as_a_sender_may_have() {
+        let record = record("POST", &[]);
+        let most = format!("b=1{}", "&a=".repeat(SORTED_FIELDS_MAX - 1));
+        let sorted = facts(&record, most.as_bytes()).sorted_form();
+        let sorted = sorted.expect("as many as may be");
+        assert_eq!(sorted.len(), SORTED_FIELDS_MAX);
+        assert_eq!(sorted.last(), Some(&("b".into(), "1".into())));
+        let over = format!("{most}&a=");
+        assert_eq!(
+            facts(&record, over.as_bytes()).sorted_form(),
+            Err(Diagnosis::Unexpected("number of form fields".into()))
+        );
     }
 
     #[test]

@@ -1,7 +1,11 @@
 //! The signed message as a template: literal text with parts in braces, such as `v0:{timestamp}:{body}`.
 
-use super::{diagnosis::Diagnosis, digest::Digest, facts::Facts, layout::Group};
-use std::collections::BTreeMap;
+use super::{
+    diagnosis::Diagnosis,
+    digest::Digest,
+    facts::{Facts, Field},
+    layout::Group,
+};
 
 /// Everything a template can draw from.
 pub(super) struct Sources<'a> {
@@ -103,7 +107,7 @@ fn render_part(
         ("form", name) if !name.is_empty() => sink(facts.form_field(name)?.as_bytes()),
         ("form", _) => {
             if facts.is_form() {
-                sink(sorted_form(facts).as_bytes());
+                sink(sorted_form(facts)?.as_bytes());
             }
         }
         ("body_sha256", _) => sink(hex::encode(Digest::Sha256.of(facts.body)).as_bytes()),
@@ -130,19 +134,18 @@ fn render_part(
 }
 
 /// Each field's name and value behind each other, sorted by name; equal values of a name stand there once.
-pub(super) fn sorted_form(facts: &Facts<'_>) -> String {
-    let mut sorted: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for (name, value) in facts.form() {
-        sorted.entry(name).or_default().push(value);
-    }
-    let mut text = String::with_capacity(facts.body.len());
-    for (name, mut values) in sorted {
-        values.sort();
-        values.dedup();
-        for value in values {
-            text.push_str(&name);
-            text.push_str(&value);
-        }
+pub(super) fn sorted_form(facts: &Facts<'_>) -> Result<String, Diagnosis> {
+    let mut fields = facts.sorted_form()?;
+    fields.dedup();
+    Ok(joined(&fields, facts.body.len()))
+}
+
+/// Each field's name and value behind each other, which take about so many bytes.
+pub(super) fn joined(fields: &[Field<'_>], bytes: usize) -> String {
+    let mut text = String::with_capacity(bytes);
+    for (name, value) in fields {
+        text.push_str(name);
+        text.push_str(value);
     }
     text
 }

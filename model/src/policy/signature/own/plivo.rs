@@ -7,10 +7,8 @@ use super::super::{
     encoding::Encoding,
     proven::Proven,
     signed::{Checked, try_secrets},
-    template::base_url,
+    template::{base_url, joined},
 };
-use std::borrow::Cow;
-
 const SIGNATURE: &str = "x-plivo-signature-v3";
 const CANDIDATES_MAX: usize = 16;
 
@@ -31,7 +29,8 @@ pub(in super::super) fn check(context: &Context<'_>) -> Checked {
     let nonce = facts.header("x-plivo-signature-v3-nonce")?;
     let url = facts.url;
     let query = url.split_once('?').map_or("", |(_, query)| query);
-    let query: Vec<_> = sorted(form_urlencoded::parse(query.as_bytes()));
+    let mut query: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+    query.sort();
     let query: Vec<_> = query
         .iter()
         .map(|(name, value)| format!("{name}={value}"))
@@ -39,7 +38,7 @@ pub(in super::super) fn check(context: &Context<'_>) -> Checked {
     let form = if facts.record.method == "GET" {
         Vec::new()
     } else {
-        sorted(facts.form())
+        facts.sorted_form()?
     };
     let mut message = base_url(url).to_owned();
     if !query.is_empty() || !form.is_empty() {
@@ -49,10 +48,7 @@ pub(in super::super) fn check(context: &Context<'_>) -> Checked {
     if !query.is_empty() && !form.is_empty() {
         message.push('.');
     }
-    for (name, value) in form {
-        message.push_str(&name);
-        message.push_str(&value);
-    }
+    message.push_str(&joined(&form, facts.body.len()));
     message.push('.');
     message.push_str(nonce);
     try_secrets(context, &claimed, |secret| {
@@ -63,12 +59,4 @@ pub(in super::super) fn check(context: &Context<'_>) -> Checked {
     })?
     .map(|place| Proven::by(Some(place)).once(nonce.as_bytes().to_vec(), None))
     .ok_or_else(|| Diagnosis::Mismatch.into())
-}
-
-fn sorted<'a>(
-    fields: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
-) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
-    let mut fields: Vec<_> = fields.collect();
-    fields.sort();
-    fields
 }

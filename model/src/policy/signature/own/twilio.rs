@@ -22,7 +22,7 @@ pub(in super::super) fn check(context: &Context<'_>) -> Checked {
     let malformed = || Diagnosis::malformed(format!("header {SIGNATURE}"));
     let claimed = [claimed.ok_or_else(malformed)?];
     let form = if facts.is_form() {
-        sorted_form(facts)
+        sorted_form(facts)?
     } else {
         String::new()
     };

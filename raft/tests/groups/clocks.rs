@@ -1,8 +1,8 @@
 //! Clocks that are wrong, in clusters in one process: nobody follows them, and who has one keeps out of the way.
 
-#[allow(dead_code, reason = "some of the kit is for the other stories")]
-mod support;
-
+use crate::support::{
+    addresses, clocks, config, environment, eventually, nothing, nothing_at, now, start_all,
+};
 use model::{clock::Standing, ids::GroupId, state::keys, time::Timestamp};
 use raft::{Clock, Cluster, Environment, ProposeError, Unready};
 use std::{
@@ -11,9 +11,6 @@ use std::{
         atomic::{AtomicI64, Ordering},
     },
     time::{Duration, Instant},
-};
-use support::{
-    addresses, clocks, config, environment, eventually, nothing, nothing_at, now, start_all,
 };
 use tempfile::TempDir;
 

@@ -1,8 +1,6 @@
 //! Bodies that a node's disk has lost: they come from another node, and are given up only when every member was asked.
 
-#[allow(dead_code, reason = "each test binary uses a part of it")]
-mod support;
-
+use crate::support::{addresses, config, environment, eventually, now};
 use bytes::Bytes;
 use model::{
     envelope::PayloadRef,
@@ -13,7 +11,6 @@ use model::{
 };
 use raft::{Body, Cluster};
 use std::{fs, net::SocketAddr, path::Path, sync::LazyLock};
-use support::{addresses, config, environment, eventually, now};
 use tempfile::TempDir;
 
 const GROUP: GroupId = GroupId(1);

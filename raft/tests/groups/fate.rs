@@ -1,8 +1,6 @@
 //! A node that can't be trusted any more leaves: it is not ready, acts for nobody, hands over, and its owner is told why.
 
-#[expect(dead_code, reason = "other stories use the rest")]
-mod support;
-
+use crate::support::{addresses, change, config, environment, eventually};
 use model::{
     ids::GroupId,
     state::{
@@ -13,7 +11,6 @@ use model::{
 use parking_lot::Mutex;
 use raft::Cluster;
 use std::sync::Arc;
-use support::{addresses, change, config, environment, eventually};
 use tempfile::TempDir;
 
 type Said = Arc<Mutex<Vec<String>>>;

@@ -1,12 +1,12 @@
 //! Clusters in one process: forming, agreeing, losing a node, joining, leaving, being refused.
 
-mod support;
-
+use crate::support::{
+    addresses, change, config, environment, eventually, nothing, start_all, version,
+};
 use futures::future::FutureExt;
 use model::ids::GroupId;
 use raft::{ChangeError, Cluster, StartError};
 use std::{sync::Arc, time::Duration};
-use support::{addresses, change, config, environment, eventually, nothing, start_all, version};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

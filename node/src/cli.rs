@@ -3,7 +3,6 @@
 mod dev;
 mod dev_config;
 mod listen;
-mod processor;
 mod script;
 mod serve;
 mod status;
@@ -97,10 +96,10 @@ pub fn run() -> ExitCode {
         }
     };
     let done = match cli.verb {
-        Verb::Dev(args) => processor::check().and_then(|()| dev::run(&args)),
+        Verb::Dev(args) => dev::run(&args),
         Verb::Listen(args) => listen::run(&args),
         Verb::Script(args) => script::run(&args),
-        Verb::Serve(args) => processor::check().and_then(|()| serve::run(&args)),
+        Verb::Serve(args) => serve::run(&args),
         Verb::ScriptEngine => crate::script::serve().map_err(Failed::running),
         Verb::Status(args) => status::run(&args),
         Verb::Sample => {
