@@ -10,6 +10,7 @@ pub mod ids;
 pub mod kit;
 pub mod machine;
 pub mod policy;
+pub mod query;
 pub mod state;
 pub mod time;
 pub mod traffic;

@@ -69,5 +69,5 @@ mod versions;
 mod views;
 
 pub use routes::configure;
-pub(crate) use selection::Selection;
+pub(crate) use selection::stored as stored_selection;
 pub(crate) use source_marks::{keep_handshake, note_secret_use};

@@ -3,12 +3,13 @@
 
 mod page;
 
-use crate::{admin::Selection, gateway::Gateway};
+use crate::{admin, gateway::Gateway};
 use futures::future::join_all;
 use model::{
     ids::{GroupId, OperationId},
     machine::{ClosePart, Command, OpenPart, Reply, ReportPart, decode_reply},
     policy::bulk::{self, Step},
+    query::{Ids, Selection},
     state::tables::{self, TableError},
     traffic::{Operation, OperationKind, OperationPart, PartReport},
 };
@@ -182,7 +183,7 @@ impl Work<'_> {
         let (operation, Step::Open) = self.step()? else {
             return None;
         };
-        let (from, to) = self.selection(&operation)?.ids();
+        let Ids { from, to } = self.selection(&operation)?.ids();
         self.propose(&Command::OpenPart(OpenPart {
             operation: self.id,
             remembers: matches!(
@@ -196,7 +197,7 @@ impl Work<'_> {
     }
 
     fn selection(&self, operation: &Operation) -> Option<Selection> {
-        let read = Selection::stored(operation.kind, &operation.query);
+        let read = admin::stored_selection(operation.kind, operation.query.clone());
         read.inspect_err(|error| warn!(operation = %self.id, error, "query not understood here"))
             .ok()
     }

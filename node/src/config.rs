@@ -13,13 +13,30 @@ pub(crate) use manual::sample;
 pub(crate) use validate::problems;
 
 use ipnet::IpNet;
-use manual::{Entry, section};
+use manual::{Entry, Section, section};
 use model::{
     catalog::Secret,
     policy::{egress::Reach, ports::Ports},
 };
 use serde::{Deserialize, Serialize};
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
+
+const AT_LEAST_ONE: RangeInclusive<u64> = 1..=u64::MAX;
+/// As many as keep an idle node idle.
+const PARTITIONS: RangeInclusive<u64> = 1..=64;
+/// Less is what a busy machine takes to answer; more would shift what is due by more than a minute.
+const CLOCK_SKEW_MS: RangeInclusive<u64> = 500..=60_000;
+/// A batch's bodies are counted by 16 bits.
+const BATCH: RangeInclusive<u64> = 1..=60_000;
+/// Less than this holds no engine; more no machine.
+const SCRIPT_MEMORY: RangeInclusive<u64> = 1024 * 1024..=1024 * 1024 * 1024;
+/// Logs are stored with each execution.
+const LOG_LINES: RangeInclusive<u64> = 1..=10_000;
+const LOG_BYTES: RangeInclusive<u64> = 1..=1024 * 1024;
+/// What a page does is one command, and every node applies it in one go.
+const PAGE: RangeInclusive<u64> = 1..=1_000;
+/// The copy is part of a proposal and of every snapshot of the control group.
+const BOOKMARK: RangeInclusive<u64> = 1..=16 * 1024 * 1024;
 
 section! {
     /// One node.
@@ -74,42 +91,41 @@ section! {
         workers: usize = 0,
         /// Connections open at once. Beyond them a new one takes the place of an idle one of the address that has the most,
         /// and is closed with 503 where its own address is that one.
-        max_connections: usize = 10_000,
+        max_connections: usize = 10_000 => AT_LEAST_ONE,
         /// The head of a request must be there within this.
-        head_timeout_ms: u64 = 5_000,
+        head_timeout_ms: u64 = 5_000 => AT_LEAST_ONE,
         /// How long an idle connection stays open.
         keep_alive_ms: u64 = 75_000,
         /// A request's target, path and query together. More is answered 414.
         max_uri_bytes: usize = 8 * 1024,
         /// A request's headers together. More is answered 431; so are more than 96 of them.
         max_head_bytes: usize = 32 * 1024,
-        /// A request's body; at most 32 MiB. More is answered 413.
-        max_body_bytes: usize = 10 * 1024 * 1024,
+        /// A request's body. More is answered 413.
+        max_body_bytes: usize = 10 * 1024 * 1024 => 1..=32 * 1024 * 1024,
         /// The whole body must be there within this.
-        body_timeout_ms: u64 = 15_000,
+        body_timeout_ms: u64 = 15_000 => AT_LEAST_ONE,
         /// A body may be slow for this long before its rate counts.
         body_grace_ms: u64 = 3_000,
         /// Slower bodies are cut off with 408.
         body_min_rate_bytes_per_s: u64 = 1_024,
         /// Requests that are read or wait for their commit, from the first byte of their bodies on. Further ones are answered
         /// 429. One address (an IPv6 /64) may have four times what is left to others, one source eight times.
-        max_in_flight_requests: usize = 4_096,
+        max_in_flight_requests: usize = 4_096 => AT_LEAST_ONE,
         /// The bodies of those requests together, shared in the same way. Further ones are answered 429.
         max_in_flight_bytes: usize = 128 * 1024 * 1024,
         /// A request must be committed within this, or it is answered 503: its outcome is then unknown.
-        accept_timeout_ms: u64 = 10_000,
+        accept_timeout_ms: u64 = 10_000 => AT_LEAST_ONE,
         /// Requests in one proposal.
-        max_batch_requests: usize = 512,
+        max_batch_requests: usize = 512 => BATCH,
         /// Their bodies together; a larger body goes alone.
         max_batch_bytes: usize = 1024 * 1024,
         /// Proposals under way at once, each in a partition of its own. Not counted are those for partitions that are led
         /// elsewhere, or by nobody, and must take requests of theirs.
-        max_batches_in_flight: usize = 4,
+        max_batches_in_flight: usize = 4 => AT_LEAST_ONE,
         /// How long a busy node waits for more requests before it proposes. A quiet one never waits.
         max_linger_us: u64 = 1_000,
-        /// Ignored events that are kept for each request, at most 1000; further connections that did not take it are only
-        /// counted.
-        ignored_kept_per_request: usize = 100,
+        /// Ignored events that are kept for each request; further connections that did not take it are only counted.
+        ignored_kept_per_request: usize = 100 => 0..=1_000,
         /// Rejected requests that are kept for each source; older ones make room.
         rejected_kept_per_source: u32 = 1_000,
         /// Rejected requests that are stored for each source and second; further ones are only counted.
@@ -129,10 +145,10 @@ section! {
         /// The bearer token of the admin API, at least 16 bytes; or TIDEGATE_ADMIN_TOKEN. Without one the node refuses to start.
         token: Secret = Secret::new(String::new()),
         /// Connections open at once, shared as in `ingest.max_connections`.
-        max_connections: usize = 2_000,
+        max_connections: usize = 2_000 => AT_LEAST_ONE,
         /// Wrong tokens that one address (an IPv6 /64) may offer, here and to publish; four seconds' worth at once. Further
         /// ones are answered 429 without a look.
-        wrong_tokens_per_second: u32 = 5,
+        wrong_tokens_per_second: u32 = 5 => AT_LEAST_ONE,
     }
 }
 
@@ -165,7 +181,7 @@ section! {
         /// Instead of `nodes`: peer addresses of a standing cluster that this node joins.
         join: Vec<String> = Vec::new(),
         /// Raft groups that share the traffic. Fixed when the cluster is formed.
-        partitions: u16 = 6,
+        partitions: u16 = 6 => PARTITIONS,
         /// Threads for consensus and storage. 0: one a core but at most four, and one where there are no more than two.
         threads: usize = 0,
         /// How often a leader is heard.
@@ -180,7 +196,7 @@ section! {
         log_rows_kept: u64 = 5_000,
         /// How far a node's time may be from the others'. One that is further off is not ready, proposes nothing and leads
         /// nothing until its clock is right; proposals with such a time in them are refused.
-        max_clock_skew_ms: u64 = 2_000,
+        max_clock_skew_ms: u64 = 2_000 => CLOCK_SKEW_MS,
     }
 }
 
@@ -196,11 +212,11 @@ section! {
         /// Whether destinations may be reached over http without TLS. Those in `allow_private_networks` always may.
         allow_http: bool = false,
         /// Attempts that one destination may have in flight on one node.
-        window: u16 = 16,
+        window: u16 = 16 => AT_LEAST_ONE,
         /// A destination must have answered within this, unless it has a timeout of its own.
-        timeout_ms: u64 = 60_000,
+        timeout_ms: u64 = 60_000 => 1..=120_000,
         /// Attempts in flight on this node together.
-        max_attempts_in_flight: usize = 1_024,
+        max_attempts_in_flight: usize = 1_024 => AT_LEAST_ONE,
         /// The bodies of those attempts together, with the copies that are made of them. An attempt whose body has no room
         /// waits; one destination alone may take a quarter. At least four times `ingest.max_body_bytes`.
         max_in_flight_bytes: usize = 256 * 1024 * 1024,
@@ -214,21 +230,21 @@ section! {
     Script {
         /// Scripts that run at once, each in a process of its own, which starts when it is needed. 0: one a core and one
         /// more. One connection never takes them all, and slow ones together no more than half.
-        threads: usize = 0,
+        threads: usize = 0 => 0..=64,
         /// Scripts that wait for their turn. Further ones wait with their event, which is attempted a little later.
-        queue: usize = 256,
+        queue: usize = 256 => AT_LEAST_ONE,
         /// A script must have ended within this.
-        timeout_ms: u64 = 1_000,
+        timeout_ms: u64 = 1_000 => 1..=60_000,
         /// What a script may hold in memory at once. A structured body takes about ten times its size.
-        max_memory_bytes: usize = 64 * 1024 * 1024,
-        /// How deep its calls, and the bodies that it reads and returns, may be nested; at most 4 MiB.
-        max_stack_bytes: usize = 1024 * 1024,
-        /// A transformation's code; at most 5 MiB.
-        max_code_bytes: usize = 1024 * 1024,
+        max_memory_bytes: usize = 64 * 1024 * 1024 => SCRIPT_MEMORY,
+        /// How deep its calls, and the bodies that it reads and returns, may be nested.
+        max_stack_bytes: usize = 1024 * 1024 => 64 * 1024..=4 * 1024 * 1024,
+        /// A transformation's code.
+        max_code_bytes: usize = 1024 * 1024 => 1..=5 * 1024 * 1024,
         /// Lines that are kept of what one run writes to the console.
-        max_log_lines: usize = 100,
+        max_log_lines: usize = 100 => LOG_LINES,
         /// Those lines together.
-        max_log_bytes: usize = 32 * 1024,
+        max_log_bytes: usize = 32 * 1024 => LOG_BYTES,
         /// Scripts run even where the system does not confine their processes (seccomp, resource limits, no new
         /// privileges). Without this they wait there, and the log says what is missing. Landlock is used where the kernel
         /// has it.
@@ -241,7 +257,7 @@ section! {
     Transform {
         /// Versions of a transformation that are kept. An older one stays for as long as an event may still need it for a
         /// retry; beyond 1000 nothing more is saved.
-        versions_kept: usize = 100,
+        versions_kept: usize = 100 => AT_LEAST_ONE,
     }
 }
 
@@ -249,24 +265,24 @@ section! {
     /// Issues.
     Issues {
         /// How often a node reports what has gone wrong in the partitions that it leads.
-        report_every_ms: u64 = 1_000,
+        report_every_ms: u64 = 1_000 => AT_LEAST_ONE,
         /// Reports in one proposal; further ones go with the next.
-        max_reports: usize = 256,
+        max_reports: usize = 256 => AT_LEAST_ONE,
         /// How often a node looks for what waits too long and for what is over.
-        sweep_every_ms: u64 = 10_000,
+        sweep_every_ms: u64 = 10_000 => AT_LEAST_ONE,
         /// An issue of a delivery or a transformation is resolved by itself when it has gone well since and has not come
         /// again for this long.
         quiet_ms: u64 = 60_000,
         /// Issues that are kept; those that were settled longest ago make room.
         kept: u32 = 10_000,
         /// Issues of a type that are not settled. Further ones are not opened.
-        open_per_type: u32 = 1_000,
+        open_per_type: u32 = 1_000 => AT_LEAST_ONE,
         /// Events or requests that an issue names, the newest ones.
-        samples: u16 = 10,
+        samples: u16 = 10 => AT_LEAST_ONE,
         /// Notifications that wait; the oldest make room.
-        max_notifications: u32 = 1_000,
+        max_notifications: u32 = 1_000 => AT_LEAST_ONE,
         /// Notifications that are sent at once.
-        notifications_in_flight: usize = 8,
+        notifications_in_flight: usize = 8 => AT_LEAST_ONE,
     }
 }
 
@@ -274,17 +290,17 @@ section! {
     /// Replay.
     Replay {
         /// Bulk operations in progress at once. Further ones are refused.
-        max_in_progress: u16 = 8,
+        max_in_progress: u16 = 8 => AT_LEAST_ONE,
         /// Bulk operations that are kept; the oldest that has ended makes room.
-        max_kept: u16 = 200,
+        max_kept: u16 = 200 => AT_LEAST_ONE,
         /// Events, requests or ignored events that a partition works off in one commit.
-        batch: usize = 250,
+        batch: usize = 250 => PAGE,
         /// Rows that a plan looks at. Of more it says that they are too many to be counted.
         max_counted_rows: usize = 2_000_000,
         /// Bookmarks that there may be.
-        max_bookmarks: u32 = 1_000,
+        max_bookmarks: u32 = 1_000 => AT_LEAST_ONE,
         /// A bookmark's copy of a request, headers and body together.
-        max_bookmark_bytes: usize = 1024 * 1024,
+        max_bookmark_bytes: usize = 1024 * 1024 => BOOKMARK,
     }
 }
 
@@ -305,11 +321,11 @@ section! {
     /// Retention.
     Retention {
         /// Requests, events and attempts older than this go.
-        max_age_hours: u64 = 168,
+        max_age_hours: u64 = 168 => AT_LEAST_ONE,
         /// The data directory of a node; the oldest hour goes when it is larger.
-        max_bytes: u64 = 50 * 1024 * 1024 * 1024,
+        max_bytes: u64 = 50 * 1024 * 1024 * 1024 => AT_LEAST_ONE,
         /// How often each partition looks whether something may go.
-        every_ms: u64 = 60_000,
+        every_ms: u64 = 60_000 => AT_LEAST_ONE,
         /// A node that starts more than an hour away from the time that it last kept was off for long, or has a wrong clock;
         /// so it is when the time of the cluster was set while it ran. By the new time nothing is too old until it has stood
         /// for so long. 0 believes every time at once.

@@ -3,6 +3,7 @@
 
 mod answer;
 mod client;
+mod grant;
 mod guard;
 pub(crate) mod marks;
 mod own;
@@ -16,6 +17,7 @@ mod wire;
 
 pub(crate) use answer::Broken;
 pub(crate) use client::{Client, to_this_machine};
+pub(crate) use grant::{GrantError, Granted, grant};
 pub(crate) use guard::REFUSED;
 #[cfg(test)]
 pub(crate) use resolve::Resolve;

@@ -1,7 +1,8 @@
 //! An issue: a trouble that persists and that people work on, from its opening to its end.
 
 use super::{
-    Count, ErrorCode, Execution, LogLevel, RejectionCause, Sample, Tally, tally::merge_samples,
+    Count, ErrorCode, Event, Execution, LogLevel, RejectionCause, Sample, Tally,
+    tally::merge_samples,
 };
 use crate::{
     ids::{
@@ -71,6 +72,17 @@ impl IssueKey {
             Self::Backpressure { .. } => IssueType::Backpressure,
             Self::Request { .. } => IssueType::Request,
         }
+    }
+
+    /// What the failure with which an event's last attempt ended is an instance of; none where it did not fail.
+    #[must_use]
+    pub fn of_event(event: &Event) -> Option<Self> {
+        let code = event.error_code?;
+        let status = event.response_status.map(Failure::Status);
+        Some(Self::Delivery {
+            connection: event.connection_id,
+            failure: status.unwrap_or(Failure::Error(code)),
+        })
     }
 
     /// What a run of a transformation is an instance of, by its gravest line; none where it neither wrote nor failed.

@@ -1,6 +1,6 @@
 //! A bulk operation: one deed done to everything that a query finds, and how far each partition has come with it.
 
-use crate::{state::codec::Stored, time::Timestamp};
+use crate::{query::Asked, state::codec::Stored, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,8 +15,8 @@ pub enum OperationKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Operation {
     pub kind: OperationKind,
-    /// The query as the lists take it. Each partition's leader reads it anew.
-    pub query: String,
+    /// What it is about.
+    pub query: Asked,
     /// The query as it was given: JSON.
     pub shown: String,
     /// What the query found when the operation was planned; none: too much to be counted.

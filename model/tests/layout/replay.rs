@@ -4,6 +4,7 @@ use crate::{AT, stays};
 use bytes::Bytes;
 use model::{
     ids::{ConnectionId, GroupId, RequestId},
+    query::Asked,
     traffic::{Bookmark, Operation, OperationKind, OperationPart, PartReport, Paused, Stage},
 };
 
@@ -27,7 +28,7 @@ fn a_stored_pause_keeps_its_bytes() {
 pub(crate) fn operation() -> Operation {
     Operation {
         kind: OperationKind::RetryIgnored,
-        query: "a=b".into(),
+        query: Asked::Words("a=b".into()),
         shown: "{}".into(),
         estimated_count: Some(5),
         created_at: AT,

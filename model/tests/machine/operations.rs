@@ -4,6 +4,7 @@ use crate::kit::{NOW, World};
 use model::{
     ids::{GroupId, OperationId},
     machine::{CancelOperation, Command, OperationReply, PlanOperation, Reply, ReportPart},
+    query::Asked,
     state::tables,
     time::Timestamp,
     traffic::{Operation, OperationKind, PartReport},
@@ -14,7 +15,7 @@ fn planned(id: u128) -> Command<'static> {
         id: OperationId(id),
         operation: Operation {
             kind: OperationKind::RetryEvents,
-            query: "status=FAILED".into(),
+            query: Asked::Words("status=FAILED".into()),
             shown: r#"{"status":"FAILED"}"#.into(),
             estimated_count: Some(7),
             created_at: Timestamp(0),

@@ -14,6 +14,7 @@ use model::{
         bulk::{self, Bounds, Step},
         retry,
     },
+    query::Asked,
     state::{
         keys::{Due, DueClass},
         kv::{Read, Table},
@@ -576,7 +577,7 @@ impl World {
 fn operation(estimated_count: Option<u64>) -> Operation {
     Operation {
         kind: OperationKind::RetryEvents,
-        query: String::new(),
+        query: Asked::Words(String::new()),
         shown: "{}".into(),
         estimated_count,
         created_at: Timestamp(0),

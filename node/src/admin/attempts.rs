@@ -18,6 +18,7 @@ use bytes::Bytes;
 use model::{
     ids::{AttemptId, DestinationId, EventId, OperationId},
     policy::signature,
+    query::{AttemptQuery, Ids},
     state::{codec, kv::Table, tables},
     traffic::{Attempt, RequestRecord, trace::Told},
 };
@@ -38,17 +39,20 @@ type Row = (AttemptId, Attempt);
 
 pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
-    let ids: Option<Vec<AttemptId>> = event_filter::ids(&query, "id");
-    let events: Option<Vec<EventId>> = event_filter::ids(&query, "event_id");
+    let wanted = AttemptQuery {
+        ids: event_filter::ids(&query, "id"),
+        events: event_filter::ids(&query, "event_id"),
+    };
     let manner = query.finish()?;
-    if events
+    if wanted
+        .events
         .as_ref()
         .is_some_and(|events| events.len() > MAX_EVENTS)
     {
         let expected = format!("expected at most {MAX_EVENTS} ids");
         return Err(ApiError::invalid("event_id", expected));
     }
-    let reached = match &events {
+    let reached = match &wanted.events {
         None => freshness::reach_partitions(&gateway, &manner).await?,
         Some(events) => {
             let mut groups: Vec<_> = events.iter().map(|event| event.group()).collect();
@@ -59,9 +63,9 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
         }
     };
     let answer = web::block(move || {
-        let page = match &events {
-            Some(events) => of_events(&gateway, &asked, (events, &reached), ids.as_deref())?,
-            None => newest(&gateway, &asked, &reached, ids.as_deref())?,
+        let page = match &wanted.events {
+            Some(events) => of_events(&gateway, &asked, (events, &reached), &wanted)?,
+            None => newest(&gateway, &asked, &reached, &wanted)?,
         };
         let viewer = Viewer::of(&gateway, &manner);
         let models = page.rows.iter().map(|(_, (id, attempt))| {
@@ -81,7 +85,7 @@ fn of_events(
     gateway: &Gateway,
     asked: &PageRequest,
     (events, reached): (&[EventId], &Reached),
-    ids: Option<&[AttemptId]>,
+    wanted: &AttemptQuery,
 ) -> Result<Page<String, Row>, ApiError> {
     let mut rows = Vec::new();
     let mut events = events.to_vec();
@@ -92,11 +96,9 @@ fn of_events(
             continue;
         }
         let found = tables::attempts_of(&gateway.cluster.view(event.group()), event)?;
-        let wanted = found
-            .into_iter()
-            .filter(|(id, _)| ids.is_none_or(|ids| ids.contains(id)));
+        let kept = found.into_iter().filter(|(id, _)| wanted.keeps(*id));
         // Digits of an id sort as the id does.
-        rows.extend(wanted.map(|row| (row.0.to_string(), row)));
+        rows.extend(kept.map(|row| (row.0.to_string(), row)));
     }
     asked.cut(rows, |text| Some(text.to_owned()))
 }
@@ -105,14 +107,14 @@ fn newest(
     gateway: &Gateway,
     asked: &PageRequest,
     reached: &Reached,
-    ids: Option<&[AttemptId]>,
+    wanted: &AttemptQuery,
 ) -> Result<Page<String, Row>, ApiError> {
     let views = reached.views(gateway);
-    ATTEMPTS.page(&views, Span::all(), asked, |view, (key, value)| {
+    ATTEMPTS.page(&views, Span::of(Ids::ALL), asked, |view, (key, value)| {
         let Some(id) = AttemptId::from_key(key) else {
             return Ok(None);
         };
-        if ids.is_some_and(|ids| !ids.contains(&id)) {
+        if !wanted.keeps(id) {
             return Ok(None);
         }
         Ok(Some((id, codec::decode_row(view, Table::Attempts, value)?)))

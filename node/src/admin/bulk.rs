@@ -8,8 +8,7 @@ use super::{
     changes, freshness,
     manner::Manner,
     page::PageRequest,
-    query::{Query, Range},
-    selection::Selection,
+    query::Query,
     times,
     views::Viewer,
 };
@@ -22,6 +21,7 @@ use actix_web::web::{self, Data, Json, Path};
 use model::{
     ids::{GroupId, OperationId},
     machine::{CancelOperation, Command, OperationReply, PlanOperation, Reply},
+    query::{Asked, Range, Selection},
     state::tables,
     time::Timestamp,
     traffic::{Operation, OperationKind, PartReport},
@@ -53,10 +53,10 @@ pub(super) async fn plan(gateway: Data<Gateway>, kind: Kind, query: Query) -> An
         return Err(ApiError::invalid(name, format!("expected query[{name}]")));
     }
     let manner = query.finish()?;
-    let asked = asked.resolved(&gateway).await?;
+    let about = asked.selection(**kind, &gateway).await?;
     let reached = freshness::reach_partitions(&gateway, &manner).await?;
     let groups = reached.groups().to_vec();
-    let counted = count(&gateway, **kind, &asked, groups).await?;
+    let counted = count(&gateway, **kind, about, groups).await?;
     Ok(Json(reached.name_gaps(json!({
         "estimated_batch": counted.map(|counted| batches(&gateway, counted)),
         "estimated_count": counted,
@@ -68,14 +68,13 @@ pub(super) async fn plan(gateway: Data<Gateway>, kind: Kind, query: Query) -> An
 async fn count(
     gateway: &Data<Gateway>,
     kind: OperationKind,
-    asked: &BulkQuery,
+    about: Selection,
     groups: Vec<GroupId>,
 ) -> Result<Option<u64>, ApiError> {
-    let selection = Selection::read(kind, &asked.raw).map_err(|error| error.within("query"))?;
     let gateway = gateway.clone();
     let counting = web::block(move || {
         let rows = gateway.config.replay.max_counted_rows;
-        bulk::count(&gateway, kind, &selection, groups.into_iter(), rows)
+        bulk::count(&gateway, kind, &about, groups.into_iter(), rows)
     });
     match counting.await? {
         Ok(counted) => Ok(Some(counted)),
@@ -96,11 +95,11 @@ pub(super) async fn start(
     body: Body,
 ) -> Answer {
     let asked = BulkQuery::of_body(**kind, &body)?;
-    let asked = asked.resolved(&gateway).await?;
+    let about = asked.selection(**kind, &gateway).await?;
     // What begins is over everything: where it can't be counted, it can't be begun.
     freshness::wait_for_partitions(&gateway, &manner).await?;
     let groups = gateway.cluster.data_groups().collect();
-    let estimated_count = count(&gateway, **kind, &asked, groups).await?;
+    let estimated_count = count(&gateway, **kind, about.clone(), groups).await?;
     let now = world::now();
     let id = OperationId::mint(now, world::entropy());
     let replay = &gateway.config.replay;
@@ -108,7 +107,7 @@ pub(super) async fn start(
         id,
         operation: Operation {
             kind: **kind,
-            query: asked.raw,
+            query: Asked::Selection(Box::new(about)),
             shown: asked.shown,
             estimated_count,
             created_at: now,
@@ -221,7 +220,7 @@ impl Filter {
             && self
                 .in_progress
                 .is_none_or(|wanted| wanted == operation.is_in_progress())
-            && asked.is_none_or(|asked| asked.includes(&operation.query, self.partly))
+            && asked.is_none_or(|asked| asked.includes(&operation.shown, self.partly))
             && self.created_at.holds_time(Some(operation.created_at))
             && self.cancelled_at.holds_time(operation.cancelled_at)
             && self.completed_at.holds_time(operation.completed_at)
@@ -316,7 +315,7 @@ mod tests {
     fn operation() -> Operation {
         Operation {
             kind: OperationKind::RetryEvents,
-            query: "status=FAILED".into(),
+            query: Asked::Words("status=FAILED".into()),
             shown: r#"{"status":"FAILED"}"#.into(),
             estimated_count: Some(40),
             created_at: Timestamp(1000),

@@ -4,12 +4,13 @@
 use super::{
     api_error::ApiError,
     body::{Body, Given},
-    distinct, event_filter, issue_data,
+    distinct, issue_data,
     manner::Manner,
     query::Query,
+    selection,
 };
 use crate::gateway::Gateway;
-use model::traffic::OperationKind;
+use model::{query::Selection, traffic::OperationKind};
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
@@ -62,7 +63,7 @@ fn allowed(kind: OperationKind) -> &'static [&'static str] {
     }
 }
 
-/// What the issues of `issue_id` are about, in JSON. Only we add it.
+/// What the issues of `issue_id` are about, in JSON, as earlier versions stored it beside their query.
 pub(super) const ISSUE_KEYS: &str = "issue_keys";
 
 /// Of these an object is a value of its own and no set of operators.
@@ -160,33 +161,42 @@ impl BulkQuery {
         Ok(Self { shown, raw })
     }
 
-    /// Adds what the issues that it names are about: partitions know of no issues, and one may go before the operation ends.
-    pub(super) async fn resolved(mut self, gateway: &Gateway) -> Result<Self, ApiError> {
-        let issues = event_filter::ids(&Query::parse(&self.raw), "issue_id");
-        if let Some(keys) = issue_data::keys_of(gateway, issues, &Manner::default()).await? {
-            let keys = serde_json::to_string(&keys).expect("it has only keys of text");
-            let mut raw = form_urlencoded::Serializer::new(self.raw);
-            self.raw = raw.append_pair(ISSUE_KEYS, &keys).finish();
+    /// What it selects, with what the issues that it names are about: partitions know of no issues, and one may go before
+    /// the operation ends.
+    pub(super) async fn selection(
+        &self,
+        kind: OperationKind,
+        gateway: &Gateway,
+    ) -> Result<Selection, ApiError> {
+        let read = selection::read(kind, &self.raw);
+        let (mut selection, issues) = read.map_err(|error| error.within("query"))?;
+        if let Selection::Events(query) = &mut selection {
+            query.troubles = issue_data::keys_of(gateway, issues, &Manner::default()).await?;
         }
-        Ok(self)
+        Ok(selection)
     }
 
-    /// Whether a query asks for the same, or, for a part of it, at least that.
-    pub(super) fn includes(&self, stored: &str, partly: bool) -> bool {
-        let pairs = |raw: &str| {
-            let mut pairs: Vec<(String, String)> = form_urlencoded::parse(raw.as_bytes())
-                .into_owned()
-                .filter(|(name, _)| name != ISSUE_KEYS)
-                .collect();
-            pairs.sort_unstable();
-            pairs
-        };
-        let (wanted, stored) = (pairs(&self.raw), pairs(stored));
+    /// Whether a query, as it was given, asks for the same, or, for a part of it, at least that.
+    pub(super) fn includes(&self, shown: &str, partly: bool) -> bool {
+        let (wanted, stored) = (pairs(&self.shown), pairs(shown));
         match partly {
             true => wanted.iter().all(|pair| stored.contains(pair)),
             false => wanted == stored,
         }
     }
+}
+
+/// Each condition of a query by itself, in order.
+fn pairs(shown: &str) -> Vec<(String, String)> {
+    let query: Map<String, Value> = serde_json::from_str(shown).unwrap_or_default();
+    let mut pairs = Vec::new();
+    for (name, value) in &query {
+        let mut add = |key: &str, value| pairs.push((key.to_owned(), value));
+        // What was taken once can be told apart again.
+        let _ = parameters(name, value, &mut add);
+    }
+    pairs.sort_unstable();
+    pairs
 }
 
 /// Puts one parameter into the object that a body would hold, unless another one that stands there would be lost.
@@ -278,7 +288,7 @@ mod tests {
         BulkQuery::of_parameters(KIND, &Query::parse(raw))
     }
 
-    fn pairs(query: &BulkQuery) -> Vec<(String, String)> {
+    fn parameters_of(query: &BulkQuery) -> Vec<(String, String)> {
         form_urlencoded::parse(query.raw.as_bytes())
             .into_owned()
             .collect()
@@ -297,12 +307,12 @@ mod tests {
             &query[destination_id]=des_1&query[created_at][gte]=2025-07-01T14%3A00%3A00Z\
             &query[created_at][lt]=2025-07-01T14%3A20%3A00Z&query[attempts]=3";
         let given = of_parameters(parameters).expect("a good query");
-        assert_eq!(pairs(&given), pairs(&body));
+        assert_eq!(parameters_of(&given), parameters_of(&body));
         let json = form_urlencoded::byte_serialize(body.shown.as_bytes()).collect::<String>();
         let given = of_parameters(&format!("query={json}"));
         assert_eq!(given, Ok(body.clone()));
         assert_eq!(
-            pairs(&body)[3],
+            parameters_of(&body)[3],
             ("created_at[gte]".into(), "2025-07-01T14:00:00Z".into())
         );
     }
@@ -398,7 +408,7 @@ mod tests {
     #[test]
     fn a_document_stays_one_value() {
         let query = of_body(&json!({"body": {"a": {"$gt": 1}}})).expect("a good query");
-        let [(name, value)] = &pairs(&query)[..] else {
+        let [(name, value)] = &parameters_of(&query)[..] else {
             panic!("{query:?}");
         };
         assert_eq!(
@@ -412,7 +422,7 @@ mod tests {
         let stored = of_body(&json!({"status": "FAILED", "attempts": 3})).expect("a good query");
         let part = of_body(&json!({"status": "FAILED"})).expect("a good query");
         let other = of_body(&json!({"attempts": 3, "status": "FAILED"})).expect("a good query");
-        assert!(other.includes(&stored.raw, false));
-        assert!(part.includes(&stored.raw, true) && !part.includes(&stored.raw, false));
+        assert!(other.includes(&stored.shown, false));
+        assert!(part.includes(&stored.shown, true) && !part.includes(&stored.shown, false));
     }
 }

@@ -1,12 +1,8 @@
 //! Lists of configured things: filters that all kinds share, order and cursors.
 
-use super::{
-    api_error::ApiError,
-    page::PageRequest,
-    query::{Query, Range},
-};
+use super::{api_error::ApiError, page::PageRequest, query::Query};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use model::time::Timestamp;
+use model::{query::Range, time::Timestamp};
 use serde_json::{Value, json};
 
 /// A position in a list: what it is ordered by, then the id.

@@ -5,9 +5,9 @@ use super::{
     body::NoBody,
     changes,
     event_data::{Deadline, Seen, Traffic},
-    event_filter::{self, EventFilter},
+    event_filter,
     freshness::{self, Reached},
-    issue_data::{self, EventsOf},
+    issue_data,
     manner::Manner,
     page::{Page, PageRequest},
     query::Query,
@@ -22,6 +22,7 @@ use actix_web::web::{self, Data, Json, Path};
 use model::{
     ids::{EventId, RequestId},
     machine::{CancelEvent, Command, EventReply, Reply, RetryEvent},
+    query::{EventQuery, next_attempt_at},
     state::{codec, keys::Queue, kv::Table, tables},
     traffic::{Event, EventStatus, Trigger},
 };
@@ -55,12 +56,12 @@ pub(super) async fn of_request(gateway: Data<Gateway>, query: Query, request: Re
 
 async fn list_in(gateway: Data<Gateway>, query: Query, scope: Scope) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
-    let filter = EventFilter::read(&query)?;
+    let mut filter = event_filter::read(&query)?;
     let issues = event_filter::ids(&query, "issue_id");
     // Nothing that can be searched for takes long enough to stop on the way.
     let _ = query.flag("progressive")?;
     let manner = query.finish()?;
-    let of_issues = EventsOf::of(&gateway, issues, &manner).await?;
+    filter.troubles = issue_data::keys_of(&gateway, issues, &manner).await?;
     let reached = match scope {
         Scope::All => freshness::reach_partitions(&gateway, &manner).await?,
         Scope::Of(request) => freshness::reach(&gateway, &manner, [request.group()]).await?,
@@ -70,7 +71,7 @@ async fn list_in(gateway: Data<Gateway>, query: Query, scope: Scope) -> Answer {
     }
     let answer = web::block(move || {
         let viewer = Viewer::of(&gateway, &manner);
-        let page = find(&gateway, (&filter, &of_issues), &asked, (scope, &reached))?;
+        let page = find(&gateway, &filter, &asked, (scope, &reached))?;
         let models = page.rows.iter().map(|(_, (id, event))| {
             let mut model = show(&viewer, *id, event);
             model["issue_id"] = json!(issue_data::issue_of(&gateway, event)?);
@@ -125,7 +126,7 @@ type Row = (EventId, Event);
 
 fn find(
     gateway: &Gateway,
-    (filter, of_issues): (&EventFilter, &EventsOf),
+    filter: &EventQuery,
     asked: &PageRequest,
     (scope, reached): (Scope, &Reached),
 ) -> Result<Page<String, Row>, ApiError> {
@@ -135,10 +136,10 @@ fn find(
             .copied()
             .filter(|id| reached.has(id.group()))
             .collect();
-        return find_ids(gateway, (filter, of_issues), asked, &ids);
+        return find_ids(gateway, filter, asked, &ids);
     }
     let span = match scope {
-        Scope::All => Span::around(&filter.created_at),
+        Scope::All => Span::of(filter.ids()),
         Scope::Of(request) => Span {
             from: request.event(0).key().to_vec(),
             to: behind(&request.event(u16::MAX).key()),
@@ -150,22 +151,20 @@ fn find(
             return Ok(None);
         };
         let event: Event = codec::decode_row(view, Table::Events, value)?;
-        let is_kept = filter.keeps_in(view, id, &event)? && of_issues.keeps(&event);
-        Ok(is_kept.then_some((id, event)))
+        Ok(filter.keeps(view, id, &event)?.then_some((id, event)))
     })
 }
 
 fn find_ids(
     gateway: &Gateway,
-    (filter, of_issues): (&EventFilter, &EventsOf),
+    filter: &EventQuery,
     asked: &PageRequest,
     ids: &[EventId],
 ) -> Result<Page<String, Row>, ApiError> {
     let mut rows = Vec::new();
     for &id in ids {
         if let Some(event) = stored(gateway, id)?
-            && filter.keeps_in(&gateway.cluster.view(id.group()), id, &event)?
-            && of_issues.keeps(&event)
+            && filter.keeps(&gateway.cluster.view(id.group()), id, &event)?
         {
             rows.push((id.to_string(), (id, event)));
         }
@@ -332,7 +331,7 @@ pub(super) fn show(viewer: &Viewer, id: EventId, event: &Event) -> Value {
         "request_id": id.request(),
         "attempts": event.attempts,
         "last_attempt_at": times::show_some(event.last_attempt_at),
-        "next_attempt_at": times::show_some(event_filter::next_attempt_at(event)),
+        "next_attempt_at": times::show_some(next_attempt_at(event)),
         "response_status": event.response_status,
         "error_code": event.error_code,
         "status": event.status,

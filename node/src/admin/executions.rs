@@ -7,7 +7,7 @@ use super::{
     manner::Manner,
     message_view,
     page::{Page, PageRequest},
-    query::{Query, Range},
+    query::Query,
     times, traffic_data,
     traffic_page::Kind,
     traffic_scan::Span,
@@ -22,8 +22,9 @@ use actix_web::web::{self, Data, Json, Path};
 use model::{
     ids::{EventId, ExecutionId, TransformationId},
     policy::forwarding::Forwarding,
+    query::{ExecutionQuery, Ids},
     state::{keys, kv::Table, tables},
-    traffic::{Execution, IssueKey, LogLevel, TransformationUse},
+    traffic::{Execution, IssueKey, TransformationUse},
 };
 use serde_json::{Value, json};
 
@@ -39,46 +40,24 @@ const EXECUTED: Kind = Kind {
 type Answer = Result<Json<Value>, ApiError>;
 type Row = (ExecutionId, Execution);
 
-/// Which executions a list is over.
-struct Filter {
-    log_levels: Vec<LogLevel>,
-    connections: Vec<String>,
-    /// Runs of these issues. None: all runs.
-    troubles: Option<Vec<IssueKey>>,
-    created_at: Range,
-}
-
-impl Filter {
-    fn read(query: &Query) -> Result<Self, ApiError> {
-        let levels = query.all("log_level").into_iter().map(|level| {
-            choice::read(&level.to_ascii_lowercase())
-                .map_err(|expected| ApiError::invalid("log_level", expected))
-        });
-        let connections = query.all("webhook_id").into_iter();
-        Ok(Self {
-            log_levels: levels.collect::<Result<_, _>>()?,
-            connections: connections.map(str::to_owned).collect(),
-            troubles: None,
-            created_at: query.times("created_at")?,
-        })
-    }
-
-    fn keeps(&self, execution: &Execution) -> bool {
-        let connection = execution.connection_id.to_string();
-        let is_of_issue = |keys: &Vec<_>| {
-            IssueKey::of_execution(execution).is_some_and(|key| keys.contains(&key))
-        };
-        self.troubles.as_ref().is_none_or(is_of_issue)
-            && (self.log_levels.is_empty() || self.log_levels.contains(&execution.log_level))
-            && (self.connections.is_empty() || self.connections.contains(&connection))
-            && self.created_at.holds_time(Some(execution.at))
-    }
+/// Reads which runs a list is over.
+fn filter(query: &Query) -> Result<ExecutionQuery, ApiError> {
+    let levels = query.all("log_level").into_iter().map(|level| {
+        choice::read(&level.to_ascii_lowercase())
+            .map_err(|expected| ApiError::invalid("log_level", expected))
+    });
+    Ok(ExecutionQuery {
+        log_levels: event_filter::named(levels.collect::<Result<_, _>>()?),
+        connections: event_filter::ids(query, "webhook_id"),
+        troubles: None,
+        created_at: query.times("created_at")?,
+    })
 }
 
 pub(super) async fn list(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
     let issues = event_filter::ids(&query, "issue_id");
-    let mut filter = Filter::read(&query)?;
+    let mut filter = filter(&query)?;
     let manner = query.finish()?;
     filter.troubles = issue_data::keys_of(&gateway, issues, &manner).await?;
     let catalog = freshness::catalog(&gateway, &manner).await?;
@@ -100,13 +79,13 @@ pub(super) async fn list(gateway: Data<Gateway>, id: Path<String>, query: Query)
 fn find(
     views: &[storage::ReadView],
     transformation: TransformationId,
-    filter: &Filter,
+    filter: &ExecutionQuery,
     asked: &PageRequest,
 ) -> Result<Page<String, Row>, ApiError> {
     let (from, to) = keys::executed_between(transformation, EventId(0), EventId(u128::MAX));
     let prefix = from[..17].to_vec();
     // A retry comes long after its request, so only the end of a range of times says something about ids.
-    let around = Span::around(&filter.created_at);
+    let around = Span::of(Ids::around(&filter.created_at));
     let span = Span {
         from,
         to: [prefix, around.to]

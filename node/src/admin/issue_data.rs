@@ -1,4 +1,4 @@
-//! What an issue refers to: the event and the attempt, the request, or the destination; and which events are an issue's.
+//! What an issue refers to: the event and the attempt, the request, or the destination.
 
 use super::{
     api_error::ApiError, attempts, events, executions, freshness, manner::Manner, requests,
@@ -8,7 +8,7 @@ use crate::gateway::Gateway;
 use model::{
     ids::{EventId, GroupId, IssueId, RequestId},
     state::{issues, tables},
-    traffic::{Event, Failure, Issue, IssueKey, Sampled},
+    traffic::{Event, Issue, IssueKey, Sampled},
 };
 use serde_json::{Value, json};
 
@@ -65,7 +65,7 @@ fn shown_request(gateway: &Gateway, viewer: &Viewer, id: RequestId) -> Result<Va
 
 /// The issue of the failure with which an event's last attempt ended.
 pub(super) fn issue_of(gateway: &Gateway, event: &Event) -> Result<Option<IssueId>, ApiError> {
-    issue_about(gateway, failure_of(event))
+    issue_about(gateway, IssueKey::of_event(event))
 }
 
 /// The issue about a trouble, if there is one.
@@ -94,115 +94,4 @@ pub(super) async fn keys_of(
         keys.extend(issues::issue(&view, id)?.map(|issue| issue.key));
     }
     Ok(Some(keys))
-}
-
-fn failure_of(event: &Event) -> Option<IssueKey> {
-    let code = event.error_code?;
-    let failure = event.response_status;
-    Some(IssueKey::Delivery {
-        connection: event.connection_id,
-        failure: failure.map_or(Failure::Error(code), Failure::Status),
-    })
-}
-
-/// The events of issues: those whose last attempt failed as the issue says, and those that wait for its destination.
-#[derive(Debug, Default)]
-pub(super) struct EventsOf {
-    /// None: all events.
-    keys: Option<Vec<IssueKey>>,
-}
-
-impl EventsOf {
-    /// The events of the issues that `issue_id` names. An id that no issue has matches nothing.
-    pub(super) async fn of(
-        gateway: &Gateway,
-        issues: Option<Vec<IssueId>>,
-        manner: &Manner,
-    ) -> Result<Self, ApiError> {
-        Ok(Self::about(keys_of(gateway, issues, manner).await?))
-    }
-
-    /// The events of issues about these; none: all events.
-    pub(super) fn about(keys: Option<Vec<IssueKey>>) -> Self {
-        Self { keys }
-    }
-
-    pub(super) fn keeps(&self, event: &Event) -> bool {
-        let Some(keys) = &self.keys else { return true };
-        let failed = failure_of(event);
-        keys.iter().any(|key| match key {
-            IssueKey::Delivery { .. } => failed.as_ref() == Some(key),
-            IssueKey::Backpressure { destination, .. } => {
-                let waits = event.status.waits();
-                waits && event.destination_id == *destination
-            }
-            IssueKey::Transformation { .. } | IssueKey::Request { .. } => false,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use model::{
-        ids::{ConnectionId, DestinationId, SourceId},
-        time::Timestamp,
-        traffic::{ErrorCode, EventStatus, Trigger},
-    };
-
-    fn event() -> Event {
-        Event {
-            connection_id: ConnectionId(1),
-            source_id: SourceId(2),
-            destination_id: DestinationId(3),
-            status: EventStatus::Failed,
-            attempts: 1,
-            created_at: Timestamp(5),
-            updated_at: Timestamp(6),
-            due_at: None,
-            next_trigger: Trigger::Automatic,
-            last_attempt_at: Some(Timestamp(6)),
-            successful_at: None,
-            response_status: Some(500),
-            error_code: Some(ErrorCode::BadResponse),
-            turn: None,
-        }
-    }
-
-    fn of(key: IssueKey) -> EventsOf {
-        EventsOf {
-            keys: Some(vec![key]),
-        }
-    }
-
-    #[test]
-    fn an_issue_s_events_are_those_that_failed_like_it_or_wait_for_it() {
-        let failed = |connection, failure| {
-            of(IssueKey::Delivery {
-                connection: ConnectionId(connection),
-                failure,
-            })
-        };
-        assert!(failed(1, Failure::Status(500)).keeps(&event()));
-        assert!(!failed(1, Failure::Status(502)).keeps(&event()));
-        assert!(!failed(2, Failure::Status(500)).keeps(&event()));
-        let silent = Event {
-            response_status: None,
-            error_code: Some(ErrorCode::Timeout),
-            ..event()
-        };
-        assert!(failed(1, Failure::Error(ErrorCode::Timeout)).keeps(&silent));
-        let waiting = of(IssueKey::Backpressure {
-            destination: DestinationId(3),
-            delay_ms: 60_000,
-        });
-        assert!(!waiting.keeps(&event()));
-        let queued = Event {
-            status: EventStatus::Queued,
-            ..event()
-        };
-        assert!(waiting.keeps(&queued));
-        assert!(EventsOf::default().keeps(&event()));
-        assert!(!EventsOf { keys: Some(vec![]) }.keeps(&event()));
-    }
 }

@@ -3,15 +3,15 @@
 use super::{
     api_error::ApiError,
     choice,
-    event_filter::ids,
-    query::{Query, Range},
+    event_filter::{ids, named},
+    query::Query,
 };
 use model::{
-    ids::{IssueId, IssueTriggerId},
-    policy::issues::show,
-    traffic::{ErrorCode, Issue, IssueStatus, IssueType, LogLevel, RejectionCause},
+    query::IssueQuery,
+    traffic::{ErrorCode, IssueType, LogLevel, RejectionCause},
 };
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// The fields of `aggregation_keys`.
 const KEYS: [&str; 9] = [
@@ -26,75 +26,22 @@ const KEYS: [&str; 9] = [
     "rejection_cause",
 ];
 
-#[derive(Debug)]
-pub(super) struct IssueFilter {
-    ids: Option<Vec<IssueId>>,
-    triggers: Option<Vec<IssueTriggerId>>,
-    types: Vec<IssueType>,
-    statuses: Vec<IssueStatus>,
-    /// Issues are never merged here, so asking for merged ones finds none.
-    wants_merged: bool,
-    /// A field of the aggregation keys, and the values that will do.
-    keys: Vec<(String, Vec<String>)>,
-    created_at: Range,
-    first_seen_at: Range,
-    last_seen_at: Range,
-    dismissed_at: Range,
-    with_dismissed: bool,
-}
-
-impl IssueFilter {
-    pub(super) fn read(query: &Query) -> Result<Self, ApiError> {
-        Ok(Self {
-            ids: ids(query, "id"),
-            triggers: ids(query, "issue_trigger_id"),
-            types: types(query)?,
-            statuses: query.choices("status")?,
-            wants_merged: !query.all("merged_with").is_empty(),
-            keys: keys(query)?,
-            created_at: query.times("created_at")?,
-            first_seen_at: query.times("first_seen_at")?,
-            last_seen_at: query.times("last_seen_at")?,
-            dismissed_at: query.times("dismissed_at")?,
-            // They are out of sight, unless somebody asks for them.
-            with_dismissed: query.has("dismissed_at") || query.has("id"),
-        })
-    }
-
-    pub(super) fn keeps(&self, id: IssueId, issue: &Issue) -> bool {
-        let wanted = |ids: &Vec<IssueTriggerId>| issue.trigger.is_some_and(|id| ids.contains(&id));
-        !self.wants_merged
-            && self.ids.as_ref().is_none_or(|ids| ids.contains(&id))
-            && self.triggers.as_ref().is_none_or(wanted)
-            && (self.types.is_empty() || self.types.contains(&issue.key.issue_type()))
-            && (self.statuses.is_empty() || self.statuses.contains(&issue.status))
-            && (self.with_dismissed || issue.dismissed_at.is_none())
-            && self.created_at.holds_time(Some(issue.created_at))
-            && self.first_seen_at.holds_time(Some(issue.first_seen_at))
-            && self.last_seen_at.holds_time(Some(issue.last_seen_at))
-            && self.dismissed_at.holds_time(issue.dismissed_at)
-            && self.fits_keys(id, issue)
-    }
-
-    fn fits_keys(&self, id: IssueId, issue: &Issue) -> bool {
-        if self.keys.is_empty() {
-            return true;
-        }
-        let shown = show(id, issue, "");
-        let has = |field: &str, wanted: &[String]| {
-            let values = shown["aggregation_keys"][field].as_array();
-            let mut values = values.into_iter().flatten().map(text);
-            values.any(|value| wanted.contains(&value))
-        };
-        self.keys.iter().all(|(field, wanted)| has(field, wanted))
-    }
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
+/// Reads which issues a list is about.
+pub(super) fn read(query: &Query) -> Result<IssueQuery, ApiError> {
+    Ok(IssueQuery {
+        ids: ids(query, "id"),
+        triggers: ids(query, "issue_trigger_id"),
+        types: named(types(query)?),
+        statuses: named(query.choices("status")?),
+        aggregation_keys: keys(query)?,
+        created_at: query.times("created_at")?,
+        first_seen_at: query.times("first_seen_at")?,
+        last_seen_at: query.times("last_seen_at")?,
+        dismissed_at: query.times("dismissed_at")?,
+        // They are out of sight, unless somebody asks for them.
+        with_dismissed: query.has("dismissed_at") || query.has("id"),
+        merged: !query.all("merged_with").is_empty(),
+    })
 }
 
 /// The types that a parameter names.
@@ -112,8 +59,8 @@ pub(super) fn types(query: &Query) -> Result<Vec<IssueType>, ApiError> {
     query.all("type").into_iter().map(read).collect()
 }
 
-fn keys(query: &Query) -> Result<Vec<(String, Vec<String>)>, ApiError> {
-    let mut keys: Vec<(String, Vec<String>)> = Vec::new();
+fn keys(query: &Query) -> Result<BTreeMap<String, Vec<String>>, ApiError> {
+    let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (field, value) in query.fields("aggregation_keys") {
         if !KEYS.contains(&field) {
             let field = format!("aggregation_keys[{field}]");
@@ -122,10 +69,7 @@ fn keys(query: &Query) -> Result<Vec<(String, Vec<String>)>, ApiError> {
         }
         let values = value.split(',').map(|value| key_value(field, value));
         let values = values.collect::<Result<Vec<_>, _>>()?;
-        match keys.iter_mut().find(|(known, _)| known == field) {
-            Some((_, known)) => known.extend(values),
-            None => keys.push((field.to_owned(), values)),
-        }
+        keys.entry(field.to_owned()).or_default().extend(values);
     }
     Ok(keys)
 }
@@ -146,7 +90,11 @@ fn key_value(field: &str, value: &str) -> Result<String, ApiError> {
         }
         _ => Ok(value.into()),
     };
-    read.map(|value| text(&value))
+    let text = |value: Value| match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    read.map(text)
         .map_err(|expected| ApiError::invalid(&format!("aggregation_keys[{field}]"), expected))
 }
 
@@ -154,9 +102,9 @@ fn key_value(field: &str, value: &str) -> Result<String, ApiError> {
 mod tests {
     use super::*;
     use model::{
-        ids::ConnectionId,
+        ids::{ConnectionId, IssueId, IssueTriggerId},
         time::Timestamp,
-        traffic::{Failure, IssueKey},
+        traffic::{Failure, Issue, IssueKey},
     };
 
     fn issue() -> Issue {
@@ -169,7 +117,7 @@ mod tests {
     }
 
     fn keeps(raw: &str, issue: &Issue) -> bool {
-        let filter = IssueFilter::read(&Query::parse(raw)).expect("a good query");
+        let filter = read(&Query::parse(raw)).expect("a good query");
         filter.keeps(IssueId(9), issue)
     }
 
@@ -233,7 +181,7 @@ mod tests {
                 "aggregation_keys[response_status]: expected a whole number",
             ),
         ] {
-            let error = IssueFilter::read(&Query::parse(raw)).expect_err(raw);
+            let error = read(&Query::parse(raw)).expect_err(raw);
             assert!(error.message().starts_with(named), "{error}");
         }
     }

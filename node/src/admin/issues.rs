@@ -4,8 +4,7 @@ use super::{
     api_error::ApiError,
     body::{Body, NoBody},
     catalog_page::{self, time_key},
-    changes, choice, freshness, issue_data,
-    issue_filter::IssueFilter,
+    changes, choice, freshness, issue_data, issue_filter,
     manner::Manner,
     page::PageRequest,
     query::Query,
@@ -17,6 +16,7 @@ use model::{
     ids::{GroupId, IssueId},
     machine::{ChangeIssue, Command, IssueReply, Reply},
     policy::issues::{show, targets},
+    query::IssueQuery,
     state::issues,
     traffic::{Issue, IssueChange, IssueStatus, IssueTurn},
 };
@@ -34,7 +34,7 @@ type Answer = Result<Json<Value>, ApiError>;
 
 pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
-    let filter = IssueFilter::read(&query)?;
+    let filter = issue_filter::read(&query)?;
     let manner = query.finish()?;
     freshness::wait(&gateway, &manner, [GroupId::CONTROL]).await?;
     let answer = web::block(move || {
@@ -57,14 +57,14 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
 }
 
 pub(super) async fn count(gateway: Data<Gateway>, query: Query) -> Answer {
-    let filter = IssueFilter::read(&query)?;
+    let filter = issue_filter::read(&query)?;
     let manner = query.finish()?;
     freshness::wait(&gateway, &manner, [GroupId::CONTROL]).await?;
     let found = web::block(move || find(&gateway, &filter)).await??;
     Ok(Json(catalog_page::count(found.len())))
 }
 
-fn find(gateway: &Gateway, filter: &IssueFilter) -> Result<Vec<(IssueId, Issue)>, ApiError> {
+fn find(gateway: &Gateway, filter: &IssueQuery) -> Result<Vec<(IssueId, Issue)>, ApiError> {
     let mut found = issues::issues(&gateway.cluster.view(GroupId::CONTROL))?;
     found.retain(|(id, issue)| filter.keeps(*id, issue));
     Ok(found)

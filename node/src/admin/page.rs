@@ -31,6 +31,16 @@ pub(super) struct Page<K, T> {
 }
 
 impl PageRequest {
+    /// The newest so many.
+    pub(super) fn newest(limit: usize) -> Self {
+        Self {
+            limit,
+            order_by: "created_at",
+            ascending: false,
+            cursor: Cursor::Start,
+        }
+    }
+
     /// Reads limit, order and cursor. The first of `orders` is the default.
     pub(super) fn read(query: &Query, orders: &'static [&'static str]) -> Result<Self, ApiError> {
         let limit = match query.one("limit").map(str::parse::<u16>) {

@@ -2,7 +2,7 @@
 
 use super::{api_error::ApiError, choice, manner::Manner, nearest, times};
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
-use model::time::Timestamp;
+use model::query::{Range, Relation};
 use serde::de::DeserializeOwned;
 use std::{
     cell::{Cell, RefCell},
@@ -64,24 +64,6 @@ impl Parameter {
             inner => format!("{}[{inner}]", self.name),
         }
     }
-}
-
-/// How a value must relate to the one that was given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Relation {
-    Equal,
-    Above,
-    AtLeast,
-    Below,
-    AtMost,
-    /// `[any]=true`: it has a value at all.
-    Present(bool),
-}
-
-/// What `field=` and `field[operator]=` ask of a number or a time.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Range {
-    limits: Vec<(Relation, u64)>,
 }
 
 impl Query {
@@ -277,7 +259,7 @@ impl Query {
                 "lte" => Relation::AtMost,
                 "any" => {
                     let present = self.any(name)?.unwrap_or_default();
-                    limits.push((Relation::Present(present), 0));
+                    limits.push(Relation::Present(present));
                     continue;
                 }
                 _ => {
@@ -287,7 +269,7 @@ impl Query {
                     ));
                 }
             };
-            limits.push((relation, read(&field, value)?));
+            limits.push(relation(read(&field, value)?));
         }
         Ok(Range { limits })
     }
@@ -299,52 +281,6 @@ impl FromRequest for Query {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(Ok(Self::parse(request.query_string())))
-    }
-}
-
-impl Range {
-    /// Whether a value is inside. Several equal values are alternatives; limits hold together.
-    pub(super) fn holds(&self, value: Option<u64>) -> bool {
-        let mut equals = self
-            .limits
-            .iter()
-            .filter(|(relation, _)| *relation == Relation::Equal)
-            .peekable();
-        if equals.peek().is_some() && !equals.any(|(_, wanted)| value == Some(*wanted)) {
-            return false;
-        }
-        self.limits.iter().all(|&(relation, limit)| match relation {
-            Relation::Equal => true,
-            Relation::Present(wanted) => value.is_some() == wanted,
-            Relation::Above => value.is_some_and(|value| value > limit),
-            Relation::AtLeast => value.is_some_and(|value| value >= limit),
-            Relation::Below => value.is_some_and(|value| value < limit),
-            Relation::AtMost => value.is_some_and(|value| value <= limit),
-        })
-    }
-
-    pub(super) fn holds_time(&self, at: Option<Timestamp>) -> bool {
-        self.holds(at.map(|at| at.0))
-    }
-
-    /// The smallest value that may be inside.
-    pub(super) fn lowest(&self) -> u64 {
-        let limits = self.limits.iter();
-        limits
-            .filter(|(relation, _)| matches!(relation, Relation::Above | Relation::AtLeast))
-            .map(|&(_, limit)| limit)
-            .max()
-            .unwrap_or(0)
-    }
-
-    /// The greatest value that may be inside.
-    pub(super) fn highest(&self) -> u64 {
-        let limits = self.limits.iter();
-        limits
-            .filter(|(relation, _)| matches!(relation, Relation::Below | Relation::AtMost))
-            .map(|&(_, limit)| limit)
-            .min()
-            .unwrap_or(u64::MAX)
     }
 }
 

@@ -8,8 +8,7 @@ use super::{
     manner::Manner,
     page::{Page, PageRequest},
     query::Query,
-    request_filter::RequestFilter,
-    times, traffic_data,
+    request_filter, times, traffic_data,
     traffic_data::Detail,
     traffic_page::Kind,
     traffic_scan::Span,
@@ -21,6 +20,7 @@ use model::{
     ids::{ConnectionId, EventId, GroupId, RequestId},
     machine::{Command, Reply},
     policy::reroute::Over,
+    query::RequestQuery,
     state::{codec, kv::Table, tables},
     traffic::{Ignored, IgnoredMeta, Origin, RequestRecord, RequestState, StoredRequest, Trigger},
 };
@@ -40,7 +40,7 @@ pub(super) type Row = (RequestId, StoredRequest);
 
 pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
-    let filter = RequestFilter::read(&query)?;
+    let filter = request_filter::read(&query)?;
     let _ = query.flag("progressive")?;
     let manner = query.finish()?;
     let reached = freshness::reach_partitions(&gateway, &manner).await?;
@@ -64,14 +64,14 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
 
 pub(super) fn find(
     gateway: &Gateway,
-    filter: &RequestFilter,
+    filter: &RequestQuery,
     asked: &PageRequest,
     reached: &Reached,
 ) -> Result<Page<String, Row>, ApiError> {
     let keep = |id: RequestId, request: StoredRequest| -> Result<Option<Row>, ApiError> {
         let record = traffic_data::record(&request)?;
         let view = gateway.cluster.view(id.group());
-        let kept = filter.keeps_in(&view, id, &request, &record)?;
+        let kept = filter.keeps_known(&view, id, &request, &record)?;
         Ok(kept.then_some((id, request)))
     };
     if let Some(ids) = &filter.ids {
@@ -90,7 +90,7 @@ pub(super) fn find(
         return asked.cut(rows, |text| Some(text.to_owned()));
     }
     let views = reached.views(gateway);
-    let span = Span::around(&filter.created_at);
+    let span = Span::of(filter.ids());
     REQUESTS.page(
         &views,
         span,
@@ -144,7 +144,7 @@ pub(super) async fn ignored_events(
         let rows = tables::ignored_of(&gateway.cluster.view(id.group()), id)?;
         let rows = rows
             .into_iter()
-            .filter(|(id, _)| event_filter::is_among(wanted.as_ref(), id))
+            .filter(|(id, _)| wanted.as_ref().is_none_or(|wanted| wanted.contains(id)))
             .map(|(id, row)| (id.to_string(), (id, row)));
         let page = asked.cut(rows.collect(), |text| Some(text.to_owned()))?;
         let viewer = Viewer::of(&gateway, &manner);

@@ -8,8 +8,6 @@ use super::{
     manner::Manner,
     message_view,
     page::PageRequest,
-    query::Query,
-    request_filter::RequestFilter,
     requests, rules, times, traffic_data,
     transform_rule::Rulebook,
     transformations,
@@ -33,6 +31,7 @@ use model::{
         forwarding::Forwarding,
         route::Router,
     },
+    query::RequestQuery,
     time::Timestamp,
     traffic::{
         IgnoreCause, IgnoredMeta, RequestRecord, RequestState, StoredRequest, TransformationUse,
@@ -47,7 +46,6 @@ use std::{
 /// Requests that one try looks at.
 const LAST_MAX: u64 = 100;
 const LAST_DEFAULT: u64 = 10;
-const ORDERS: &[&str] = &["created_at"];
 
 type Answer = Result<Json<Value>, ApiError>;
 
@@ -131,13 +129,12 @@ async fn subjects(
     }
     let last = fields.whole("last", 1, LAST_MAX)?.value();
     let source = source(catalog, kept, fields)?;
-    let query = format!(
-        "source_id={source}&status=accepted&limit={}",
-        last.unwrap_or(LAST_DEFAULT)
-    );
-    let query = Query::parse(&query);
-    let asked = PageRequest::read(&query, ORDERS)?;
-    let filter = RequestFilter::read(&query)?;
+    let asked = PageRequest::newest(last.unwrap_or(LAST_DEFAULT) as usize);
+    let filter = RequestQuery {
+        sources: Some(vec![source]),
+        accepted: Some(true),
+        ..RequestQuery::default()
+    };
     let reached = freshness::reach_partitions(gateway, &Manner::default()).await?;
     let gateway = gateway.clone();
     let found = web::block(move || {

@@ -3,14 +3,13 @@
 use super::{
     api_error::ApiError,
     page::{Cursor, Page, PageRequest, bad_cursor},
-    query::Range,
     traffic_scan::{self, Span, Way, behind},
 };
 use bytes::Bytes;
-use model::state::kv::{Read, Row, Table};
-
-/// How far a row's own times may lie from the time in its id: clocks differ, and requests wait for their turn.
-const SLACK_MS: u64 = 3_600_000;
+use model::{
+    query::Ids,
+    state::kv::{Read, Row, Table},
+};
 
 /// How one kind of rows is kept and named.
 #[derive(Clone, Copy, Debug)]
@@ -23,27 +22,14 @@ pub(super) struct Kind {
 }
 
 impl Span {
-    /// Ids of all times.
-    pub(super) fn all() -> Self {
-        Self {
-            from: vec![0; 16],
-            to: vec![u8::MAX; 24],
-        }
-    }
-
-    /// Ids that may belong to a time in `range`.
-    pub(super) fn around(range: &Range) -> Self {
-        let first = range.lowest().saturating_sub(SLACK_MS);
-        let last = range.highest().saturating_add(SLACK_MS);
-        let key = |ms: u64| {
-            // An id begins with 48 bits of milliseconds.
-            let ms = ms.min((1 << 48) - 1);
-            ms.to_be_bytes()[2..].to_vec()
+    /// Keys that begin with these ids.
+    pub(super) fn of(ids: Ids) -> Self {
+        let to = match ids.to {
+            u128::MAX => vec![u8::MAX; 24],
+            to => to.to_be_bytes().to_vec(),
         };
-        let mut to = key(last);
-        to.resize(24, u8::MAX);
         Self {
-            from: key(first),
+            from: ids.from.to_be_bytes().to_vec(),
             to,
         }
     }
@@ -131,7 +117,7 @@ mod tests {
 
     fn page(views: &[Memory], raw: &str) -> (Vec<u64>, Option<String>, Option<String>) {
         let asked = PageRequest::read(&Query::parse(raw), &["created_at"]).expect("a good query");
-        let page = EVENTS.page(views, Span::all(), &asked, |_, (_, value)| {
+        let page = EVENTS.page(views, Span::of(Ids::ALL), &asked, |_, (_, value)| {
             Ok(value.as_ref().try_into().ok().map(u64::from_be_bytes))
         });
         let page = page.expect("a good cursor");
@@ -179,20 +165,9 @@ mod tests {
     #[test]
     fn a_cursor_that_is_no_id_is_refused() {
         let asked = PageRequest::read(&Query::parse("next=x"), &["created_at"]).expect("a query");
-        let page = EVENTS.page(&views(1..2), Span::all(), &asked, |_, _| Ok(Some(())));
+        let page = EVENTS.page(&views(1..2), Span::of(Ids::ALL), &asked, |_, _| {
+            Ok(Some(()))
+        });
         assert!(page.is_err());
-    }
-
-    #[test]
-    fn a_range_of_times_narrows_the_keys_with_slack() {
-        let range = Query::parse("created_at[gte]=2025-07-01T12:00:00Z").times("created_at");
-        let span = Span::around(&range.expect("a range"));
-        let noon = 1_751_371_200_000;
-        assert!(
-            id(noon).key().to_vec() > span.from
-                && id(noon - SLACK_MS / 2).key().to_vec() > span.from
-        );
-        assert!(id(noon - 2 * SLACK_MS).key().to_vec() < span.from);
-        assert!(id((1 << 48) - 1).key().to_vec() < span.to);
     }
 }

@@ -1,7 +1,6 @@
 //! One page of a bulk operation: what is selected of the rows that come next, and what is to be done with each.
 
 use crate::{
-    admin::Selection,
     gateway::Gateway,
     reroute::{self, RerouteError},
 };
@@ -12,6 +11,7 @@ use model::{
         bulk::{self, Bounds, Page},
         reroute::Over,
     },
+    query::{Ids, Selection},
     state::{
         kv::Read,
         tables::{self, TableError},
@@ -149,12 +149,12 @@ fn count_in(
     selection: &Selection,
     left: &mut usize,
 ) -> Result<u64, CountError> {
-    let (next, to) = selection.ids();
+    let Ids { from, to } = selection.ids();
     let mut part = OperationPart {
         // Everything that is there.
         opened_at: Timestamp(u64::MAX),
         remembers: false,
-        next,
+        next: from,
         to,
         report: PartReport::default(),
     };

@@ -1,6 +1,6 @@
 //! Reads a configuration: the file, then the environment over it, then the checks.
 
-use super::{Config, validate};
+use super::{Config, manual::Section, validate};
 use figment::{
     Figment,
     error::Kind,
@@ -146,7 +146,7 @@ fn key_of(name: &str) -> Option<String> {
     }
     Config::MANUAL
         .iter()
-        .any(|(key, _)| *key == lower)
+        .any(|entry| entry.key == lower)
         .then_some(lower)
 }
 

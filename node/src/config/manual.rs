@@ -2,15 +2,70 @@
 
 use super::Config;
 use serde::Serialize;
+use std::ops::RangeInclusive;
 
-/// One key: its name and its doc comment, line by line.
-pub(super) type Entry = (&'static str, &'static [&'static str]);
+/// One key.
+pub(super) struct Entry {
+    pub(super) key: &'static str,
+    /// Its doc comment, line by line.
+    pub(super) doc: &'static [&'static str],
+    /// Where its value must lie.
+    pub(super) bounds: Option<RangeInclusive<u64>>,
+}
 
-/// Declares a section of the configuration: a struct, its defaults and its manual from one text.
+/// A section of the configuration.
+pub(super) trait Section {
+    const MANUAL: &'static [Entry];
+
+    /// The values that have bounds, by their keys.
+    fn bounded(&self) -> Vec<(&'static str, u64)>;
+
+    /// The entries whose values are out of their bounds.
+    fn out_of_bounds(&self) -> Vec<&'static Entry> {
+        let wrong = self.bounded().into_iter().filter_map(|(key, value)| {
+            let entry = Self::MANUAL.iter().find(|entry| entry.key == key)?;
+            let is_wrong = |bounds: &RangeInclusive<u64>| !bounds.contains(&value);
+            entry.bounds.as_ref().is_some_and(is_wrong).then_some(entry)
+        });
+        wrong.collect()
+    }
+}
+
+impl Entry {
+    /// What its value must be, in words; empty where anything of its type will do.
+    pub(super) fn expected(&self) -> String {
+        let bounds = self.bounds.as_ref();
+        bounds.map_or_else(String::new, |bounds| words(self.key, bounds))
+    }
+}
+
+/// Bounds in words, as `1 to 64`; those of bytes also in their largest unit.
+fn words(key: &str, bounds: &RangeInclusive<u64>) -> String {
+    let show = |value: u64| match key.ends_with("_bytes").then(|| unit(value)).flatten() {
+        Some(unit) => format!("{value} ({unit})"),
+        None => value.to_string(),
+    };
+    let (least, most) = (*bounds.start(), *bounds.end());
+    match most {
+        u64::MAX => format!("at least {}", show(least)),
+        most => format!("{} to {}", show(least), show(most)),
+    }
+}
+
+/// A number of bytes as a whole number of the largest unit; none below that.
+fn unit(bytes: u64) -> Option<String> {
+    [("GiB", 30), ("MiB", 20), ("KiB", 10)]
+        .into_iter()
+        .find(|(_, bits)| bytes >> bits > 0 && bytes.is_multiple_of(1 << bits))
+        .map(|(unit, bits)| format!("{} {unit}", bytes >> bits))
+}
+
+/// Declares a section of the configuration: a struct, its defaults, the bounds of its numbers (behind `=>`) and its manual
+/// from one text.
 // A macro, since doc comments can't be read at run time in another way and a second copy would drift.
 macro_rules! section {
     ($(#[doc = $about:literal])+ $name:ident {
-        $($(#[doc = $doc:literal])+ $(#[serde($($serde:tt)+)])? $key:ident: $type:ty = $default:expr,)+
+        $($(#[doc = $doc:literal])+ $(#[serde($($serde:tt)+)])? $key:ident: $type:ty = $default:expr $(=> $bounds:expr)?,)+
     }) => {
         $(#[doc = $about])+
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,10 +80,25 @@ macro_rules! section {
             }
         }
 
-        impl $name {
-            pub(super) const MANUAL: &'static [Entry] = &[$((stringify!($key), &[$($doc),+])),+];
+        impl Section for $name {
+            const MANUAL: &'static [Entry] = &[$(Entry {
+                key: stringify!($key),
+                doc: &[$($doc),+],
+                bounds: section!(@bounds $($bounds)?),
+            }),+];
+
+            fn bounded(&self) -> Vec<(&'static str, u64)> {
+                [$(section!(@value self.$key $(, $bounds)?).map(|value| (stringify!($key), value))),+]
+                    .into_iter()
+                    .flatten()
+                    .collect()
+            }
         }
     };
+    (@bounds $bounds:expr) => { Some($bounds) };
+    (@bounds) => { None };
+    (@value $value:expr, $bounds:expr) => { Some($value as u64) };
+    (@value $value:expr) => { None::<u64> };
 }
 pub(super) use section;
 
@@ -70,14 +140,14 @@ pub(crate) fn sample() -> String {
         data_dir: &config.data_dir.to_string_lossy(),
         shutdown_grace_ms: config.shutdown_grace_ms,
     });
-    for (key, doc) in Config::MANUAL {
-        match tables.iter().find(|(name, _, _)| name == key) {
-            None => write_key(&mut out, key, doc, &top),
+    for entry in Config::MANUAL {
+        match tables.iter().find(|(name, _, _)| *name == entry.key) {
+            None => write_key(&mut out, entry, &top),
             Some((name, manual, values)) => {
-                write_doc(&mut out, doc);
+                write_doc(&mut out, entry);
                 out.push_str(&format!("[{name}]\n"));
-                for (key, doc) in *manual {
-                    write_key(&mut out, key, doc, values);
+                for entry in *manual {
+                    write_key(&mut out, entry, values);
                 }
             }
         }
@@ -96,15 +166,19 @@ fn values(section: &impl Serialize) -> String {
     toml::to_string(section).expect("defaults are plain values")
 }
 
-fn write_doc(out: &mut String, doc: &[&str]) {
+fn write_doc(out: &mut String, entry: &Entry) {
     out.push('\n');
-    for line in doc {
+    for line in entry.doc {
         out.push_str(&format!("#{line}\n"));
+    }
+    if entry.bounds.is_some() {
+        out.push_str(&format!("# Expected: {}.\n", entry.expected()));
     }
 }
 
-fn write_key(out: &mut String, key: &str, doc: &[&str], values: &str) {
-    write_doc(out, doc);
+fn write_key(out: &mut String, entry: &Entry, values: &str) {
+    write_doc(out, entry);
+    let key = entry.key;
     let line = values
         .lines()
         .find(|line| line.split(" = ").next() == Some(key))
@@ -137,6 +211,22 @@ mod tests {
     }
 
     #[test]
+    fn bounds_are_told_in_words() {
+        for (key, bounds, expected) in [
+            ("partitions", 1..=64, "1 to 64"),
+            ("queue", 1..=u64::MAX, "at least 1"),
+            ("max_body_bytes", 1..=33_554_432, "1 to 33554432 (32 MiB)"),
+            (
+                "stack_bytes",
+                65_536..=1 << 30,
+                "65536 (64 KiB) to 1073741824 (1 GiB)",
+            ),
+        ] {
+            assert_eq!(words(key, &bounds), expected);
+        }
+    }
+
+    #[test]
     fn the_sample_reads_as_the_defaults() {
         let read: Config = toml::from_str(&sample()).expect("valid TOML");
         assert_eq!(read, Config::default());
@@ -152,7 +242,7 @@ mod tests {
             super::super::Script::MANUAL,
             super::super::Issues::MANUAL,
         ] {
-            for (key, _) in manual {
+            for Entry { key, .. } in manual {
                 assert!(
                     sample.contains(&format!("{key} = ")) || sample.contains(&format!("[{key}]")),
                     "{key} is missing"

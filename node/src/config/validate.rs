@@ -1,245 +1,147 @@
 //! What a configuration must hold before a node starts with it.
 
-use super::Config;
+use super::{
+    Config,
+    manual::{Entry, Section},
+};
 
 /// Bytes that the cluster's secret needs at least.
 const SECRET_MIN: usize = 32;
-const BODY_MAX: usize = 32 * 1024 * 1024;
-const SCRIPT_THREADS_MAX: usize = 64;
-const SCRIPT_TIMEOUT_MS_MAX: u64 = 60_000;
-/// Less than this holds no engine; more no machine.
-const SCRIPT_MEMORY_MIN: usize = 1024 * 1024;
-const SCRIPT_MEMORY_MAX: usize = 1024 * 1024 * 1024;
-const SCRIPT_STACK_MIN: usize = 64 * 1024;
-const SCRIPT_STACK_MAX: usize = 4 * 1024 * 1024;
-const SCRIPT_CODE_MAX: usize = 5 * 1024 * 1024;
-/// Logs are stored with each execution.
-const SCRIPT_LOG_LINES_MAX: usize = 10_000;
-const SCRIPT_LOG_BYTES_MAX: usize = 1024 * 1024;
-const DELIVERY_TIMEOUT_MAX_MS: u64 = 120_000;
-const BOOKMARK_MAX: usize = 16 * 1024 * 1024;
-/// As many as keep an idle node idle.
-const PARTITIONS_MAX: u16 = 64;
-/// Less is what a busy machine takes to answer; more would shift what is due by more than a minute.
-const CLOCK_SKEW_MS: std::ops::RangeInclusive<u64> = 500..=60_000;
-/// Rows that one request may write beside those of its events.
-const IGNORED_MAX: usize = 1_000;
 
 /// Everything that is wrong, each with its key and what was expected.
 pub(crate) fn problems(config: &Config) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut demand = |holds: bool, problem: &str| {
-        if !holds {
-            found.push(problem.to_owned());
-        }
-    };
-    let token = config.admin.token.reveal();
-    demand(
-        config.admin.token.is_strong() && is_token(token),
-        "admin.token (or TIDEGATE_ADMIN_TOKEN): expected at least 16 visible ASCII characters; there is no default",
-    );
-    demand(
-        config
-            .ingest
-            .publish_tokens
-            .iter()
-            .all(|publish| publish.is_strong() && is_token(publish.reveal())),
-        "ingest.publish_tokens: expected at least 16 visible ASCII characters each",
-    );
-    demand(
-        config
-            .ingest
-            .publish_tokens
-            .iter()
-            .all(|publish| publish.reveal() != token),
-        "ingest.publish_tokens: expected other tokens than admin.token",
-    );
-    demand(
-        config.admin.wrong_tokens_per_second > 0,
-        "admin.wrong_tokens_per_second: expected at least 1",
-    );
-    demand(
-        config.cluster.secret.reveal().trim().len() >= SECRET_MIN,
-        "cluster.secret (or TIDEGATE_CLUSTER_SECRET): expected at least 32 bytes; there is no default",
-    );
-    demand(
-        !config.cluster.name.is_empty(),
-        "cluster.name: expected a name",
-    );
-    let other = config.cluster.other_secret.reveal();
-    demand(
-        other.is_empty() || other.trim().len() >= SECRET_MIN,
-        "cluster.other_secret: expected at least 32 bytes, or nothing",
-    );
-    demand(
-        (1..=PARTITIONS_MAX).contains(&config.cluster.partitions),
-        "cluster.partitions: expected 1 to 64",
-    );
-    let advertise = config.advertise();
-    demand(
-        !config.cluster.join.is_empty()
-            || config.cluster.nodes.is_empty()
-            || config.cluster.nodes.contains(&advertise),
-        &format!(
-            "cluster.nodes: expected this node's own address {advertise} among them, or cluster.join"
-        ),
-    );
-    demand(
-        config.peer.listen.port() != 0 && advertise.rsplit_once(':').is_some(),
-        "peer.advertise: expected host:port as the other nodes reach it",
-    );
-    demand(
-        !(config.peer.advertise.is_empty() && config.peer.listen.ip().is_unspecified()),
-        "peer.advertise: expected an address, since peer.listen is every address of this machine",
-    );
-    demand(
-        config.cluster.heartbeat_ms > 0
-            && config.cluster.heartbeat_ms.saturating_mul(3) <= config.cluster.election_min_ms
-            && config.cluster.election_min_ms < config.cluster.election_max_ms,
-        "cluster.election_min_ms: expected at least three heartbeats, and less than cluster.election_max_ms",
-    );
-    demand(
-        CLOCK_SKEW_MS.contains(&config.cluster.max_clock_skew_ms),
-        "cluster.max_clock_skew_ms: expected 500 to 60000",
-    );
-    demand(
-        config.ingest.public_url.is_empty()
-            || url::Url::parse(&config.ingest.public_url)
-                .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()),
-        "ingest.public_url: expected an http or https URL, or nothing",
-    );
-    demand(
-        (1..=BODY_MAX).contains(&config.ingest.max_body_bytes),
-        "ingest.max_body_bytes: expected 1 to 33554432 (32 MiB)",
-    );
-    demand(
-        config.ingest.max_in_flight_bytes >= config.ingest.max_body_bytes,
-        "ingest.max_in_flight_bytes: expected at least ingest.max_body_bytes",
-    );
-    demand(
-        config.delivery.max_in_flight_bytes / 4 >= config.ingest.max_body_bytes,
-        "delivery.max_in_flight_bytes: expected at least four times ingest.max_body_bytes",
-    );
-    // A batch's bodies are counted by 16 bits.
-    demand(
-        (1..=60_000).contains(&config.ingest.max_batch_requests),
-        "ingest.max_batch_requests: expected 1 to 60000",
-    );
-    demand(
-        config.ingest.ignored_kept_per_request <= IGNORED_MAX,
-        "ingest.ignored_kept_per_request: expected 0 to 1000",
-    );
-    let script = &config.script;
-    demand(
-        script.threads <= SCRIPT_THREADS_MAX,
-        "script.threads: expected at most 64",
-    );
-    demand(
-        (1..=SCRIPT_TIMEOUT_MS_MAX).contains(&script.timeout_ms),
-        "script.timeout_ms: expected 1 to 60000",
-    );
-    demand(
-        (SCRIPT_MEMORY_MIN..=SCRIPT_MEMORY_MAX).contains(&script.max_memory_bytes),
-        "script.max_memory_bytes: expected 1048576 (1 MiB) to 1073741824 (1 GiB)",
-    );
-    demand(
-        (SCRIPT_STACK_MIN..=SCRIPT_STACK_MAX).contains(&script.max_stack_bytes),
-        "script.max_stack_bytes: expected 65536 (64 KiB) to 4194304 (4 MiB)",
-    );
-    demand(
-        (1..=SCRIPT_CODE_MAX).contains(&script.max_code_bytes),
-        "script.max_code_bytes: expected 1 to 5242880 (5 MiB)",
-    );
-    demand(
-        (1..=SCRIPT_LOG_LINES_MAX).contains(&script.max_log_lines),
-        "script.max_log_lines: expected 1 to 10000",
-    );
-    demand(
-        (1..=SCRIPT_LOG_BYTES_MAX).contains(&script.max_log_bytes),
-        "script.max_log_bytes: expected 1 to 1048576 (1 MiB)",
-    );
-    for (key, value) in [
-        ("script.queue", script.queue),
-        ("transform.versions_kept", config.transform.versions_kept),
-        (
-            "ingest.max_in_flight_requests",
-            config.ingest.max_in_flight_requests,
-        ),
-        (
-            "ingest.max_batches_in_flight",
-            config.ingest.max_batches_in_flight,
-        ),
-        ("ingest.max_connections", config.ingest.max_connections),
-        ("admin.max_connections", config.admin.max_connections),
-        ("delivery.window", usize::from(config.delivery.window)),
-        (
-            "delivery.max_attempts_in_flight",
-            config.delivery.max_attempts_in_flight,
-        ),
-        ("issues.max_reports", config.issues.max_reports),
-        (
-            "issues.notifications_in_flight",
-            config.issues.notifications_in_flight,
-        ),
-        ("issues.samples", usize::from(config.issues.samples)),
-    ] {
-        demand(value > 0, &format!("{key}: expected at least 1"));
-    }
-    // What a page does is one command, and every node applies it in one go.
-    demand(
-        (1..=1_000).contains(&config.replay.batch),
-        "replay.batch: expected 1 to 1000",
-    );
-    // The copy is part of a proposal and of every snapshot of the control group.
-    demand(
-        (1..=BOOKMARK_MAX).contains(&config.replay.max_bookmark_bytes),
-        "replay.max_bookmark_bytes: expected 1 to 16777216 (16 MiB)",
-    );
-    for (key, value) in [
-        (
-            "replay.max_in_progress",
-            config.replay.max_in_progress.into(),
-        ),
-        ("replay.max_kept", config.replay.max_kept.into()),
-        ("replay.max_bookmarks", config.replay.max_bookmarks.into()),
-        ("ingest.body_timeout_ms", config.ingest.body_timeout_ms),
-        ("ingest.head_timeout_ms", config.ingest.head_timeout_ms),
-        ("ingest.accept_timeout_ms", config.ingest.accept_timeout_ms),
-        ("delivery.timeout_ms", config.delivery.timeout_ms),
-        ("retention.max_age_hours", config.retention.max_age_hours),
-        ("retention.max_bytes", config.retention.max_bytes),
-        ("retention.every_ms", config.retention.every_ms),
-        ("issues.report_every_ms", config.issues.report_every_ms),
-        ("issues.sweep_every_ms", config.issues.sweep_every_ms),
-        (
-            "issues.max_notifications",
-            config.issues.max_notifications.into(),
-        ),
-    ] {
-        demand(value > 0, &format!("{key}: expected at least 1"));
-    }
-    demand(
-        config.delivery.timeout_ms <= DELIVERY_TIMEOUT_MAX_MS,
-        "delivery.timeout_ms: expected at most 120000 (two minutes)",
-    );
-    // Of four types, all that are open must have room.
-    demand(
-        config.issues.kept / 4 >= config.issues.open_per_type && config.issues.open_per_type > 0,
-        "issues.kept: expected at least four times issues.open_per_type, and that at least 1",
-    );
-    let listeners = [
-        config.ingest.listen,
-        config.admin.listen,
-        config.peer.listen,
-    ];
-    let distinct = listeners[0] != listeners[1]
-        && listeners[1] != listeners[2]
-        && listeners[0] != listeners[2];
-    demand(
-        distinct,
-        "ingest.listen, admin.listen, peer.listen: expected three addresses of their own",
-    );
+    let mut found = secrets(config);
+    found.extend(addresses(config));
+    found.extend(out_of_bounds(config));
+    found.extend(disproportions(config));
     found
+}
+
+/// Numbers outside of the bounds that stand with their keys.
+fn out_of_bounds(config: &Config) -> Vec<String> {
+    let sections = [
+        ("ingest", config.ingest.out_of_bounds()),
+        ("admin", config.admin.out_of_bounds()),
+        ("peer", config.peer.out_of_bounds()),
+        ("cluster", config.cluster.out_of_bounds()),
+        ("delivery", config.delivery.out_of_bounds()),
+        ("script", config.script.out_of_bounds()),
+        ("transform", config.transform.out_of_bounds()),
+        ("issues", config.issues.out_of_bounds()),
+        ("replay", config.replay.out_of_bounds()),
+        ("store", config.store.out_of_bounds()),
+        ("retention", config.retention.out_of_bounds()),
+        ("log", config.log.out_of_bounds()),
+    ];
+    let problem = |section: &str, entry: &Entry| {
+        format!("{section}.{}: expected {}", entry.key, entry.expected())
+    };
+    let problems = sections
+        .iter()
+        .flat_map(|(section, wrong)| wrong.iter().map(|entry| problem(section, entry)));
+    problems.collect()
+}
+
+/// What each part demands, with what is told where it doesn't hold.
+fn unmet<const N: usize>(demands: [(bool, &str); N]) -> Vec<String> {
+    let unmet = demands.into_iter().filter(|(holds, _)| !holds);
+    unmet.map(|(_, problem)| problem.to_owned()).collect()
+}
+
+fn secrets(config: &Config) -> Vec<String> {
+    let token = config.admin.token.reveal();
+    let publish = &config.ingest.publish_tokens;
+    let other = config.cluster.other_secret.reveal();
+    unmet([
+        (
+            config.admin.token.is_strong() && is_token(token),
+            "admin.token (or TIDEGATE_ADMIN_TOKEN): expected at least 16 visible ASCII characters; there is no default",
+        ),
+        (
+            publish
+                .iter()
+                .all(|publish| publish.is_strong() && is_token(publish.reveal())),
+            "ingest.publish_tokens: expected at least 16 visible ASCII characters each",
+        ),
+        (
+            publish.iter().all(|publish| publish.reveal() != token),
+            "ingest.publish_tokens: expected other tokens than admin.token",
+        ),
+        (
+            config.cluster.secret.reveal().trim().len() >= SECRET_MIN,
+            "cluster.secret (or TIDEGATE_CLUSTER_SECRET): expected at least 32 bytes; there is no default",
+        ),
+        (
+            other.is_empty() || other.trim().len() >= SECRET_MIN,
+            "cluster.other_secret: expected at least 32 bytes, or nothing",
+        ),
+    ])
+}
+
+fn addresses(config: &Config) -> Vec<String> {
+    let advertise = config.advertise();
+    let own = format!(
+        "cluster.nodes: expected this node's own address {advertise} among them, or cluster.join"
+    );
+    let (ingest, admin) = (config.ingest.listen, config.admin.listen);
+    let peer = config.peer.listen;
+    let public_url = url::Url::parse(&config.ingest.public_url);
+    unmet([
+        (
+            !config.cluster.name.is_empty(),
+            "cluster.name: expected a name",
+        ),
+        (
+            !config.cluster.join.is_empty()
+                || config.cluster.nodes.is_empty()
+                || config.cluster.nodes.contains(&advertise),
+            &own,
+        ),
+        (
+            peer.port() != 0 && advertise.rsplit_once(':').is_some(),
+            "peer.advertise: expected host:port as the other nodes reach it",
+        ),
+        (
+            !(config.peer.advertise.is_empty() && peer.ip().is_unspecified()),
+            "peer.advertise: expected an address, since peer.listen is every address of this machine",
+        ),
+        (
+            config.ingest.public_url.is_empty()
+                || public_url
+                    .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()),
+            "ingest.public_url: expected an http or https URL, or nothing",
+        ),
+        (
+            ingest != admin && admin != peer && ingest != peer,
+            "ingest.listen, admin.listen, peer.listen: expected three addresses of their own",
+        ),
+    ])
+}
+
+/// Values that are good each by itself and not beside one another.
+fn disproportions(config: &Config) -> Vec<String> {
+    let (cluster, issues) = (&config.cluster, &config.issues);
+    unmet([
+        (
+            cluster.heartbeat_ms > 0
+                && cluster.heartbeat_ms.saturating_mul(3) <= cluster.election_min_ms
+                && cluster.election_min_ms < cluster.election_max_ms,
+            "cluster.election_min_ms: expected at least three heartbeats, and less than cluster.election_max_ms",
+        ),
+        (
+            config.ingest.max_in_flight_bytes >= config.ingest.max_body_bytes,
+            "ingest.max_in_flight_bytes: expected at least ingest.max_body_bytes",
+        ),
+        (
+            config.delivery.max_in_flight_bytes / 4 >= config.ingest.max_body_bytes,
+            "delivery.max_in_flight_bytes: expected at least four times ingest.max_body_bytes",
+        ),
+        // Of four types, all that are open must have room.
+        (
+            issues.kept / 4 >= issues.open_per_type,
+            "issues.kept: expected at least four times issues.open_per_type",
+        ),
+    ])
 }
 
 /// Whether the text can stand in an `Authorization` header.
@@ -295,14 +197,28 @@ mod tests {
         let mut config = valid();
         config.script.max_memory_bytes = 0;
         assert!(names(&config, "script.max_memory_bytes"));
-        config.script.max_memory_bytes = SCRIPT_MEMORY_MIN;
+        config.script.max_memory_bytes = 1024 * 1024;
         assert!(!names(&config, "script.max_memory_bytes"));
         config.script.timeout_ms = u64::MAX;
         assert!(names(&config, "script.timeout_ms"));
-        config.script.max_stack_bytes = SCRIPT_STACK_MAX + 1;
+        config.script.max_stack_bytes = 4 * 1024 * 1024 + 1;
         assert!(names(&config, "script.max_stack_bytes"));
         config.script.queue = 0;
         assert!(names(&config, "script.queue"));
+    }
+
+    #[test]
+    fn a_number_outside_of_its_bounds_is_told_with_them() {
+        let mut config = valid();
+        config.ingest.max_body_bytes = 33_554_433;
+        config.cluster.partitions = 65;
+        let found = problems(&config);
+        for expected in [
+            "ingest.max_body_bytes: expected 1 to 33554432 (32 MiB)",
+            "cluster.partitions: expected 1 to 64",
+        ] {
+            assert!(found.iter().any(|problem| problem == expected), "{found:?}");
+        }
     }
 
     #[test]

@@ -28,10 +28,17 @@ impl RetryScheduler {
     fn wake_due(&mut self, ctx: &mut Context<Self>) {
         let due = self.schedule.take_due(world::now());
         if !due.is_empty() {
-            // One message for all of them. They are out of the schedule now, so it must not be dropped.
-            self.dispatcher.do_send(Wake(due));
+            self.wake(due);
         }
         self.rearm(ctx);
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "one message for all of them, and they are out of the schedule: it must not be dropped"
+    )]
+    fn wake(&self, due: Vec<DestinationId>) {
+        self.dispatcher.do_send(Wake(due));
     }
 
     /// Moves the timer to the nearest due time, if it is not there already.

@@ -1,16 +1,16 @@
 //! Tokens of OAuth2 for destinations. A token is asked for once for the whole cluster: the leader of one partition, the
 //! destination's home, asks for it and tells the others. What can't reach the home asks by itself.
 
-mod grant;
 mod held;
 #[cfg(test)]
 mod stories;
 
 use crate::{
-    egress::Egress,
+    egress::{self, Egress},
     peer::{Question, TokenAnswer},
 };
 use held::{Held, Look, Token};
+use lru::LruCache;
 use model::{
     catalog::{ClientCredentials, Destination, Secret},
     delivery::home_of,
@@ -20,11 +20,11 @@ use model::{
 use parking_lot::Mutex;
 use raft::Cluster;
 use sha2::{Digest, Sha256};
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-/// Destinations whose tokens one node keeps. Beyond, one is forgotten and asked for again.
-const TOKENS_MAX: usize = 10_000;
+/// Destinations whose tokens one node keeps. Beyond, the one that was used the longest ago is forgotten and asked for again.
+const TOKENS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 /// A little more than what the home may take itself.
 const HOME_PATIENCE: Duration = Duration::from_secs(12);
 
@@ -32,7 +32,7 @@ pub(super) struct Tokens {
     egress: Arc<Egress>,
     /// None: there are no other nodes.
     cluster: Option<Cluster>,
-    slots: Mutex<HashMap<DestinationId, Arc<Slot>>>,
+    slots: Mutex<LruCache<DestinationId, Arc<Slot>>>,
 }
 
 /// One destination's token.
@@ -55,7 +55,7 @@ impl Tokens {
         Self {
             egress,
             cluster,
-            slots: Mutex::default(),
+            slots: Mutex::new(LruCache::new(TOKENS_MAX)),
         }
     }
 
@@ -161,17 +161,12 @@ impl Tokens {
         {
             return slot.clone();
         }
-        if slots.len() >= TOKENS_MAX
-            && let Some(any) = slots.keys().next().copied()
-        {
-            slots.remove(&any);
-        }
         let slot = Arc::new(Slot {
             credentials: credentials.clone(),
             held: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
         });
-        slots.insert(id, slot.clone());
+        slots.put(id, slot.clone());
         slot
     }
 
@@ -218,7 +213,8 @@ impl Tokens {
             .egress
             .client(&destination.outbound.tls)
             .map_err(|error| error.to_string())?;
-        let granted = grant::grant(&client, credentials).await?;
+        let granted = egress::grant(&client, credentials).await;
+        let granted = granted.map_err(|error| error.to_string())?;
         Ok(Token::granted(granted, Instant::now()))
     }
 }

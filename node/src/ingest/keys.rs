@@ -3,7 +3,7 @@
 //! rate.
 
 use crate::{
-    egress::{self, Client, Egress},
+    egress::{self, Client, Egress, GrantError},
     error::Refused,
     world,
 };
@@ -11,6 +11,7 @@ use awc::http::{StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use model::{
+    catalog::{ClientAuth, ClientCredentials},
     ids::SourceId,
     policy::signature::{Access, Document, KeyRequest, Keys},
     time::Timestamp,
@@ -61,6 +62,15 @@ enum Failure {
     Refused,
     /// Nobody can tell: the sender is asked to try again.
     Unreachable(String),
+}
+
+impl From<GrantError> for Failure {
+    fn from(error: GrantError) -> Self {
+        match error {
+            GrantError::Refused(_) => Self::Refused,
+            GrantError::Unavailable(why) => Self::Unreachable(why),
+        }
+    }
 }
 
 impl KeyCache {
@@ -283,20 +293,15 @@ async fn get(egress: &Arc<Egress>, request: &KeyRequest) -> Result<Bytes, Failur
                 client_secret,
                 scope,
             } => {
-                let form: String = url::form_urlencoded::Serializer::new(String::new())
-                    .append_pair("grant_type", "client_credentials")
-                    .append_pair("scope", scope)
-                    .finish();
-                let post = client
-                    .post(token_url.as_str())
-                    .no_decompress()
-                    .basic_auth(client_id.reveal(), client_secret.reveal())
-                    .insert_header((header::CONTENT_TYPE, "application/x-www-form-urlencoded"));
-                let granted = send(post, Some(form)).await?;
-                let granted: serde_json::Value =
-                    serde_json::from_slice(&granted).map_err(|_| Failure::Refused)?;
-                let token = granted["access_token"].as_str().ok_or(Failure::Refused)?;
-                send(get(&client).bearer_auth(token), None).await
+                let credentials = ClientCredentials {
+                    auth_server: token_url.clone(),
+                    client_id: client_id.reveal().to_owned(),
+                    client_secret: client_secret.clone(),
+                    scope: Some(scope.clone()),
+                    authentication_type: ClientAuth::Basic,
+                };
+                let granted = egress::grant(&client, &credentials).await?;
+                send(get(&client).bearer_auth(granted.token.reveal()), None).await
             }
         }
     };

@@ -1,6 +1,7 @@
 //! Versions of transformations and filters, ready to run. A version never changes, so what is kept here is never stale.
 
 use super::gates::Gates;
+use lru::LruCache;
 use model::{
     catalog::{self, Connection, Item, Kind, Rule, TransformationVersion},
     ids::ConnectionId,
@@ -10,22 +11,18 @@ use model::{
     traffic::TransformationUse,
 };
 use parking_lot::Mutex;
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-    thread,
-};
+use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc, thread};
 use tokio::sync::Semaphore;
 
 /// Bytes of programs that are kept ready.
 const BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Connections whose filters are kept ready.
-const CONNECTIONS_MAX: usize = 10_000;
+const CONNECTIONS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 
 /// What runs at delivery, ready to run.
 pub(crate) struct Transforms {
     ready: Mutex<Ready>,
-    filters: Mutex<HashMap<ConnectionId, Filters>>,
+    filters: Mutex<LruCache<ConnectionId, Filters>>,
     pub(super) gates: Gates,
     /// Steps take memory and one core each: so many run at once.
     pub(super) runs: Semaphore,
@@ -47,17 +44,14 @@ pub(crate) enum Program {
 }
 
 /// The programs that were used last.
-#[derive(Default)]
 struct Ready {
-    by_use: HashMap<TransformationUse, Kept>,
+    by_use: LruCache<TransformationUse, Kept>,
     bytes: usize,
-    clock: u64,
 }
 
 struct Kept {
     prepared: Arc<Prepared>,
     bytes: usize,
-    used_at: u64,
 }
 
 /// The filters of a connection's rules at delivery, by their place among them.
@@ -71,7 +65,7 @@ impl Default for Transforms {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         Self {
             ready: Mutex::default(),
-            filters: Mutex::default(),
+            filters: Mutex::new(LruCache::new(CONNECTIONS_MAX)),
             gates: Gates::default(),
             runs: Semaphore::new(cores.max(2)),
         }
@@ -118,14 +112,11 @@ impl Transforms {
                 _ => None,
             })
             .collect();
-        if filters.len() >= CONNECTIONS_MAX {
-            filters.clear();
-        }
         let known = Filters {
             connection: connection.clone(),
             compiled: compiled.clone(),
         };
-        filters.insert(connection.id, known);
+        filters.put(connection.id, known);
         compiled
     }
 }
@@ -166,33 +157,31 @@ impl Prepared {
     }
 }
 
+impl Default for Ready {
+    fn default() -> Self {
+        Self {
+            by_use: LruCache::unbounded(),
+            bytes: 0,
+        }
+    }
+}
+
 impl Ready {
     fn find(&mut self, used: TransformationUse) -> Option<Arc<Prepared>> {
-        self.clock += 1;
-        let known = self.by_use.get_mut(&used)?;
-        known.used_at = self.clock;
+        let known = self.by_use.get(&used)?;
         Some(known.prepared.clone())
     }
 
     fn keep(&mut self, used: TransformationUse, prepared: Arc<Prepared>, bytes: usize) {
-        self.clock += 1;
-        let kept = Kept {
-            prepared,
-            bytes,
-            used_at: self.clock,
-        };
         self.bytes += bytes;
-        if let Some(before) = self.by_use.insert(used, kept) {
+        if let Some(before) = self.by_use.put(used, Kept { prepared, bytes }) {
             self.bytes -= before.bytes;
         }
         while self.bytes > BYTES_MAX && self.by_use.len() > 1 {
-            let oldest = self.by_use.iter().min_by_key(|(_, kept)| kept.used_at);
-            let Some(oldest) = oldest.map(|(used, _)| *used) else {
+            let Some((_, gone)) = self.by_use.pop_lru() else {
                 return;
             };
-            if let Some(gone) = self.by_use.remove(&oldest) {
-                self.bytes -= gone.bytes;
-            }
+            self.bytes -= gone.bytes;
         }
     }
 }

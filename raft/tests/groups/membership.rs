@@ -1,7 +1,7 @@
 //! Clusters in one process: forming, agreeing, losing a node, joining, leaving, being refused.
 
 use crate::support::{
-    addresses, change, config, environment, eventually, nothing, start_all, version,
+    self, addresses, change, config, environment, eventually, nothing, start_all, version,
 };
 use futures::future::FutureExt;
 use model::ids::GroupId;
@@ -450,7 +450,7 @@ async fn must_be_misplaced(config: raft::Config, names: &[&str]) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_directory_of_another_member_or_of_another_cluster_is_refused_with_both_names() {
     let (dirs, foreign) = (directories(3), directories(1));
-    let (addresses, other) = (addresses(3), support::addresses(1));
+    let (addresses, other) = (addresses(3), addresses(1));
     for cluster in start_all(&paths(&foreign), &other).await {
         cluster.shutdown().await;
     }

@@ -1,6 +1,7 @@
 //! The token of one destination and when to ask for another.
 
-use super::{digest, grant::Granted};
+use super::digest;
+use crate::egress::Granted;
 use crate::peer::TokenAnswer;
 use model::catalog::Secret;
 use std::time::Duration;

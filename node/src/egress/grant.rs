@@ -1,6 +1,6 @@
 //! Asks a token's URL for one: OAuth2's client credentials grant, through the guarded client.
 
-use crate::egress::Client;
+use super::Client;
 use awc::http::{StatusCode, header};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::BytesMut;
@@ -20,23 +20,38 @@ const LIFE_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Of an error's name, which the owner of the URL chooses.
 const ERROR_MAX: usize = 64;
 
-pub(super) struct Granted {
-    pub(super) token: Secret,
-    pub(super) life: Duration,
+/// A token, and how long it holds.
+pub(crate) struct Granted {
+    pub(crate) token: Secret,
+    pub(crate) life: Duration,
 }
 
+/// Why there is no token; for the log and the attempt.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum GrantError {
+    /// Asked again, it would say the same.
+    #[error("the token's URL {0}")]
+    Refused(String),
+    /// It may give one later.
+    #[error("the token's URL {0}")]
+    Unavailable(String),
+}
+
+/// Asks for a token within ten seconds.
+///
 /// # Errors
-/// In words, for the log and the attempt.
-pub(super) async fn grant(
+/// When there is none to be had, or none that can be sent on.
+pub(crate) async fn grant(
     client: &Client,
     credentials: &ClientCredentials,
-) -> Result<Granted, String> {
+) -> Result<Granted, GrantError> {
     tokio::time::timeout(TIMEOUT, ask(client, credentials))
         .await
-        .unwrap_or_else(|_| Err("the token's URL did not answer in time".into()))
+        .unwrap_or_else(|_| Err(GrantError::Unavailable("did not answer in time".into())))
 }
 
-async fn ask(client: &Client, credentials: &ClientCredentials) -> Result<Granted, String> {
+async fn ask(client: &Client, credentials: &ClientCredentials) -> Result<Granted, GrantError> {
+    let unavailable = |error: String| GrantError::Unavailable(error);
     let request = client
         .post(credentials.auth_server.as_str())
         .no_decompress()
@@ -47,13 +62,12 @@ async fn ask(client: &Client, credentials: &ClientCredentials) -> Result<Granted
         None => request,
     };
     let sent = request.send_body(form(credentials)).await;
-    let mut response =
-        sent.map_err(|error| format!("the token's URL can't be reached: {error}"))?;
+    let mut response = sent.map_err(|error| unavailable(format!("can't be reached: {error}")))?;
     let mut body = BytesMut::new();
     while let Some(chunk) = response.next().await {
-        let chunk = chunk.map_err(|error| format!("the token's URL broke off: {error}"))?;
+        let chunk = chunk.map_err(|error| unavailable(format!("broke off: {error}")))?;
         if body.len() + chunk.len() > ANSWER_MAX {
-            return Err("the token's URL answered more than a token".into());
+            return Err(refused("answered more than a token"));
         }
         body.extend_from_slice(&chunk);
     }
@@ -90,7 +104,11 @@ fn form(credentials: &ClientCredentials) -> String {
     form.finish()
 }
 
-fn read(status: StatusCode, body: &[u8]) -> Result<Granted, String> {
+fn refused(why: &str) -> GrantError {
+    GrantError::Refused(why.to_owned())
+}
+
+fn read(status: StatusCode, body: &[u8]) -> Result<Granted, GrantError> {
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
     if status != StatusCode::OK {
         let named = answer["error"].as_str().unwrap_or_default();
@@ -99,21 +117,24 @@ fn read(status: StatusCode, body: &[u8]) -> Result<Granted, String> {
             .filter(char::is_ascii_graphic)
             .take(ERROR_MAX)
             .collect();
+        let answered = format!("answered {} {named}", status.as_u16());
+        let answered = answered.trim_end().to_owned();
         return Err(
-            format!("the token's URL answered {} {named}", status.as_u16())
-                .trim_end()
-                .to_owned(),
+            match status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+                true => GrantError::Unavailable(answered),
+                false => GrantError::Refused(answered),
+            },
         );
     }
     let is_bearer = answer["token_type"]
         .as_str()
         .is_none_or(|kind| kind.eq_ignore_ascii_case("bearer"));
     if !is_bearer {
-        return Err("the token's URL gave a token that is no bearer token".into());
+        return Err(refused("gave a token that is no bearer token"));
     }
     let token = answer["access_token"].as_str().unwrap_or_default();
     if token.is_empty() || token.len() > TOKEN_MAX || !token.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err("the token's URL gave no access_token that can be sent".into());
+        return Err(refused("gave no access_token that can be sent"));
     }
     let told = match &answer["expires_in"] {
         Value::String(text) => text.parse().ok(),
@@ -182,13 +203,27 @@ mod tests {
 
     #[test]
     fn what_is_no_token_is_refused_in_words() {
-        let refused = |status, body: &str| read(status, body.as_bytes()).err().unwrap_or_default();
-        let bad = refused(StatusCode::BAD_REQUEST, r#"{"error":"invalid_client"}"#);
-        assert_eq!(bad, "the token's URL answered 400 invalid_client");
+        let error = |status, body: &str| read(status, body.as_bytes()).err();
+        let bad = error(StatusCode::BAD_REQUEST, r#"{"error":"invalid_client"}"#);
         assert_eq!(
-            refused(StatusCode::FOUND, "moved"),
-            "the token's URL answered 302"
+            bad.as_ref().map(ToString::to_string).as_deref(),
+            Some("the token's URL answered 400 invalid_client")
         );
+        assert_eq!(bad, Some(refused("answered 400 invalid_client")));
+        assert_eq!(
+            error(StatusCode::FOUND, "moved"),
+            Some(refused("answered 302"))
+        );
+        for later in [
+            StatusCode::SERVICE_UNAVAILABLE,
+            StatusCode::TOO_MANY_REQUESTS,
+        ] {
+            let later = error(later, "");
+            assert!(
+                matches!(later, Some(GrantError::Unavailable(_))),
+                "{later:?}"
+            );
+        }
         for body in [
             "",
             "[]",
@@ -196,7 +231,11 @@ mod tests {
             r#"{"access_token":"a\r\nx: y"}"#,
             r#"{"access_token":"t","token_type":"mac"}"#,
         ] {
-            assert_ne!(refused(StatusCode::OK, body), "", "{body}");
+            let none = error(StatusCode::OK, body);
+            assert!(
+                matches!(none, Some(GrantError::Refused(_))),
+                "{body}: {none:?}"
+            );
         }
     }
 }
