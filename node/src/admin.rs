@@ -1,67 +1,54 @@
 //! The private side: the admin API, the cluster's own verbs, health and metrics.
 
+// The words of the API that handlers speak in.
+use api::{
+    body, capability_url, catalog_page, choice, distinct,
+    input::{
+        bookmark as bookmark_input, connection as connection_input,
+        destination as destination_input, destination_auth, destination_kind, destination_signing,
+        issue_trigger as issue_trigger_input, rules, source as source_input, source_auth,
+        source_secrets, transformation as transformation_input,
+    },
+    manner, names, page, query, times,
+};
+
 mod api_error;
 mod attempts;
 mod auth;
-mod body;
-mod bookmark_input;
 mod bookmarks;
 mod bulk;
 mod bulk_query;
-mod capability_url;
-mod catalog_page;
 mod changes;
-mod checked_url;
-mod choice;
 mod cli_sessions;
 mod cluster;
-mod connection_input;
 mod connections;
-mod destination_auth;
-mod destination_input;
-mod destination_kind;
-mod destination_signing;
-mod destination_tls;
 mod destinations;
-mod distinct;
 mod event_data;
 mod event_filter;
 mod events;
 mod executions;
+mod extract;
 mod freshness;
 mod health;
 mod ignored_filter;
 mod issue_data;
 mod issue_filter;
-mod issue_trigger_input;
 mod issue_triggers;
 mod issues;
-mod manner;
 mod message_view;
-mod names;
-mod nearest;
 mod notifications;
-mod page;
-mod query;
 mod queue_depth;
 mod request_filter;
 mod requests;
 mod routes;
-mod rules;
 mod rules_try;
-mod sameness;
 mod selection;
-mod source_auth;
-mod source_input;
-mod source_secrets;
 mod source_types;
 mod sources;
-mod times;
+mod tls_check;
 mod traffic_data;
 mod traffic_page;
 mod traffic_scan;
-mod transform_rule;
-mod transformation_input;
 mod transformation_run;
 mod transformations;
 mod versions;

@@ -1,150 +1,50 @@
-//! The one mapping from what went wrong to the API's error body: `{code, status, message, data}`.
+//! The one mapping from what went wrong in a node to the API's problems, and from those to answers.
 
-use crate::configure::ConfigureError;
-use crate::reroute::RerouteError;
-use actix_web::{HttpResponse, ResponseError, http::StatusCode, http::header};
-use model::{
-    catalog::CatalogError, door::Fault, machine::CommandError, state::kv, state::tables::TableError,
+use crate::{configure::ConfigureError, reroute::RerouteError};
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{StatusCode, header},
 };
-use serde_json::json;
+use api::problem::{Kind, Problem};
+use model::{catalog::CatalogError, machine::CommandError, state::kv, state::tables::TableError};
 use std::fmt;
 
 /// Seconds after which a client should ask again.
 const RETRY_AFTER_S: u32 = 1;
 
-/// An answer other than 200. Existing clients show the message and nothing else, so it names the field and what was expected.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ApiError {
-    status: StatusCode,
-    code: &'static str,
-    message: String,
-}
+/// A problem as a handler's answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+pub(super) struct ApiError(#[from] Problem);
 
 impl ApiError {
-    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            message: message.into(),
-        }
-    }
-
-    /// A field that is not as it should be.
     pub(super) fn invalid(field: &str, expected: impl fmt::Display) -> Self {
-        Self::unprocessable(format!("{field}: {expected}"))
+        Self(Problem::invalid(field, expected))
     }
 
     pub(super) fn unprocessable(message: impl Into<String>) -> Self {
-        Self::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "UNPROCESSABLE_ENTITY",
-            message,
-        )
+        Self(Problem::unprocessable(message))
     }
 
     /// The same of a field within an object.
-    pub(super) fn within(mut self, object: &str) -> Self {
-        self.message = format!("{object}.{}", self.message);
-        self
+    pub(super) fn within(self, object: &str) -> Self {
+        Self(self.0.within(object))
     }
 
-    /// A part of the API that this version does not have. Never a silent "done".
     pub(super) fn not_available(feature: &str) -> Self {
-        Self::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "NOT_IMPLEMENTED",
-            format!("{feature} is not available in this version; nothing was changed"),
-        )
+        Self(Problem::not_available(feature))
     }
 
     pub(super) fn not_found(what: &str, id: &str) -> Self {
-        Self::new(
-            StatusCode::NOT_FOUND,
-            "NOT_FOUND",
-            format!("{what} {id:?} not found"),
-        )
+        Self(Problem::not_found(what, id))
     }
 
-    /// It was there, and is no more.
-    pub(super) fn gone(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", message)
-    }
-
-    pub(super) fn unknown_path(path: &str) -> Self {
-        Self::new(
-            StatusCode::NOT_FOUND,
-            "NOT_FOUND",
-            format!("{path:?} is not a path of this API"),
-        )
-    }
-
-    pub(super) fn wrong_method(method: &str, path: &str) -> Self {
-        Self::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "METHOD_NOT_ALLOWED",
-            format!("{path:?} does not take {method}"),
-        )
-    }
-
-    pub(super) fn unauthorized() -> Self {
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            "UNAUTHORIZED",
-            "expected the admin token as Authorization: Bearer TOKEN, or as the user name of Basic",
-        )
-    }
-
-    pub(super) fn too_many_tokens() -> Self {
-        Self::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "TOO_MANY_REQUESTS",
-            "too many wrong tokens from this address, try again later",
-        )
-    }
-
-    /// A request that nobody could read.
-    pub(super) fn malformed(fault: Fault) -> Self {
-        let status = match fault {
-            Fault::TargetTooLong => StatusCode::URI_TOO_LONG,
-            Fault::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Fault::HeadTooSlow => StatusCode::REQUEST_TIMEOUT,
-            _ => StatusCode::BAD_REQUEST,
-        };
-        Self::new(status, "BAD_REQUEST", fault.to_string())
-    }
-
-    pub(super) fn bad_request(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "BAD_REQUEST", message)
-    }
-
-    pub(super) fn not_json(content_type: &str) -> Self {
-        Self::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "UNSUPPORTED_MEDIA_TYPE",
-            format!("content-type {content_type:?}: expected application/json"),
-        )
-    }
-
-    pub(super) fn too_large(limit: usize) -> Self {
-        Self::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "PAYLOAD_TOO_LARGE",
-            format!("the body is larger than {limit} bytes"),
-        )
-    }
-
-    /// Nothing was done; the same request may be sent again.
     pub(super) fn unavailable(message: impl Into<String>) -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "SERVICE_UNAVAILABLE",
-            message,
-        )
+        Self(Problem::unavailable(message))
     }
 
-    /// A node that applies it knows no such command, or answers with what this node does not know.
     pub(super) fn not_understood() -> Self {
-        Self::unavailable("the cluster does not understand this yet; are all nodes upgraded?")
+        Self(Problem::not_understood())
     }
 
     fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
@@ -152,47 +52,39 @@ impl ApiError {
             return Self::unavailable("this node is taking in a snapshot; try again");
         }
         tracing::error!(error, "an admin request could not be answered");
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "INTERNAL_SERVER_ERROR",
-            "this node can't read its state; its log says more",
-        )
+        Self(Problem::internal())
     }
 
     #[cfg(test)]
     pub(super) fn message(&self) -> &str {
-        &self.message
+        self.0.message()
     }
 }
 
-impl fmt::Display for ApiError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+/// For what `api` asks of a node while it reads a body.
+impl From<ApiError> for Problem {
+    fn from(error: ApiError) -> Self {
+        error.0
     }
 }
 
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
-        self.status
+        StatusCode::from_u16(self.0.kind().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status);
-        match self.status {
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+        let mut response = HttpResponse::build(self.status_code());
+        match self.0.kind() {
+            Kind::Unavailable | Kind::TooManyRequests => {
                 response.insert_header((header::RETRY_AFTER, RETRY_AFTER_S));
             }
-            StatusCode::UNAUTHORIZED => {
+            Kind::Unauthorized => {
                 response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
             }
             _ => {}
         }
-        response.json(json!({
-            "code": self.code,
-            "status": self.status.as_u16(),
-            "message": self.message,
-            "data": null,
-        }))
+        response.json(self.0.view())
     }
 }
 
@@ -309,25 +201,6 @@ impl From<actix_web::error::BlockingError> for ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use actix_web::body::to_bytes;
-
-    #[actix_web::test]
-    async fn an_error_has_the_shape_of_the_api() {
-        let error = ApiError::invalid("config.url", "expected an http or https URL");
-        let response = error.error_response();
-        assert_eq!(response.status(), 422);
-        let body = to_bytes(response.into_body()).await.expect("a body");
-        let body: serde_json::Value = serde_json::from_slice(&body).expect("json");
-        assert_eq!(
-            body,
-            json!({
-                "code": "UNPROCESSABLE_ENTITY",
-                "status": 422,
-                "message": "config.url: expected an http or https URL",
-                "data": null,
-            })
-        );
-    }
 
     #[test]
     fn a_state_that_is_being_replaced_is_asked_for_again() {

@@ -3,6 +3,7 @@
 use super::{
     api_error::ApiError,
     event_filter, events,
+    extract::Extract,
     freshness::{self, Reached},
     manner::Manner,
     page::{Page, PageRequest},
@@ -37,7 +38,7 @@ const ATTEMPTS: Kind = Kind {
 type Answer = Result<Json<Value>, ApiError>;
 type Row = (AttemptId, Attempt);
 
-pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
+pub(super) async fn list(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
     let wanted = AttemptQuery {
         ids: event_filter::ids(&query, "id"),
@@ -100,7 +101,7 @@ fn of_events(
         // Digits of an id sort as the id does.
         rows.extend(kept.map(|row| (row.0.to_string(), row)));
     }
-    asked.cut(rows, |text| Some(text.to_owned()))
+    Ok(asked.cut(rows, |text| Some(text.to_owned()))?)
 }
 
 fn newest(
@@ -121,7 +122,11 @@ fn newest(
     })
 }
 
-pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, manner: Manner) -> Answer {
+pub(super) async fn get(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    Extract(manner): Extract<Manner>,
+) -> Answer {
     let not_found = || ApiError::not_found("attempt", &id);
     let attempt: AttemptId = id.parse().map_err(|_| not_found())?;
     let group = attempt.event.group();

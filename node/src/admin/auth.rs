@@ -14,6 +14,7 @@ use actix_web::{
     middleware::Next,
     web,
 };
+use api::problem::Problem;
 use base64::{Engine, prelude::BASE64_STANDARD};
 
 /// Lets a request through only with the token.
@@ -36,7 +37,7 @@ pub(super) fn check(request: &HttpRequest) -> Result<(), ApiError> {
     let offered = header.and_then(given_token);
     let gateway = request.app_data::<web::Data<Gateway>>();
     let (Some(offered), Some(gateway)) = (offered, gateway) else {
-        return Err(ApiError::unauthorized());
+        return Err(Problem::unauthorized().into());
     };
     let judged = gateway.wrong_tokens.judge(
         Side::Admin,
@@ -47,8 +48,8 @@ pub(super) fn check(request: &HttpRequest) -> Result<(), ApiError> {
     );
     match judged {
         Offered::Right => Ok(()),
-        Offered::Wrong => Err(ApiError::unauthorized()),
-        Offered::TooMany => Err(ApiError::too_many_tokens()),
+        Offered::Wrong => Err(Problem::unauthorized().into()),
+        Offered::TooMany => Err(Problem::too_many_tokens().into()),
     }
 }
 

@@ -3,10 +3,12 @@
 
 use super::{
     api_error::ApiError,
-    body::{Body, NoBody},
+    body::Body,
     bookmark_input,
     catalog_page::{self, is_among, time_key},
-    changes, events, freshness,
+    changes, events,
+    extract::{Extract, NoBody},
+    freshness,
     manner::Manner,
     page::PageRequest,
     query::Query,
@@ -32,7 +34,7 @@ const ORDERS: &[&str] = &["created_at"];
 
 type Answer = Result<Json<Value>, ApiError>;
 
-pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
+pub(super) async fn list(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
     let texts = |name| -> Vec<String> { query.all(name).into_iter().map(str::to_owned).collect() };
     let (ids, names, connections) = (texts("id"), texts("name"), texts("webhook_id"));
@@ -56,23 +58,36 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
         (key, (id, bookmark))
     });
     let viewer = Viewer::of(&gateway, &manner);
-    catalog_page::answer(&asked, rows.collect(), |(id, bookmark)| {
-        show(&viewer, id, &bookmark)
-    })
-    .map(Json)
+    Ok(Json(catalog_page::answer(
+        &asked,
+        rows.collect(),
+        |(id, bookmark)| show(&viewer, id, &bookmark),
+    )?))
 }
 
-pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, manner: Manner) -> Answer {
+pub(super) async fn get(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    Extract(manner): Extract<Manner>,
+) -> Answer {
     let kept = Kept::read(&gateway, &id, &manner).await?;
     answer(&gateway, &manner, &kept)
 }
 
-pub(super) async fn raw_body(gateway: Data<Gateway>, id: Path<String>, manner: Manner) -> Answer {
+pub(super) async fn raw_body(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    Extract(manner): Extract<Manner>,
+) -> Answer {
     let kept = Kept::read(&gateway, &id, &manner).await?;
     Ok(Json(traffic_data::raw(&kept.body)))
 }
 
-pub(super) async fn create(gateway: Data<Gateway>, manner: Manner, body: Body) -> Answer {
+pub(super) async fn create(
+    gateway: Data<Gateway>,
+    Extract(manner): Extract<Manner>,
+    Extract(body): Extract<Body>,
+) -> Answer {
     let wanted = body.read(|fields| bookmark_input::read(fields, None))?;
     let request = wanted
         .request
@@ -104,8 +119,8 @@ pub(super) async fn create(gateway: Data<Gateway>, manner: Manner, body: Body) -
 pub(super) async fn update(
     gateway: Data<Gateway>,
     id: Path<String>,
-    manner: Manner,
-    body: Body,
+    Extract(manner): Extract<Manner>,
+    Extract(body): Extract<Body>,
 ) -> Answer {
     let kept = Kept::read(&gateway, &id, &Manner::default()).await?;
     let wanted = body.read(|fields| bookmark_input::read(fields, Some(&kept.bookmark)))?;
@@ -139,7 +154,7 @@ pub(super) async fn update(
 pub(super) async fn delete(
     gateway: Data<Gateway>,
     id: Path<String>,
-    _: Manner,
+    _: Extract<Manner>,
     _: NoBody,
 ) -> Answer {
     let id = known(&id)?;
@@ -152,8 +167,8 @@ pub(super) async fn delete(
 pub(super) async fn trigger(
     gateway: Data<Gateway>,
     id: Path<String>,
-    manner: Manner,
-    body: Body,
+    Extract(manner): Extract<Manner>,
+    Extract(body): Extract<Body>,
 ) -> Answer {
     let wanted = requests::wanted_connections(&body)?;
     let kept = Kept::read(&gateway, &id, &Manner::default()).await?;

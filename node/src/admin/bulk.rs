@@ -2,10 +2,12 @@
 
 use super::{
     api_error::ApiError,
-    body::{Body, NoBody},
+    body::Body,
     bulk_query::BulkQuery,
     catalog_page::{self, time_key},
-    changes, freshness,
+    changes,
+    extract::{Extract, NoBody},
+    freshness,
     manner::Manner,
     page::PageRequest,
     query::Query,
@@ -46,7 +48,11 @@ fn name(kind: OperationKind) -> &'static str {
 }
 
 /// What would be done now, counted exactly.
-pub(super) async fn plan(gateway: Data<Gateway>, kind: Kind, query: Query) -> Answer {
+pub(super) async fn plan(
+    gateway: Data<Gateway>,
+    kind: Kind,
+    Extract(query): Extract<Query>,
+) -> Answer {
     let asked = BulkQuery::of_parameters(**kind, &query)?;
     // Without its place in the query a filter would be none of it, and everything would be planned.
     if let Some(name) = BulkQuery::bare(**kind, &query) {
@@ -91,8 +97,8 @@ fn batches(gateway: &Gateway, counted: u64) -> u64 {
 pub(super) async fn start(
     gateway: Data<Gateway>,
     kind: Kind,
-    manner: Manner,
-    body: Body,
+    Extract(manner): Extract<Manner>,
+    Extract(body): Extract<Body>,
 ) -> Answer {
     let asked = BulkQuery::of_body(**kind, &body)?;
     let about = asked.selection(**kind, &gateway).await?;
@@ -136,7 +142,7 @@ pub(super) async fn get(
     gateway: Data<Gateway>,
     kind: Kind,
     id: Path<String>,
-    manner: Manner,
+    Extract(manner): Extract<Manner>,
 ) -> Answer {
     freshness::wait(&gateway, &manner, [GroupId::CONTROL]).await?;
     let id = known(&id)?;
@@ -148,7 +154,7 @@ pub(super) async fn cancel(
     gateway: Data<Gateway>,
     kind: Kind,
     id: Path<String>,
-    manner: Manner,
+    Extract(manner): Extract<Manner>,
     _: NoBody,
 ) -> Answer {
     let id = known(&id)?;
@@ -164,7 +170,11 @@ pub(super) async fn cancel(
     }
 }
 
-pub(super) async fn list(gateway: Data<Gateway>, kind: Kind, query: Query) -> Answer {
+pub(super) async fn list(
+    gateway: Data<Gateway>,
+    kind: Kind,
+    Extract(query): Extract<Query>,
+) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
     let filter = Filter::read(**kind, &query)?;
     let manner = query.finish()?;
@@ -178,10 +188,11 @@ pub(super) async fn list(gateway: Data<Gateway>, kind: Kind, query: Query) -> An
             (key, (id, operation))
         });
     let viewer = Viewer::of(&gateway, &manner);
-    catalog_page::answer(&asked, rows.collect(), |(id, operation)| {
-        show(&gateway, &viewer, id, &operation)
-    })
-    .map(Json)
+    Ok(Json(catalog_page::answer(
+        &asked,
+        rows.collect(),
+        |(id, operation)| show(&gateway, &viewer, id, &operation),
+    )?))
 }
 
 /// What lists of operations can be filtered by.

@@ -85,13 +85,15 @@ impl BulkQuery {
     pub(super) fn of_body(kind: OperationKind, body: &Body) -> Result<Self, ApiError> {
         body.read(|fields| {
             if let Some(other) = fields.other_than(&["query"]) {
-                return Err(fields.invalid(other, "expected query and nothing else"));
+                return Err(fields
+                    .invalid(other, "expected query and nothing else")
+                    .into());
             }
             match fields.object("query")? {
                 Given::Absent => Self::of(kind, &Map::new()),
                 Given::Null => {
                     let expected = "expected an object; {} or no query at all means everything";
-                    Err(fields.invalid("query", expected))
+                    Err(fields.invalid("query", expected).into())
                 }
                 Given::Value(query) => Self::of(kind, query.map()),
             }

@@ -4,7 +4,9 @@
 use super::{
     api_error::ApiError,
     body::{Body, Fields, Given},
-    distinct, freshness,
+    distinct,
+    extract::Extract,
+    freshness,
     manner::Manner,
     rules,
 };
@@ -23,6 +25,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     web::{Data, Json, Payload},
 };
+use api::problem::Problem;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use model::{
     catalog::{Catalog, DestinationKind, FilterRule},
@@ -37,13 +40,13 @@ const FILTERS_KEY: &str = "filters";
 /// An id for a session, after a look at what it would listen for. Nothing is kept.
 pub(super) async fn create(
     gateway: Data<Gateway>,
-    manner: Manner,
-    body: Body,
+    Extract(manner): Extract<Manner>,
+    Extract(body): Extract<Body>,
 ) -> Result<Json<Value>, ApiError> {
     let catalog = freshness::catalog(&gateway, &manner).await?;
     let (connections, filter) = body.read(|fields| {
         let connections = read_connections(fields, &catalog)?;
-        Ok((connections, read_filter(fields)?))
+        Ok::<_, Problem>((connections, read_filter(fields)?))
     })?;
     Ok(Json(json!({
         "id": CliSessionId::mint(world::now(), world::entropy()),
@@ -52,7 +55,7 @@ pub(super) async fn create(
     })))
 }
 
-fn read_connections(fields: &Fields<'_>, catalog: &Catalog) -> Result<Vec<ConnectionId>, ApiError> {
+fn read_connections(fields: &Fields<'_>, catalog: &Catalog) -> Result<Vec<ConnectionId>, Problem> {
     const KEY: &str = "webhook_ids";
     let list = fields.list(KEY)?.value().map_or(&[][..], Vec::as_slice);
     if list.is_empty() || list.len() > CONNECTIONS_MAX {
@@ -78,7 +81,7 @@ fn read_connections(fields: &Fields<'_>, catalog: &Catalog) -> Result<Vec<Connec
 }
 
 /// A session's filter. None: it takes everything.
-fn read_filter(fields: &Fields<'_>) -> Result<Option<FilterRule>, ApiError> {
+fn read_filter(fields: &Fields<'_>) -> Result<Option<FilterRule>, Problem> {
     match fields.object(FILTERS_KEY)? {
         Given::Value(filters) => bounded_filter(&filters),
         Given::Absent | Given::Null => Ok(None),
@@ -86,11 +89,11 @@ fn read_filter(fields: &Fields<'_>) -> Result<Option<FilterRule>, ApiError> {
 }
 
 /// The filter that stands in an object.
-fn bounded_filter(filters: &Fields<'_>) -> Result<Option<FilterRule>, ApiError> {
+fn bounded_filter(filters: &Fields<'_>) -> Result<Option<FilterRule>, Problem> {
     let filter = rules::filter(filters)?;
     if json!(filter).to_string().len() > FILTERS_MAX {
         let expected = format!("expected at most {FILTERS_MAX} bytes");
-        return Err(ApiError::invalid(FILTERS_KEY, expected));
+        return Err(Problem::invalid(FILTERS_KEY, expected));
     }
     Ok((filter != FilterRule::default()).then_some(filter))
 }
@@ -103,7 +106,7 @@ pub(super) async fn connect(
 ) -> Result<HttpResponse, ApiError> {
     let shaken = actix_ws::handle_with_protocols(&request, payload, &[PROTOCOL]);
     let (response, session, messages) = shaken.map_err(|error| {
-        ApiError::bad_request(format!("expected the handshake of a websocket: {error}"))
+        Problem::bad_request(format!("expected the handshake of a websocket: {error}"))
     })?;
     let header = |name| request.headers().get(name)?.to_str().ok();
     let id = session_id(header(SESSION_HEADER))?;
@@ -120,9 +123,9 @@ pub(super) async fn connect(
     Ok(response)
 }
 
-fn session_id(given: Option<&str>) -> Result<CliSessionId, ApiError> {
+fn session_id(given: Option<&str>) -> Result<CliSessionId, Problem> {
     given.and_then(|id| id.trim().parse().ok()).ok_or_else(|| {
-        ApiError::invalid(
+        Problem::invalid(
             SESSION_HEADER,
             "expected the id that POST /cli-sessions gave",
         )
@@ -130,7 +133,7 @@ fn session_id(given: Option<&str>) -> Result<CliSessionId, ApiError> {
 }
 
 /// Whether there are such connections was asked when the session was made, and its events ask it again.
-fn connection_ids(given: Option<&str>) -> Result<BTreeSet<ConnectionId>, ApiError> {
+fn connection_ids(given: Option<&str>) -> Result<BTreeSet<ConnectionId>, Problem> {
     let ids = given.unwrap_or_default().split(',').map(str::trim);
     let ids: Option<BTreeSet<_>> = ids.map(|id| id.parse().ok()).collect();
     ids.filter(|ids| ids.len() <= CONNECTIONS_MAX)
@@ -138,12 +141,12 @@ fn connection_ids(given: Option<&str>) -> Result<BTreeSet<ConnectionId>, ApiErro
             let expected = format!(
                 "expected the ids of 1 to {CONNECTIONS_MAX} connections, separated by commas"
             );
-            ApiError::invalid(CONNECTIONS_HEADER, expected)
+            Problem::invalid(CONNECTIONS_HEADER, expected)
         })
 }
 
-fn filters(given: &str) -> Result<Option<FilterRule>, ApiError> {
-    let invalid = |expected: &str| ApiError::invalid(FILTERS_HEADER, expected);
+fn filters(given: &str) -> Result<Option<FilterRule>, Problem> {
+    let invalid = |expected: &str| Problem::invalid(FILTERS_HEADER, expected);
     let decoded = BASE64_STANDARD.decode(given.trim());
     let decoded = decoded.map_err(|_| invalid("expected filters as JSON in base64"))?;
     match distinct::read(&decoded) {

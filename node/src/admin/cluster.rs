@@ -2,7 +2,8 @@
 
 use super::{
     api_error::ApiError,
-    body::{Body, NoBody},
+    body::Body,
+    extract::{Extract, NoBody},
     manner::Manner,
 };
 use crate::gateway::Gateway;
@@ -14,7 +15,7 @@ const MAX_ADDRESS: usize = 255 + 6;
 
 type Answer = Result<Json<Value>, ApiError>;
 
-pub(super) async fn get(gateway: Data<Gateway>, _: Manner) -> Answer {
+pub(super) async fn get(gateway: Data<Gateway>, _: Extract<Manner>) -> Answer {
     Ok(Json(shown(&gateway)))
 }
 
@@ -23,7 +24,11 @@ fn shown(gateway: &Gateway) -> Value {
 }
 
 /// Adds the node that waits at a peer address: only it knows its other addresses, so it is told to join.
-pub(super) async fn add_node(gateway: Data<Gateway>, _: Manner, body: Body) -> Answer {
+pub(super) async fn add_node(
+    gateway: Data<Gateway>,
+    _: Extract<Manner>,
+    Extract(body): Extract<Body>,
+) -> Answer {
     const EXPECTED: &str = "expected the peer address of a node that waits, as \"10.0.0.4:8082\"";
     let has_port = |address: &&str| {
         let port = address
@@ -47,7 +52,7 @@ pub(super) async fn add_node(gateway: Data<Gateway>, _: Manner, body: Body) -> A
 pub(super) async fn remove_node(
     gateway: Data<Gateway>,
     id: Path<String>,
-    _: Manner,
+    _: Extract<Manner>,
     _: NoBody,
 ) -> Answer {
     let node: u64 = id.parse().map_err(|_| ApiError::not_found("node", &id))?;
@@ -55,7 +60,11 @@ pub(super) async fn remove_node(
     Ok(Json(json!({ "id": node })))
 }
 
-pub(super) async fn balance_leaders(gateway: Data<Gateway>, _: Manner, _: NoBody) -> Answer {
+pub(super) async fn balance_leaders(
+    gateway: Data<Gateway>,
+    _: Extract<Manner>,
+    _: NoBody,
+) -> Answer {
     let cluster = gateway.cluster.clone();
     on_its_own(async move { cluster.balance_leaders().await }).await?;
     Ok(Json(shown(&gateway)))

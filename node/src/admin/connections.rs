@@ -2,11 +2,13 @@
 
 use super::{
     api_error::ApiError,
-    body::{Body, NoBody},
+    body::Body,
     catalog_page::{self, CatalogFilter, is_among, time_key},
     changes::{self, Decision},
     connection_input::{self, Connected, Fresh, Target},
-    destinations, freshness,
+    destinations,
+    extract::{Extract, NoBody},
+    freshness,
     manner::Manner,
     page::PageRequest,
     query::Query,
@@ -27,7 +29,7 @@ const ORDERS: &[&str] = &["created_at", "full_name", "updated_at"];
 
 type Answer = Result<Json<Value>, ApiError>;
 
-pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
+pub(super) async fn list(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
     let (found, manner) = find(&gateway, &query).await?;
     let rows = found.into_iter().map(|connected| {
@@ -39,13 +41,14 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
         ((order, connected.connection.id.to_string()), connected)
     });
     let viewer = Viewer::of(&gateway, &manner);
-    catalog_page::answer(&asked, rows.collect(), |connected| {
-        viewer.connection(&connected)
-    })
-    .map(Json)
+    Ok(Json(catalog_page::answer(
+        &asked,
+        rows.collect(),
+        |connected| viewer.connection(&connected),
+    )?))
 }
 
-pub(super) async fn count(gateway: Data<Gateway>, query: Query) -> Answer {
+pub(super) async fn count(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
     let (found, _) = find(&gateway, &query).await?;
     Ok(Json(catalog_page::count(found.len())))
 }
@@ -70,27 +73,39 @@ async fn find(gateway: &Gateway, query: &Query) -> Result<(Vec<Connected>, Manne
     Ok((found.collect(), manner))
 }
 
-pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, manner: Manner) -> Answer {
+pub(super) async fn get(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    Extract(manner): Extract<Manner>,
+) -> Answer {
     let catalog = freshness::catalog(&gateway, &manner).await?;
     let connected = Connected::of(&catalog, known(&catalog, &id)?)
         .ok_or_else(|| ApiError::not_found("connection", &id))?;
     Ok(Json(Viewer::of(&gateway, &manner).connection(&connected)))
 }
 
-pub(super) async fn create(gateway: Data<Gateway>, manner: Manner, body: Body) -> Answer {
+pub(super) async fn create(
+    gateway: Data<Gateway>,
+    Extract(manner): Extract<Manner>,
+    Extract(body): Extract<Body>,
+) -> Answer {
     write(&gateway, &manner, &body, |_| Ok(Target::New)).await
 }
 
 /// By name: the connection of that name is changed, or made.
-pub(super) async fn upsert(gateway: Data<Gateway>, manner: Manner, body: Body) -> Answer {
+pub(super) async fn upsert(
+    gateway: Data<Gateway>,
+    Extract(manner): Extract<Manner>,
+    Extract(body): Extract<Body>,
+) -> Answer {
     write(&gateway, &manner, &body, |_| Ok(Target::Upsert)).await
 }
 
 pub(super) async fn update(
     gateway: Data<Gateway>,
     id: Path<String>,
-    manner: Manner,
-    body: Body,
+    Extract(manner): Extract<Manner>,
+    Extract(body): Extract<Body>,
 ) -> Answer {
     write(&gateway, &manner, &body, |catalog| {
         known(catalog, &id).map(Target::This)
@@ -116,7 +131,7 @@ async fn write(
     };
     let stored = |used: TransformationUse| {
         let view = gateway.cluster.view(GroupId::CONTROL);
-        Ok(transform::stored(&view, used)?)
+        Ok(transform::stored(&view, used).map_err(ApiError::from)?)
     };
     let decide = |catalog: &Catalog, now| {
         let target = target(catalog)?;
@@ -139,7 +154,7 @@ async fn write(
 pub(super) async fn enable(
     gateway: Data<Gateway>,
     id: Path<String>,
-    manner: Manner,
+    Extract(manner): Extract<Manner>,
     _: NoBody,
 ) -> Answer {
     switch(&gateway, &id, &manner, |kept, _| kept.disabled_at = None).await
@@ -148,7 +163,7 @@ pub(super) async fn enable(
 pub(super) async fn disable(
     gateway: Data<Gateway>,
     id: Path<String>,
-    manner: Manner,
+    Extract(manner): Extract<Manner>,
     _: NoBody,
 ) -> Answer {
     switch(&gateway, &id, &manner, |kept, now| {
@@ -160,7 +175,7 @@ pub(super) async fn disable(
 pub(super) async fn pause(
     gateway: Data<Gateway>,
     id: Path<String>,
-    manner: Manner,
+    Extract(manner): Extract<Manner>,
     _: NoBody,
 ) -> Answer {
     let answer = switch(&gateway, &id, &manner, |kept, now| {
@@ -174,7 +189,7 @@ pub(super) async fn pause(
 pub(super) async fn unpause(
     gateway: Data<Gateway>,
     id: Path<String>,
-    manner: Manner,
+    Extract(manner): Extract<Manner>,
     _: NoBody,
 ) -> Answer {
     let answer = switch(&gateway, &id, &manner, |kept, _| kept.paused_at = None).await?;
@@ -208,7 +223,7 @@ async fn switch(
 pub(super) async fn delete(
     gateway: Data<Gateway>,
     id: Path<String>,
-    _: Manner,
+    _: Extract<Manner>,
     _: NoBody,
 ) -> Answer {
     let gone = changes::make(&gateway, |catalog, _| {

@@ -2,13 +2,16 @@
 
 use super::{
     api_error::ApiError,
-    body::{Body, NoBody},
+    body::Body,
     catalog_page::{self, CatalogFilter, time_key},
     changes::{self, Decision},
-    destination_input, destination_kind, destination_signing, freshness,
+    destination_input, destination_kind, destination_signing,
+    extract::{Extract, NoBody},
+    freshness,
     manner::Manner,
     page::PageRequest,
     query::Query,
+    tls_check,
     views::Viewer,
 };
 use crate::{gateway::Gateway, world};
@@ -25,7 +28,7 @@ const ORDERS: &[&str] = &["created_at", "name", "updated_at"];
 
 type Answer = Result<Json<Value>, ApiError>;
 
-pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
+pub(super) async fn list(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
     let (found, manner) = find(&gateway, &query).await?;
     let rows = found.into_iter().map(|destination| {
@@ -37,13 +40,14 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
         ((order, destination.id.to_string()), destination)
     });
     let viewer = Viewer::of(&gateway, &manner);
-    catalog_page::answer(&asked, rows.collect(), |destination| {
-        viewer.destination(&destination)
-    })
-    .map(Json)
+    Ok(Json(catalog_page::answer(
+        &asked,
+        rows.collect(),
+        |destination| viewer.destination(&destination),
+    )?))
 }
 
-pub(super) async fn count(gateway: Data<Gateway>, query: Query) -> Answer {
+pub(super) async fn count(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
     let (found, _) = find(&gateway, &query).await?;
     Ok(Json(catalog_page::count(found.len())))
 }
@@ -73,13 +77,21 @@ async fn find(
     Ok((found.cloned().collect(), manner))
 }
 
-pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, manner: Manner) -> Answer {
+pub(super) async fn get(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    Extract(manner): Extract<Manner>,
+) -> Answer {
     let catalog = freshness::catalog(&gateway, &manner).await?;
     let destination = known(&catalog, &id)?;
     Ok(Json(Viewer::of(&gateway, &manner).destination(destination)))
 }
 
-pub(super) async fn create(gateway: Data<Gateway>, manner: Manner, body: Body) -> Answer {
+pub(super) async fn create(
+    gateway: Data<Gateway>,
+    Extract(manner): Extract<Manner>,
+    Extract(body): Extract<Body>,
+) -> Answer {
     let fresh = fresh(&gateway);
     let made = changes::make(&gateway, |catalog, now| {
         let destination = body.read(|fields| destination_input::read(fields, None, &fresh, now))?;
@@ -93,7 +105,11 @@ pub(super) async fn create(gateway: Data<Gateway>, manner: Manner, body: Body) -
 }
 
 /// By name: a destination of that name is changed, or made.
-pub(super) async fn upsert(gateway: Data<Gateway>, manner: Manner, body: Body) -> Answer {
+pub(super) async fn upsert(
+    gateway: Data<Gateway>,
+    Extract(manner): Extract<Manner>,
+    Extract(body): Extract<Body>,
+) -> Answer {
     let fresh = fresh(&gateway);
     let made = changes::make(&gateway, |catalog, now| {
         body.read(|fields| {
@@ -112,8 +128,8 @@ pub(super) async fn upsert(gateway: Data<Gateway>, manner: Manner, body: Body) -
 pub(super) async fn update(
     gateway: Data<Gateway>,
     id: Path<String>,
-    manner: Manner,
-    body: Body,
+    Extract(manner): Extract<Manner>,
+    Extract(body): Extract<Body>,
 ) -> Answer {
     let fresh = fresh(&gateway);
     let made = changes::make(&gateway, |catalog, now| {
@@ -133,8 +149,8 @@ pub(super) async fn update(
 pub(super) async fn rotate(
     gateway: Data<Gateway>,
     id: Path<String>,
-    manner: Manner,
-    body: Body,
+    Extract(manner): Extract<Manner>,
+    Extract(body): Extract<Body>,
 ) -> Answer {
     let drawn = drawn();
     let made = changes::make(&gateway, |catalog, now| {
@@ -152,7 +168,7 @@ pub(super) async fn rotate(
 pub(super) async fn enable(
     gateway: Data<Gateway>,
     id: Path<String>,
-    manner: Manner,
+    Extract(manner): Extract<Manner>,
     _: NoBody,
 ) -> Answer {
     switch(&gateway, &id, &manner, |_| None).await
@@ -161,7 +177,7 @@ pub(super) async fn enable(
 pub(super) async fn disable(
     gateway: Data<Gateway>,
     id: Path<String>,
-    manner: Manner,
+    Extract(manner): Extract<Manner>,
     _: NoBody,
 ) -> Answer {
     switch(&gateway, &id, &manner, Some).await
@@ -195,7 +211,7 @@ async fn switch(
 pub(super) async fn delete(
     gateway: Data<Gateway>,
     id: Path<String>,
-    _: Manner,
+    _: Extract<Manner>,
     _: NoBody,
 ) -> Answer {
     let gone = changes::make(&gateway, |catalog, _| {
@@ -226,6 +242,7 @@ pub(super) fn fresh(gateway: &Gateway) -> destination_input::Fresh {
         id: DestinationId::mint(world::now(), world::entropy()),
         key: drawn(),
         reach: gateway.config.delivery.reach(),
+        try_tls: tls_check::usable,
     }
 }
 

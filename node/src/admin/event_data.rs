@@ -11,6 +11,7 @@ use crate::{
     gateway::Gateway,
     transform::{self, End, Halted, Passed, Pipeline, Stage},
 };
+use api::problem::Problem;
 use bytes::Bytes;
 use model::{
     catalog::Destination,
@@ -75,7 +76,7 @@ impl From<Unknown> for ApiError {
     fn from(unknown: Unknown) -> Self {
         match unknown {
             Unknown::BodyAway | Unknown::Busy => Self::unavailable(unknown.to_string()),
-            _ => Self::gone(unknown.to_string()),
+            _ => Problem::gone(unknown.to_string()).into(),
         }
     }
 }

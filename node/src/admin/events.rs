@@ -2,10 +2,10 @@
 
 use super::{
     api_error::ApiError,
-    body::NoBody,
     changes,
     event_data::{Deadline, Seen, Traffic},
     event_filter,
+    extract::{Extract, NoBody},
     freshness::{self, Reached},
     issue_data,
     manner::Manner,
@@ -45,7 +45,7 @@ enum Scope {
     Of(RequestId),
 }
 
-pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
+pub(super) async fn list(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
     list_in(gateway, query, Scope::All).await
 }
 
@@ -172,16 +172,24 @@ fn find_ids(
     rows.sort_by(|(a, _), (b, _)| a.cmp(b));
     rows.dedup_by(|(a, _), (b, _)| a == b);
     // Digits of an id sort as the id does.
-    asked.cut(rows, |text| Some(text.to_owned()))
+    Ok(asked.cut(rows, |text| Some(text.to_owned()))?)
 }
 
-pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, manner: Manner) -> Answer {
+pub(super) async fn get(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    Extract(manner): Extract<Manner>,
+) -> Answer {
     let id = known_id(&gateway, &id)?;
     freshness::wait(&gateway, &manner, [id.group()]).await?;
     answer(gateway, id, manner).await
 }
 
-pub(super) async fn raw_body(gateway: Data<Gateway>, id: Path<String>, manner: Manner) -> Answer {
+pub(super) async fn raw_body(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    Extract(manner): Extract<Manner>,
+) -> Answer {
     let id = known_id(&gateway, &id)?;
     freshness::wait(&gateway, &manner, [id.group()]).await?;
     let reading = web::block(move || {
@@ -197,7 +205,7 @@ pub(super) async fn raw_body(gateway: Data<Gateway>, id: Path<String>, manner: M
 pub(super) async fn retry(
     gateway: Data<Gateway>,
     id: Path<String>,
-    manner: Manner,
+    Extract(manner): Extract<Manner>,
     _: NoBody,
 ) -> Answer {
     let id = known_id(&gateway, &id)?;
@@ -213,7 +221,7 @@ pub(super) async fn retry(
 pub(super) async fn cancel(
     gateway: Data<Gateway>,
     id: Path<String>,
-    manner: Manner,
+    Extract(manner): Extract<Manner>,
     _: NoBody,
 ) -> Answer {
     let id = known_id(&gateway, &id)?;
@@ -228,7 +236,7 @@ pub(super) async fn cancel(
 pub(super) async fn mute(
     gateway: Data<Gateway>,
     id: Path<String>,
-    manner: Manner,
+    Extract(manner): Extract<Manner>,
     _: NoBody,
 ) -> Answer {
     let id = known_id(&gateway, &id)?;

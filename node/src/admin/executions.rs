@@ -3,7 +3,9 @@
 
 use super::{
     api_error::ApiError,
-    choice, event_filter, freshness, issue_data,
+    choice, event_filter,
+    extract::Extract,
+    freshness, issue_data,
     manner::Manner,
     message_view,
     page::{Page, PageRequest},
@@ -54,7 +56,11 @@ fn filter(query: &Query) -> Result<ExecutionQuery, ApiError> {
     })
 }
 
-pub(super) async fn list(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+pub(super) async fn list(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    Extract(query): Extract<Query>,
+) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
     let issues = event_filter::ids(&query, "issue_id");
     let mut filter = filter(&query)?;
@@ -105,7 +111,7 @@ fn find(
 pub(super) async fn get(
     gateway: Data<Gateway>,
     path: Path<(String, String)>,
-    manner: Manner,
+    Extract(manner): Extract<Manner>,
 ) -> Answer {
     let (transformation, text) = path.into_inner();
     let not_found = || ApiError::not_found("execution", &text);

@@ -2,11 +2,13 @@
 
 use super::{
     api_error::ApiError,
-    body::{Body, NoBody},
+    body::Body,
     capability_url,
     catalog_page::{self, CatalogFilter, time_key},
     changes::{self, Decision},
-    destinations, freshness, issue_filter, issue_trigger_input,
+    destinations,
+    extract::{Extract, NoBody},
+    freshness, issue_filter, issue_trigger_input,
     manner::Manner,
     page::PageRequest,
     query::Query,
@@ -26,7 +28,7 @@ const ORDERS: &[&str] = &["created_at", "type"];
 
 type Answer = Result<Json<Value>, ApiError>;
 
-pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
+pub(super) async fn list(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
     let filter = CatalogFilter::read_free(&query)?;
     let types = issue_filter::types(&query)?;
@@ -47,16 +49,28 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
         ((order, trigger.id.to_string()), trigger)
     });
     let viewer = Viewer::of(&gateway, &manner);
-    catalog_page::answer(&asked, rows.collect(), |trigger| show(&viewer, trigger)).map(Json)
+    Ok(Json(catalog_page::answer(
+        &asked,
+        rows.collect(),
+        |trigger| show(&viewer, trigger),
+    )?))
 }
 
-pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, manner: Manner) -> Answer {
+pub(super) async fn get(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    Extract(manner): Extract<Manner>,
+) -> Answer {
     let catalog = freshness::catalog(&gateway, &manner).await?;
     let trigger = known(&catalog, &id)?;
     Ok(Json(show(&Viewer::of(&gateway, &manner), trigger)))
 }
 
-pub(super) async fn create(gateway: Data<Gateway>, manner: Manner, body: Body) -> Answer {
+pub(super) async fn create(
+    gateway: Data<Gateway>,
+    Extract(manner): Extract<Manner>,
+    Extract(body): Extract<Body>,
+) -> Answer {
     let fresh = fresh(&gateway);
     let made = changes::make(&gateway, |catalog, now| {
         let trigger = body.read(|fields| issue_trigger_input::read(fields, None, &fresh, now))?;
@@ -67,7 +81,11 @@ pub(super) async fn create(gateway: Data<Gateway>, manner: Manner, body: Body) -
 }
 
 /// By name: a trigger of that name is changed, or made.
-pub(super) async fn upsert(gateway: Data<Gateway>, manner: Manner, body: Body) -> Answer {
+pub(super) async fn upsert(
+    gateway: Data<Gateway>,
+    Extract(manner): Extract<Manner>,
+    Extract(body): Extract<Body>,
+) -> Answer {
     let fresh = fresh(&gateway);
     let made = changes::make(&gateway, |catalog, now| {
         body.read(|fields| {
@@ -85,8 +103,8 @@ pub(super) async fn upsert(gateway: Data<Gateway>, manner: Manner, body: Body) -
 pub(super) async fn update(
     gateway: Data<Gateway>,
     id: Path<String>,
-    manner: Manner,
-    body: Body,
+    Extract(manner): Extract<Manner>,
+    Extract(body): Extract<Body>,
 ) -> Answer {
     let fresh = fresh(&gateway);
     let made = changes::make(&gateway, |catalog, now| {
@@ -106,7 +124,7 @@ pub(super) async fn update(
 pub(super) async fn enable(
     gateway: Data<Gateway>,
     id: Path<String>,
-    manner: Manner,
+    Extract(manner): Extract<Manner>,
     _: NoBody,
 ) -> Answer {
     switch(&gateway, &id, &manner, false).await
@@ -115,7 +133,7 @@ pub(super) async fn enable(
 pub(super) async fn disable(
     gateway: Data<Gateway>,
     id: Path<String>,
-    manner: Manner,
+    Extract(manner): Extract<Manner>,
     _: NoBody,
 ) -> Answer {
     switch(&gateway, &id, &manner, true).await
@@ -142,7 +160,7 @@ async fn switch(gateway: &Gateway, id: &str, manner: &Manner, off: bool) -> Answ
 pub(super) async fn delete(
     gateway: Data<Gateway>,
     id: Path<String>,
-    _: Manner,
+    _: Extract<Manner>,
     _: NoBody,
 ) -> Answer {
     let gone = changes::make(&gateway, |catalog, _| {

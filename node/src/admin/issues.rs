@@ -2,9 +2,11 @@
 
 use super::{
     api_error::ApiError,
-    body::{Body, NoBody},
+    body::Body,
     catalog_page::{self, time_key},
-    changes, choice, freshness, issue_data, issue_filter,
+    changes, choice,
+    extract::{Extract, NoBody},
+    freshness, issue_data, issue_filter,
     manner::Manner,
     page::PageRequest,
     query::Query,
@@ -32,7 +34,7 @@ const ORDERS: &[&str] = &[
 
 type Answer = Result<Json<Value>, ApiError>;
 
-pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
+pub(super) async fn list(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
     let filter = issue_filter::read(&query)?;
     let manner = query.finish()?;
@@ -56,7 +58,7 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
     Ok(Json(answer.await??))
 }
 
-pub(super) async fn count(gateway: Data<Gateway>, query: Query) -> Answer {
+pub(super) async fn count(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
     let filter = issue_filter::read(&query)?;
     let manner = query.finish()?;
     freshness::wait(&gateway, &manner, [GroupId::CONTROL]).await?;
@@ -70,7 +72,11 @@ fn find(gateway: &Gateway, filter: &IssueQuery) -> Result<Vec<(IssueId, Issue)>,
     Ok(found)
 }
 
-pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, manner: Manner) -> Answer {
+pub(super) async fn get(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    Extract(manner): Extract<Manner>,
+) -> Answer {
     let id = read_id(&id)?;
     freshness::wait(&gateway, &manner, [GroupId::CONTROL]).await?;
     let issue = stored(&gateway, id)?;
@@ -98,8 +104,8 @@ fn with_data(gateway: &Gateway, viewer: &Viewer, id: IssueId, issue: &Issue) -> 
 pub(super) async fn update(
     gateway: Data<Gateway>,
     id: Path<String>,
-    _: Manner,
-    body: Body,
+    _: Extract<Manner>,
+    Extract(body): Extract<Body>,
 ) -> Answer {
     let status = body.read(|fields| {
         let name = fields.text("status", 32)?.value().unwrap_or_default();
@@ -114,7 +120,7 @@ pub(super) async fn update(
 pub(super) async fn dismiss(
     gateway: Data<Gateway>,
     id: Path<String>,
-    _: Manner,
+    _: Extract<Manner>,
     _: NoBody,
 ) -> Answer {
     let id = read_id(&id)?;

@@ -4,11 +4,13 @@ use super::{
     api_error::ApiError,
     body::{Body, Fields, Given},
     changes::{self, Decision},
+    extract::Extract,
     freshness,
     manner::Manner,
 };
 use crate::gateway::Gateway;
 use actix_web::web::{Data, Json};
+use api::problem::Problem;
 use model::{
     catalog::{Catalog, Item, Notifications, Topic},
     ids::SourceId,
@@ -18,7 +20,7 @@ use serde_json::{Value, json};
 
 type Answer = Result<Json<Value>, ApiError>;
 
-pub(super) async fn get(gateway: Data<Gateway>, manner: Manner) -> Answer {
+pub(super) async fn get(gateway: Data<Gateway>, Extract(manner): Extract<Manner>) -> Answer {
     let catalog = freshness::catalog(&gateway, &manner).await?;
     let said = catalog.notifications.as_ref();
     Ok(Json(said.map_or_else(
@@ -27,7 +29,11 @@ pub(super) async fn get(gateway: Data<Gateway>, manner: Manner) -> Answer {
     )))
 }
 
-pub(super) async fn put(gateway: Data<Gateway>, _: Manner, body: Body) -> Answer {
+pub(super) async fn put(
+    gateway: Data<Gateway>,
+    _: Extract<Manner>,
+    Extract(body): Extract<Body>,
+) -> Answer {
     let made = changes::make(&gateway, |catalog, now| {
         let told = body.read(|fields| read(fields, catalog, now))?;
         let item = Item::Notifications(told.clone());
@@ -36,7 +42,7 @@ pub(super) async fn put(gateway: Data<Gateway>, _: Manner, body: Body) -> Answer
     Ok(Json(show(&made.await?)))
 }
 
-fn read(fields: &Fields<'_>, catalog: &Catalog, now: Timestamp) -> Result<Notifications, ApiError> {
+fn read(fields: &Fields<'_>, catalog: &Catalog, now: Timestamp) -> Result<Notifications, Problem> {
     let Given::Value(enabled) = fields.flag("enabled")? else {
         return Err(fields.invalid("enabled", "expected true or false"));
     };
@@ -55,10 +61,10 @@ fn read(fields: &Fields<'_>, catalog: &Catalog, now: Timestamp) -> Result<Notifi
     })
 }
 
-fn read_topic(fields: &Fields<'_>, value: &Value) -> Result<Topic, ApiError> {
+fn read_topic(fields: &Fields<'_>, value: &Value) -> Result<Topic, Problem> {
     if let Some(other @ ("event.successful" | "deprecated.attempt-failed")) = value.as_str() {
         let named = format!("{}: {other}", fields.path("topics"));
-        return Err(ApiError::not_available(&named));
+        return Err(Problem::not_available(&named));
     }
     serde_json::from_value(value.clone())
         .map_err(|_| fields.invalid("topics", "expected issue.opened and issue.updated, or null"))
@@ -78,7 +84,7 @@ mod tests {
     use model::catalog::Source;
     use model::kit;
 
-    fn told(body: Value) -> Result<Notifications, ApiError> {
+    fn told(body: Value) -> Result<Notifications, Problem> {
         let mut catalog = Catalog::default();
         catalog.insert(Item::Source(Source {
             name: "alerts".into(),

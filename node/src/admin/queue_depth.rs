@@ -1,7 +1,10 @@
 //! `/metrics/queue-depth` and a destination's queue: what waits, throttled or not, and for how long. Live values; no
 //! history is kept.
 
-use super::{api_error::ApiError, destinations, freshness, manner::Manner, query::Query, times};
+use super::{
+    api_error::ApiError, destinations, extract::Extract, freshness, manner::Manner, query::Query,
+    times,
+};
 use crate::{
     gateway::Gateway,
     queues::{self, Queues},
@@ -137,7 +140,7 @@ fn bucket_ms(text: &str) -> Result<u64, ApiError> {
         })
 }
 
-pub(super) async fn get(gateway: Data<Gateway>, query: Query) -> Answer {
+pub(super) async fn get(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
     let (began, now) = (world::steady(), world::now());
     let asked = Asked::read(&query, now)?;
     let reached = freshness::reach_partitions(&gateway, &asked.manner).await?;
@@ -214,7 +217,7 @@ fn rows(
 pub(super) async fn of_destination(
     gateway: Data<Gateway>,
     id: Path<String>,
-    manner: Manner,
+    Extract(manner): Extract<Manner>,
 ) -> Answer {
     let catalog = freshness::catalog(&gateway, &manner).await?;
     let id = destinations::known(&catalog, &id)?.id;

@@ -4,6 +4,7 @@ use super::{
     api_error::ApiError,
     body::{Body, Given},
     changes, event_filter, events,
+    extract::Extract,
     freshness::{self, Reached},
     manner::Manner,
     page::{Page, PageRequest},
@@ -16,6 +17,7 @@ use super::{
 };
 use crate::{gateway::Gateway, reroute};
 use actix_web::web::{self, Data, Json, Path};
+use api::problem::Problem;
 use model::{
     ids::{ConnectionId, EventId, GroupId, RequestId},
     machine::{Command, Reply},
@@ -38,7 +40,7 @@ const REQUESTS: Kind = Kind {
 type Answer = Result<Json<Value>, ApiError>;
 pub(super) type Row = (RequestId, StoredRequest);
 
-pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
+pub(super) async fn list(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
     let filter = request_filter::read(&query)?;
     let _ = query.flag("progressive")?;
@@ -87,7 +89,7 @@ pub(super) fn find(
             }
         }
         // Digits of an id sort as the id does.
-        return asked.cut(rows, |text| Some(text.to_owned()));
+        return Ok(asked.cut(rows, |text| Some(text.to_owned()))?);
     }
     let views = reached.views(gateway);
     let span = Span::of(filter.ids());
@@ -102,7 +104,11 @@ pub(super) fn find(
     )
 }
 
-pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, manner: Manner) -> Answer {
+pub(super) async fn get(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    Extract(manner): Extract<Manner>,
+) -> Answer {
     let id = known(&gateway, &id, &manner).await?;
     let answer = web::block(move || {
         let request = stored(&gateway, id)?.ok_or_else(|| gone(id))?;
@@ -114,7 +120,11 @@ pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, manner: Manner
     Ok(Json(answer.await??))
 }
 
-pub(super) async fn raw_body(gateway: Data<Gateway>, id: Path<String>, manner: Manner) -> Answer {
+pub(super) async fn raw_body(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    Extract(manner): Extract<Manner>,
+) -> Answer {
     let id = known(&gateway, &id, &manner).await?;
     let answer = web::block(move || {
         let request = stored(&gateway, id)?.ok_or_else(|| gone(id))?;
@@ -124,7 +134,11 @@ pub(super) async fn raw_body(gateway: Data<Gateway>, id: Path<String>, manner: M
     Ok(Json(answer.await??))
 }
 
-pub(super) async fn events(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+pub(super) async fn events(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    Extract(query): Extract<Query>,
+) -> Answer {
     let id = read_id(&gateway, &id)?;
     events::of_request(gateway, query, id).await
 }
@@ -133,7 +147,7 @@ pub(super) async fn events(gateway: Data<Gateway>, id: Path<String>, query: Quer
 pub(super) async fn ignored_events(
     gateway: Data<Gateway>,
     id: Path<String>,
-    query: Query,
+    Extract(query): Extract<Query>,
 ) -> Answer {
     let asked = PageRequest::read(&query, IGNORED_ORDERS)?;
     let wanted: Option<Vec<EventId>> = event_filter::ids(&query, "id");
@@ -161,8 +175,8 @@ pub(super) async fn ignored_events(
 pub(super) async fn retry(
     gateway: Data<Gateway>,
     id: Path<String>,
-    manner: Manner,
-    body: Body,
+    Extract(manner): Extract<Manner>,
+    Extract(body): Extract<Body>,
 ) -> Answer {
     let connections = wanted_connections(&body)?;
     let id = known(&gateway, &id, &Manner::default()).await?;
@@ -199,7 +213,7 @@ fn unroutable(id: RequestId, request: &StoredRequest) -> ApiError {
 }
 
 /// The connections that a body names, if it names any.
-pub(super) fn wanted_connections(body: &Body) -> Result<Option<Vec<ConnectionId>>, ApiError> {
+pub(super) fn wanted_connections(body: &Body) -> Result<Option<Vec<ConnectionId>>, Problem> {
     const KEY: &str = "webhook_ids";
     body.read(|fields| {
         let list = match fields.list(KEY)? {

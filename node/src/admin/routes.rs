@@ -5,9 +5,10 @@ use super::{
     api_error::ApiError,
     attempts,
     auth::{self, require_token},
-    body::{self, Body, NoBody},
-    bookmarks, bulk, cli_sessions, cluster, connections, destinations, events, executions, health,
-    issue_triggers, issues,
+    body::Body,
+    bookmarks, bulk, cli_sessions, cluster, connections, destinations, events, executions,
+    extract::{self, Extract, NoBody},
+    health, issue_triggers, issues,
     manner::Manner,
     notifications,
     query::Query,
@@ -25,6 +26,7 @@ use actix_web::{
     middleware::{Next, from_fn},
     web,
 };
+use api::problem::Problem;
 use model::traffic::OperationKind;
 
 /// The version of the API in every path.
@@ -44,7 +46,7 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
         // A scope does not inherit its parent's: without one an unknown path would be answered with nothing.
         .default_service(web::to(unknown_path));
     let everything = web::scope("")
-        .app_data(body::bound())
+        .app_data(extract::bound())
         .wrap(from_fn(guard_answers))
         .service(at("/healthz").route(web::get().to(health::alive)))
         .service(at("/readyz").route(web::get().to(health::ready)))
@@ -113,19 +115,19 @@ fn configuration(cfg: &mut web::ServiceConfig) {
     .service(at("/destinations/{id}/disable").route(put(destinations::disable)))
     .service(at("/destinations/{id}/archive").route(put(destinations::disable)))
     .service(
-        body::may_hold_code(at("/connections"))
+        extract::may_hold_code(at("/connections"))
             .route(get(connections::list))
             .route(post(connections::create))
             .route(put(connections::upsert)),
     )
     .service(at("/connections/count").route(get(connections::count)))
-    .service(body::may_hold_code(at("/connections/rules/try")).route(post(rules_try::of_draft)))
+    .service(extract::may_hold_code(at("/connections/rules/try")).route(post(rules_try::of_draft)))
     .service(
-        body::may_hold_code(at("/connections/{id}/rules/try"))
+        extract::may_hold_code(at("/connections/{id}/rules/try"))
             .route(post(rules_try::of_connection)),
     )
     .service(
-        body::may_hold_code(at("/connections/{id}"))
+        extract::may_hold_code(at("/connections/{id}"))
             .route(get(connections::get))
             .route(put(connections::update))
             .route(delete(connections::delete)),
@@ -141,15 +143,15 @@ fn configuration(cfg: &mut web::ServiceConfig) {
 
 fn transformation_paths(cfg: &mut web::ServiceConfig) {
     cfg.service(
-        body::may_hold_code(at("/transformations"))
+        extract::may_hold_code(at("/transformations"))
             .route(get(transformations::list))
             .route(post(transformations::create))
             .route(put(transformations::upsert)),
     )
     .service(at("/transformations/count").route(get(transformations::count)))
-    .service(body::may_hold_code(at("/transformations/run")).route(put(transformation_run::run)))
+    .service(extract::may_hold_code(at("/transformations/run")).route(put(transformation_run::run)))
     .service(
-        body::may_hold_code(at("/transformations/{id}"))
+        extract::may_hold_code(at("/transformations/{id}"))
             .route(get(transformations::get))
             .route(put(transformations::update))
             .route(delete(transformations::delete)),
@@ -261,12 +263,12 @@ fn cluster_verbs() -> actix_web::Scope {
 
 /// Parameters of which none is passed over.
 trait Parameters {}
-impl Parameters for Manner {}
-impl Parameters for Query {}
+impl Parameters for Extract<Manner> {}
+impl Parameters for Extract<Query> {}
 
 /// A body of which nothing is passed over.
 trait Content {}
-impl Content for Body {}
+impl Content for Extract<Body> {}
 impl Content for NoBody {}
 
 /// What a handler of `GET` is called with: parameters are the last of it.
@@ -320,10 +322,7 @@ fn at(path: &str) -> Resource {
 }
 
 async fn wrong_method(request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    Err(ApiError::wrong_method(
-        request.method().as_str(),
-        request.path(),
-    ))
+    Err(Problem::wrong_method(request.method().as_str(), request.path()).into())
 }
 
 /// Outside of everything: who has no token is not told what there is.
@@ -336,7 +335,7 @@ async fn outside(request: HttpRequest) -> Result<HttpResponse, ApiError> {
 async fn malformed(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     match wire::fault_of(&request) {
         Some(fault) => {
-            let mut answer = ApiError::malformed(fault).error_response();
+            let mut answer = ApiError::from(Problem::malformed(fault)).error_response();
             answer.head_mut().set_connection_type(ConnectionType::Close);
             Ok(answer)
         }
@@ -345,7 +344,7 @@ async fn malformed(request: HttpRequest) -> Result<HttpResponse, ApiError> {
 }
 
 async fn unknown_path(request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    Err(ApiError::unknown_path(request.path()))
+    Err(Problem::unknown_path(request.path()).into())
 }
 
 /// Answers hold configuration and payloads: nobody on the way may keep them or guess at their type.

@@ -4,13 +4,12 @@
 use super::{
     api_error::ApiError,
     body::{Body, Fields, Given},
+    extract::Extract,
     freshness,
     manner::Manner,
     message_view,
     page::PageRequest,
-    requests, rules, times, traffic_data,
-    transform_rule::Rulebook,
-    transformations,
+    requests, rules, times, traffic_data, transformations,
 };
 use crate::{
     gateway::Gateway,
@@ -18,6 +17,7 @@ use crate::{
     world,
 };
 use actix_web::web::{self, Data, Json, Path};
+use api::{input::transform_rule::Rulebook, problem::Problem};
 use bytes::Bytes;
 use model::{
     catalog::{Catalog, Connection, Item, Rule, TransformationVersion},
@@ -53,8 +53,8 @@ type Answer = Result<Json<Value>, ApiError>;
 pub(super) async fn of_connection(
     gateway: Data<Gateway>,
     id: Path<String>,
-    _: Manner,
-    body: Body,
+    _: Extract<Manner>,
+    Extract(body): Extract<Body>,
 ) -> Answer {
     let catalog = freshness::catalog(&gateway, &Manner::default()).await?;
     let kept = id
@@ -66,7 +66,11 @@ pub(super) async fn of_connection(
 }
 
 /// Rules of no connection yet.
-pub(super) async fn of_draft(gateway: Data<Gateway>, _: Manner, body: Body) -> Answer {
+pub(super) async fn of_draft(
+    gateway: Data<Gateway>,
+    _: Extract<Manner>,
+    Extract(body): Extract<Body>,
+) -> Answer {
     let catalog = freshness::catalog(&gateway, &Manner::default()).await?;
     try_out(&gateway, &catalog, None, &body).await
 }
@@ -79,7 +83,7 @@ async fn try_out(
 ) -> Answer {
     let read = body.read_with(async |fields| {
         let subjects = subjects(gateway, catalog, kept, fields).await?;
-        Ok((subjects, Trial::read(gateway, catalog, kept, fields)?))
+        Ok::<_, ApiError>((subjects, Trial::read(gateway, catalog, kept, fields)?))
     });
     let (subjects, trial) = read.await?;
     let mut seen = Seen::default();
@@ -109,19 +113,21 @@ async fn subjects(
     if let Some(text) = fields.text("request_id", 255)?.value() {
         for other in ["last", "source_id"] {
             if fields.value(other) != Given::Absent {
-                return Err(fields.invalid(other, "expected none beside request_id"));
+                return Err(fields
+                    .invalid(other, "expected none beside request_id")
+                    .into());
             }
         }
         let missing = || fields.invalid("request_id", format!("there is no request {text:?}"));
         let id: RequestId = text.parse().map_err(|_| missing())?;
         if !freshness::is_partition(gateway, id.group()) {
-            return Err(missing());
+            return Err(missing().into());
         }
         freshness::wait(gateway, &Manner::default(), [id.group()]).await?;
         let stored = requests::stored(gateway, id)?.ok_or_else(missing)?;
         if let RequestState::Rejected(_) = stored.state {
             let expected = "expected a request that was accepted: rules never see a rejected one";
-            return Err(fields.invalid("request_id", expected));
+            return Err(fields.invalid("request_id", expected).into());
         }
         let gateway = gateway.clone();
         let found = web::block(move || subject(&gateway, id, &stored));
@@ -158,7 +164,7 @@ fn source(
     catalog: &Catalog,
     kept: Option<&Arc<Connection>>,
     fields: &Fields<'_>,
-) -> Result<SourceId, ApiError> {
+) -> Result<SourceId, Problem> {
     match (fields.text("source_id", 255)?.value(), kept) {
         (None, Some(kept)) => Ok(kept.source_id),
         (None, None) => Err(fields.invalid(
@@ -201,7 +207,8 @@ impl Trial {
         fields: &Fields<'_>,
     ) -> Result<Self, ApiError> {
         let view = gateway.cluster.view(GroupId::CONTROL);
-        let stored = |used: TransformationUse| Ok(transform::stored(&view, used)?);
+        let stored =
+            |used: TransformationUse| Ok(transform::stored(&view, used).map_err(ApiError::from)?);
         let fresh: Vec<_> = (0..rules::MAX_RULES)
             .map(|_| transformations::fresh(gateway))
             .collect();

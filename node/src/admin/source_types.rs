@@ -1,11 +1,11 @@
 //! `/source-types`: which senders are known, and what each of them takes.
 
-use super::{api_error::ApiError, manner::Manner};
+use super::{api_error::ApiError, extract::Extract, manner::Manner};
 use actix_web::web::Json;
 use model::policy::signature::{Field, FieldKind, Provider, registry};
 use serde_json::{Value, json};
 
-pub(super) async fn list(_: Manner) -> Result<Json<Value>, ApiError> {
+pub(super) async fn list(_: Extract<Manner>) -> Result<Json<Value>, ApiError> {
     let known = registry::all().map(show);
     let others = registry::WITHOUT_SCHEME.iter().map(|(name, fields)| {
         let credentials = fields.iter().map(
@@ -66,7 +66,7 @@ mod tests {
 
     #[actix_rt::test]
     async fn every_type_is_listed_once_with_what_it_takes() {
-        let Json(listed) = list(Manner::default()).await.expect("a list");
+        let Json(listed) = list(Extract(Manner::default())).await.expect("a list");
         let models = listed["models"].as_array().expect("a list");
         let mut names: Vec<_> = models
             .iter()

@@ -2,9 +2,10 @@
 
 use super::{
     api_error::ApiError,
-    body::{Body, NoBody},
+    body::Body,
     catalog_page::{self, CatalogFilter, time_key},
     changes::{self, Decision},
+    extract::{Extract, NoBody},
     freshness,
     manner::Manner,
     page::PageRequest,
@@ -27,7 +28,7 @@ const ORDERS: &[&str] = &["created_at", "name", "updated_at"];
 
 type Answer = Result<Json<Value>, ApiError>;
 
-pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
+pub(super) async fn list(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
     let (found, manner) = find(&gateway, &query).await?;
     let rows = found.into_iter().map(|source| {
@@ -39,10 +40,14 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
         ((order, source.id.to_string()), source)
     });
     let viewer = Viewer::of(&gateway, &manner);
-    catalog_page::answer(&asked, rows.collect(), |source| viewer.source(&source)).map(Json)
+    Ok(Json(catalog_page::answer(
+        &asked,
+        rows.collect(),
+        |source| viewer.source(&source),
+    )?))
 }
 
-pub(super) async fn count(gateway: Data<Gateway>, query: Query) -> Answer {
+pub(super) async fn count(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
     let (found, _) = find(&gateway, &query).await?;
     Ok(Json(catalog_page::count(found.len())))
 }
@@ -69,13 +74,21 @@ async fn find(gateway: &Gateway, query: &Query) -> Result<(Vec<Arc<Source>>, Man
     Ok((found.cloned().collect(), manner))
 }
 
-pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, manner: Manner) -> Answer {
+pub(super) async fn get(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    Extract(manner): Extract<Manner>,
+) -> Answer {
     let catalog = freshness::catalog(&gateway, &manner).await?;
     let source = known(&catalog, &id)?;
     Ok(Json(Viewer::of(&gateway, &manner).source(source)))
 }
 
-pub(super) async fn create(gateway: Data<Gateway>, manner: Manner, body: Body) -> Answer {
+pub(super) async fn create(
+    gateway: Data<Gateway>,
+    Extract(manner): Extract<Manner>,
+    Extract(body): Extract<Body>,
+) -> Answer {
     let fresh = SourceId::mint(world::now(), world::entropy());
     let made = changes::make(&gateway, |catalog, now| {
         let source =
@@ -88,7 +101,11 @@ pub(super) async fn create(gateway: Data<Gateway>, manner: Manner, body: Body) -
 }
 
 /// By name: a source of that name is changed, or made.
-pub(super) async fn upsert(gateway: Data<Gateway>, manner: Manner, body: Body) -> Answer {
+pub(super) async fn upsert(
+    gateway: Data<Gateway>,
+    Extract(manner): Extract<Manner>,
+    Extract(body): Extract<Body>,
+) -> Answer {
     let fresh = SourceId::mint(world::now(), world::entropy());
     let made = changes::make(&gateway, |catalog, now| {
         body.read(|fields| {
@@ -105,8 +122,8 @@ pub(super) async fn upsert(gateway: Data<Gateway>, manner: Manner, body: Body) -
 pub(super) async fn update(
     gateway: Data<Gateway>,
     id: Path<String>,
-    manner: Manner,
-    body: Body,
+    Extract(manner): Extract<Manner>,
+    Extract(body): Extract<Body>,
 ) -> Answer {
     let made = changes::make(&gateway, |catalog, now| {
         let kept = known(catalog, &id)?;
@@ -123,8 +140,8 @@ pub(super) async fn update(
 pub(super) async fn rotate(
     gateway: Data<Gateway>,
     id: Path<String>,
-    manner: Manner,
-    body: Body,
+    Extract(manner): Extract<Manner>,
+    Extract(body): Extract<Body>,
 ) -> Answer {
     let made = changes::make(&gateway, |catalog, now| {
         let kept = known(catalog, &id)?;
@@ -150,7 +167,7 @@ fn least(gateway: &Gateway) -> usize {
 pub(super) async fn enable(
     gateway: Data<Gateway>,
     id: Path<String>,
-    manner: Manner,
+    Extract(manner): Extract<Manner>,
     _: NoBody,
 ) -> Answer {
     switch(&gateway, &id, &manner, |_| None).await
@@ -159,7 +176,7 @@ pub(super) async fn enable(
 pub(super) async fn disable(
     gateway: Data<Gateway>,
     id: Path<String>,
-    manner: Manner,
+    Extract(manner): Extract<Manner>,
     _: NoBody,
 ) -> Answer {
     switch(&gateway, &id, &manner, Some).await
@@ -189,7 +206,7 @@ async fn switch(
 pub(super) async fn delete(
     gateway: Data<Gateway>,
     id: Path<String>,
-    _: Manner,
+    _: Extract<Manner>,
     _: NoBody,
 ) -> Answer {
     let gone = changes::make(&gateway, |catalog, _| {

@@ -2,6 +2,7 @@
 
 use super::{api_error::ApiError, views::Viewer};
 use crate::gateway::Gateway;
+use api::problem::Problem;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use model::{
@@ -79,9 +80,7 @@ fn found(body: Body) -> Result<Bytes, ApiError> {
         Body::Away { .. } => Err(ApiError::unavailable(
             "this node lacks the body of the request, and no node that answers has it; try again",
         )),
-        Body::Lost => Err(ApiError::gone(
-            "no node has the body of the request any more",
-        )),
+        Body::Lost => Err(Problem::gone("no node has the body of the request any more").into()),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{
     api_error::ApiError,
     body::{Body, Fields, Given},
+    extract::Extract,
     freshness,
     manner::Manner,
     message_view, traffic_data, transformation_input, transformations,
@@ -13,6 +14,7 @@ use crate::{
     world,
 };
 use actix_web::web::{Data, Json};
+use api::problem::Problem;
 use bytes::Bytes;
 use model::{
     catalog::TransformationVersion,
@@ -42,10 +44,14 @@ struct Subject {
     body: Bytes,
 }
 
-pub(super) async fn run(gateway: Data<Gateway>, _: Manner, body: Body) -> Answer {
+pub(super) async fn run(
+    gateway: Data<Gateway>,
+    _: Extract<Manner>,
+    Extract(body): Extract<Body>,
+) -> Answer {
     let read = body.read_with(async |fields| {
         let tried = version(&gateway, fields).await?;
-        Ok((tried, subject(&gateway, fields).await?))
+        Ok::<_, ApiError>((tried, subject(&gateway, fields).await?))
     });
     let ((transformation, version), subject) = read.await?;
     let used = TransformationUse {
@@ -118,7 +124,7 @@ async fn version(
         (None, None) => None,
         (None, Some(_)) => {
             let expected = "expected transformation_id beside it, whose version it is";
-            return Err(fields.invalid("version", expected));
+            return Err(fields.invalid("version", expected).into());
         }
         (Some(kept), None) => Some(transformations::current(gateway, kept)?),
         (Some(kept), Some(number)) if kept.keeps(number as u16) => {
@@ -126,7 +132,7 @@ async fn version(
         }
         (Some(_), Some(number)) => {
             let expected = format!("expected a version that is kept, got {number}");
-            return Err(fields.invalid("version", expected));
+            return Err(fields.invalid("version", expected).into());
         }
     };
     let fresh = transformations::fresh(gateway);
@@ -164,11 +170,11 @@ async fn subject(gateway: &Data<Gateway>, fields: &Fields<'_>) -> Result<Subject
             })?;
             of_request(gateway, fields, id, id.event(1), connection, "request_id").await
         }
-        (None, None, Given::Value(given)) => inline(&given, connection),
-        _ => Err(fields.invalid(
-            "request",
-            "expected one of request, event_id and request_id",
-        )),
+        (None, None, Given::Value(given)) => Ok(inline(&given, connection)?),
+        _ => {
+            let expected = "expected one of request, event_id and request_id";
+            Err(fields.invalid("request", expected).into())
+        }
     }
 }
 
@@ -211,7 +217,7 @@ async fn of_request(
 }
 
 /// A request as the body gives it.
-fn inline(given: &Fields<'_>, connection: Option<ConnectionId>) -> Result<Subject, ApiError> {
+fn inline(given: &Fields<'_>, connection: Option<ConnectionId>) -> Result<Subject, Problem> {
     let now = world::now();
     let id = RequestId::mint(now, GroupId(1), world::entropy());
     given.pass_over(&[&SHOWN_DATA]);
@@ -239,7 +245,7 @@ fn inline(given: &Fields<'_>, connection: Option<ConnectionId>) -> Result<Subjec
     })
 }
 
-fn path(given: &Fields<'_>) -> Result<String, ApiError> {
+fn path(given: &Fields<'_>) -> Result<String, Problem> {
     let path = given.text("path", 4096)?.value().unwrap_or_default();
     let path = match path {
         "" => String::new(),
@@ -250,7 +256,7 @@ fn path(given: &Fields<'_>) -> Result<String, ApiError> {
     Ok(path)
 }
 
-fn query(given: &Fields<'_>) -> Result<String, ApiError> {
+fn query(given: &Fields<'_>) -> Result<String, Problem> {
     if let Some(query) = given.text("query", 8192)?.value() {
         let query = query.strip_prefix('?').unwrap_or(query);
         check_query(query).map_err(|expected| given.invalid("query", expected))?;
@@ -276,7 +282,7 @@ fn query(given: &Fields<'_>) -> Result<String, ApiError> {
     Ok(query.finish())
 }
 
-fn headers(given: &Fields<'_>) -> Result<Vec<(String, Bytes)>, ApiError> {
+fn headers(given: &Fields<'_>) -> Result<Vec<(String, Bytes)>, Problem> {
     let Some(headers) = given.object("headers")?.value() else {
         return Ok(Vec::new());
     };
@@ -291,7 +297,7 @@ fn headers(given: &Fields<'_>) -> Result<Vec<(String, Bytes)>, ApiError> {
 mod tests {
     use super::*;
 
-    fn given(value: Value) -> Result<Subject, ApiError> {
+    fn given(value: Value) -> Result<Subject, Problem> {
         Body::of(value).read(|fields| inline(fields, None))
     }
 

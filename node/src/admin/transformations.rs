@@ -2,9 +2,10 @@
 
 use super::{
     api_error::ApiError,
-    body::{Body, Fields, Given, NoBody},
+    body::{Body, Fields, Given},
     catalog_page::{self, CatalogFilter, time_key},
     changes::{self, Decision},
+    extract::{Extract, NoBody},
     freshness,
     manner::Manner,
     names,
@@ -29,7 +30,7 @@ const VERSION_ORDERS: &[&str] = &["created_at"];
 
 type Answer = Result<Json<Value>, ApiError>;
 
-pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
+pub(super) async fn list(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
     let (found, manner) = find(&gateway, &query).await?;
     let rows = found.into_iter().map(|transformation| {
@@ -54,7 +55,7 @@ pub(super) async fn list(gateway: Data<Gateway>, query: Query) -> Answer {
     unread.take().map_or(Ok(Json(answer)), Err)
 }
 
-pub(super) async fn count(gateway: Data<Gateway>, query: Query) -> Answer {
+pub(super) async fn count(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
     let (found, _) = find(&gateway, &query).await?;
     Ok(Json(catalog_page::count(found.len())))
 }
@@ -71,7 +72,11 @@ async fn find(
     Ok((found.cloned().collect(), manner))
 }
 
-pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, manner: Manner) -> Answer {
+pub(super) async fn get(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    Extract(manner): Extract<Manner>,
+) -> Answer {
     let catalog = freshness::catalog(&gateway, &manner).await?;
     let transformation = known(&catalog, &id)?;
     let version = current(&gateway, transformation)?;
@@ -80,7 +85,11 @@ pub(super) async fn get(gateway: Data<Gateway>, id: Path<String>, manner: Manner
 }
 
 /// The versions that are kept, the newest first.
-pub(super) async fn versions(gateway: Data<Gateway>, id: Path<String>, query: Query) -> Answer {
+pub(super) async fn versions(
+    gateway: Data<Gateway>,
+    id: Path<String>,
+    Extract(query): Extract<Query>,
+) -> Answer {
     let asked = PageRequest::read(&query, VERSION_ORDERS)?;
     let manner = query.finish()?;
     let catalog = freshness::catalog(&gateway, &manner).await?;
@@ -103,7 +112,11 @@ pub(super) async fn versions(gateway: Data<Gateway>, id: Path<String>, query: Qu
     unread.take().map_or(Ok(Json(answer)), Err)
 }
 
-pub(super) async fn create(gateway: Data<Gateway>, manner: Manner, body: Body) -> Answer {
+pub(super) async fn create(
+    gateway: Data<Gateway>,
+    Extract(manner): Extract<Manner>,
+    Extract(body): Extract<Body>,
+) -> Answer {
     let fresh = fresh(&gateway);
     write(&gateway, &manner, |catalog, gateway| {
         let written = body.read(|fields| read(gateway, catalog, fields, None, fresh))?;
@@ -114,7 +127,11 @@ pub(super) async fn create(gateway: Data<Gateway>, manner: Manner, body: Body) -
 }
 
 /// By name: the transformation of that name is changed, or made.
-pub(super) async fn upsert(gateway: Data<Gateway>, manner: Manner, body: Body) -> Answer {
+pub(super) async fn upsert(
+    gateway: Data<Gateway>,
+    Extract(manner): Extract<Manner>,
+    Extract(body): Extract<Body>,
+) -> Answer {
     let fresh = fresh(&gateway);
     write(&gateway, &manner, |catalog, gateway| {
         body.read(|fields| {
@@ -129,8 +146,8 @@ pub(super) async fn upsert(gateway: Data<Gateway>, manner: Manner, body: Body) -
 pub(super) async fn update(
     gateway: Data<Gateway>,
     id: Path<String>,
-    manner: Manner,
-    body: Body,
+    Extract(manner): Extract<Manner>,
+    Extract(body): Extract<Body>,
 ) -> Answer {
     let fresh = fresh(&gateway);
     write(&gateway, &manner, |catalog, gateway| {
@@ -180,11 +197,16 @@ pub(super) fn read(
         }
         (_, Given::Value(number)) => {
             let expected = format!("expected a version that is kept, got {number}");
-            return Err(fields.invalid("version", expected));
+            return Err(fields.invalid("version", expected).into());
         }
     };
     let kept = kept.zip(version.as_ref());
-    transformation_input::read(fields, kept, restored.as_ref(), fresh)
+    Ok(transformation_input::read(
+        fields,
+        kept,
+        restored.as_ref(),
+        fresh,
+    )?)
 }
 
 /// Compiles the scripts that are about to be saved. `field` is where the code stands in the body.
@@ -218,7 +240,7 @@ pub(super) async fn check_programs(
 pub(super) async fn delete(
     gateway: Data<Gateway>,
     id: Path<String>,
-    _: Manner,
+    _: Extract<Manner>,
     _: NoBody,
 ) -> Answer {
     let gone = changes::make(&gateway, |catalog, _| {

@@ -1,0 +1,17 @@
+//! What clients send: each body becomes the thing afterwards, over what is kept of it.
+
+pub mod bookmark;
+pub mod connection;
+pub mod destination;
+pub mod destination_auth;
+pub mod destination_kind;
+pub mod destination_signing;
+pub mod destination_tls;
+pub mod issue_trigger;
+pub mod rules;
+pub mod sameness;
+pub mod source;
+pub mod source_auth;
+pub mod source_secrets;
+pub mod transform_rule;
+pub mod transformation;
