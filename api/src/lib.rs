@@ -2,11 +2,13 @@
 //! a node knows is an argument.
 
 pub mod body;
+pub mod bulk_query;
 pub mod capability_url;
 pub mod catalog_page;
 mod checked_url;
 pub mod choice;
 pub mod distinct;
+pub mod filter;
 pub mod input;
 pub mod manner;
 pub mod names;
@@ -14,4 +16,5 @@ pub mod nearest;
 pub mod page;
 pub mod problem;
 pub mod query;
+pub mod selection;
 pub mod times;

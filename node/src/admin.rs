@@ -2,7 +2,7 @@
 
 // The words of the API that handlers speak in.
 use api::{
-    body, capability_url, catalog_page, choice, distinct,
+    body, bulk_query, capability_url, catalog_page, choice, distinct, filter,
     input::{
         bookmark as bookmark_input, connection as connection_input,
         destination as destination_input, destination_auth, destination_kind, destination_signing,
@@ -17,32 +17,26 @@ mod attempts;
 mod auth;
 mod bookmarks;
 mod bulk;
-mod bulk_query;
 mod changes;
 mod cli_sessions;
 mod cluster;
 mod connections;
 mod destinations;
 mod event_data;
-mod event_filter;
 mod events;
 mod executions;
 mod extract;
 mod freshness;
 mod health;
-mod ignored_filter;
 mod issue_data;
-mod issue_filter;
 mod issue_triggers;
 mod issues;
 mod message_view;
 mod notifications;
 mod queue_depth;
-mod request_filter;
 mod requests;
 mod routes;
 mod rules_try;
-mod selection;
 mod source_types;
 mod sources;
 mod tls_check;
@@ -55,4 +49,3 @@ mod versions;
 mod views;
 
 pub use routes::configure;
-pub(crate) use selection::stored as stored_selection;

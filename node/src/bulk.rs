@@ -3,7 +3,8 @@
 
 mod page;
 
-use crate::{admin, gateway::Gateway};
+use crate::gateway::Gateway;
+use api::selection;
 use futures::future::join_all;
 use model::{
     ids::{GroupId, OperationId},
@@ -197,7 +198,7 @@ impl Work<'_> {
     }
 
     fn selection(&self, operation: &Operation) -> Option<Selection> {
-        let read = admin::stored_selection(operation.kind, operation.query.clone());
+        let read = selection::stored(operation.kind, operation.query.clone());
         read.inspect_err(|error| warn!(operation = %self.id, error, "query not understood here"))
             .ok()
     }

@@ -2,8 +2,9 @@
 
 use super::{
     api_error::ApiError,
-    event_filter, events,
+    events,
     extract::Extract,
+    filter,
     freshness::{self, Reached},
     manner::Manner,
     page::{Page, PageRequest},
@@ -41,8 +42,8 @@ type Row = (AttemptId, Attempt);
 pub(super) async fn list(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
     let wanted = AttemptQuery {
-        ids: event_filter::ids(&query, "id"),
-        events: event_filter::ids(&query, "event_id"),
+        ids: filter::ids(&query, "id"),
+        events: filter::ids(&query, "event_id"),
     };
     let manner = query.finish()?;
     if wanted

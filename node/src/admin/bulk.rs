@@ -59,7 +59,7 @@ pub(super) async fn plan(
         return Err(ApiError::invalid(name, format!("expected query[{name}]")));
     }
     let manner = query.finish()?;
-    let about = asked.selection(**kind, &gateway).await?;
+    let about = selection(&gateway, **kind, &asked).await?;
     let reached = freshness::reach_partitions(&gateway, &manner).await?;
     let groups = reached.groups().to_vec();
     let counted = count(&gateway, **kind, about, groups).await?;
@@ -68,6 +68,20 @@ pub(super) async fn plan(
         "estimated_count": counted,
         "progress": null,
     }))))
+}
+
+/// What a query selects, with what the issues that it names are about: partitions know of no issues, and one may go before
+/// the operation ends.
+async fn selection(
+    gateway: &Gateway,
+    kind: OperationKind,
+    asked: &BulkQuery,
+) -> Result<Selection, ApiError> {
+    let (mut selection, issues) = asked.selection(kind)?;
+    if let Selection::Events(query) = &mut selection {
+        query.troubles = issue_data::keys_of(gateway, issues, &Manner::default()).await?;
+    }
+    Ok(selection)
 }
 
 /// None: more rows would have to be looked at than may be.
@@ -101,7 +115,7 @@ pub(super) async fn start(
     Extract(body): Extract<Body>,
 ) -> Answer {
     let asked = BulkQuery::of_body(**kind, &body)?;
-    let about = asked.selection(**kind, &gateway).await?;
+    let about = selection(&gateway, **kind, &asked).await?;
     // What begins is over everything: where it can't be counted, it can't be begun.
     freshness::wait_for_partitions(&gateway, &manner).await?;
     let groups = gateway.cluster.data_groups().collect();

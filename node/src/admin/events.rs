@@ -4,8 +4,8 @@ use super::{
     api_error::ApiError,
     changes,
     event_data::{Deadline, Seen, Traffic},
-    event_filter,
     extract::{Extract, NoBody},
+    filter,
     freshness::{self, Reached},
     issue_data,
     manner::Manner,
@@ -56,8 +56,8 @@ pub(super) async fn of_request(gateway: Data<Gateway>, query: Query, request: Re
 
 async fn list_in(gateway: Data<Gateway>, query: Query, scope: Scope) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
-    let mut filter = event_filter::read(&query)?;
-    let issues = event_filter::ids(&query, "issue_id");
+    let mut filter = filter::events::read(&query)?;
+    let issues = filter::ids(&query, "issue_id");
     // Nothing that can be searched for takes long enough to stop on the way.
     let _ = query.flag("progressive")?;
     let manner = query.finish()?;

@@ -3,9 +3,8 @@
 
 use super::{
     api_error::ApiError,
-    choice, event_filter,
     extract::Extract,
-    freshness, issue_data,
+    filter, freshness, issue_data,
     manner::Manner,
     message_view,
     page::{Page, PageRequest},
@@ -42,28 +41,14 @@ const EXECUTED: Kind = Kind {
 type Answer = Result<Json<Value>, ApiError>;
 type Row = (ExecutionId, Execution);
 
-/// Reads which runs a list is over.
-fn filter(query: &Query) -> Result<ExecutionQuery, ApiError> {
-    let levels = query.all("log_level").into_iter().map(|level| {
-        choice::read(&level.to_ascii_lowercase())
-            .map_err(|expected| ApiError::invalid("log_level", expected))
-    });
-    Ok(ExecutionQuery {
-        log_levels: event_filter::named(levels.collect::<Result<_, _>>()?),
-        connections: event_filter::ids(query, "webhook_id"),
-        troubles: None,
-        created_at: query.times("created_at")?,
-    })
-}
-
 pub(super) async fn list(
     gateway: Data<Gateway>,
     id: Path<String>,
     Extract(query): Extract<Query>,
 ) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
-    let issues = event_filter::ids(&query, "issue_id");
-    let mut filter = filter(&query)?;
+    let issues = filter::ids(&query, "issue_id");
+    let mut filter = filter::executions::read(&query)?;
     let manner = query.finish()?;
     filter.troubles = issue_data::keys_of(&gateway, issues, &manner).await?;
     let catalog = freshness::catalog(&gateway, &manner).await?;

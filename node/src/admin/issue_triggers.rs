@@ -8,7 +8,7 @@ use super::{
     changes::{self, Decision},
     destinations,
     extract::{Extract, NoBody},
-    freshness, issue_filter, issue_trigger_input,
+    filter, freshness, issue_trigger_input,
     manner::Manner,
     page::PageRequest,
     query::Query,
@@ -31,7 +31,7 @@ type Answer = Result<Json<Value>, ApiError>;
 pub(super) async fn list(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
     let filter = CatalogFilter::read_free(&query)?;
-    let types = issue_filter::types(&query)?;
+    let types = filter::issues::types(&query)?;
     let manner = query.finish()?;
     let catalog = freshness::catalog(&gateway, &manner).await?;
     let rows = catalog.issue_triggers.values().filter(|trigger| {

@@ -6,7 +6,7 @@ use super::{
     catalog_page::{self, time_key},
     changes, choice,
     extract::{Extract, NoBody},
-    freshness, issue_data, issue_filter,
+    filter, freshness, issue_data,
     manner::Manner,
     page::PageRequest,
     query::Query,
@@ -36,7 +36,7 @@ type Answer = Result<Json<Value>, ApiError>;
 
 pub(super) async fn list(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
-    let filter = issue_filter::read(&query)?;
+    let filter = filter::issues::read(&query)?;
     let manner = query.finish()?;
     freshness::wait(&gateway, &manner, [GroupId::CONTROL]).await?;
     let answer = web::block(move || {
@@ -59,7 +59,7 @@ pub(super) async fn list(gateway: Data<Gateway>, Extract(query): Extract<Query>)
 }
 
 pub(super) async fn count(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
-    let filter = issue_filter::read(&query)?;
+    let filter = filter::issues::read(&query)?;
     let manner = query.finish()?;
     freshness::wait(&gateway, &manner, [GroupId::CONTROL]).await?;
     let found = web::block(move || find(&gateway, &filter)).await??;

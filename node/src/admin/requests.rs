@@ -3,13 +3,14 @@
 use super::{
     api_error::ApiError,
     body::{Body, Given},
-    changes, event_filter, events,
+    changes, events,
     extract::Extract,
+    filter,
     freshness::{self, Reached},
     manner::Manner,
     page::{Page, PageRequest},
     query::Query,
-    request_filter, times, traffic_data,
+    times, traffic_data,
     traffic_data::Detail,
     traffic_page::Kind,
     traffic_scan::Span,
@@ -42,7 +43,7 @@ pub(super) type Row = (RequestId, StoredRequest);
 
 pub(super) async fn list(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
     let asked = PageRequest::read(&query, ORDERS)?;
-    let filter = request_filter::read(&query)?;
+    let filter = filter::requests::read(&query)?;
     let _ = query.flag("progressive")?;
     let manner = query.finish()?;
     let reached = freshness::reach_partitions(&gateway, &manner).await?;
@@ -150,7 +151,7 @@ pub(super) async fn ignored_events(
     Extract(query): Extract<Query>,
 ) -> Answer {
     let asked = PageRequest::read(&query, IGNORED_ORDERS)?;
-    let wanted: Option<Vec<EventId>> = event_filter::ids(&query, "id");
+    let wanted: Option<Vec<EventId>> = filter::ids(&query, "id");
     let manner = query.finish()?;
     let id = known(&gateway, &id, &manner).await?;
     let answer = web::block(move || {

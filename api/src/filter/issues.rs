@@ -1,11 +1,7 @@
 //! What issues can be filtered by.
 
-use super::{
-    api_error::ApiError,
-    choice,
-    event_filter::{ids, named},
-    query::Query,
-};
+use super::{ids, named};
+use crate::{choice, problem::Problem, query::Query};
 use model::{
     query::IssueQuery,
     traffic::{ErrorCode, IssueType, LogLevel, RejectionCause},
@@ -27,7 +23,7 @@ const KEYS: [&str; 9] = [
 ];
 
 /// Reads which issues a list is about.
-pub(super) fn read(query: &Query) -> Result<IssueQuery, ApiError> {
+pub fn read(query: &Query) -> Result<IssueQuery, Problem> {
     Ok(IssueQuery {
         ids: ids(query, "id"),
         triggers: ids(query, "issue_trigger_id"),
@@ -45,13 +41,13 @@ pub(super) fn read(query: &Query) -> Result<IssueQuery, ApiError> {
 }
 
 /// The types that a parameter names.
-pub(super) fn types(query: &Query) -> Result<Vec<IssueType>, ApiError> {
+pub fn types(query: &Query) -> Result<Vec<IssueType>, Problem> {
     let read = |text: &str| match text.to_ascii_lowercase().as_str() {
         "delivery" => Ok(IssueType::Delivery),
         "transformation" => Ok(IssueType::Transformation),
         "backpressure" => Ok(IssueType::Backpressure),
         "request" => Ok(IssueType::Request),
-        _ => Err(ApiError::invalid(
+        _ => Err(Problem::invalid(
             "type",
             "expected delivery, transformation, backpressure or request",
         )),
@@ -59,13 +55,13 @@ pub(super) fn types(query: &Query) -> Result<Vec<IssueType>, ApiError> {
     query.all("type").into_iter().map(read).collect()
 }
 
-fn keys(query: &Query) -> Result<BTreeMap<String, Vec<String>>, ApiError> {
+fn keys(query: &Query) -> Result<BTreeMap<String, Vec<String>>, Problem> {
     let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (field, value) in query.fields("aggregation_keys") {
         if !KEYS.contains(&field) {
             let field = format!("aggregation_keys[{field}]");
             let expected = format!("expected one of {}", KEYS.join(", "));
-            return Err(ApiError::invalid(&field, expected));
+            return Err(Problem::invalid(&field, expected));
         }
         let values = value.split(',').map(|value| key_value(field, value));
         let values = values.collect::<Result<Vec<_>, _>>()?;
@@ -75,7 +71,7 @@ fn keys(query: &Query) -> Result<BTreeMap<String, Vec<String>>, ApiError> {
 }
 
 /// A value of a field, as issues show it. An id that can't be one matches nothing, as everywhere.
-fn key_value(field: &str, value: &str) -> Result<String, ApiError> {
+fn key_value(field: &str, value: &str) -> Result<String, Problem> {
     let upper = value.to_ascii_uppercase();
     let read = match field {
         "error_code" => choice::read::<ErrorCode>(&upper).map(|code| json!(code)),
@@ -95,7 +91,7 @@ fn key_value(field: &str, value: &str) -> Result<String, ApiError> {
         other => other.to_string(),
     };
     read.map(text)
-        .map_err(|expected| ApiError::invalid(&format!("aggregation_keys[{field}]"), expected))
+        .map_err(|expected| Problem::invalid(&format!("aggregation_keys[{field}]"), expected))
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! What events can be filtered by.
 
-use super::{api_error::ApiError, query::Query};
+use super::{ids, named, refuse};
+use crate::{problem::Problem, query::Query};
 use model::query::EventQuery;
-use std::str::FromStr;
 
 /// Filters of the API that this version does not have. To ignore them would show what was not asked for.
 const UNSUPPORTED: [&str; 7] = [
@@ -16,7 +16,7 @@ const UNSUPPORTED: [&str; 7] = [
 ];
 
 /// Reads which events a list or a bulk operation is about.
-pub(super) fn read(query: &Query) -> Result<EventQuery, ApiError> {
+pub fn read(query: &Query) -> Result<EventQuery, Problem> {
     refuse(query, &UNSUPPORTED)?;
     Ok(EventQuery {
         ids: ids(query, "id"),
@@ -36,26 +36,6 @@ pub(super) fn read(query: &Query) -> Result<EventQuery, ApiError> {
         last_attempt_at: query.times("last_attempt_at")?,
         next_attempt_at: query.times("next_attempt_at")?,
     })
-}
-
-/// The ids that a parameter names. One that can't be an id matches nothing, as one that is gone does.
-pub(super) fn ids<T: FromStr>(query: &Query, name: &str) -> Option<Vec<T>> {
-    let texts = query.all(name).into_iter();
-    let ids = texts.filter_map(|text| text.parse().ok()).collect();
-    query.has(name).then_some(ids)
-}
-
-/// Values that will do; any will where none is named.
-pub(super) fn named<T>(values: Vec<T>) -> Option<Vec<T>> {
-    (!values.is_empty()).then_some(values)
-}
-
-/// Refuses filters of the API that this version does not have.
-pub(super) fn refuse(query: &Query, unsupported: &[&str]) -> Result<(), ApiError> {
-    match unsupported.iter().find(|name| query.has(name)) {
-        None => Ok(()),
-        Some(name) => Err(ApiError::not_available(&format!("{name}: this filter"))),
-    }
 }
 
 #[cfg(test)]

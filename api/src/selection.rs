@@ -1,12 +1,10 @@
 //! What a bulk operation is about, out of the parameters that lists take.
 
-use super::{
-    api_error::ApiError,
+use crate::{
     bulk_query::ISSUE_KEYS,
-    event_filter::{self, ids, refuse},
-    ignored_filter,
+    filter::{self, ids, refuse},
+    problem::Problem,
     query::Query,
-    request_filter,
 };
 use model::{
     ids::IssueId,
@@ -15,10 +13,7 @@ use model::{
 };
 
 /// Reads a query, and the issues whose events it is about, which only the cluster can tell.
-pub(super) fn read(
-    kind: OperationKind,
-    raw: &str,
-) -> Result<(Selection, Option<Vec<IssueId>>), ApiError> {
+pub fn read(kind: OperationKind, raw: &str) -> Result<(Selection, Option<Vec<IssueId>>), Problem> {
     let query = Query::parse(raw);
     let issues = match kind {
         OperationKind::RetryEvents | OperationKind::CancelEvents => ids(&query, "issue_id"),
@@ -31,14 +26,14 @@ pub(super) fn read(
 
 /// What a stored operation is about. Earlier versions stored their query in words, with what its issues are about beside
 /// it.
-pub(crate) fn stored(kind: OperationKind, asked: Asked) -> Result<Selection, String> {
+pub fn stored(kind: OperationKind, asked: Asked) -> Result<Selection, String> {
     match asked {
         Asked::Selection(selection) => Ok(*selection),
         Asked::Words(words) => of_words(kind, &words).map_err(|error| error.to_string()),
     }
 }
 
-fn of_words(kind: OperationKind, words: &str) -> Result<Selection, ApiError> {
+fn of_words(kind: OperationKind, words: &str) -> Result<Selection, Problem> {
     let query = Query::parse(words);
     let mut selection = of(kind, &query)?;
     if let Selection::Events(events) = &mut selection {
@@ -48,17 +43,17 @@ fn of_words(kind: OperationKind, words: &str) -> Result<Selection, ApiError> {
     Ok(selection)
 }
 
-fn of(kind: OperationKind, query: &Query) -> Result<Selection, ApiError> {
+fn of(kind: OperationKind, query: &Query) -> Result<Selection, Problem> {
     Ok(match kind {
         OperationKind::RetryEvents | OperationKind::CancelEvents => {
-            Selection::Events(event_filter::read(query)?)
+            Selection::Events(filter::events::read(query)?)
         }
-        OperationKind::RetryRequests => Selection::Requests(request_filter::read(query)?),
-        OperationKind::RetryIgnored => Selection::Ignored(ignored_filter::read(query)?),
+        OperationKind::RetryRequests => Selection::Requests(filter::requests::read(query)?),
+        OperationKind::RetryIgnored => Selection::Ignored(filter::ignored::read(query)?),
     })
 }
 
-fn troubles(query: &Query) -> Result<Option<Vec<IssueKey>>, ApiError> {
+fn troubles(query: &Query) -> Result<Option<Vec<IssueKey>>, Problem> {
     let Some(keys) = query.one(ISSUE_KEYS) else {
         // Which events are an issue's can't be told from its id alone.
         refuse(query, &["issue_id"])?;
@@ -67,7 +62,7 @@ fn troubles(query: &Query) -> Result<Option<Vec<IssueKey>>, ApiError> {
     let _ = query.all("issue_id");
     let keys = serde_json::from_str(keys);
     keys.map(Some)
-        .map_err(|error| ApiError::invalid(ISSUE_KEYS, error))
+        .map_err(|error| Problem::invalid(ISSUE_KEYS, error))
 }
 
 #[cfg(test)]

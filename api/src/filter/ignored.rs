@@ -1,14 +1,11 @@
 //! What ignored events can be filtered by.
 
-use super::{
-    api_error::ApiError,
-    event_filter::{ids, named},
-    query::Query,
-};
+use super::{ids, named};
+use crate::{problem::Problem, query::Query};
 use model::query::IgnoredQuery;
 
 /// Reads which ignored events a list or a bulk operation is about.
-pub(super) fn read(query: &Query) -> Result<IgnoredQuery, ApiError> {
+pub fn read(query: &Query) -> Result<IgnoredQuery, Problem> {
     Ok(IgnoredQuery {
         causes: named(query.choices("cause")?),
         connections: ids(query, "webhook_id"),

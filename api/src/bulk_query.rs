@@ -1,16 +1,14 @@
 //! The query of a bulk operation: an object in a body, or `query[status]=FAILED` and `query={…}` in a query string. Both
 //! become the parameters that the lists take.
 
-use super::{
-    api_error::ApiError,
+use crate::{
     body::{Body, Given},
-    distinct, issue_data,
-    manner::Manner,
+    distinct,
+    problem::Problem,
     query::Query,
     selection,
 };
-use crate::gateway::Gateway;
-use model::{query::Selection, traffic::OperationKind};
+use model::{ids::IssueId, query::Selection, traffic::OperationKind};
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
@@ -64,7 +62,7 @@ fn allowed(kind: OperationKind) -> &'static [&'static str] {
 }
 
 /// What the issues of `issue_id` are about, in JSON, as earlier versions stored it beside their query.
-pub(super) const ISSUE_KEYS: &str = "issue_keys";
+pub const ISSUE_KEYS: &str = "issue_keys";
 
 /// Of these an object is a value of its own and no set of operators.
 const DOCUMENTS: [&str; 3] = ["headers", "body", "parsed_query"];
@@ -73,16 +71,16 @@ const MAX_BYTES: usize = 64 * 1024;
 
 /// A query as it was given and as the lists take it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct BulkQuery {
+pub struct BulkQuery {
     /// JSON.
-    pub(super) shown: String,
+    pub shown: String,
     /// A query string.
-    pub(super) raw: String,
+    pub raw: String,
 }
 
 impl BulkQuery {
     /// Reads `{"query": {…}}`. Without one, or with one that names nothing, everything is meant.
-    pub(super) fn of_body(kind: OperationKind, body: &Body) -> Result<Self, ApiError> {
+    pub fn of_body(kind: OperationKind, body: &Body) -> Result<Self, Problem> {
         body.read(|fields| {
             if let Some(other) = fields.other_than(&["query"]) {
                 return Err(fields
@@ -101,13 +99,13 @@ impl BulkQuery {
     }
 
     /// A filter that stands in a query string where the query does not look for it.
-    pub(super) fn bare(kind: OperationKind, query: &Query) -> Option<&'static str> {
+    pub fn bare(kind: OperationKind, query: &Query) -> Option<&'static str> {
         let mut names = allowed(kind).iter().copied();
         names.find(|name| query.has(name))
     }
 
     /// Reads the query out of a query string; other parameters are none of it.
-    pub(super) fn of_parameters(kind: OperationKind, asked: &Query) -> Result<Self, ApiError> {
+    pub fn of_parameters(kind: OperationKind, asked: &Query) -> Result<Self, Problem> {
         // The whole of it is read here, out of the raw text.
         asked.fields("query").for_each(drop);
         let mut query = Map::new();
@@ -115,10 +113,10 @@ impl BulkQuery {
             if key == "query" {
                 let Ok(Value::Object(object)) = distinct::read(value.as_bytes()) else {
                     let expected = "expected a JSON object that names each field once";
-                    return Err(ApiError::invalid("query", expected));
+                    return Err(Problem::invalid("query", expected));
                 };
                 if !query.is_empty() {
-                    return Err(ApiError::invalid(
+                    return Err(Problem::invalid(
                         "query",
                         "expected it in one spelling, once",
                     ));
@@ -136,19 +134,19 @@ impl BulkQuery {
             let (operator, more) = (words.next(), words.next());
             if more.is_some() || !add(&mut query, name, operator, value.into_owned()) {
                 let expected = "expected values, or operators with one value each";
-                return Err(ApiError::invalid(&format!("query.{name}"), expected));
+                return Err(Problem::invalid(&format!("query.{name}"), expected));
             }
         }
         Self::of(kind, &query)
     }
 
-    fn of(kind: OperationKind, query: &Map<String, Value>) -> Result<Self, ApiError> {
+    fn of(kind: OperationKind, query: &Map<String, Value>) -> Result<Self, Problem> {
         let allowed = allowed(kind);
         let mut raw = form_urlencoded::Serializer::new(String::new());
         for (name, value) in query {
             if !allowed.contains(&name.as_str()) {
                 let expected = format!("expected one of {}", allowed.join(", "));
-                return Err(ApiError::invalid(&format!("query.{name}"), expected));
+                return Err(Problem::invalid(&format!("query.{name}"), expected));
             }
             parameters(name, value, &mut |key: &str, value: String| {
                 raw.append_pair(key, &value);
@@ -158,28 +156,21 @@ impl BulkQuery {
         let raw = raw.finish();
         if shown.len().max(raw.len()) > MAX_BYTES {
             let expected = format!("expected at most {MAX_BYTES} bytes");
-            return Err(ApiError::invalid("query", expected));
+            return Err(Problem::invalid("query", expected));
         }
         Ok(Self { shown, raw })
     }
 
-    /// What it selects, with what the issues that it names are about: partitions know of no issues, and one may go before
-    /// the operation ends.
-    pub(super) async fn selection(
+    /// What it selects, and the issues whose events it is about, which only the cluster can tell.
+    pub fn selection(
         &self,
         kind: OperationKind,
-        gateway: &Gateway,
-    ) -> Result<Selection, ApiError> {
-        let read = selection::read(kind, &self.raw);
-        let (mut selection, issues) = read.map_err(|error| error.within("query"))?;
-        if let Selection::Events(query) = &mut selection {
-            query.troubles = issue_data::keys_of(gateway, issues, &Manner::default()).await?;
-        }
-        Ok(selection)
+    ) -> Result<(Selection, Option<Vec<IssueId>>), Problem> {
+        selection::read(kind, &self.raw).map_err(|error| error.within("query"))
     }
 
     /// Whether a query, as it was given, asks for the same, or, for a part of it, at least that.
-    pub(super) fn includes(&self, shown: &str, partly: bool) -> bool {
+    pub fn includes(&self, shown: &str, partly: bool) -> bool {
         let (wanted, stored) = (pairs(&self.shown), pairs(shown));
         match partly {
             true => wanted.iter().all(|pair| stored.contains(pair)),
@@ -223,8 +214,8 @@ fn parameters(
     name: &str,
     value: &Value,
     add: &mut impl FnMut(&str, String),
-) -> Result<(), ApiError> {
-    let invalid = |expected: &str| Err(ApiError::invalid(&format!("query.{name}"), expected));
+) -> Result<(), Problem> {
+    let invalid = |expected: &str| Err(Problem::invalid(&format!("query.{name}"), expected));
     let wrong = || invalid("expected a value, a list of values, or an object of operators");
     let says_nothing = "expected a value, got an empty one";
     match value {
@@ -242,7 +233,7 @@ fn parameters(
                 match text(value) {
                     Some(text) if text.is_empty() => {
                         let field = format!("query.{name}.{operator}");
-                        return Err(ApiError::invalid(&field, says_nothing));
+                        return Err(Problem::invalid(&field, says_nothing));
                     }
                     Some(text) => add(&format!("{name}[{operator}]"), text),
                     None => return wrong(),
@@ -282,11 +273,11 @@ mod tests {
 
     const KIND: OperationKind = OperationKind::RetryEvents;
 
-    fn of_body(query: &Value) -> Result<BulkQuery, ApiError> {
+    fn of_body(query: &Value) -> Result<BulkQuery, Problem> {
         BulkQuery::of_body(KIND, &Body::of(json!({ "query": query })))
     }
 
-    fn of_parameters(raw: &str) -> Result<BulkQuery, ApiError> {
+    fn of_parameters(raw: &str) -> Result<BulkQuery, Problem> {
         BulkQuery::of_parameters(KIND, &Query::parse(raw))
     }
 

@@ -1,10 +1,7 @@
 //! What requests can be filtered by.
 
-use super::{
-    api_error::ApiError,
-    event_filter::{ids, named, refuse},
-    query::Query,
-};
+use super::{ids, named, refuse};
+use crate::{problem::Problem, query::Query};
 use model::query::RequestQuery;
 
 const UNSUPPORTED: [&str; 6] = [
@@ -17,13 +14,13 @@ const UNSUPPORTED: [&str; 6] = [
 ];
 
 /// Reads which requests a list or a bulk operation is about.
-pub(super) fn read(query: &Query) -> Result<RequestQuery, ApiError> {
+pub fn read(query: &Query) -> Result<RequestQuery, Problem> {
     refuse(query, &UNSUPPORTED)?;
     let accepted = match query.one("status") {
         None => None,
         Some(status) if status.eq_ignore_ascii_case("accepted") => Some(true),
         Some(status) if status.eq_ignore_ascii_case("rejected") => Some(false),
-        Some(_) => return Err(ApiError::invalid("status", "expected accepted or rejected")),
+        Some(_) => return Err(Problem::invalid("status", "expected accepted or rejected")),
     };
     Ok(RequestQuery {
         ids: ids(query, "id"),
