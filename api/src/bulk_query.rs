@@ -83,15 +83,13 @@ impl BulkQuery {
     pub fn of_body(kind: OperationKind, body: &Body) -> Result<Self, Problem> {
         body.read(|fields| {
             if let Some(other) = fields.other_than(&["query"]) {
-                return Err(fields
-                    .invalid(other, "expected query and nothing else")
-                    .into());
+                return Err(fields.invalid(other, "expected query and nothing else"));
             }
             match fields.object("query")? {
                 Given::Absent => Self::of(kind, &Map::new()),
                 Given::Null => {
                     let expected = "expected an object; {} or no query at all means everything";
-                    Err(fields.invalid("query", expected).into())
+                    Err(fields.invalid("query", expected))
                 }
                 Given::Value(query) => Self::of(kind, query.map()),
             }

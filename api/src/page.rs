@@ -32,7 +32,7 @@ pub struct Page<K, T> {
 
 impl PageRequest {
     /// The newest so many.
-    pub(super) fn newest(limit: usize) -> Self {
+    pub fn newest(limit: usize) -> Self {
         Self {
             limit,
             order_by: "created_at",

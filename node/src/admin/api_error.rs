@@ -26,11 +26,6 @@ impl ApiError {
         Self(Problem::unprocessable(message))
     }
 
-    /// The same of a field within an object.
-    pub(super) fn within(self, object: &str) -> Self {
-        Self(self.0.within(object))
-    }
-
     pub(super) fn not_available(feature: &str) -> Self {
         Self(Problem::not_available(feature))
     }

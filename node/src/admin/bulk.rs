@@ -7,7 +7,7 @@ use super::{
     catalog_page::{self, time_key},
     changes,
     extract::{Extract, NoBody},
-    freshness,
+    freshness, issue_data,
     manner::Manner,
     page::PageRequest,
     query::Query,
