@@ -1,6 +1,6 @@
 //! The catalog as this node's replica of the control group has it, kept in memory and refreshed when it moves on.
 
-use model::{catalog::Catalog, catalog::CatalogError};
+use model::{catalog::Catalog, catalog::CatalogError, state::kv::Read};
 use parking_lot::RwLock;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ impl CatalogCache {
     }
 
     /// Loads the catalog again if the stored one is another.
-    pub(crate) fn refresh(&self, view: &storage::ReadView) -> Result<Arc<Catalog>, CatalogError> {
+    pub(crate) fn refresh(&self, view: &impl Read) -> Result<Arc<Catalog>, CatalogError> {
         let known = self.get();
         if Catalog::stored_position(view)? == known.position() {
             return Ok(known);

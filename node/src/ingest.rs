@@ -5,7 +5,6 @@ mod admission;
 mod answer;
 mod batcher;
 mod body;
-mod freshness;
 mod handshakes;
 mod health;
 mod judge;

@@ -12,6 +12,7 @@ use crate::{
     identity,
     network::{self, Dialler, Identity, Peers, Refused},
     pulse::{Peer, Regard},
+    reading::View,
     state_machine::read_applied,
     types::Member,
 };
@@ -24,7 +25,7 @@ use std::{
     sync::{Arc, OnceLock, atomic::AtomicU64},
     time::Duration,
 };
-use storage::{PinnedView, ReadView, Store};
+use storage::{PinnedView, Store};
 use tokio::{
     sync::{Notify, mpsc, watch},
     task::JoinSet,
@@ -82,6 +83,9 @@ pub(crate) struct Inner {
     pub(crate) bodies: Bodies,
     /// Groups whose members hear nothing of each other, for tests.
     pub(crate) muted: RwLock<BTreeSet<GroupId>>,
+    /// Groups that live on other nodes only, for tests, and the members that are read instead.
+    pub(crate) elsewhere: RwLock<BTreeSet<GroupId>>,
+    pub(crate) readers: RwLock<BTreeMap<GroupId, u64>>,
     /// The threads that carry Raft.
     pub(crate) runtime: tokio::runtime::Handle,
     effects: Mutex<Option<mpsc::Receiver<(GroupId, Effect)>>>,
@@ -149,6 +153,8 @@ impl Cluster {
             answering: RwLock::default(),
             bodies: Bodies::default(),
             muted: RwLock::default(),
+            elsewhere: RwLock::default(),
+            readers: RwLock::default(),
             runtime: tokio::runtime::Handle::current(),
             effects: Mutex::new(Some(effects)),
             effect_sender,
@@ -204,15 +210,6 @@ impl Cluster {
             .filter(|group| self.leads(*group).is_some())
     }
 
-    /// This node's replica of a group as it is now.
-    ///
-    /// # Panics
-    /// When the cluster has no such group.
-    #[must_use]
-    pub fn view(&self, group: GroupId) -> ReadView {
-        self.inner.store.group(group).view()
-    }
-
     /// Lets `read` see one moment of this node's replica of a group.
     ///
     /// # Panics
@@ -221,7 +218,8 @@ impl Cluster {
         self.inner.store.group(group).pinned(read)
     }
 
-    /// A body that a state row refers to, if it is on this node's disk. [`Self::body`] finds it elsewhere, too.
+    /// A body that a state row refers to, if it is on this node's disk. [`Self::body`] finds it elsewhere, too. Of a group
+    /// that lives on other nodes only, a member is asked, which blocks.
     ///
     /// # Errors
     /// When the disk can't be read or the body is damaged.
@@ -230,7 +228,10 @@ impl Cluster {
         group: GroupId,
         at: &PayloadRef,
     ) -> Result<Option<Bytes>, storage::Error> {
-        self.inner.store.group(group).payload(at)
+        match self.view(group) {
+            View::Here(_) => self.inner.store.group(group).payload(at),
+            View::There(remote) => Ok(remote.body(*at)),
+        }
     }
 
     /// The index up to which this node has applied a group's log.

@@ -42,6 +42,9 @@ impl Cluster {
         if envelope.len() > PROPOSAL_MAX {
             return Err(ProposeError::TooLarge { max: PROPOSAL_MAX });
         }
+        if !self.inner.has(group) {
+            return self.inner.propose_through_member(group, envelope).await;
+        }
         let group = self.inner.group(group).ok_or(ProposeError::Unavailable)?;
         let mut hint = None;
         for hop in 0..HOPS_MAX {
@@ -71,13 +74,20 @@ impl Cluster {
         Err(ProposeError::Unavailable)
     }
 
-    /// Waits until this node's replica holds everything that was acknowledged before the call.
+    /// Waits until what is read of a group here holds everything that was acknowledged before the call; once for all who ask
+    /// together.
     ///
     /// # Errors
     /// When no leader with a majority answered in time.
     pub async fn linearize(&self, group: GroupId) -> Result<(), Unavailable> {
-        let group = self.inner.group(group).ok_or(Unavailable)?;
-        timeout(READ_PATIENCE, self.inner.linearize(group))
+        let known = self.inner.group(group).ok_or(Unavailable)?;
+        let checking = known.together.confirm(|| async {
+            match self.inner.has(group) {
+                true => self.inner.linearize(known).await,
+                false => self.inner.linearize_at_member(group).await,
+            }
+        });
+        timeout(READ_PATIENCE, checking)
             .await
             .unwrap_or(Err(Unavailable))
     }
@@ -181,6 +191,61 @@ impl Inner {
         }
     }
 
+    /// Waits at a member of a group that does not live here, which is the one that is read from then on.
+    async fn linearize_at_member(&self, group: GroupId) -> Result<(), Unavailable> {
+        let call = || Call::Linearize(group.0);
+        match self.ask_member(group, call, READ_PATIENCE).await {
+            Ok(Answer::Done) => Ok(()),
+            _ => Err(Unavailable),
+        }
+    }
+
+    /// Proposes through a member of a group that does not live here. Only what never left this node is tried at the next.
+    async fn propose_through_member(
+        &self,
+        group: GroupId,
+        envelope: Bytes,
+    ) -> Result<Bytes, ProposeError> {
+        let members: Vec<u64> = self.members.read().keys().copied().collect();
+        for node in members.into_iter().filter(|node| *node != self.node()) {
+            let call = Call::Forward(group.0, envelope.clone());
+            match self.call_node(node, call, PROPOSAL_PATIENCE).await {
+                Ok(Answer::Proposed(reply)) => return Ok(reply),
+                Ok(Answer::Untimely) => return Err(ProposeError::Untimely),
+                // It surely proposed nothing.
+                Ok(Answer::NotLeader(_) | Answer::Failed(_)) => {}
+                Err(error) if never_sent(&error) => {}
+                Ok(_) | Err(_) => return Err(ProposeError::Unknown),
+            }
+        }
+        Err(ProposeError::Unavailable)
+    }
+
+    /// Brings a command to its group's leader for a node that has no replica of it.
+    async fn forward(self: Arc<Self>, group: GroupId, envelope: Bytes) -> Answer {
+        if !self.has(group) {
+            return Answer::Failed(format!("group {group} does not live here"));
+        }
+        match (Cluster { inner: self }).propose(group, envelope).await {
+            Ok(reply) => Answer::Proposed(reply),
+            Err(ProposeError::Untimely) => Answer::Untimely,
+            Err(ProposeError::Unavailable) => Answer::NotLeader(None),
+            Err(error @ ProposeError::TooLarge { .. }) => Answer::Failed(error.to_string()),
+            Err(ProposeError::Unknown) => Answer::Unknown,
+        }
+    }
+
+    /// Waits until this node's replica holds everything that was acknowledged, for a node that reads it.
+    async fn linearize_for_another(self: Arc<Self>, group: GroupId) -> Answer {
+        if !self.has(group) {
+            return Answer::Failed(format!("group {group} does not live here"));
+        }
+        match (Cluster { inner: self }).linearize(group).await {
+            Ok(()) => Answer::Done,
+            Err(error) => Answer::Failed(error.to_string()),
+        }
+    }
+
     /// The connection to a member, for one kind of calls.
     pub(crate) fn peer(&self, node: u64, lane: Lane) -> Option<Peer> {
         let members = self.members.read();
@@ -216,6 +281,9 @@ impl Handler for Inner {
                 Call::Join(request) => self.admit(request).await,
                 Call::Invite(through) => self.invite(through),
                 Call::Ask(question) => self.answer(question).await,
+                Call::Read(group, scan) => self.read_here(GroupId(group), scan).await,
+                Call::Linearize(group) => self.linearize_for_another(GroupId(group)).await,
+                Call::Forward(group, envelope) => self.forward(GroupId(group), envelope).await,
                 call => match self.handle_for_group(from, call).await {
                     Ok(answer) => answer,
                     Err(why) => Answer::Failed(why),
@@ -299,9 +367,13 @@ impl Inner {
                 meta,
             } => self.snapshot_end(of(group)?, &name, vote, meta).await?,
             Call::Body(id, at) => self.give_body(of(id)?.id, at).await?,
-            Call::Welcome | Call::Join(_) | Call::Invite(_) | Call::Ask(_) => {
-                Answer::Failed("answered elsewhere".into())
-            }
+            Call::Welcome
+            | Call::Join(_)
+            | Call::Invite(_)
+            | Call::Ask(_)
+            | Call::Read(..)
+            | Call::Linearize(_)
+            | Call::Forward(..) => Answer::Failed("answered elsewhere".into()),
         })
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     log_store::LogStore,
     network::{Factory, Peers},
     state_machine::{EffectSink, StateMachine},
+    together::Together,
     types::{Member, Raft, TypeConfig},
 };
 use model::{ids::GroupId, machine::Effect};
@@ -31,6 +32,8 @@ pub(crate) struct Group {
     pub(crate) handed_over: Arc<AtomicU64>,
     /// When its leader was last heard from, where that is another node.
     heard: Arc<Mutex<Option<Instant>>>,
+    /// Linearizable moments, each for all who ask together.
+    pub(crate) together: Arc<Together>,
 }
 
 impl Group {
@@ -90,6 +93,7 @@ impl Group {
             leads,
             handed_over: Arc::default(),
             heard: Arc::default(),
+            together: Arc::default(),
         })
     }
 

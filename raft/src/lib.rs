@@ -23,9 +23,11 @@ mod network;
 mod place;
 mod pulse;
 mod readiness;
+mod reading;
 mod snapshots;
 mod state_machine;
 mod status;
+mod together;
 mod types;
 
 pub use bodies::{BodiesStatus, Body};
@@ -36,8 +38,10 @@ pub use error::{ChangeError, ProposeError, StartError, Unavailable};
 pub use log_store::LogStore;
 pub use network::Refused;
 pub use readiness::Unready;
+pub use reading::{Remote, View};
 pub use state_machine::StateMachine;
 pub use status::{ClockStatus, GroupStatus, NodeStatus, Status};
+pub use together::Together;
 pub use types::{Cmd, Member, Resp, TypeConfig};
 
 use std::sync::Arc;

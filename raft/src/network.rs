@@ -16,4 +16,4 @@ pub(crate) use factory::Factory;
 pub(crate) use link::Identity;
 pub(crate) use server::{Handler, Listener, serve};
 pub(crate) use tls::Wrapping;
-pub(crate) use wire::{Admitted, Answer, Call, Change, JoinRequest, Welcome};
+pub(crate) use wire::{Admitted, Answer, Call, Change, JoinRequest, Scan, Welcome};

@@ -227,7 +227,16 @@ impl Lane {
             outputs.push(Output::Ask(ask));
         }
         self.fetch_or_sleep(crowded, now, &mut outputs);
+        debug_assert!(self.adds_up(), "{self:?}");
         outputs
+    }
+
+    /// Whether the counters say what the attempts say.
+    fn adds_up(&self) -> bool {
+        let count = |is: fn(&Busy) -> bool| self.busy.values().filter(|busy| is(busy)).count();
+        usize::from(self.in_flight) == count(|busy| *busy != Busy::Reported)
+            && usize::from(self.preparing) == count(|busy| matches!(busy, Busy::Preparing(_)))
+            && self.ready.len() == count(|busy| *busy == Busy::Ready)
     }
 
     fn take_in(&mut self, input: Input, now: Now) {

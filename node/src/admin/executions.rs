@@ -68,7 +68,7 @@ pub(super) async fn list(
 }
 
 fn find(
-    views: &[storage::ReadView],
+    views: &[raft::View],
     transformation: TransformationId,
     filter: &ExecutionQuery,
     asked: &PageRequest,

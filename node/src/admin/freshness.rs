@@ -4,9 +4,9 @@ use super::{api_error::ApiError, manner::Manner};
 use crate::gateway::Gateway;
 use futures::future::{join_all, try_join_all};
 use model::{catalog::Catalog, ids::GroupId};
+use raft::View;
 use serde_json::{Value, json};
 use std::{fmt::Display, sync::Arc, time::Duration};
-use storage::ReadView;
 
 /// So long a list waits for the leader of a partition before it answers without it.
 const PART_PATIENCE: Duration = Duration::from_secs(2);
@@ -42,7 +42,7 @@ impl Reached {
         &self.groups
     }
 
-    pub(super) fn views(&self, gateway: &Gateway) -> Vec<ReadView> {
+    pub(super) fn views(&self, gateway: &Gateway) -> Vec<View> {
         let groups = self.groups.iter();
         groups.map(|group| gateway.cluster.view(*group)).collect()
     }

@@ -3,9 +3,7 @@
 use super::{
     actor::{Admit, IngestActor, Job},
     admission::{self, Admission, Permit},
-    answer, body,
-    freshness::Freshness,
-    handshakes, health,
+    answer, body, handshakes, health,
     judge::{self, Arrived, Judged, Judgement},
     keys::{KeyCache, Published},
     secret_use::SecretUse,
@@ -37,7 +35,7 @@ use model::{
     traffic::{Origin, RejectionCause, RequestRecord},
 };
 use parking_lot::Mutex;
-use raft::Unready;
+use raft::{Together, Unready};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::oneshot, time::Instant};
 
@@ -45,13 +43,16 @@ const PUBLISH: &str = "/v1/publish";
 const SOURCE_NAME: &str = "x-tidegate-source-name";
 /// Larger bodies are verified beside the web's threads: a MAC over them would hold up everybody else.
 const VERIFY_INLINE_MAX: usize = 256 * 1024;
+/// Before a source is called unknown, this node makes sure that it knows of every source; a flood of made-up ids costs the
+/// cluster no more than one such check in so long.
+const CHECKS_APART: Duration = Duration::from_millis(50);
 
 /// What all handlers of the public side share.
 pub struct Door {
     gateway: Arc<Gateway>,
     ingest: Addr<IngestActor>,
     admission: Arc<Admission>,
-    freshness: Freshness,
+    freshness: Together,
     rejections: Mutex<RejectionBudget>,
     keys: Arc<KeyCache>,
     secret_use: SecretUse,
@@ -116,7 +117,7 @@ impl Door {
                 bounds.max_in_flight_bytes,
                 gateway.metrics.requests_in_flight.clone(),
             ),
-            freshness: Freshness::default(),
+            freshness: Together::apart(CHECKS_APART),
             rejections: Mutex::new(RejectionBudget::new(bounds.rejected_per_second_per_source)),
             keys: Arc::new(KeyCache::new(Egress::of(&gateway))),
             secret_use: SecretUse::default(),

@@ -1,5 +1,6 @@
 //! What clients of the admin API are promised, told against one real node: its cluster and its disk.
 
+mod elsewhere;
 mod event_data;
 mod gaps;
 mod replay;

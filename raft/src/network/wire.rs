@@ -47,6 +47,25 @@ pub(crate) enum Call {
     Ask(Bytes),
     /// Asks for a body of a group that the asking node lacks.
     Body(u16, PayloadRef),
+    /// Asks a member of a group for rows, where the asking node has no replica.
+    Read(u16, Scan),
+    /// Asks a member of a group to hold everything that was acknowledged before.
+    Linearize(u16),
+    /// A command for a group that the receiver is a member of, to be brought to its leader.
+    Forward(u16, Bytes),
+}
+
+/// Rows of one table of a group's state.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Scan {
+    /// The table's number.
+    pub(crate) table: u8,
+    /// Keys `[from, to)`.
+    pub(crate) from: Bytes,
+    pub(crate) to: Bytes,
+    /// Whether the last ones come first.
+    pub(crate) back: bool,
+    pub(crate) limit: u16,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -71,6 +90,7 @@ pub(crate) enum Answer {
     Body(Option<Bytes>),
     /// Nothing happened here: the times in the proposal are not this leader's.
     Untimely,
+    Rows(Vec<(Bytes, Bytes)>),
 }
 
 /// One step at one group's leader.

@@ -1,20 +1,31 @@
-//! Before a source is called unknown, this node makes sure that it knows of every source: once for all who ask together.
+//! One check for all who ask together: a moment that is linearizable, or that everything acknowledged is known here.
 
 use std::{future::Future, time::Duration};
 use tokio::{sync::Mutex, time::Instant};
 
-/// Checks are at least this far apart, so that a flood of made-up ids costs the cluster next to nothing.
-const APART: Duration = Duration::from_millis(50);
-
-/// When the last check that succeeded was begun.
+/// Checks that begin one after the other, each for all who asked before it.
 #[derive(Debug, Default)]
-pub(super) struct Freshness {
+pub struct Together {
+    /// When the last check that succeeded was begun. Whoever holds it checks.
     begun: Mutex<Option<Instant>>,
+    apart: Duration,
 }
 
-impl Freshness {
+impl Together {
+    /// The same with checks that begin at least so far apart, so that a flood of questions costs next to nothing.
+    #[must_use]
+    pub fn apart(apart: Duration) -> Self {
+        Self {
+            apart,
+            ..Self::default()
+        }
+    }
+
     /// Returns once a check has succeeded that was begun after this call: `check` itself, or that of a neighbour.
-    pub(super) async fn confirm<E, F>(&self, check: impl FnOnce() -> F) -> Result<(), E>
+    ///
+    /// # Errors
+    /// That of this caller's own `check`.
+    pub async fn confirm<E, F>(&self, check: impl FnOnce() -> F) -> Result<(), E>
     where
         F: Future<Output = Result<(), E>>,
     {
@@ -24,7 +35,7 @@ impl Freshness {
             if last >= asked {
                 return Ok(());
             }
-            tokio::time::sleep_until(last + APART).await;
+            tokio::time::sleep_until(last + self.apart).await;
         }
         let starting = Instant::now();
         check().await?;
@@ -38,12 +49,12 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    #[actix_rt::test]
+    #[tokio::test]
     async fn many_who_ask_together_share_few_checks() {
-        let freshness = Freshness::default();
+        let together = Together::default();
         let checks = AtomicUsize::new(0);
         let ask = || {
-            freshness.confirm(|| async {
+            together.confirm(|| async {
                 checks.fetch_add(1, Ordering::Relaxed);
                 tokio::task::yield_now().await;
                 Ok::<(), ()>(())
@@ -55,10 +66,10 @@ mod tests {
         assert!(checks.load(Ordering::Relaxed) <= 2);
     }
 
-    #[actix_rt::test]
+    #[tokio::test]
     async fn a_check_that_failed_confirms_nothing() {
-        let freshness = Freshness::default();
-        assert!(freshness.confirm(|| async { Err(()) }).await.is_err());
-        assert!(freshness.confirm(|| async { Err(()) }).await.is_err());
+        let together = Together::default();
+        assert!(together.confirm(|| async { Err(()) }).await.is_err());
+        assert!(together.confirm(|| async { Err(()) }).await.is_err());
     }
 }
