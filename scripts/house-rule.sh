@@ -26,10 +26,10 @@ OWNERS = {
     "awc": {"node", "cluster-tests"},
     "getrandom": {"node"},
 }
-# What the pure rooms may use outside their tests: codecs, digests and proofs; schemas beside them in api. Where one of
+# What the pure rooms may use outside their tests: codecs, digests and proofs, maps that are shared (rpds); schemas beside them in api. Where one of
 # them could draw or read a clock (ring, jiff), the clippy.toml of the room forbids that call.
 PURE = {"model": {"base64", "bincode", "bytes", "crc32fast", "encoding_rs", "form_urlencoded", "hex", "hmac", "ipnet", "jiff",
-         "md-5", "p256", "quick-xml", "regex", "ring", "rustls-pki-types", "serde", "serde_json", "sha1", "sha2", "subtle",
+         "md-5", "p256", "quick-xml", "regex", "ring", "rpds", "rustls-pki-types", "serde", "serde_json", "sha1", "sha2", "subtle",
          "thiserror", "unicode-normalization", "x509-parser"},
         "api": {"model", "base64", "bytes", "form_urlencoded", "http", "jiff", "schemars", "serde", "serde_json", "sha2", "thiserror",
                 "url"}}

@@ -179,7 +179,6 @@ fn check_name(catalog: &Catalog, connected: &Connected) -> Result<(), Problem> {
     let name = shown_name(&connected.connection, &connected.destination.name);
     let other = catalog
         .connections_of(connected.source.id)
-        .iter()
         .filter(|other| other.id != connected.connection.id)
         .find(|other| shown_name(other, destination_name(catalog, other.destination_id)) == name);
     match other {

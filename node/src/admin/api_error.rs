@@ -1,12 +1,12 @@
 //! The one mapping from what went wrong in a node to the API's problems, and from those to answers.
 
-use crate::{configure::ConfigureError, reroute::RerouteError};
+use crate::{catalog_watch::BehindError, configure::ConfigureError, reroute::RerouteError};
 use actix_web::{
     HttpResponse, ResponseError,
     http::{StatusCode, header},
 };
 use api::problem::{Kind, Problem};
-use model::{catalog::CatalogError, machine::CommandError, state::kv, state::tables::TableError};
+use model::{machine::CommandError, state::kv, state::tables::TableError};
 use std::fmt;
 
 /// Seconds after which a client should ask again.
@@ -163,9 +163,12 @@ impl From<kv::KvError> for ApiError {
     }
 }
 
-impl From<CatalogError> for ApiError {
-    fn from(error: CatalogError) -> Self {
-        Self::internal(&error)
+impl From<BehindError> for ApiError {
+    fn from(error: BehindError) -> Self {
+        match error {
+            BehindError::Store(_) => Self::internal(&error),
+            BehindError::NotThere => raft::Unavailable.into(),
+        }
     }
 }
 

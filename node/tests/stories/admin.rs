@@ -3,6 +3,7 @@
 mod elsewhere;
 mod event_data;
 mod gaps;
+mod pushed;
 mod replay;
 mod strictness;
 mod transformations;
