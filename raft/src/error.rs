@@ -20,6 +20,11 @@ pub enum ProposeError {
     TooLarge { max: usize },
 }
 
+/// Of the nodes that have a group, none answered a read of it.
+#[derive(Debug, thiserror::Error)]
+#[error("no node that has the group answered")]
+pub struct Unreached(#[source] pub(crate) std::io::Error);
+
 /// No majority could be asked in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the group has no leader that a majority follows")]

@@ -36,7 +36,7 @@ pub use clock::Clock;
 pub use cluster::{Answering, Cluster, Leadership};
 pub use config::{Config, Environment};
 pub use effects::News;
-pub use error::{ChangeError, ProposeError, StartError, Unavailable};
+pub use error::{ChangeError, ProposeError, StartError, Unavailable, Unreached};
 pub use log_store::LogStore;
 pub use network::Refused;
 pub use readiness::Unready;

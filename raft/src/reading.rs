@@ -3,6 +3,7 @@
 use crate::{
     bodies::Body,
     cluster::{Cluster, Inner},
+    error::Unreached,
     network::{Answer, Call, Scan},
 };
 use bytes::Bytes;
@@ -181,7 +182,7 @@ impl Remote {
         asked.map_err(|error| KvError {
             table,
             doing: "asking another node for rows of",
-            source: error.into(),
+            source: Unreached(error).into(),
         })
     }
 

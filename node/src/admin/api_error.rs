@@ -43,8 +43,8 @@ impl ApiError {
     }
 
     fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
-        if is_passing(error) {
-            return Self::unavailable("this node is taking in a snapshot; try again");
+        if let Some(why) = passing(error) {
+            return Self::unavailable(why);
         }
         tracing::error!(error, "an admin request could not be answered");
         Self(Problem::internal())
@@ -132,14 +132,15 @@ impl From<raft::ChangeError> for ApiError {
 }
 
 /// Whether the state can't be read only for as long as a snapshot replaces it.
-fn is_passing(error: &(dyn std::error::Error + 'static)) -> bool {
-    let installing = |error: &(dyn std::error::Error + 'static)| {
-        matches!(
-            error.downcast_ref::<storage::Error>(),
-            Some(storage::Error::Installing(_))
-        )
-    };
-    installing(error) || error.source().is_some_and(is_passing)
+/// What is over in a moment, in words.
+fn passing(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    if let Some(storage::Error::Installing(_)) = error.downcast_ref() {
+        return Some("this node is taking in a snapshot; try again");
+    }
+    if error.is::<raft::Unreached>() {
+        return Some("no node that has this partition answered; try again");
+    }
+    passing(error.source()?)
 }
 
 impl From<RerouteError> for ApiError {
