@@ -137,7 +137,7 @@ async fn write(
         let target = target(catalog)?;
         body.read(|fields| connection_input::read(catalog, fields, target, &fresh, &stored, now))
     };
-    let (_, items) = changes::foresee(gateway, |catalog| decide(catalog, now)).await?;
+    let (_, items) = changes::foresee(gateway, |catalog| Ok(decide(catalog, now)?)).await?;
     transformations::check_programs(gateway, &items, "rules: transformation.code").await?;
     let made = changes::make(gateway, |catalog, now| {
         let (connected, items) = decide(catalog, now)?;
