@@ -9,13 +9,14 @@ mod earlier;
 mod field;
 mod issue_trigger;
 mod notifications;
+mod observed;
 mod outbound;
 mod source;
 mod ties;
 mod transformation;
 mod verification;
 
-pub use catalog_view::{Catalog, CatalogError};
+pub use catalog_view::{Catalog, CatalogError, Position};
 pub use connection::{Backoff, Connection, DelayRule, FilterRule, RetryRule, Rule};
 pub use deduplicate::DeduplicateRule;
 pub use destination::{Destination, DisabledBy, RatePeriod, Wishes};
@@ -25,6 +26,9 @@ pub use issue_trigger::{
     Causes, Channels, Chosen, IssueTrigger, SlackChannel, Star, Watched, WebhookChannel,
 };
 pub use notifications::{Notifications, Topic};
+pub use observed::{
+    DestinationObserved, Observed, Overruled, Overruling, SourceObserved, secret_fingerprint,
+};
 pub use outbound::{ClientAuth, ClientCredentials, DestinationAuth, KeyPlace, Outbound, Tls};
 pub use source::{CustomResponse, ResponseKind, Source};
 pub use ties::Ties;

@@ -12,9 +12,13 @@ mod filed;
 mod hold_events;
 mod issue_rows;
 mod keep_bookmark;
+mod keep_handshake;
 mod let_go;
 mod mark_paused;
 mod mend_time;
+mod observe_secret_use;
+mod observe_wishes;
+mod observed_rows;
 mod plan_operation;
 mod queued;
 mod record_attempts;
@@ -42,9 +46,13 @@ pub use configure::{Change, Configure, ConfigureTied, Refusal, item};
 pub use hold_events::HoldEvents;
 pub use issue_rows::IssueBounds;
 pub use keep_bookmark::{BookmarkChange, BookmarkReply, KeepBookmark};
+pub use keep_handshake::KeepHandshake;
 pub use let_go::LetGo;
 pub use mark_paused::MarkPaused;
 pub use mend_time::MendTime;
+pub use observe_secret_use::ObserveSecretUse;
+pub use observe_wishes::ObserveWishes;
+pub use observed_rows::ObserveReply;
 pub use plan_operation::{CancelOperation, OperationReply, PlanOperation, ReportPart};
 pub use record_attempts::{AttemptReport, FirstReport, Next, RecordAttempts, Recorded};
 pub use record_notifications::{NotificationTry, RecordNotifications};
@@ -234,6 +242,15 @@ pub fn apply(kv: &mut impl Kv, entry: Entry<'_>) -> Result<Applied, TableError> 
             Reply::Bookmark(keep_bookmark::apply(kv, &context, &command)?)
         }
         Ok(Command::MendTime(command)) => Reply::Mended(mend_time::apply(kv, command)?),
+        Ok(Command::KeepHandshake(command)) => {
+            Reply::Observed(keep_handshake::apply(kv, &context, &command)?)
+        }
+        Ok(Command::ObserveSecretUse(command)) => {
+            Reply::Observed(observe_secret_use::apply(kv, &context, command)?)
+        }
+        Ok(Command::ObserveWishes(command)) => {
+            Reply::Observed(observe_wishes::apply(kv, &context, command)?)
+        }
         // A newer proposer's command: every node of this version answers the same and changes nothing.
         Err(_) => Reply::Malformed,
     };

@@ -53,7 +53,6 @@ mod sameness;
 mod selection;
 mod source_auth;
 mod source_input;
-mod source_marks;
 mod source_secrets;
 mod source_types;
 mod sources;
@@ -70,4 +69,3 @@ mod views;
 
 pub use routes::configure;
 pub(crate) use selection::Selection;
-pub(crate) use source_marks::{keep_handshake, note_secret_use};

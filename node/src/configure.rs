@@ -40,16 +40,20 @@ pub(crate) async fn propose(
     gateway: &Gateway,
     decided: Decided<'_>,
 ) -> Result<bool, ConfigureError> {
-    let encoded: Vec<_> = decided.put.iter().map(codec::encode_json).collect();
+    let written = decided.put.iter().cloned();
+    let written = written.map(|made| decided.from.written(made));
+    let (put, overruled): (Vec<_>, Vec<_>) = written.unzip();
+    let encoded: Vec<_> = put.iter().map(codec::encode_json).collect();
     let puts = encoded.iter().map(|item| Change::Put(item));
     let deletes = decided.delete.iter();
     let deletes = deletes.map(|&(kind, id)| Change::Delete(kind, id));
-    let ties = Ties::of(decided.from, decided.put, decided.delete);
+    let overruled = overruled.into_iter().flatten().map(Change::Overrule);
+    let ties = Ties::of(decided.from, &put, decided.delete);
     let command = Command::ConfigureTied(ConfigureTied {
         seen_version: decided.from.version,
         checked: ties.checked.into_iter().collect(),
         marked: ties.marked.into_iter().collect(),
-        changes: puts.chain(deletes).collect(),
+        changes: puts.chain(deletes).chain(overruled).collect(),
     });
     let reply = gateway.propose(GroupId::CONTROL, &command).await?;
     match decode_reply(&reply)? {

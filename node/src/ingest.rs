@@ -6,6 +6,7 @@ mod answer;
 mod batcher;
 mod body;
 mod freshness;
+mod handshakes;
 mod health;
 mod judge;
 mod keys;

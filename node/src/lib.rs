@@ -13,6 +13,7 @@ mod fatal;
 pub mod gateway;
 pub mod ingest;
 pub mod issues;
+mod observations;
 pub mod pausing;
 mod peer;
 mod privacy;

@@ -1,13 +1,18 @@
 //! The whole catalog in memory: look-ups by id and name, and the connections of a source.
 
 use super::{
-    Connection, Destination, IssueTrigger, Item, Kind, Notifications, Source, Transformation,
+    Connection, Destination, DestinationObserved, IssueTrigger, Item, Kind, Notifications,
+    Overruling, Source, SourceObserved, Transformation,
 };
 use crate::{
     ids::{ConnectionId, DestinationId, IssueTriggerId, SourceId, TransformationId},
     policy::{placement::Needs, route::Router},
-    state::{codec, keys, kv},
+    state::{
+        codec, keys, kv,
+        tables::{self, TableError},
+    },
 };
+use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, OnceLock},
@@ -18,6 +23,9 @@ use std::{
 pub struct Catalog {
     /// Counts changes; 0 before the first one.
     pub version: u64,
+    /// The log index at which something was last observed of what is configured; 0 before that.
+    pub observed: u64,
+    /// As they are in force: configured, with what was observed of them.
     pub sources: BTreeMap<SourceId, Arc<Source>>,
     pub destinations: BTreeMap<DestinationId, Arc<Destination>>,
     pub connections: BTreeMap<ConnectionId, Arc<Connection>>,
@@ -29,6 +37,32 @@ pub struct Catalog {
     source_names: HashMap<String, SourceId>,
     needs: HashMap<SourceId, Needs>,
     transformation_names: HashMap<String, TransformationId>,
+    sources_observed: BTreeMap<SourceId, Beneath<Source, SourceObserved>>,
+    destinations_observed: BTreeMap<DestinationId, Beneath<Destination, DestinationObserved>>,
+}
+
+/// How far a catalog has come: what was configured, and what was observed of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// [`Catalog::version`].
+    pub version: u64,
+    /// [`Catalog::observed`].
+    pub observed: u64,
+}
+
+impl Position {
+    /// Whether what stands there knows all that stands at the other place.
+    #[must_use]
+    pub fn reaches(self, other: Self) -> bool {
+        self.version >= other.version && self.observed >= other.observed
+    }
+}
+
+/// What a thing in force is made of, where that is not the configured one alone.
+#[derive(Clone, Debug)]
+struct Beneath<T, O> {
+    configured: Arc<T>,
+    observed: O,
 }
 
 /// The connections of a source, and their router once the first request came.
@@ -46,6 +80,8 @@ pub enum CatalogError {
     Store(#[from] kv::KvError),
     #[error("loading the catalog")]
     Codec(#[from] codec::CodecError),
+    #[error("loading the catalog")]
+    Row(#[from] TableError),
 }
 
 impl Catalog {
@@ -59,11 +95,18 @@ impl Catalog {
     pub fn load(kv: &impl kv::Read) -> Result<Self, CatalogError> {
         let mut catalog = Self {
             version: keys::read_u64(kv, keys::META_CATALOG_VERSION)?,
+            observed: keys::read_u64(kv, keys::META_OBSERVED)?,
             ..Self::default()
         };
         let versions = Kind::TransformationVersion as u8;
         catalog.load_kinds(kv, [Kind::Source as u8], [versions])?;
         catalog.load_kinds(kv, [versions + 1], [u8::MAX])?;
+        for (id, observed) in tables::sources_observed(kv)? {
+            catalog.observe_source(id, Some(observed));
+        }
+        for (id, observed) in tables::destinations_observed(kv)? {
+            catalog.observe_destination(id, Some(observed));
+        }
         Ok(catalog)
     }
 
@@ -107,12 +150,125 @@ impl Catalog {
         }
     }
 
-    /// Reads only its version: a cheap way to see whether it changed.
+    /// How far it has come.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        Position {
+            version: self.version,
+            observed: self.observed,
+        }
+    }
+
+    /// Reads only how far it has come: a cheap way to see whether it changed.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn stored_position(kv: &impl kv::Read) -> Result<Position, kv::KvError> {
+        Ok(Position {
+            version: keys::read_u64(kv, keys::META_CATALOG_VERSION)?,
+            observed: keys::read_u64(kv, keys::META_OBSERVED)?,
+        })
+    }
+
+    /// Reads only its version.
     ///
     /// # Errors
     /// When the store can't be read.
     pub fn stored_version(kv: &impl kv::Read) -> Result<u64, kv::KvError> {
         keys::read_u64(kv, keys::META_CATALOG_VERSION)
+    }
+
+    /// Takes in what is observed of a source now, where anything is.
+    pub fn observe_source(&mut self, id: SourceId, observed: Option<SourceObserved>) {
+        let Some(configured) = self.configured_source(id).cloned() else {
+            return;
+        };
+        let in_force = match observed {
+            None => {
+                self.sources_observed.remove(&id);
+                configured
+            }
+            Some(observed) => {
+                let in_force = Arc::new(observed.over(&configured));
+                let beneath = Beneath {
+                    configured,
+                    observed,
+                };
+                self.sources_observed.insert(id, beneath);
+                in_force
+            }
+        };
+        self.sources.insert(id, in_force);
+    }
+
+    /// Takes in what is observed of a destination now, where anything is.
+    pub fn observe_destination(
+        &mut self,
+        id: DestinationId,
+        observed: Option<DestinationObserved>,
+    ) {
+        let Some(configured) = self.configured_destination(id).cloned() else {
+            return;
+        };
+        let in_force = match observed {
+            None => {
+                self.destinations_observed.remove(&id);
+                configured
+            }
+            Some(observed) => {
+                let in_force = Arc::new(observed.over(&configured));
+                let beneath = Beneath {
+                    configured,
+                    observed,
+                };
+                self.destinations_observed.insert(id, beneath);
+                in_force
+            }
+        };
+        self.destinations.insert(id, in_force);
+    }
+
+    fn configured_source(&self, id: SourceId) -> Option<&Arc<Source>> {
+        let beneath = self.sources_observed.get(&id);
+        beneath
+            .map(|beneath| &beneath.configured)
+            .or_else(|| self.sources.get(&id))
+    }
+
+    fn configured_destination(&self, id: DestinationId) -> Option<&Arc<Destination>> {
+        let beneath = self.destinations_observed.get(&id);
+        beneath
+            .map(|beneath| &beneath.configured)
+            .or_else(|| self.destinations.get(&id))
+    }
+
+    /// What is to be written of a thing that was made from the one in force: what was observed of that and left as it was
+    /// does not become configuration.
+    #[must_use]
+    pub fn written(&self, made: Item) -> (Item, Vec<Overruling>) {
+        match made {
+            Item::Source(made) => match self.sources_observed.get(&made.id) {
+                None => (Item::Source(made), Vec::new()),
+                Some(Beneath {
+                    configured,
+                    observed,
+                }) => {
+                    let (written, overruling) = observed.split(configured, made);
+                    (Item::Source(written), overruling.into_iter().collect())
+                }
+            },
+            Item::Destination(made) => match self.destinations_observed.get(&made.id) {
+                None => (Item::Destination(made), Vec::new()),
+                Some(Beneath {
+                    configured,
+                    observed,
+                }) => {
+                    let (written, overruled) = observed.split(configured, made);
+                    (Item::Destination(written), overruled)
+                }
+            },
+            other => (other, Vec::new()),
+        }
     }
 
     /// Adds one thing. Sources and destinations come before the connections that name them.

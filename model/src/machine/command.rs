@@ -3,9 +3,10 @@
 use super::{
     AcceptRequests, Accepted, AdvanceRetention, BookmarkReply, CancelEvent, CancelOperation,
     ChangeIssue, ClosePart, Configure, ConfigureTied, EventReply, HoldEvents, IssueReply,
-    KeepBookmark, LetGo, MarkPaused, MendTime, OpenPart, OperationReply, PlanOperation,
-    RecordAttempts, RecordNotifications, RecordRuns, Recorded, Refusal, ReleaseEvents,
-    ReportIssues, ReportPart, RetireNode, RetryEvent, RetryIgnored, RouteAgain, WorkPart,
+    KeepBookmark, KeepHandshake, LetGo, MarkPaused, MendTime, ObserveReply, ObserveSecretUse,
+    ObserveWishes, OpenPart, OperationReply, PlanOperation, RecordAttempts, RecordNotifications,
+    RecordRuns, Recorded, Refusal, ReleaseEvents, ReportIssues, ReportPart, RetireNode, RetryEvent,
+    RetryIgnored, RouteAgain, WorkPart,
 };
 use crate::{
     envelope::Envelope, ids::EventId, state::codec, time::Timestamp, traffic::OperationPart,
@@ -51,6 +52,9 @@ pub enum Command<'a> {
     #[serde(borrow)]
     ConfigureTied(ConfigureTied<'a>),
     MendTime(MendTime),
+    KeepHandshake(KeepHandshake),
+    ObserveSecretUse(ObserveSecretUse),
+    ObserveWishes(ObserveWishes),
 }
 
 /// What a proposer gets back.
@@ -85,6 +89,7 @@ pub enum Reply {
     Bookmark(BookmarkReply),
     /// Whether the group's time stood in the false future.
     Mended(bool),
+    Observed(ObserveReply),
 }
 
 /// A command that can't be read.

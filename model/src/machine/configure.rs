@@ -1,9 +1,9 @@
 //! Changes the catalog: create, replace or delete one thing, all of a command's changes or none. A change conflicts with
 //! what it was decided from and with nothing else.
 
-use super::Effect;
+use super::{Effect, observed_rows};
 use crate::{
-    catalog::{Item, Kind},
+    catalog::{Item, Kind, Overruling},
     fingerprint::Fingerprint,
     state::{
         codec::{self, Stored},
@@ -44,6 +44,8 @@ pub enum Change<'a> {
     #[serde(borrow)]
     Put(&'a [u8]),
     Delete(Kind, u128),
+    /// Takes back what was observed of a thing.
+    Overrule(Overruling),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,12 +65,18 @@ pub(super) fn apply(
     if version != command.seen_version {
         return Ok(Err(Refusal::Stale { version }));
     }
-    let written = write(kv, version, &command.changes, effects);
-    if written.is_ok() {
-        // It does not say what it was decided from, so it stands against all.
-        forget_ties(kv, version + 1);
+    let Some(changes) = read(&command.changes) else {
+        return Ok(Err(Refusal::Malformed));
+    };
+    // It does not say what it was decided from, so it stands against all, what was observed included.
+    for change in &changes {
+        if let Write::Put(item, _) = change {
+            observed_rows::forget(kv, item.kind(), item.id());
+        }
     }
-    Ok(written)
+    let version = write(kv, version, changes, effects)?;
+    forget_ties(kv, version);
+    Ok(Ok(version))
 }
 
 pub(super) fn apply_tied(
@@ -87,11 +95,12 @@ pub(super) fn apply_tied(
             return stale;
         }
     }
-    let written = write(kv, version, &command.changes, effects);
-    if let Ok(version) = written {
-        mark(kv, version, &command.marked)?;
-    }
-    Ok(written)
+    let Some(changes) = read(&command.changes) else {
+        return Ok(Err(Refusal::Malformed));
+    };
+    let version = write(kv, version, changes, effects)?;
+    mark(kv, version, &command.marked)?;
+    Ok(Ok(version))
 }
 
 /// Remembers the version at which each key was last marked.
@@ -120,38 +129,50 @@ fn forget_ties(kv: &mut impl Kv, version: u64) {
     keys::write_u64(kv, keys::META_TIES_FROM, version);
 }
 
-fn write(
-    kv: &mut impl Kv,
-    version: u64,
-    changes: &[Change<'_>],
-    effects: &mut Vec<Effect>,
-) -> Result<u64, Refusal> {
-    let changes = read(changes).ok_or(Refusal::Malformed)?;
-    for (key, value) in changes {
-        match value {
-            Some(value) => kv.put(Table::Catalog, &key, value),
-            None => kv.delete(Table::Catalog, &key),
-        }
-    }
-    let version = version + 1;
-    keys::write_u64(kv, keys::META_CATALOG_VERSION, version);
-    effects.push(Effect::CatalogChanged { version });
-    Ok(version)
+/// A change that could be read.
+enum Write<'a> {
+    Put(Box<Item>, &'a [u8]),
+    Delete(Kind, u128),
+    Overrule(Overruling),
 }
-
-type Write<'a> = (Vec<u8>, Option<&'a [u8]>);
 
 fn read<'a>(changes: &[Change<'a>]) -> Option<Vec<Write<'a>>> {
     changes
         .iter()
         .map(|change| match *change {
             Change::Put(bytes) => {
-                let item: Item = codec::decode_json(bytes).ok()?;
-                Some((item_key(item.kind(), item.id()), Some(bytes)))
+                let item = codec::decode_json(bytes).ok()?;
+                Some(Write::Put(Box::new(item), bytes))
             }
-            Change::Delete(kind, id) => Some((item_key(kind, id), None)),
+            Change::Delete(kind, id) => Some(Write::Delete(kind, id)),
+            Change::Overrule(overruling) => Some(Write::Overrule(overruling)),
         })
         .collect()
+}
+
+fn write(
+    kv: &mut impl Kv,
+    version: u64,
+    changes: Vec<Write<'_>>,
+    effects: &mut Vec<Effect>,
+) -> Result<u64, TableError> {
+    for change in changes {
+        match change {
+            Write::Put(item, bytes) => {
+                kv.put(Table::Catalog, &item_key(item.kind(), item.id()), bytes);
+                observed_rows::settle(kv, &item)?;
+            }
+            Write::Delete(kind, id) => {
+                kv.delete(Table::Catalog, &item_key(kind, id));
+                observed_rows::forget(kv, kind, id);
+            }
+            Write::Overrule(overruling) => observed_rows::overrule(kv, overruling)?,
+        }
+    }
+    let version = version + 1;
+    keys::write_u64(kv, keys::META_CATALOG_VERSION, version);
+    effects.push(Effect::CatalogChanged { version });
+    Ok(version)
 }
 
 fn item_key(kind: Kind, id: u128) -> Vec<u8> {

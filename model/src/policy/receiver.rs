@@ -8,6 +8,7 @@ use crate::{
     catalog::{Destination, DisabledBy},
     time::Timestamp,
 };
+use serde::{Deserialize, Serialize};
 
 /// Gone: whatever stood there does not want to be asked again.
 pub const GONE: u16 = 410;
@@ -24,7 +25,8 @@ pub struct Asked {
     pub rate: Option<AllowedRate>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The rate that it allows. On disk: append only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AllowedRate {
     PerMinute(u32),
     /// As much as there is: an earlier bound is taken back.

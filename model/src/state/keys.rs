@@ -37,6 +37,8 @@
 //! | Index | 11, 6 | u64 big-endian: notifications that wait |
 //! | Index | 12, notification 16 | `Notification` |
 //! | Index | 13, fingerprint 16 | u64 big-endian: the catalog's version at which a tie was last marked (control group) |
+//! | Index | 14, 1, source 16 | `SourceObserved`: what was observed of its senders (control group) |
+//! | Index | 14, 2, destination 16 | `DestinationObserved`: what its receiver asked for (control group) |
 //! | Counts | 1, source 16 | u64 big-endian: rejected requests kept |
 //! | Counts | 2, hour u32 | u64 big-endian: log index of the last accepted request minted in that hour |
 //! | Counts | 3, destination 16, queue 1 | u64 big-endian: events in that queue of it; none: no events |
@@ -65,6 +67,8 @@ use crate::{
 pub const META_NOW: &[u8] = b"now";
 /// How often the catalog changed.
 pub const META_CATALOG_VERSION: &[u8] = b"catalog_version";
+/// The log index at which something was last observed of what is configured.
+pub const META_OBSERVED: &[u8] = b"observed";
 /// Everything minted before this time is gone, as earlier versions let go. Later ones don't write it.
 pub const META_RETAINED_FROM: &[u8] = b"retained_from";
 /// Whether the events in queues are counted. Before the first of them was, there are no counts.
@@ -105,6 +109,9 @@ const INDEX_EXECUTION: u8 = 5;
 const INDEX_EXECUTED: u8 = 6;
 const INDEX_PAUSE: u8 = 8;
 const INDEX_TIE: u8 = 13;
+const INDEX_OBSERVED: u8 = 14;
+const OBSERVED_SOURCE: u8 = 1;
+const OBSERVED_DESTINATION: u8 = 2;
 const PAUSE_MARK: u8 = 1;
 const PAUSE_HELD: u8 = 2;
 // 9 is in `replay`, 10 to 12 are in `issues`.
@@ -207,6 +214,48 @@ pub fn paused_connection(key: &[u8]) -> Option<ConnectionId> {
 
 /// All connections that are paused or still release: `[from, to)`.
 pub const PAUSED_ALL: ([u8; 2], [u8; 2]) = ([INDEX_PAUSE, PAUSE_MARK], [INDEX_PAUSE, PAUSE_HELD]);
+
+/// Where it is kept what was observed of a source.
+#[must_use]
+pub fn source_observed(source: SourceId) -> [u8; 18] {
+    let mut key = [0; 18];
+    key[..2].copy_from_slice(&[INDEX_OBSERVED, OBSERVED_SOURCE]);
+    key[2..].copy_from_slice(&source.key());
+    key
+}
+
+/// The source of a key that [`source_observed`] made.
+#[must_use]
+pub fn observed_source(key: &[u8]) -> Option<SourceId> {
+    SourceId::from_key(key.get(2..)?)
+}
+
+/// All sources of which something was observed: `[from, to)`.
+pub const SOURCES_OBSERVED: ([u8; 2], [u8; 2]) = (
+    [INDEX_OBSERVED, OBSERVED_SOURCE],
+    [INDEX_OBSERVED, OBSERVED_SOURCE + 1],
+);
+
+/// Where it is kept what was observed of a destination.
+#[must_use]
+pub fn destination_observed(destination: DestinationId) -> [u8; 18] {
+    let mut key = [0; 18];
+    key[..2].copy_from_slice(&[INDEX_OBSERVED, OBSERVED_DESTINATION]);
+    key[2..].copy_from_slice(&destination.key());
+    key
+}
+
+/// The destination of a key that [`destination_observed`] made.
+#[must_use]
+pub fn observed_destination(key: &[u8]) -> Option<DestinationId> {
+    DestinationId::from_key(key.get(2..)?)
+}
+
+/// All destinations of which something was observed: `[from, to)`.
+pub const DESTINATIONS_OBSERVED: ([u8; 2], [u8; 2]) = (
+    [INDEX_OBSERVED, OBSERVED_DESTINATION],
+    [INDEX_OBSERVED, OBSERVED_DESTINATION + 1],
+);
 
 /// A row of the held ones: this event waits for its connection, and was due at `due_at`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

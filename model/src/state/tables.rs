@@ -1,10 +1,14 @@
 //! Typed rows over the waist.
 
 mod filings;
+mod observed;
 mod pauses;
 mod replays;
 
 pub use filings::{filing, filings};
+pub use observed::{
+    destination_observed, destinations_observed, source_observed, sources_observed,
+};
 pub use pauses::{paused, pauses};
 pub use replays::{
     Found, as_it_was, bookmark, bookmark_body, bookmarks, has_event_of_operation, is_of_operation,

@@ -2,6 +2,7 @@
 
 use crate::{
     issues::{issue, notification, tally},
+    observed::{of_destination, of_source},
     replay::{bookmark, operation, part, paused},
     traffic::{attempt, event, execution, ignored, record, seen, stored_request},
 };
@@ -49,6 +50,8 @@ proptest! {
         refuses_garbage(&operation(), &garbage)?;
         refuses_garbage(&part(), &garbage)?;
         refuses_garbage(&bookmark(), &garbage)?;
+        refuses_garbage(&of_source(), &garbage)?;
+        refuses_garbage(&of_destination(), &garbage)?;
         let _ = codec::decode_json::<Item>(&[&[Item::VERSION], garbage.as_slice()].concat());
         let _ = decode_reply(&garbage);
         let _ = Command::decode(&garbage);

@@ -8,6 +8,7 @@ use crate::{
 };
 use bytes::Bytes;
 use model::{
+    catalog::{DisabledBy, HandshakeKind, Kind, Overruled, Overruling, Secret},
     envelope::Envelope,
     ids::{
         BookmarkId, ConnectionId, DestinationId, GroupId, IssueId, IssueTriggerId, NotificationId,
@@ -16,14 +17,15 @@ use model::{
     machine::{
         AcceptRequests, Accepted, Act, AdvanceRetention, BookmarkChange, BookmarkReply,
         CancelEvent, CancelOperation, Change, ChangeIssue, ClosePart, Command, Configure,
-        EventReply, Fact, FirstReport, HoldEvents, Incoming, IssueBounds, IssueReply, IssueReport,
-        KeepBookmark, Keyed, KeyedEvent, LetGo, MarkPaused, MendTime, Next, NotificationTry, Once,
+        ConfigureTied, EventReply, Fact, FirstReport, HoldEvents, Incoming, IssueBounds,
+        IssueReply, IssueReport, KeepBookmark, KeepHandshake, Keyed, KeyedEvent, LetGo, MarkPaused,
+        MendTime, Next, NotificationTry, ObserveReply, ObserveSecretUse, ObserveWishes, Once,
         OpenPart, OperationReply, PlanOperation, Planned, PlannedIgnored, RecordAttempts,
         RecordNotifications, RecordRuns, Recorded, Refusal, ReleaseEvents, Reply, ReportIssues,
         ReportPart, RetireNode, RetryEvent, RetryIgnored, RouteAgain, Run, RunEnd, RunReport,
         Unrouted, Verdict, WorkPart, decode_reply,
     },
-    policy::document,
+    policy::{document, receiver::AllowedRate},
     traffic::{
         Attempt, EventStatus, FirstAttempt, IgnoreCause, IgnoredMeta, IssueChange, IssueStatus,
         LogLevel, RejectionCause, Strategy as Opens, Tally, Target, Trigger,
@@ -355,8 +357,43 @@ fn commands() -> Vec<Command<'static>> {
             seen_index: 8,
             min_age_ms: 600_000,
         }),
+        Command::ConfigureTied(ConfigureTied {
+            seen_version: 300,
+            checked: vec![fingerprint()],
+            marked: vec![],
+            changes: vec![
+                Change::Delete(Kind::Source, 1),
+                overrule(Overruled::Handshake(SourceId(1))),
+                overrule(Overruled::Disabled(DestinationId(2))),
+                overrule(Overruled::Rate(DestinationId(2))),
+            ],
+        }),
         Command::MendTime(MendTime { to: AT }),
+        Command::KeepHandshake(KeepHandshake {
+            source: SourceId(1),
+            scheme: "ASANA".into(),
+            kind: HandshakeKind::ConfirmUrl,
+            value: Secret::new("v".into()),
+        }),
+        Command::ObserveSecretUse(ObserveSecretUse {
+            source: SourceId(1),
+            secret: fingerprint(),
+        }),
+        Command::ObserveWishes(ObserveWishes {
+            destination: DestinationId(2),
+            disable: Some(DisabledBy::Control),
+            rate: Some(AllowedRate::PerMinute(300)),
+        }),
+        Command::ObserveWishes(ObserveWishes {
+            destination: DestinationId(2),
+            disable: None,
+            rate: Some(AllowedRate::Any),
+        }),
     ]
+}
+
+fn overrule(what: Overruled) -> Change<'static> {
+    Change::Overrule(Overruling { what, up_to: 300 })
 }
 
 #[test]
@@ -389,7 +426,12 @@ fn logged_commands_keep_their_bytes() {
         "01160102",
         "01160103",
         "0117fb2c0108fcc0270900",
+        "0118fb2c01011fd2d748d0353fbd07c5dbad39bde5100004010001020001fb2c01020102fb2c01020202fb2c01",
         "0119fd0068e5cf8b010000",
+        "011a01054153414e41010176",
+        "011b011fd2d748d0353fbd07c5dbad39bde510",
+        "011c0201010100fb2c01",
+        "011c02000101",
     ];
     assert_eq!(golden.len(), commands().len());
     for (command, golden) in commands().iter().zip(golden) {
@@ -474,6 +516,11 @@ fn replies_keep_their_bytes() {
         ),
         (Reply::Bookmark(BookmarkReply::TooMany), "1002"),
         (Reply::Mended(true), "1101"),
+        (
+            Reply::Observed(ObserveReply::Kept { index: 300 }),
+            "1200fb2c01",
+        ),
+        (Reply::Observed(ObserveReply::Refused), "1201"),
     ];
     for (reply, golden) in cases {
         assert_eq!(hex::encode(reply.encode()), golden, "{reply:?}");

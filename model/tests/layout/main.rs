@@ -5,6 +5,7 @@ mod any;
 mod catalog;
 mod issues;
 mod log;
+mod observed;
 mod replay;
 mod traffic;
 

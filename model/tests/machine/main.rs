@@ -12,6 +12,7 @@ mod letting_go;
 mod life;
 mod lifecycle;
 mod malformed;
+mod observing;
 mod operations;
 mod pausing;
 mod rerouting;

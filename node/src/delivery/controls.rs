@@ -1,12 +1,12 @@
-//! Does what receivers ask for in their answers: a destination that wants no more is disabled, and a rate that it asks for
-//! becomes part of the catalog, so that all nodes and those that come after keep to it.
+//! Does what receivers ask for in their answers: that a destination wants no more, or at what rate, is told to the control
+//! group, so that all nodes and those that come after keep to it. The catalog's own version stays.
 
-use crate::{
-    configure::{self, Decided},
-    gateway::Gateway,
-    world,
+use crate::{gateway::Gateway, observations, world};
+use model::{
+    ids::DestinationId,
+    machine::{Command, ObserveReply, ObserveWishes},
+    policy::receiver::Asked,
 };
-use model::{catalog::Item, ids::DestinationId, policy::receiver::Asked};
 use parking_lot::Mutex;
 use std::{
     collections::HashMap,
@@ -16,7 +16,7 @@ use std::{
 
 /// A receiver that changes its mind with every answer is followed no faster.
 const EVERY: Duration = Duration::from_secs(5);
-/// How often a change is decided anew, and the pause before that: in all longer than a new leader takes.
+/// How often a wish is proposed, and the pause before each further time: in all longer than a new leader takes.
 const TRIES: usize = 40;
 const PAUSE: Duration = Duration::from_millis(500);
 /// Destinations that are remembered before those of long ago are forgotten.
@@ -66,33 +66,23 @@ impl Controls {
 }
 
 async fn store(gateway: Arc<Gateway>, id: DestinationId, asked: Asked) {
+    let command = Command::ObserveWishes(ObserveWishes {
+        destination: id,
+        disable: asked.disable,
+        rate: asked.rate,
+    });
     for _ in 0..TRIES {
-        let catalog = gateway.catalog();
-        let now = world::now();
-        let destination = catalog.destinations.get(&id);
-        let Some(changed) = destination.and_then(|known| asked.change(known, now)) else {
-            return;
-        };
-        let disabled = changed
-            .wishes
-            .disabled_by
-            .filter(|_| asked.disable.is_some());
-        let decided = Decided {
-            from: &catalog,
-            put: &[Item::Destination(changed)],
-            delete: &[],
-        };
-        match configure::propose(&gateway, decided).await {
-            Ok(true) => {
-                if let Some(by) = disabled {
+        match observations::propose(&gateway, &command).await {
+            Ok(ObserveReply::Kept { .. }) => {
+                if let Some(by) = asked.disable {
                     tracing::warn!(destination = %id, ?by, "destination disabled by its receiver");
                 }
                 return;
             }
-            // This node has not applied what came between yet.
-            Ok(false) => {}
+            // The destination is gone.
+            Ok(ObserveReply::Refused) => return,
             Err(error) => {
-                tracing::warn!(destination = %id, %error, "receiver's wish not stored yet")
+                tracing::warn!(destination = %id, %error, "receiver's wish not stored yet");
             }
         }
         tokio::time::sleep(PAUSE).await;

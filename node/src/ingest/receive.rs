@@ -5,7 +5,7 @@ use super::{
     admission::{self, Admission, Permit},
     answer, body,
     freshness::Freshness,
-    health,
+    handshakes, health,
     judge::{self, Arrived, Judged, Judgement},
     keys::{KeyCache, Published},
     secret_use::SecretUse,
@@ -13,7 +13,6 @@ use super::{
     tokens::RejectionBudget,
 };
 use crate::{
-    admin,
     egress::Egress,
     error::Refused,
     fatal,
@@ -311,11 +310,11 @@ impl Door {
         now: Timestamp,
     ) -> Result<HttpResponse, Refused> {
         if let Some(left) = &answer.leaves {
-            // Each is a change of the catalog: a flood of them must not become a flood of those.
+            // Each is a commit of the control group: a flood of them must not become a flood of those.
             if !self.rejections.lock().take(source.id, now) {
                 return Err(Refused::TooMany);
             }
-            if !admin::keep_handshake(&self.gateway, source.id, left).await? {
+            if !handshakes::keep(&self.gateway, source, left).await? {
                 return Err(judge::refusal(source, RejectionCause::VerificationFailed));
             }
         }

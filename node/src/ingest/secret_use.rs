@@ -1,12 +1,17 @@
 //! Which of a source's secrets its sender still uses. Kept only while there are several: the admin who rotates one wants
 //! to know when the old one can go.
 
-use crate::{admin, gateway::Gateway};
-use model::{catalog::Source, ids::SourceId, time::Timestamp};
+use crate::{gateway::Gateway, observations};
+use model::{
+    catalog::{Source, secret_fingerprint},
+    ids::SourceId,
+    machine::{Command, ObserveSecretUse},
+    time::Timestamp,
+};
 use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc};
 
-/// How exact it is. Each note is a change of the catalog.
+/// How exact it is. Each note is a commit of the control group.
 const EVERY_MS: u64 = 60_000;
 /// Sources in rotation that are remembered here. Forgetting one costs a note too many.
 const NOTES_MAX: usize = 10_000;
@@ -49,10 +54,16 @@ impl SecretUse {
             }
             noted.insert((source.id, place), now);
         }
-        let (gateway, id, secret) = (gateway.clone(), source.id, used.secret.clone());
-        // The sender doesn't wait for it.
+        let (gateway, id) = (gateway.clone(), source.id);
+        let command = Command::ObserveSecretUse(ObserveSecretUse {
+            source: id,
+            secret: secret_fingerprint(&used.secret),
+        });
+        // The sender doesn't wait for it, and a note that gets lost is made again in a minute.
         actix_rt::spawn(async move {
-            admin::note_secret_use(&gateway, id, &secret, now).await;
+            if let Err(error) = observations::propose(&gateway, &command).await {
+                tracing::debug!(source = %id, %error, "use of a secret not noted");
+            }
         });
     }
 }

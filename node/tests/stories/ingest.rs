@@ -3,6 +3,7 @@
 mod bodies;
 mod door;
 mod keyed;
+mod observed;
 mod strangers;
 mod vectors;
 

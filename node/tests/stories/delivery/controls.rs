@@ -3,7 +3,8 @@
 use super::{CONNECTION, DESTINATION, PATIENCE, Scripted, World, connection, source};
 use crate::stage::eventually;
 use model::{
-    catalog::{Destination, DisabledBy},
+    catalog::{Catalog, Destination, DisabledBy},
+    ids::GroupId,
     policy::receiver::{CONTROL_HEADER, RATE_HEADER},
     traffic::EventStatus,
 };
@@ -29,7 +30,12 @@ fn destination(world: &World) -> Arc<Destination> {
     world.gateway.catalog().destinations[&DESTINATION].clone()
 }
 
-/// The destination once it is as it should be.
+/// How often the catalog changed.
+fn version(world: &World) -> u64 {
+    let view = world.gateway.cluster.view(GroupId::CONTROL);
+    Catalog::stored_version(&view).expect("readable")
+}
+
 /// The destination once this is so.
 async fn configured(world: &World, is_so: impl Fn(&Destination) -> bool) -> Arc<Destination> {
     let so = async || Some(destination(world)).filter(|now| is_so(now));
@@ -49,6 +55,7 @@ async fn a_receiver_that_is_gone_is_sent_nothing_until_an_admin_enables_it() {
     assert_eq!((refused.status, refused.attempts), (EventStatus::Failed, 1));
     let disabled = configured(&world, |now| now.disabled_at.is_some()).await;
     assert_eq!(disabled.wishes.disabled_by, Some(DisabledBy::Gone));
+    assert_eq!(version(&world), 1, "it is no change of the catalog");
     let waits = world.accept(b"second").await;
     // Longer than a sweep.
     tokio::time::sleep(Duration::from_millis(2500)).await;
@@ -86,6 +93,7 @@ async fn a_rate_that_a_receiver_allows_is_kept() {
     world.ended(world.accept(b"first").await).await;
     let asked = configured(&world, |now| now.wishes.rate_per_minute.is_some()).await;
     assert_eq!(asked.wishes.rate_per_minute, Some(120));
+    assert_eq!(version(&world), 1, "it is no change of the catalog");
     world.stop().await;
 }
 

@@ -1,0 +1,42 @@
+//! Notes when a secret of a source last proved a request. It only moves on, and only for secrets that the source has.
+
+use super::{
+    Context,
+    observed_rows::{self, ObserveReply},
+};
+use crate::{
+    catalog::secret_fingerprint,
+    fingerprint::Fingerprint,
+    ids::SourceId,
+    state::{kv::Kv, tables::TableError},
+};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObserveSecretUse {
+    pub source: SourceId,
+    /// That of the secret.
+    pub secret: Fingerprint,
+}
+
+pub(super) fn apply(
+    kv: &mut impl Kv,
+    context: &Context<'_>,
+    command: ObserveSecretUse,
+) -> Result<ObserveReply, TableError> {
+    let Some((source, mut observed)) = observed_rows::source(kv, command.source)? else {
+        return Ok(ObserveReply::Refused);
+    };
+    let in_force = observed.over(&source).verification;
+    let mut secrets = in_force.secrets.iter();
+    let Some(used) = secrets.find(|live| secret_fingerprint(&live.secret) == command.secret) else {
+        return Ok(ObserveReply::Refused);
+    };
+    if used.last_verified_at >= Some(context.now) {
+        return observed_rows::kept(kv);
+    }
+    observed.last_uses.insert(command.secret, context.now);
+    Ok(observed_rows::keep_of_source(
+        kv, context, source.id, &observed,
+    ))
+}

@@ -1,0 +1,23 @@
+//! What this node observes of configured things, told to the control group: senders' handshakes, the use of secrets,
+//! receivers' wishes. None of it changes the catalog.
+
+use crate::{configure::ConfigureError, gateway::Gateway};
+use model::{
+    ids::GroupId,
+    machine::{Command, ObserveReply, Reply, decode_reply},
+};
+
+/// Proposes one observation.
+///
+/// # Errors
+/// When it is not sure to be kept.
+pub(crate) async fn propose(
+    gateway: &Gateway,
+    command: &Command<'_>,
+) -> Result<ObserveReply, ConfigureError> {
+    let reply = gateway.propose(GroupId::CONTROL, command).await?;
+    match decode_reply(&reply)? {
+        Reply::Observed(reply) => Ok(reply),
+        _ => Err(ConfigureError::NotUnderstood),
+    }
+}
