@@ -1,7 +1,7 @@
 //! Clusters in one process: forming, agreeing, losing a node, joining, leaving, being refused.
 
 use crate::support::{
-    addresses, change, config, environment, eventually, nothing, start_all, version,
+    self, addresses, change, config, environment, eventually, nothing, start_all, version,
 };
 use futures::future::FutureExt;
 use model::ids::GroupId;

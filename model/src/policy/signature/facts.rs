@@ -13,7 +13,7 @@ use std::borrow::Cow;
 const SORTED_FIELDS_MAX: usize = 10_000;
 
 /// Name and value of a field of a query or a form, decoded.
-pub type Field<'a> = (Cow<'a, str>, Cow<'a, str>);
+pub(super) type Field<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 /// A request before its scheme.
 #[derive(Clone, Copy, Debug)]
