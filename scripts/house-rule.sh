@@ -17,10 +17,10 @@ OWNERS = {
     "awc": {"node", "cluster-tests"},
     "getrandom": {"node"},
 }
-# What model may use outside its tests: codecs, digests and proofs. Where one of them could draw or read
+# What model may use outside its tests: codecs, digests and proofs, and maps that are shared (rpds). Where one of them could draw or read
 # a clock (ring, jiff), model/clippy.toml forbids that call.
 MODEL = {"base64", "bincode", "bytes", "crc32fast", "encoding_rs", "form_urlencoded", "hex", "hmac", "ipnet", "jiff",
-         "md-5", "p256", "quick-xml", "regex", "ring", "rustls-pki-types", "serde", "serde_json", "sha1", "sha2", "subtle",
+         "md-5", "p256", "quick-xml", "regex", "ring", "rpds", "rustls-pki-types", "serde", "serde_json", "sha1", "sha2", "subtle",
          "thiserror", "unicode-normalization", "x509-parser"}
 
 wrong = []

@@ -1,6 +1,7 @@
 //! What operators configure.
 
 mod catalog_view;
+mod change;
 mod connection;
 mod deduplicate;
 mod destination;
@@ -8,15 +9,22 @@ mod destination_kind;
 mod earlier;
 mod field;
 mod issue_trigger;
+mod load;
+mod names;
 mod notifications;
 mod observed;
 mod outbound;
+mod outgoing;
+mod overlay;
+mod position;
 mod source;
+mod things;
 mod ties;
 mod transformation;
 mod verification;
 
-pub use catalog_view::{Catalog, CatalogError, Position};
+pub use catalog_view::Catalog;
+pub use change::{CatalogChange, CatalogRow, Missed};
 pub use connection::{Backoff, Connection, DelayRule, FilterRule, RetryRule, Rule};
 pub use deduplicate::DeduplicateRule;
 pub use destination::{Destination, DisabledBy, RatePeriod, Wishes};
@@ -25,12 +33,15 @@ pub use field::{Field, FieldError};
 pub use issue_trigger::{
     Causes, Channels, Chosen, IssueTrigger, SlackChannel, Star, Watched, WebhookChannel,
 };
+pub use load::CatalogError;
 pub use notifications::{Notifications, Topic};
 pub use observed::{
     DestinationObserved, Observed, Overruled, Overruling, SourceObserved, secret_fingerprint,
 };
 pub use outbound::{ClientAuth, ClientCredentials, DestinationAuth, KeyPlace, Outbound, Tls};
+pub use position::Position;
 pub use source::{CustomResponse, ResponseKind, Source};
+pub use things::Things;
 pub use ties::Ties;
 pub use transformation::{Program, Transformation, TransformationVersion, VersionMark};
 pub use verification::{HandshakeKind, Handshaken, LiveSecret, Secret, Verification};

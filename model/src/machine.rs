@@ -68,6 +68,7 @@ pub use tallies::KINDS_PER_CONNECTION;
 pub use work_operation::{Act, ClosePart, OpenPart, WorkPart};
 
 use crate::{
+    catalog::CatalogChange,
     ids::{DestinationId, GroupId, OperationId},
     state::{
         keys,
@@ -101,25 +102,39 @@ pub struct Applied {
     pub effects: Vec<Effect>,
 }
 
-/// A hint to the partition's leader. It may be lost: a sweep finds the same work.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What follows from a command, by who follows it.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
+    Leader(LeaderEffect),
+    EveryNode(NodeEffect),
+}
+
+/// A hint to the partition's leader. It may be lost: a sweep finds the same work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaderEffect {
     Wake {
         destination: DestinationId,
         due_at: Timestamp,
     },
-    CatalogChanged {
-        version: u64,
-    },
-    /// Rows went, and with them the bodies that only they referred to. Meant for every node.
-    RetentionAdvanced {
-        /// Buckets before this one go unless they are referred to.
-        before_bucket: u32,
-        /// Later ones that only rows that are gone referred to.
-        gone: BTreeSet<u32>,
-        /// Buckets that hold bodies of rows that are kept.
-        referred: BTreeSet<u32>,
-    },
+}
+
+/// What every node that applied the command does or hears. Whoever misses it reads the state anew.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NodeEffect {
+    CatalogChanged(CatalogChange),
+    /// Rows went, and with them the bodies that only they referred to.
+    RetentionAdvanced(RetentionAdvanced),
+}
+
+/// Which bodies go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetentionAdvanced {
+    /// Buckets before this one go unless they are referred to.
+    pub before_bucket: u32,
+    /// Later ones that only rows that are gone referred to.
+    pub gone: BTreeSet<u32>,
+    /// Buckets that hold bodies of rows that are kept.
+    pub referred: BTreeSet<u32>,
 }
 
 /// What an `apply` function works with: the group's own rows and the entry, nothing else.
@@ -243,13 +258,16 @@ pub fn apply(kv: &mut impl Kv, entry: Entry<'_>) -> Result<Applied, TableError> 
         }
         Ok(Command::MendTime(command)) => Reply::Mended(mend_time::apply(kv, command)?),
         Ok(Command::KeepHandshake(command)) => {
-            Reply::Observed(keep_handshake::apply(kv, &context, &command)?)
+            Reply::Observed(keep_handshake::apply(kv, &context, &command, &mut effects)?)
         }
-        Ok(Command::ObserveSecretUse(command)) => {
-            Reply::Observed(observe_secret_use::apply(kv, &context, command)?)
-        }
+        Ok(Command::ObserveSecretUse(command)) => Reply::Observed(observe_secret_use::apply(
+            kv,
+            &context,
+            command,
+            &mut effects,
+        )?),
         Ok(Command::ObserveWishes(command)) => {
-            Reply::Observed(observe_wishes::apply(kv, &context, command)?)
+            Reply::Observed(observe_wishes::apply(kv, &context, command, &mut effects)?)
         }
         // A newer proposer's command: every node of this version answers the same and changes nothing.
         Err(_) => Reply::Malformed,
@@ -277,17 +295,17 @@ impl From<TableError> for KvError {
 /// Adds a wake-up, merging it with one for the same destination: a batch often holds many events of one.
 fn wake(effects: &mut Vec<Effect>, destination: DestinationId, due_at: Timestamp) {
     let known = effects.iter_mut().find_map(|effect| match effect {
-        Effect::Wake {
+        Effect::Leader(LeaderEffect::Wake {
             destination: other,
             due_at,
-        } if *other == destination => Some(due_at),
+        }) if *other == destination => Some(due_at),
         _ => None,
     });
     match known {
         Some(earliest) => *earliest = due_at.min(*earliest),
-        None => effects.push(Effect::Wake {
+        None => effects.push(Effect::Leader(LeaderEffect::Wake {
             destination,
             due_at,
-        }),
+        })),
     }
 }

@@ -3,7 +3,7 @@
 use crate::{gateway::Gateway, peer::Question};
 use futures::future;
 use model::{
-    catalog::{Catalog, Item, Kind, Ties},
+    catalog::{Catalog, Item, Kind, Position, Ties},
     ids::{GroupId, NodeId},
     machine::{Change, Command, CommandError, ConfigureTied, Refusal, Reply, decode_reply},
     state::codec,
@@ -13,7 +13,7 @@ use std::{io, time::Duration};
 use tokio::time::{sleep, timeout};
 
 /// So long a change waits for a node that does not answer. That one hears of it from Raft, once it is reached.
-const KNOWN_WITHIN: Duration = Duration::from_millis(500);
+pub(crate) const KNOWN_WITHIN: Duration = Duration::from_millis(500);
 const TOLD_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 #[derive(Debug, thiserror::Error)]
@@ -35,11 +35,12 @@ pub(crate) struct Decided<'a> {
     pub(crate) delete: &'a [(Kind, u128)],
 }
 
-/// Writes it. False: something that it was decided from has changed, and it is to be decided anew.
+/// Writes it. How far the catalog has come with it; none: something that it was decided from has changed, and it is to be
+/// decided anew.
 pub(crate) async fn propose(
     gateway: &Gateway,
     decided: Decided<'_>,
-) -> Result<bool, ConfigureError> {
+) -> Result<Option<Position>, ConfigureError> {
     let written = decided.put.iter().cloned();
     let written = written.map(|made| decided.from.written(made));
     let (put, overruled): (Vec<_>, Vec<_>) = written.unzip();
@@ -57,26 +58,18 @@ pub(crate) async fn propose(
     });
     let reply = gateway.propose(GroupId::CONTROL, &command).await?;
     match decode_reply(&reply)? {
-        Reply::Configured(Ok(_)) => Ok(true),
-        Reply::Configured(Err(Refusal::Stale { .. })) => Ok(false),
+        Reply::Configured(Ok(version)) => Ok(Some(Position {
+            version,
+            observed: 0,
+        })),
+        Reply::Configured(Err(Refusal::Stale { .. })) => Ok(None),
         _ => Err(ConfigureError::NotUnderstood),
     }
 }
 
-/// Waits until this node routes by everything that was acknowledged before the call.
-///
-/// # Errors
-/// When no leader with a majority answered in time, or the catalog can't be read.
-pub(crate) async fn catch_up(gateway: &Gateway) -> Result<(), raft::Unavailable> {
-    gateway.cluster.linearize(GroupId::CONTROL).await?;
-    // A catalog that can't be read is no fresher for the leader's answer.
-    let read = gateway.fresh_catalog();
-    read.map(drop).map_err(|_| raft::Unavailable)
-}
-
-/// Tells a node that there is something new until it has it, or is down.
-async fn tell(cluster: &Cluster, node: NodeId) {
-    let question = Question::Catalog.encode();
+/// Asks a node until its catalog has come so far, or it is down.
+async fn tell(cluster: &Cluster, node: NodeId, position: Position) {
+    let question = Question::Catalog(position).encode();
     while let Err(error) = cluster.ask(node, question.clone(), KNOWN_WITHIN).await {
         if error.kind() == io::ErrorKind::ConnectionRefused {
             return;
@@ -85,14 +78,16 @@ async fn tell(cluster: &Cluster, node: NodeId) {
     }
 }
 
-/// Best effort: whichever node a request reaches next, it is routed by what was just written.
-pub(crate) async fn make_known(gateway: &Gateway) {
+/// Best effort: whichever node a request reaches next, it is routed by what was just written. Each waits until what Raft
+/// brings it anyway is there; nobody asks a leader.
+pub(crate) async fn make_known(gateway: &Gateway, position: Position) {
     let cluster = &gateway.cluster;
     let others = cluster.members().into_keys();
     let others = others.filter(|node| *node != cluster.node_id());
-    let told = others.map(|node| timeout(KNOWN_WITHIN, tell(cluster, node)));
-    let (_, own) = future::join(future::join_all(told), catch_up(gateway)).await;
-    if let Err(error) = own {
-        tracing::info!(%error, "this node hears later of the change that it made");
+    let told = others.map(|node| timeout(KNOWN_WITHIN, tell(cluster, node, position)));
+    let own = gateway.catalog.reaching(position, KNOWN_WITHIN);
+    let (_, own) = future::join(future::join_all(told), own).await;
+    if own.is_none() {
+        tracing::info!("this node hears later of the change that it made");
     }
 }

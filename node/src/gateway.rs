@@ -1,7 +1,7 @@
 //! What every part of a running node shares.
 
 use crate::{
-    catalog_cache::CatalogCache,
+    catalog_watch::{BehindError, CatalogWatch},
     config::Config,
     script::{Program, ScriptPool},
     sessions::Sessions,
@@ -11,17 +11,13 @@ use crate::{
     wrong_tokens::WrongTokens,
 };
 use bytes::Bytes;
-use model::{
-    catalog::{Catalog, CatalogError},
-    ids::GroupId,
-    machine::Command,
-};
+use model::{catalog::Catalog, ids::GroupId, machine::Command};
 use raft::{Cluster, ProposeError};
 use std::{io, sync::Arc};
 
 pub struct Gateway {
     pub cluster: Cluster,
-    pub(crate) catalog: CatalogCache,
+    pub(crate) catalog: CatalogWatch,
     pub config: Config,
     pub metrics: Metrics,
     pub(crate) wrong_tokens: WrongTokens,
@@ -50,7 +46,7 @@ impl Gateway {
     pub fn new(cluster: Cluster, config: Config, engine: Program) -> Result<Self, GatewayError> {
         Ok(Self {
             metrics: Metrics::new(Some(cluster.clone()))?,
-            catalog: CatalogCache::default(),
+            catalog: CatalogWatch::follow(&cluster),
             cluster,
             scripts: ScriptPool::of(&config, engine).map_err(GatewayError::Scripts)?,
             transforms: Transforms::default(),
@@ -75,20 +71,27 @@ impl Gateway {
         self.cluster.propose(group, envelope).await
     }
 
-    /// The catalog as this node has applied it: what it acknowledged itself is in it. While it can't be read the last one
-    /// stays in use, which may lack what is newer: nothing may be called unknown by it.
+    /// The catalog as it was last pushed here. What was applied in this very moment may be missing: nothing may be called
+    /// unknown by it.
     pub fn catalog(&self) -> Arc<Catalog> {
-        self.fresh_catalog().unwrap_or_else(|error| {
-            tracing::warn!(%error, "catalog not refreshed, the last one stays in use");
-            self.catalog.get()
-        })
+        self.catalog.get()
     }
 
-    /// The catalog as this node has applied it, and nothing older.
+    /// The catalog with everything that this node has applied by now.
     ///
     /// # Errors
-    /// When it can't be read now: a snapshot is replacing it, or it is damaged.
-    pub(crate) fn fresh_catalog(&self) -> Result<Arc<Catalog>, CatalogError> {
-        self.catalog.refresh(&self.cluster.view(GroupId::CONTROL))
+    /// When it can't be told how far that is, or the catalog does not get there: a snapshot is replacing it.
+    pub(crate) async fn applied_catalog(&self) -> Result<Arc<Catalog>, BehindError> {
+        self.catalog.applied(&self.cluster).await
+    }
+
+    /// Waits until this node routes by everything that was acknowledged before the call.
+    ///
+    /// # Errors
+    /// When no leader with a majority answered in time, or the catalog does not get there.
+    pub(crate) async fn catch_up(&self) -> Result<(), raft::Unavailable> {
+        self.cluster.linearize(GroupId::CONTROL).await?;
+        let applied = self.applied_catalog().await;
+        applied.map(drop).map_err(|_| raft::Unavailable)
     }
 }

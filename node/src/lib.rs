@@ -2,7 +2,7 @@
 
 pub mod admin;
 pub mod bulk;
-mod catalog_cache;
+mod catalog_watch;
 mod cli;
 pub mod config;
 mod configure;

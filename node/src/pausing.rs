@@ -12,9 +12,11 @@ use model::{
     traffic::Paused,
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use tokio::time::MissedTickBehavior;
 use tracing::{debug, error};
 
-/// How often each partition's leader compares what it holds with the catalog.
+/// How often each partition's leader compares what it holds with the catalog, where that has not changed: it may lead
+/// since a moment ago, and events may be left to hold or to let go.
 const EVERY: Duration = Duration::from_millis(500);
 /// How long an admin's answer waits for partitions to hear of a pause. Those that don't are told by their leaders.
 const TELL_WITHIN: Duration = Duration::from_secs(2);
@@ -29,13 +31,20 @@ const PAGES_A_TURN: usize = 100;
 
 /// Runs until it is aborted.
 pub async fn run(gateway: Arc<Gateway>) {
-    // Looking through a large catalog is for when it has changed.
+    let mut changes = gateway.catalog.changes();
     let mut pauses = Pauses::of(&gateway.catalog());
+    let mut rounds = tokio::time::interval(EVERY);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        tokio::time::sleep(EVERY).await;
-        let catalog = gateway.catalog();
-        if catalog.version != pauses.version {
-            pauses = Pauses::of(&catalog);
+        tokio::select! {
+            _ = rounds.tick() => {}
+            changed = changes.next() => {
+                let Some(catalog) = changed else { return };
+                let earlier = std::mem::replace(&mut pauses, Pauses::of(&catalog));
+                if earlier.paused == pauses.paused {
+                    continue;
+                }
+            }
         }
         let led = gateway.cluster.led();
         join_all(led.map(|group| tend(&gateway, group, &pauses))).await;

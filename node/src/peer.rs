@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use model::{
+    catalog::Position,
     delivery::Statement,
     ids::{CliSessionId, ConnectionId, DestinationId, GroupId, NodeId},
 };
@@ -27,8 +28,8 @@ pub(crate) enum Question {
         from: NodeId,
         statement: Statement,
     },
-    /// Catches up with the catalog. The answer is empty.
-    Catalog,
+    /// Waits until its catalog has come so far. The answer is empty.
+    Catalog(Position),
     /// Who listens for a connection there: [`crate::sessions::Listeners`].
     Listeners { connection: ConnectionId },
     /// Has an attempt made by a session there: [`crate::sessions::Heard`].

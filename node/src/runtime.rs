@@ -42,8 +42,6 @@ const HEADERS_MAX: usize = 96;
 const ADMIN_KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// Connections that wait to be accepted; further ones are not answered.
 const BACKLOG: u32 = 1024;
-/// How long a node waits that starts while its catalog is replaced.
-const CATALOG_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// What blocking calls of the consensus side may still take when all else has ended.
 const LAST_GRACE: Duration = Duration::from_secs(2);
 
@@ -135,7 +133,8 @@ async fn node(
     let admin_listener = listen("admin", config.admin.listen)?;
     let gateway = Gateway::new(cluster.clone(), config, Program::this())?;
     let gateway = Arc::new(gateway);
-    load_catalog(&gateway).await;
+    // Nothing acts by a catalog that was never read: known sources would be unknown, and events without a destination.
+    gateway.catalog.loaded().await;
     let chores = [
         runtime.spawn(retention::run(gateway.clone())),
         runtime.spawn(pausing::run(gateway.clone())),
@@ -189,15 +188,6 @@ async fn node(
     }
     info!("stopped");
     Ok(())
-}
-
-/// Nothing acts by a catalog that was never read: known sources would be unknown, and events without a destination.
-async fn load_catalog(gateway: &Gateway) {
-    while let Err(error) = gateway.fresh_catalog() {
-        // A snapshot may just replace the state; damage ends the process.
-        warn!(%error, "catalog not read yet");
-        tokio::time::sleep(CATALOG_AGAIN_AFTER).await;
-    }
 }
 
 fn cluster_config(config: &Config) -> raft::Config {

@@ -5,6 +5,7 @@ use crate::{
     belief::Believing,
     bodies::Bodies,
     config::{Config, Environment},
+    effects::{Hint, News, Outlets},
     error::StartError,
     fate::Fate,
     formation,
@@ -17,7 +18,7 @@ use crate::{
 };
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use model::{envelope::PayloadRef, ids::GroupId, machine::Effect};
+use model::{envelope::PayloadRef, ids::GroupId, machine::LeaderEffect};
 use parking_lot::{Mutex, RwLock};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,12 +27,9 @@ use std::{
 };
 use storage::{PinnedView, ReadView, Store};
 use tokio::{
-    sync::{Notify, mpsc, watch},
+    sync::{Notify, broadcast, mpsc, watch},
     task::JoinSet,
 };
-
-/// Effects that may wait for the node's actors; what is beyond is found by the sweep.
-const EFFECTS: usize = 8192;
 
 /// This node may act for a group while its lease of this term holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,8 +82,8 @@ pub(crate) struct Inner {
     pub(crate) muted: RwLock<BTreeSet<GroupId>>,
     /// The threads that carry Raft.
     pub(crate) runtime: tokio::runtime::Handle,
-    effects: Mutex<Option<mpsc::Receiver<(GroupId, Effect)>>>,
-    effect_sender: mpsc::Sender<(GroupId, Effect)>,
+    hints: Mutex<Option<mpsc::Receiver<Hint>>>,
+    outlets: Outlets,
     pub(crate) tasks: Mutex<JoinSet<()>>,
     pub(crate) fate: Arc<Fate>,
 }
@@ -124,7 +122,7 @@ impl Cluster {
             entropy: environment.entropy.clone(),
             blocked: RwLock::default(),
         })));
-        let (effect_sender, effects) = mpsc::channel(EFFECTS);
+        let (outlets, hints) = Outlets::new();
         let inner = Arc::new(Inner {
             config,
             store,
@@ -150,8 +148,8 @@ impl Cluster {
             bodies: Bodies::default(),
             muted: RwLock::default(),
             runtime: tokio::runtime::Handle::current(),
-            effects: Mutex::new(Some(effects)),
-            effect_sender,
+            hints: Mutex::new(Some(hints)),
+            outlets,
             tasks: Mutex::default(),
             fate,
         });
@@ -285,8 +283,21 @@ impl Cluster {
 
     /// What applied commands ask of the leader's actors. There is one receiver; who comes later gets none.
     #[must_use]
-    pub fn effects(&self) -> Option<mpsc::Receiver<(GroupId, Effect)>> {
-        self.inner.effects.lock().take()
+    pub fn effects(&self) -> Option<mpsc::Receiver<(GroupId, LeaderEffect)>> {
+        self.inner.hints.lock().take()
+    }
+
+    /// What this node hears of its replicas from now on, whether it leads or not. Who falls far behind is told so and has
+    /// to read the state anew, and so has everybody after a snapshot.
+    #[must_use]
+    pub fn news(&self) -> broadcast::Receiver<News> {
+        self.inner.outlets.news()
+    }
+
+    /// Runs something on the threads that carry Raft, until the cluster is shut down.
+    pub fn run(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.inner.tasks.lock();
+        tasks.spawn_on(task, &self.inner.runtime);
     }
 
     /// What the node is waiting for while it starts, in words.
@@ -380,7 +391,6 @@ impl Inner {
         let node = self.node();
         let mut groups = Vec::new();
         for id in 0..=partitions {
-            let effects = self.effect_sender.clone();
             groups.push(
                 Group::open(
                     GroupId(id),
@@ -388,7 +398,7 @@ impl Inner {
                     &self.config,
                     &self.store,
                     &self.peers,
-                    effects,
+                    self.outlets.clone(),
                 )
                 .await?,
             );

@@ -2,13 +2,14 @@
 
 use crate::{
     config::Config,
+    effects::{EffectSink, Outlets},
     error::StartError,
     log_store::LogStore,
     network::{Factory, Peers},
-    state_machine::{EffectSink, StateMachine},
+    state_machine::StateMachine,
     types::{Member, Raft, TypeConfig},
 };
-use model::{ids::GroupId, machine::Effect};
+use model::ids::GroupId;
 use openraft::{ServerState, SnapshotPolicy, async_runtime::watch::WatchReceiver};
 use parking_lot::Mutex;
 use std::{
@@ -20,7 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 use storage::Store;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 #[derive(Clone)]
 pub(crate) struct Group {
@@ -40,7 +41,7 @@ impl Group {
         config: &Config,
         store: &Store,
         peers: &Arc<Peers>,
-        effects: mpsc::Sender<(GroupId, Effect)>,
+        outlets: Outlets,
     ) -> Result<Self, StartError> {
         let raft_config = openraft::Config {
             cluster_name: format!("{}/{id}", config.cluster_name),
@@ -64,7 +65,7 @@ impl Group {
         let group = store.group(id);
         let sink = EffectSink {
             group: id,
-            sender: effects,
+            outlets,
             leads: leads.clone(),
         };
         let snapshots = config.data_dir.join("snapshots").join(id.to_string());

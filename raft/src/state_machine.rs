@@ -2,13 +2,14 @@
 
 use crate::{
     codec,
+    effects::{EffectSink, Outlets},
     types::{LogId, Resp, Snapshot, SnapshotMeta, StoredMembership, TypeConfig},
 };
 use futures::{Stream, StreamExt};
 use model::{
     envelope::Envelope,
     ids::GroupId,
-    machine::{self, Effect},
+    machine::{self, Effect, LeaderEffect, NodeEffect, RetentionAdvanced},
 };
 use openraft::{
     EntryPayload, OptionalSend, RaftSnapshotBuilder,
@@ -22,7 +23,6 @@ use std::{
     sync::Arc,
 };
 use storage::{GroupStore, Manifest};
-use tokio::sync::mpsc;
 
 /// Commands that one transaction takes at most: bounds its memory and the wait of its first command.
 const BATCH_MAX: usize = 256;
@@ -32,28 +32,6 @@ const BATCH_MAX: usize = 256;
 pub(crate) struct AppliedState {
     pub(crate) last: Option<LogId>,
     pub(crate) membership: StoredMembership,
-}
-
-/// Effects on their way to the node's actors. Only a leader's are sent, and a full channel drops them: the sweep finds
-/// the same work.
-#[derive(Clone)]
-pub(crate) struct EffectSink {
-    pub(crate) group: GroupId,
-    pub(crate) sender: mpsc::Sender<(GroupId, Effect)>,
-    pub(crate) leads: Arc<std::sync::atomic::AtomicBool>,
-}
-
-impl EffectSink {
-    fn send(&self, effects: Vec<Effect>) {
-        if !self.leads.load(std::sync::atomic::Ordering::Relaxed) {
-            return;
-        }
-        for effect in effects {
-            if self.sender.try_send((self.group, effect)).is_err() {
-                return;
-            }
-        }
-    }
 }
 
 pub struct StateMachine {
@@ -95,7 +73,7 @@ impl StateMachine {
         std::fs::create_dir_all(&snapshots)?;
         let sink = EffectSink {
             group: GroupId(1),
-            sender: mpsc::channel(1).0,
+            outlets: Outlets::new().0,
             leads: Arc::default(),
         };
         Self::open(GroupId(1), group, sink, snapshots)
@@ -107,28 +85,35 @@ impl StateMachine {
         };
         txn.commit(codec::encode(&self.applied)?.into())
             .map_err(failed)?;
+        let told = std::mem::take(&mut batch.told);
+        let (gone, told): (Vec<_>, Vec<_>) = told
+            .into_iter()
+            .partition(|effect| matches!(effect, NodeEffect::RetentionAdvanced(_)));
+        // Before the answers: whoever hears that a change is made finds it on its way here.
+        for effect in told {
+            self.sink.tell(effect);
+        }
         for (responder, reply) in batch.replies.drain(..) {
             responder.send(reply);
         }
-        for effect in &batch.effects {
-            if let Effect::RetentionAdvanced {
-                before_bucket,
-                gone,
-                referred,
-            } = effect
-            {
-                let going = storage::LetGo {
-                    before: *before_bucket,
-                    gone: gone.clone(),
-                    referred: referred.clone(),
-                };
-                // The decision must be on disk before what it lets go is gone: dropping files bypasses the log.
-                self.group.sync().map_err(failed)?;
-                self.group.let_payload_go(&going).map_err(failed)?;
+        for effect in gone {
+            if let NodeEffect::RetentionAdvanced(advanced) = effect {
+                self.let_go(advanced)?;
             }
         }
-        self.sink.send(std::mem::take(&mut batch.effects));
+        self.sink.hint(batch.hints.drain(..));
         Ok(())
+    }
+
+    fn let_go(&self, advanced: RetentionAdvanced) -> io::Result<()> {
+        let going = storage::LetGo {
+            before: advanced.before_bucket,
+            gone: advanced.gone,
+            referred: advanced.referred,
+        };
+        // The decision must be on disk before what it lets go is gone: dropping files bypasses the log.
+        self.group.sync().map_err(failed)?;
+        self.group.let_payload_go(&going).map_err(failed)
     }
 
     fn apply_one(&mut self, batch: &mut Batch, entry: &crate::types::Entry) -> io::Result<Resp> {
@@ -156,7 +141,7 @@ impl StateMachine {
                     },
                 )
                 .map_err(failed)?;
-                batch.effects.extend(applied.effects);
+                batch.take(applied.effects);
                 Ok(Resp(applied.reply))
             }
         }
@@ -167,7 +152,19 @@ impl StateMachine {
 struct Batch {
     txn: Option<storage::WriteTxn>,
     replies: Vec<(openraft::storage::ApplyResponder<TypeConfig>, Resp)>,
-    effects: Vec<Effect>,
+    hints: Vec<LeaderEffect>,
+    told: Vec<NodeEffect>,
+}
+
+impl Batch {
+    fn take(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Leader(hint) => self.hints.push(hint),
+                Effect::EveryNode(told) => self.told.push(told),
+            }
+        }
+    }
 }
 
 pub(crate) fn read_applied(group: &GroupStore) -> io::Result<AppliedState> {
@@ -230,6 +227,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         let from = dir.clone();
         blocking(move || group.install(&from).map_err(failed)).await?;
         self.applied = read_applied(&self.group)?;
+        self.sink.replaced();
         if self.applied.last != meta.last_log_id {
             return Err(io::Error::other(
                 "the installed snapshot is another one than announced",

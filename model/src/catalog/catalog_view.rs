@@ -1,155 +1,70 @@
-//! The whole catalog in memory: look-ups by id and name, and the connections of a source.
+//! The whole catalog in memory: look-ups by id and name, the connections of a source and those to a destination.
 
 use super::{
     Connection, Destination, DestinationObserved, IssueTrigger, Item, Kind, Notifications,
-    Overruling, Source, SourceObserved, Transformation,
+    Overruling, Position, Source, SourceObserved, Things, Transformation,
+    names::{ConnectionNames, Names},
+    outgoing::Outgoing,
+    overlay::{Beneath, Overlay},
 };
 use crate::{
     ids::{ConnectionId, DestinationId, IssueTriggerId, SourceId, TransformationId},
     policy::{placement::Needs, route::Router},
-    state::{
-        codec, keys, kv,
-        tables::{self, TableError},
-    },
 };
-use serde::{Deserialize, Serialize};
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Arc, OnceLock},
-};
+use rpds::RedBlackTreeMapSync;
+use std::sync::Arc;
 
-/// Every configured thing at one version of the control group's state.
-#[derive(Clone, Debug, Default)]
+/// Every configured thing at one version of the control group's state, as it is in force: with what was observed of it.
+/// A clone costs next to nothing and shares what is equal, and so does one that took a change in.
+#[derive(Clone, Debug)]
 pub struct Catalog {
     /// Counts changes; 0 before the first one.
     pub version: u64,
     /// The log index at which something was last observed of what is configured; 0 before that.
     pub observed: u64,
-    /// As they are in force: configured, with what was observed of them.
-    pub sources: BTreeMap<SourceId, Arc<Source>>,
-    pub destinations: BTreeMap<DestinationId, Arc<Destination>>,
-    pub connections: BTreeMap<ConnectionId, Arc<Connection>>,
-    pub transformations: BTreeMap<TransformationId, Arc<Transformation>>,
-    pub issue_triggers: BTreeMap<IssueTriggerId, Arc<IssueTrigger>>,
+    pub sources: Things<SourceId, Source>,
+    pub destinations: Things<DestinationId, Destination>,
+    pub connections: Things<ConnectionId, Connection>,
+    pub transformations: Things<TransformationId, Transformation>,
+    pub issue_triggers: Things<IssueTriggerId, IssueTrigger>,
     /// None: it was never said.
     pub notifications: Option<Notifications>,
-    by_source: HashMap<SourceId, Outgoing>,
-    source_names: HashMap<String, SourceId>,
-    needs: HashMap<SourceId, Needs>,
-    transformation_names: HashMap<String, TransformationId>,
-    sources_observed: BTreeMap<SourceId, Beneath<Source, SourceObserved>>,
-    destinations_observed: BTreeMap<DestinationId, Beneath<Destination, DestinationObserved>>,
+    by_source: RedBlackTreeMapSync<SourceId, Outgoing>,
+    by_destination: RedBlackTreeMapSync<DestinationId, Things<ConnectionId, Connection>>,
+    paused: Things<ConnectionId, Connection>,
+    connection_names: ConnectionNames,
+    source_names: Names<SourceId>,
+    destination_names: Names<DestinationId>,
+    transformation_names: Names<TransformationId>,
+    sources_observed: Overlay<SourceId, Source, SourceObserved>,
+    destinations_observed: Overlay<DestinationId, Destination, DestinationObserved>,
 }
 
-/// How far a catalog has come: what was configured, and what was observed of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// [`Catalog::version`].
-    pub version: u64,
-    /// [`Catalog::observed`].
-    pub observed: u64,
-}
-
-impl Position {
-    /// Whether what stands there knows all that stands at the other place.
-    #[must_use]
-    pub fn reaches(self, other: Self) -> bool {
-        self.version >= other.version && self.observed >= other.observed
+impl Default for Catalog {
+    fn default() -> Self {
+        Self {
+            version: 0,
+            observed: 0,
+            sources: Things::default(),
+            destinations: Things::default(),
+            connections: Things::default(),
+            transformations: Things::default(),
+            issue_triggers: Things::default(),
+            notifications: None,
+            by_source: RedBlackTreeMapSync::new_sync(),
+            by_destination: RedBlackTreeMapSync::new_sync(),
+            paused: Things::default(),
+            connection_names: ConnectionNames::default(),
+            source_names: Names::default(),
+            destination_names: Names::default(),
+            transformation_names: Names::default(),
+            sources_observed: Overlay::default(),
+            destinations_observed: Overlay::default(),
+        }
     }
-}
-
-/// What a thing in force is made of, where that is not the configured one alone.
-#[derive(Clone, Debug)]
-struct Beneath<T, O> {
-    configured: Arc<T>,
-    observed: O,
-}
-
-/// The connections of a source, and their router once the first request came.
-#[derive(Clone, Debug, Default)]
-struct Outgoing {
-    connections: Vec<Arc<Connection>>,
-    router: OnceLock<Arc<Router>>,
-    /// That of another version of the catalog; what did not change is taken over from it.
-    earlier: Option<Arc<Router>>,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum CatalogError {
-    #[error("loading the catalog")]
-    Store(#[from] kv::KvError),
-    #[error("loading the catalog")]
-    Codec(#[from] codec::CodecError),
-    #[error("loading the catalog")]
-    Row(#[from] TableError),
 }
 
 impl Catalog {
-    /// Rows read from the store at a time.
-    const PAGE: usize = 1000;
-
-    /// Reads the whole catalog but the versions of transformations, which may be large and are many.
-    ///
-    /// # Errors
-    /// When the store can't be read or a row is damaged.
-    pub fn load(kv: &impl kv::Read) -> Result<Self, CatalogError> {
-        let mut catalog = Self {
-            version: keys::read_u64(kv, keys::META_CATALOG_VERSION)?,
-            observed: keys::read_u64(kv, keys::META_OBSERVED)?,
-            ..Self::default()
-        };
-        let versions = Kind::TransformationVersion as u8;
-        catalog.load_kinds(kv, [Kind::Source as u8], [versions])?;
-        catalog.load_kinds(kv, [versions + 1], [u8::MAX])?;
-        for (id, observed) in tables::sources_observed(kv)? {
-            catalog.observe_source(id, Some(observed));
-        }
-        for (id, observed) in tables::destinations_observed(kv)? {
-            catalog.observe_destination(id, Some(observed));
-        }
-        Ok(catalog)
-    }
-
-    fn load_kinds(
-        &mut self,
-        kv: &impl kv::Read,
-        from: [u8; 1],
-        to: [u8; 1],
-    ) -> Result<(), CatalogError> {
-        let mut from = from.to_vec();
-        loop {
-            let page = kv.scan(kv::Table::Catalog, &from, &to, Self::PAGE)?;
-            let Some((last, _)) = page.last() else {
-                return Ok(());
-            };
-            from = [last, [0].as_slice()].concat();
-            for (_, value) in &page {
-                self.insert(codec::decode_json_row::<Item>(
-                    kv,
-                    kv::Table::Catalog,
-                    value,
-                )?);
-            }
-        }
-    }
-
-    /// Takes over what an earlier version of the catalog had worked out and still holds.
-    pub fn learn_from(&mut self, earlier: &Self) {
-        for (source, outgoing) in &mut self.by_source {
-            let Some(earlier) = earlier.by_source.get(source) else {
-                continue;
-            };
-            let Some(router) = earlier.router.get().or(earlier.earlier.as_ref()) else {
-                continue;
-            };
-            if router.is_of(&outgoing.connections) {
-                outgoing.router = OnceLock::from(router.clone());
-            } else {
-                outgoing.earlier = Some(router.clone());
-            }
-        }
-    }
-
     /// How far it has come.
     #[must_use]
     pub fn position(&self) -> Position {
@@ -159,46 +74,173 @@ impl Catalog {
         }
     }
 
-    /// Reads only how far it has come: a cheap way to see whether it changed.
-    ///
-    /// # Errors
-    /// When the store can't be read.
-    pub fn stored_position(kv: &impl kv::Read) -> Result<Position, kv::KvError> {
-        Ok(Position {
-            version: keys::read_u64(kv, keys::META_CATALOG_VERSION)?,
-            observed: keys::read_u64(kv, keys::META_OBSERVED)?,
-        })
+    /// Adds one thing, or puts it in the place of what it was.
+    pub fn insert(&mut self, item: Item) {
+        match item {
+            Item::Source(source) => self.put_source(source),
+            Item::Destination(destination) => {
+                let id = destination.id;
+                let earlier = self.destinations.get(&id).map(|known| known.name.as_str());
+                self.destination_names.give(&destination.name, id, earlier);
+                self.destinations_observed
+                    .configure(&mut self.destinations, id, destination);
+            }
+            Item::Connection(connection) => self.put_connection(Arc::new(connection)),
+            Item::Transformation(transformation) => {
+                let id = transformation.id;
+                let earlier = self.transformations.get(&id);
+                let earlier = earlier.map(|known| known.name.as_str());
+                self.transformation_names
+                    .give(&transformation.name, id, earlier);
+                self.transformations.insert(id, Arc::new(transformation));
+            }
+            // Read one by one where they are needed.
+            Item::TransformationVersion(_) => {}
+            Item::IssueTrigger(trigger) => {
+                self.issue_triggers.insert(trigger.id, Arc::new(trigger));
+            }
+            Item::Notifications(notifications) => self.notifications = Some(notifications),
+        }
     }
 
-    /// Reads only its version.
-    ///
-    /// # Errors
-    /// When the store can't be read.
-    pub fn stored_version(kv: &impl kv::Read) -> Result<u64, kv::KvError> {
-        keys::read_u64(kv, keys::META_CATALOG_VERSION)
+    /// Takes one thing out.
+    pub fn remove(&mut self, kind: Kind, id: u128) {
+        match kind {
+            Kind::Source => self.remove_source(SourceId(id)),
+            Kind::Destination => {
+                let id = DestinationId(id);
+                if let Some(known) = self.destinations.get(&id) {
+                    self.destination_names.free(&known.name, id);
+                }
+                self.destinations_observed
+                    .remove(&mut self.destinations, &id);
+            }
+            Kind::Connection => self.remove_connection(ConnectionId(id)),
+            Kind::Transformation => {
+                let id = TransformationId(id);
+                if let Some(known) = self.transformations.get(&id) {
+                    self.transformation_names.free(&known.name, id);
+                }
+                self.transformations.remove(&id);
+            }
+            Kind::TransformationVersion => {}
+            Kind::IssueTrigger => self.issue_triggers.remove(&IssueTriggerId(id)),
+            Kind::Notifications => self.notifications = None,
+        }
+    }
+
+    fn put_source(&mut self, source: Source) {
+        let id = source.id;
+        let earlier = self.sources.get(&id).map(|known| known.name.as_str());
+        self.source_names.give(&source.name, id, earlier);
+        self.sources_observed
+            .configure(&mut self.sources, id, source);
+        self.tell_outgoing(id);
+    }
+
+    fn remove_source(&mut self, id: SourceId) {
+        if let Some(known) = self.sources.get(&id) {
+            self.source_names.free(&known.name, id);
+        }
+        self.sources_observed.remove(&mut self.sources, &id);
+        self.tell_outgoing(id);
+    }
+
+    /// What a source's requests are compared by follows from the source, too.
+    fn tell_outgoing(&mut self, id: SourceId) {
+        let source = self.sources.get(&id).cloned();
+        self.change_outgoing(id, |outgoing| outgoing.set_source(source));
+    }
+
+    fn put_connection(&mut self, connection: Arc<Connection>) {
+        let id = connection.id;
+        let earlier = self.connections.get(&id).cloned();
+        if let Some(earlier) = earlier {
+            if earlier.source_id != connection.source_id {
+                self.change_outgoing(earlier.source_id, |outgoing| outgoing.remove(id));
+            }
+            if earlier.destination_id != connection.destination_id {
+                self.change_incoming(earlier.destination_id, |incoming| incoming.remove(&id));
+            }
+        }
+        self.change_outgoing(connection.source_id, |outgoing| outgoing.put(&connection));
+        self.note_connection(connection);
+    }
+
+    /// Notes it everywhere but at its source.
+    fn note_connection(&mut self, connection: Arc<Connection>) {
+        let id = connection.id;
+        self.change_incoming(connection.destination_id, |incoming| {
+            incoming.insert(id, connection.clone());
+        });
+        match connection.paused_at {
+            Some(_) => self.paused.insert(id, connection.clone()),
+            None => self.paused.remove(&id),
+        }
+        let earlier = self.connections.get(&id).map(AsRef::as_ref);
+        self.connection_names.put(&connection, earlier);
+        self.connections.insert(id, connection);
+    }
+
+    fn remove_connection(&mut self, id: ConnectionId) {
+        let Some(known) = self.connections.get(&id).cloned() else {
+            return;
+        };
+        self.change_outgoing(known.source_id, |outgoing| outgoing.remove(id));
+        self.change_incoming(known.destination_id, |incoming| incoming.remove(&id));
+        self.paused.remove(&id);
+        self.connection_names.remove(&known);
+        self.connections.remove(&id);
+    }
+
+    /// Adds many connections, each source's at once.
+    pub(super) fn insert_connections(&mut self, connections: Vec<Connection>) {
+        let mut by_source: std::collections::BTreeMap<SourceId, Vec<Arc<Connection>>> =
+            std::collections::BTreeMap::new();
+        for connection in connections {
+            let connection = Arc::new(connection);
+            let of_source = by_source.entry(connection.source_id).or_default();
+            of_source.push(connection.clone());
+            self.note_connection(connection);
+        }
+        for (id, connections) in by_source {
+            let source = self.sources.get(&id).cloned();
+            self.by_source
+                .insert_mut(id, Outgoing::of(source, &connections));
+        }
+    }
+
+    fn change_outgoing(&mut self, id: SourceId, change: impl FnOnce(&mut Outgoing)) {
+        let mut outgoing = self.by_source.get(&id).cloned().unwrap_or_default();
+        change(&mut outgoing);
+        match outgoing.is_empty() {
+            true => {
+                self.by_source.remove_mut(&id);
+            }
+            false => self.by_source.insert_mut(id, outgoing),
+        }
+    }
+
+    fn change_incoming(
+        &mut self,
+        id: DestinationId,
+        change: impl FnOnce(&mut Things<ConnectionId, Connection>),
+    ) {
+        let mut incoming = self.by_destination.get(&id).cloned().unwrap_or_default();
+        change(&mut incoming);
+        match incoming.is_empty() {
+            true => {
+                self.by_destination.remove_mut(&id);
+            }
+            false => self.by_destination.insert_mut(id, incoming),
+        }
     }
 
     /// Takes in what is observed of a source now, where anything is.
     pub fn observe_source(&mut self, id: SourceId, observed: Option<SourceObserved>) {
-        let Some(configured) = self.configured_source(id).cloned() else {
-            return;
-        };
-        let in_force = match observed {
-            None => {
-                self.sources_observed.remove(&id);
-                configured
-            }
-            Some(observed) => {
-                let in_force = Arc::new(observed.over(&configured));
-                let beneath = Beneath {
-                    configured,
-                    observed,
-                };
-                self.sources_observed.insert(id, beneath);
-                in_force
-            }
-        };
-        self.sources.insert(id, in_force);
+        self.sources_observed
+            .observe(&mut self.sources, id, observed);
+        self.tell_outgoing(id);
     }
 
     /// Takes in what is observed of a destination now, where anything is.
@@ -207,39 +249,8 @@ impl Catalog {
         id: DestinationId,
         observed: Option<DestinationObserved>,
     ) {
-        let Some(configured) = self.configured_destination(id).cloned() else {
-            return;
-        };
-        let in_force = match observed {
-            None => {
-                self.destinations_observed.remove(&id);
-                configured
-            }
-            Some(observed) => {
-                let in_force = Arc::new(observed.over(&configured));
-                let beneath = Beneath {
-                    configured,
-                    observed,
-                };
-                self.destinations_observed.insert(id, beneath);
-                in_force
-            }
-        };
-        self.destinations.insert(id, in_force);
-    }
-
-    fn configured_source(&self, id: SourceId) -> Option<&Arc<Source>> {
-        let beneath = self.sources_observed.get(&id);
-        beneath
-            .map(|beneath| &beneath.configured)
-            .or_else(|| self.sources.get(&id))
-    }
-
-    fn configured_destination(&self, id: DestinationId) -> Option<&Arc<Destination>> {
-        let beneath = self.destinations_observed.get(&id);
-        beneath
-            .map(|beneath| &beneath.configured)
-            .or_else(|| self.destinations.get(&id))
+        self.destinations_observed
+            .observe(&mut self.destinations, id, observed);
     }
 
     /// What is to be written of a thing that was made from the one in force: what was observed of that and left as it was
@@ -271,57 +282,53 @@ impl Catalog {
         }
     }
 
-    /// Adds one thing. Sources and destinations come before the connections that name them.
-    pub fn insert(&mut self, item: Item) {
-        match item {
-            Item::Source(source) => {
-                self.source_names.insert(source.name.clone(), source.id);
-                self.needs.entry(source.id).or_default().add_source(&source);
-                self.sources.insert(source.id, Arc::new(source));
-            }
-            Item::Destination(destination) => {
-                self.destinations
-                    .insert(destination.id, Arc::new(destination));
-            }
-            Item::Connection(connection) => {
-                let connection = Arc::new(connection);
-                let needs = self.needs.entry(connection.source_id).or_default();
-                needs.add_connection(&connection);
-                let outgoing = self.by_source.entry(connection.source_id).or_default();
-                outgoing.connections.push(connection.clone());
-                outgoing.earlier = outgoing.router.take().or(outgoing.earlier.take());
-                self.connections.insert(connection.id, connection);
-            }
-            Item::Transformation(transformation) => {
-                self.transformation_names
-                    .insert(transformation.name.clone(), transformation.id);
-                self.transformations
-                    .insert(transformation.id, Arc::new(transformation));
-            }
-            // Read one by one where they are needed.
-            Item::TransformationVersion(_) => {}
-            Item::IssueTrigger(trigger) => {
-                self.issue_triggers.insert(trigger.id, Arc::new(trigger));
-            }
-            Item::Notifications(notifications) => self.notifications = Some(notifications),
-        }
-    }
-
     #[must_use]
     pub fn source_named(&self, name: &str) -> Option<&Arc<Source>> {
         self.sources.get(self.source_names.get(name)?)
     }
 
-    /// What a source and its connections compare its requests by; none for one that is not known.
     #[must_use]
-    pub fn needs_of(&self, source: SourceId) -> Option<&Needs> {
-        self.needs.get(&source)
+    pub fn destination_named(&self, name: &str) -> Option<&Arc<Destination>> {
+        self.destinations.get(self.destination_names.get(name)?)
     }
 
     #[must_use]
     pub fn transformation_named(&self, name: &str) -> Option<&Arc<Transformation>> {
         self.transformations
             .get(self.transformation_names.get(name)?)
+    }
+
+    /// The connections that have this name themselves, by id. Among those of one source a name is one's own.
+    pub fn connections_named(&self, name: &str) -> impl Iterator<Item = &Arc<Connection>> {
+        self.connection_names.named(name)
+    }
+
+    /// The connections without a name that lead from one to the other, by id.
+    pub fn unnamed_connections(
+        &self,
+        source: SourceId,
+        destination: DestinationId,
+    ) -> impl Iterator<Item = &Arc<Connection>> {
+        self.connection_names.unnamed(source, destination)
+    }
+
+    /// The connections of a source that are shown under this name: their own, or that of where they lead.
+    pub fn connections_shown_as<'a>(
+        &'a self,
+        source: SourceId,
+        name: &str,
+    ) -> impl Iterator<Item = &'a Arc<Connection>> {
+        let named = self.connection_names.named(name);
+        let named = named.filter(move |connection| connection.source_id == source);
+        let destination = self.destination_names.get(name).copied();
+        let unnamed = destination.into_iter();
+        named.chain(unnamed.flat_map(move |id| self.unnamed_connections(source, id)))
+    }
+
+    /// What a source and its connections compare its requests by; none for one that is not known.
+    #[must_use]
+    pub fn needs_of(&self, source: SourceId) -> Option<&Needs> {
+        self.by_source.get(&source).map(Outgoing::needs)
     }
 
     /// A connection whose rules name a transformation.
@@ -333,21 +340,45 @@ impl Catalog {
     }
 
     /// The connections of a source, by id.
-    #[must_use]
-    pub fn connections_of(&self, source: SourceId) -> &[Arc<Connection>] {
-        self.by_source
-            .get(&source)
-            .map_or(&[], |outgoing| &outgoing.connections)
+    pub fn connections_of(&self, source: SourceId) -> impl Iterator<Item = &Arc<Connection>> {
+        let outgoing = self.by_source.get(&source).into_iter();
+        outgoing.flat_map(|outgoing| outgoing.connections.values())
     }
 
-    /// What plans the requests of a source; none for one without connections. Made at its first use.
+    /// The connections to a destination, by id.
+    pub fn connections_to(
+        &self,
+        destination: DestinationId,
+    ) -> impl Iterator<Item = &Arc<Connection>> {
+        let incoming = self.by_destination.get(&destination).into_iter();
+        incoming.flat_map(Things::values)
+    }
+
+    /// Whether events on their way to a destination find the same in both: it, the connections that lead there, and all
+    /// transformations.
+    #[must_use]
+    pub fn leads_alike(&self, other: &Self, destination: DestinationId) -> bool {
+        let destinations = [self, other].map(|catalog| catalog.destinations.get(&destination));
+        let is_same = match destinations {
+            [Some(one), Some(other)] => Arc::ptr_eq(one, other),
+            [one, other] => one.is_none() && other.is_none(),
+        };
+        let incoming = [self, other].map(|catalog| catalog.by_destination.get(&destination));
+        let are_same = match incoming {
+            [Some(one), Some(other)] => one.is_same(other),
+            [one, other] => one.is_none() && other.is_none(),
+        };
+        is_same && are_same && self.transformations.is_same(&other.transformations)
+    }
+
+    /// The connections that are paused, by id.
+    pub fn paused(&self) -> impl Iterator<Item = &Arc<Connection>> {
+        self.paused.values()
+    }
+
+    /// What plans the requests of a source; none for one without connections.
     #[must_use]
     pub fn router(&self, source: SourceId) -> Option<&Router> {
-        let outgoing = self.by_source.get(&source)?;
-        let router = outgoing.router.get_or_init(|| {
-            let earlier = outgoing.earlier.as_deref();
-            Arc::new(Router::new(&outgoing.connections, earlier))
-        });
-        Some(router)
+        self.by_source.get(&source)?.router()
     }
 }

@@ -1,7 +1,7 @@
 //! Lets everything minted before a moment go, as earlier versions did. Nobody proposes it any more: it takes the
 //! proposer's word for the time.
 
-use super::{Effect, dropped, filed, tallies};
+use super::{Effect, NodeEffect, RetentionAdvanced, dropped, filed, tallies};
 use crate::{
     state::{
         keys,
@@ -55,10 +55,12 @@ pub(super) fn apply(
     tallies::forget(kv, before)?;
     keys::write_u64(kv, keys::META_RETAINED_FROM, before.0);
     let kept = filings.iter().filter(|place| !gone(place));
-    effects.push(Effect::RetentionAdvanced {
-        before_bucket: before.bucket(),
-        gone: BTreeSet::new(),
-        referred: kept.map(|(place, _)| place.bucket).collect(),
-    });
+    effects.push(Effect::EveryNode(NodeEffect::RetentionAdvanced(
+        RetentionAdvanced {
+            before_bucket: before.bucket(),
+            gone: BTreeSet::new(),
+            referred: kept.map(|(place, _)| place.bucket).collect(),
+        },
+    )));
     Ok(true)
 }

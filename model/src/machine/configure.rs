@@ -1,9 +1,9 @@
 //! Changes the catalog: create, replace or delete one thing, all of a command's changes or none. A change conflicts with
 //! what it was decided from and with nothing else.
 
-use super::{Effect, observed_rows};
+use super::{Effect, NodeEffect, observed_rows};
 use crate::{
-    catalog::{Item, Kind, Overruling},
+    catalog::{CatalogChange, CatalogRow, Item, Kind, Overruling, Position},
     fingerprint::Fingerprint,
     state::{
         codec::{self, Stored},
@@ -69,12 +69,13 @@ pub(super) fn apply(
         return Ok(Err(Refusal::Malformed));
     };
     // It does not say what it was decided from, so it stands against all, what was observed included.
+    let mut rows = Vec::new();
     for change in &changes {
         if let Write::Put(item, _) = change {
-            observed_rows::forget(kv, item.kind(), item.id());
+            rows.extend(observed_rows::forget(kv, item.kind(), item.id())?);
         }
     }
-    let version = write(kv, version, changes, effects)?;
+    let version = write(kv, version, changes, rows, effects)?;
     forget_ties(kv, version);
     Ok(Ok(version))
 }
@@ -98,7 +99,7 @@ pub(super) fn apply_tied(
     let Some(changes) = read(&command.changes) else {
         return Ok(Err(Refusal::Malformed));
     };
-    let version = write(kv, version, changes, effects)?;
+    let version = write(kv, version, changes, Vec::new(), effects)?;
     mark(kv, version, &command.marked)?;
     Ok(Ok(version))
 }
@@ -150,28 +151,39 @@ fn read<'a>(changes: &[Change<'a>]) -> Option<Vec<Write<'a>>> {
         .collect()
 }
 
+/// Writes it, and tells every node; `rows` changed with it.
 fn write(
     kv: &mut impl Kv,
     version: u64,
     changes: Vec<Write<'_>>,
+    mut rows: Vec<CatalogRow>,
     effects: &mut Vec<Effect>,
 ) -> Result<u64, TableError> {
     for change in changes {
         match change {
             Write::Put(item, bytes) => {
                 kv.put(Table::Catalog, &item_key(item.kind(), item.id()), bytes);
-                observed_rows::settle(kv, &item)?;
+                rows.extend(observed_rows::settle(kv, &item)?);
+                // Versions of transformations may be large, and nobody keeps them in memory.
+                if item.kind() != Kind::TransformationVersion {
+                    rows.push(CatalogRow::Configured(item));
+                }
             }
             Write::Delete(kind, id) => {
                 kv.delete(Table::Catalog, &item_key(kind, id));
-                observed_rows::forget(kv, kind, id);
+                observed_rows::forget(kv, kind, id)?;
+                rows.push(CatalogRow::Deleted(kind, id));
             }
-            Write::Overrule(overruling) => observed_rows::overrule(kv, overruling)?,
+            Write::Overrule(overruling) => rows.extend(observed_rows::overrule(kv, overruling)?),
         }
     }
     let version = version + 1;
     keys::write_u64(kv, keys::META_CATALOG_VERSION, version);
-    effects.push(Effect::CatalogChanged { version });
+    let change = CatalogChange {
+        position: Position::stored(kv)?,
+        rows,
+    };
+    effects.push(Effect::EveryNode(NodeEffect::CatalogChanged(change)));
     Ok(version)
 }
 

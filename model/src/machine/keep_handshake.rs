@@ -2,11 +2,11 @@
 //! over.
 
 use super::{
-    Context,
+    Context, Effect,
     observed_rows::{self, ObserveReply},
 };
 use crate::{
-    catalog::{HandshakeKind, Observed, Secret, Source, SourceObserved},
+    catalog::{CatalogRow, HandshakeKind, Observed, Secret, Source, SourceObserved},
     ids::SourceId,
     state::{kv::Kv, tables::TableError},
 };
@@ -28,6 +28,7 @@ pub(super) fn apply(
     kv: &mut impl Kv,
     context: &Context<'_>,
     command: &KeepHandshake,
+    effects: &mut Vec<Effect>,
 ) -> Result<ObserveReply, TableError> {
     let Some((source, mut observed)) = observed_rows::source(kv, command.source)? else {
         return Ok(ObserveReply::Refused);
@@ -54,9 +55,8 @@ pub(super) fn apply(
         }
         HandshakeKind::ConfirmUrl => observed.confirm_url = left,
     }
-    Ok(observed_rows::keep_of_source(
-        kv, context, source.id, &observed,
-    ))
+    let row = CatalogRow::OfSource(source.id, Some(observed));
+    observed_rows::keep(kv, context, row, effects)
 }
 
 fn is_known(source: &Source, observed: &SourceObserved, command: &KeepHandshake) -> bool {

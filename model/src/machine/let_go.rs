@@ -1,7 +1,7 @@
 //! Lets one hour's requests go, with their events, attempts and bodies. The proposer has seen that all of it has ended;
 //! that it is old enough is decided here, by the group's own time, and twice.
 
-use super::{Context, Effect, dropped, filed, tallies};
+use super::{Context, Effect, NodeEffect, RetentionAdvanced, dropped, filed, tallies};
 use crate::{
     policy::retention::{Clocks, Turn, hour_end},
     state::{
@@ -74,11 +74,13 @@ pub(super) fn apply(
     let buckets = |places: Vec<&(Place, Filing)>| -> BTreeSet<u32> {
         places.iter().map(|(place, _)| place.bucket).collect()
     };
-    effects.push(Effect::RetentionAdvanced {
-        before_bucket: end,
-        gone: buckets(gone),
-        referred: buckets(kept),
-    });
+    effects.push(Effect::EveryNode(NodeEffect::RetentionAdvanced(
+        RetentionAdvanced {
+            before_bucket: end,
+            gone: buckets(gone),
+            referred: buckets(kept),
+        },
+    )));
     Ok(true)
 }
 

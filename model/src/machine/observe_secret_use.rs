@@ -1,11 +1,11 @@
 //! Notes when a secret of a source last proved a request. It only moves on, and only for secrets that the source has.
 
 use super::{
-    Context,
+    Context, Effect,
     observed_rows::{self, ObserveReply},
 };
 use crate::{
-    catalog::secret_fingerprint,
+    catalog::{CatalogRow, secret_fingerprint},
     fingerprint::Fingerprint,
     ids::SourceId,
     state::{kv::Kv, tables::TableError},
@@ -23,6 +23,7 @@ pub(super) fn apply(
     kv: &mut impl Kv,
     context: &Context<'_>,
     command: ObserveSecretUse,
+    effects: &mut Vec<Effect>,
 ) -> Result<ObserveReply, TableError> {
     let Some((source, mut observed)) = observed_rows::source(kv, command.source)? else {
         return Ok(ObserveReply::Refused);
@@ -36,7 +37,6 @@ pub(super) fn apply(
         return observed_rows::kept(kv);
     }
     observed.last_uses.insert(command.secret, context.now);
-    Ok(observed_rows::keep_of_source(
-        kv, context, source.id, &observed,
-    ))
+    let row = CatalogRow::OfSource(source.id, Some(observed));
+    observed_rows::keep(kv, context, row, effects)
 }

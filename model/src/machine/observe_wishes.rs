@@ -1,11 +1,11 @@
 //! Notes what a receiver asked for in its answer: to be sent nothing any more, or no more than so many a minute.
 
 use super::{
-    Context,
+    Context, Effect,
     observed_rows::{self, ObserveReply},
 };
 use crate::{
-    catalog::{DisabledBy, Item, Kind},
+    catalog::{CatalogRow, DisabledBy, Item, Kind},
     ids::DestinationId,
     policy::receiver::{AllowedRate, Asked},
     state::{
@@ -26,6 +26,7 @@ pub(super) fn apply(
     kv: &mut impl Kv,
     context: &Context<'_>,
     command: ObserveWishes,
+    effects: &mut Vec<Effect>,
 ) -> Result<ObserveReply, TableError> {
     let id = command.destination;
     let Some(Item::Destination(configured)) = super::item(kv, Kind::Destination, id.0)? else {
@@ -42,7 +43,6 @@ pub(super) fn apply(
         return observed_rows::kept(kv);
     };
     observed.note(&in_force, &left, context.index);
-    Ok(observed_rows::keep_of_destination(
-        kv, context, id, &observed,
-    ))
+    let row = CatalogRow::OfDestination(id, Some(observed));
+    observed_rows::keep(kv, context, row, effects)
 }

@@ -1,11 +1,15 @@
 //! The rows of what was observed of configured things: read, written and let go in one place.
 
-use super::Context;
+use super::{Context, Effect, NodeEffect};
 use crate::{
-    catalog::{DestinationObserved, Item, Kind, Overruled, Overruling, Source, SourceObserved},
+    catalog::{
+        CatalogChange, CatalogRow, DestinationObserved, Item, Kind, Overruled, Overruling,
+        Position, Source, SourceObserved,
+    },
     ids::{DestinationId, SourceId},
     state::{
-        codec, keys,
+        codec::{self, Stored},
+        keys,
         kv::{Kv, Table},
         tables::{self, TableError},
     },
@@ -27,118 +31,119 @@ pub(super) fn kept(kv: &impl Kv) -> Result<ObserveReply, TableError> {
     Ok(ObserveReply::Kept { index })
 }
 
-/// Writes what is observed of a source from now on.
-pub(super) fn keep_of_source(
+/// Writes what is observed from now on, and tells every node.
+pub(super) fn keep(
     kv: &mut impl Kv,
     context: &Context<'_>,
-    id: SourceId,
-    observed: &SourceObserved,
-) -> ObserveReply {
-    write_of_source(kv, id, observed);
-    keys::write_u64(kv, keys::META_OBSERVED, context.index);
-    ObserveReply::Kept {
-        index: context.index,
-    }
-}
-
-/// Writes what is observed of a destination from now on.
-pub(super) fn keep_of_destination(
-    kv: &mut impl Kv,
-    context: &Context<'_>,
-    id: DestinationId,
-    observed: &DestinationObserved,
-) -> ObserveReply {
-    write_of_destination(kv, id, observed);
-    keys::write_u64(kv, keys::META_OBSERVED, context.index);
-    ObserveReply::Kept {
-        index: context.index,
-    }
-}
-
-fn write_of_source(kv: &mut impl Kv, id: SourceId, observed: &SourceObserved) {
-    let key = keys::source_observed(id);
-    match observed.is_empty() {
-        true => kv.delete(Table::Index, &key),
-        false => kv.put(Table::Index, &key, &codec::encode(observed)),
-    }
-}
-
-fn write_of_destination(kv: &mut impl Kv, id: DestinationId, observed: &DestinationObserved) {
-    let key = keys::destination_observed(id);
-    match observed.is_empty() {
-        true => kv.delete(Table::Index, &key),
-        false => kv.put(Table::Index, &key, &codec::encode(observed)),
-    }
-}
-
-/// Lets what was observed of a thing go with it.
-pub(super) fn forget(kv: &mut impl Kv, kind: Kind, id: u128) {
-    match kind {
-        Kind::Source => kv.delete(Table::Index, &keys::source_observed(SourceId(id))),
-        Kind::Destination => {
-            let key = keys::destination_observed(DestinationId(id));
-            kv.delete(Table::Index, &key);
+    row: CatalogRow,
+    effects: &mut Vec<Effect>,
+) -> Result<ObserveReply, TableError> {
+    match &row {
+        CatalogRow::OfSource(id, observed) => write(kv, &keys::source_observed(*id), observed),
+        CatalogRow::OfDestination(id, observed) => {
+            write(kv, &keys::destination_observed(*id), observed);
         }
+        CatalogRow::Configured(_) | CatalogRow::Deleted(..) => return Ok(ObserveReply::Refused),
+    }
+    let index = context.index;
+    keys::write_u64(kv, keys::META_OBSERVED, index);
+    let change = CatalogChange {
+        position: Position::stored(kv)?,
+        rows: vec![row],
+    };
+    effects.push(Effect::EveryNode(NodeEffect::CatalogChanged(change)));
+    Ok(ObserveReply::Kept { index })
+}
+
+fn write<T: Stored>(kv: &mut impl Kv, key: &[u8], observed: &Option<T>) {
+    match observed {
+        None => kv.delete(Table::Index, key),
+        Some(observed) => kv.put(Table::Index, key, &codec::encode(observed)),
+    }
+}
+
+/// Lets go whatever was observed of a thing.
+pub(super) fn forget(
+    kv: &mut impl Kv,
+    kind: Kind,
+    id: u128,
+) -> Result<Option<CatalogRow>, TableError> {
+    match kind {
+        Kind::Source => change_of_source(kv, SourceId(id), |_| None),
+        Kind::Destination => change_of_destination(kv, DestinationId(id), |_| None),
         Kind::Connection
         | Kind::Transformation
         | Kind::TransformationVersion
         | Kind::IssueTrigger
-        | Kind::Notifications => {}
+        | Kind::Notifications => Ok(None),
     }
 }
 
 /// Lets go what a thing has no use for as it is written now.
-pub(super) fn settle(kv: &mut impl Kv, item: &Item) -> Result<(), TableError> {
+pub(super) fn settle(kv: &mut impl Kv, item: &Item) -> Result<Option<CatalogRow>, TableError> {
     let Item::Source(source) = item else {
-        return Ok(());
+        return Ok(None);
     };
-    change_of_source(kv, source.id, |observed| observed.settle(source))
+    change_of_source(kv, source.id, |mut observed| {
+        observed.settle(source);
+        Some(observed).filter(|left| !left.is_empty())
+    })
 }
 
 /// Takes back what an admin overruled.
-pub(super) fn overrule(kv: &mut impl Kv, overruling: Overruling) -> Result<(), TableError> {
+pub(super) fn overrule(
+    kv: &mut impl Kv,
+    overruling: Overruling,
+) -> Result<Option<CatalogRow>, TableError> {
     let Overruling { what, up_to } = overruling;
     match what {
-        Overruled::Handshake(id) => {
-            change_of_source(kv, id, |observed| observed.forget_handshakes(up_to))
-        }
-        Overruled::Disabled(id) => change_of_destination(kv, id, |observed| {
-            observed.disabled.take_if(|it| it.index <= up_to);
+        Overruled::Handshake(id) => change_of_source(kv, id, |mut observed| {
+            observed.forget_handshakes(up_to);
+            Some(observed).filter(|left| !left.is_empty())
         }),
-        Overruled::Rate(id) => change_of_destination(kv, id, |observed| {
+        Overruled::Disabled(id) => change_of_destination(kv, id, |mut observed| {
+            observed.disabled.take_if(|it| it.index <= up_to);
+            Some(observed).filter(|left| !left.is_empty())
+        }),
+        Overruled::Rate(id) => change_of_destination(kv, id, |mut observed| {
             observed.rate.take_if(|it| it.index <= up_to);
+            Some(observed).filter(|left| !left.is_empty())
         }),
     }
 }
 
+/// The row as it is then, if there was one and it is another.
 fn change_of_source(
     kv: &mut impl Kv,
     id: SourceId,
-    change: impl FnOnce(&mut SourceObserved),
-) -> Result<(), TableError> {
-    if let Some(known) = tables::source_observed(kv, id)? {
-        let mut observed = known.clone();
-        change(&mut observed);
-        if observed != known {
-            write_of_source(kv, id, &observed);
-        }
+    change: impl FnOnce(SourceObserved) -> Option<SourceObserved>,
+) -> Result<Option<CatalogRow>, TableError> {
+    let Some(known) = tables::source_observed(kv, id)? else {
+        return Ok(None);
+    };
+    let left = change(known.clone());
+    if left.as_ref() == Some(&known) {
+        return Ok(None);
     }
-    Ok(())
+    write(kv, &keys::source_observed(id), &left);
+    Ok(Some(CatalogRow::OfSource(id, left)))
 }
 
+/// The row as it is then, if there was one and it is another.
 fn change_of_destination(
     kv: &mut impl Kv,
     id: DestinationId,
-    change: impl FnOnce(&mut DestinationObserved),
-) -> Result<(), TableError> {
-    if let Some(known) = tables::destination_observed(kv, id)? {
-        let mut observed = known.clone();
-        change(&mut observed);
-        if observed != known {
-            write_of_destination(kv, id, &observed);
-        }
+    change: impl FnOnce(DestinationObserved) -> Option<DestinationObserved>,
+) -> Result<Option<CatalogRow>, TableError> {
+    let Some(known) = tables::destination_observed(kv, id)? else {
+        return Ok(None);
+    };
+    let left = change(known.clone());
+    if left.as_ref() == Some(&known) {
+        return Ok(None);
     }
-    Ok(())
+    write(kv, &keys::destination_observed(id), &left);
+    Ok(Some(CatalogRow::OfDestination(id, left)))
 }
 
 /// A source as it is configured, and what was observed of senders of its scheme.

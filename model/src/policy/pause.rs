@@ -22,9 +22,7 @@ const CHUNK: usize = 256;
 /// The connections that the catalog pauses.
 #[must_use]
 pub fn paused(catalog: &Catalog) -> BTreeSet<ConnectionId> {
-    let connections = catalog.connections.values();
-    let paused = connections.filter(|connection| connection.paused_at.is_some());
-    paused.map(|connection| connection.id).collect()
+    catalog.paused().map(|connection| connection.id).collect()
 }
 
 /// What a partition does not know yet of the pauses in this version of the catalog; none when it knows all. A connection

@@ -3,7 +3,7 @@
 use crate::laws::{event, filter};
 use bytes::Bytes;
 use model::{
-    catalog::{Catalog, Connection, DelayRule, FilterRule, Item, Rule, Source},
+    catalog::{Catalog, Connection, DelayRule, FilterRule, Item, Kind, Rule, Source},
     ids::{ConnectionId, DestinationId, SourceId},
     kit,
     machine::{Change, Command, Configure, Planned, Unrouted, Verdict},
@@ -265,41 +265,23 @@ fn an_array_of_a_request_leads_to_each_connection_that_asks_for_an_element() {
 }
 
 #[test]
-fn a_changed_catalog_routes_by_what_it_is_now() {
+fn a_changed_catalog_routes_by_what_it_is_now_and_an_earlier_one_by_what_it_was() {
     let first = catalog([
         filtered(1, &json!({"body": {"a": 1}})),
         filtered(2, &json!({"body": {"a": 2}})),
     ]);
-    assert_eq!(taken(&first, &json!({"a": 1})), [1]);
-    let mut second = catalog([
-        filtered(1, &json!({"body": {"a": 2}})),
-        filtered(2, &json!({"body": {"a": 2}})),
-    ]);
-    second.learn_from(&first);
+    let mut second = first.clone();
+    second.insert(Item::Connection(filtered(1, &json!({"body": {"a": 2}}))));
     assert_eq!(taken(&second, &json!({"a": 1})), []);
     assert_eq!(taken(&second, &json!({"a": 2})), [1, 2]);
-    // Added to a catalog that has routed already.
     second.insert(Item::Connection(filtered(3, &json!({"body": {"a": 1}}))));
     assert_eq!(taken(&second, &json!({"a": 1})), [3]);
-}
-
-#[test]
-fn what_did_not_change_is_not_worked_out_again() {
-    let connections = || (1..4).map(|n| filtered(n, &json!({"body": {"a": n}})));
-    let first = catalog(connections());
-    let router: *const Router = first.router(SOURCE).expect("connections");
-    let mut same = catalog(connections());
-    same.learn_from(&first);
-    assert!(std::ptr::eq(
-        router,
-        same.router(SOURCE).expect("connections")
-    ));
-    let mut other = catalog(connections().skip(1));
-    other.learn_from(&same);
-    assert!(!std::ptr::eq(
-        router,
-        other.router(SOURCE).expect("connections")
-    ));
+    second.remove(Kind::Connection, 2);
+    assert_eq!(taken(&second, &json!({"a": 2})), [1]);
+    second.insert(Item::Connection(disabled(1)));
+    assert_eq!(taken(&second, &json!({"a": 2})), []);
+    assert_eq!(taken(&first, &json!({"a": 1})), [1]);
+    assert_eq!(taken(&first, &json!({"a": 2})), [2]);
 }
 
 #[test]
@@ -397,7 +379,7 @@ proptest! {
                 ..connection(id as u128, rules)
             }))
             .collect();
-        let router = Router::new(&connections, None);
+        let router = Router::new(connections.clone());
         let object = |value: Value| json!({ "a": value }).as_object().cloned().unwrap_or_default();
         let document = Document::from(Parts {
             body,
@@ -407,8 +389,24 @@ proptest! {
         });
         let indexed = router.plan(&document, NOW, kept);
         prop_assert_eq!(&indexed, &router.plan_by_asking_all(&document, NOW, kept));
-        // One that learned from another decides the same.
-        let learned = Router::new(&connections, Some(&Router::new(&connections[..connections.len() / 2], None)));
-        prop_assert_eq!(indexed, learned.plan(&document, NOW, kept));
+        // One that was changed until it has the same connections decides the same, and the one that it was cloned from
+        // still what it did.
+        let (some, others) = connections.split_at(connections.len() / 2);
+        let first = Router::new(others.iter().cloned());
+        let before = first.plan(&document, NOW, kept);
+        let mut changed = first.clone();
+        for one in some {
+            changed.put(one.clone());
+        }
+        for one in others {
+            changed.remove(one.id);
+            changed.put(one.clone());
+        }
+        prop_assert_eq!(&indexed, &changed.plan(&document, NOW, kept));
+        prop_assert_eq!(before, first.plan(&document, NOW, kept));
+        for one in &connections {
+            changed.remove(one.id);
+        }
+        prop_assert!(changed.is_empty());
     }
 }

@@ -5,7 +5,7 @@ use crate::kit::{
     request,
 };
 use model::{
-    machine::{Accepted, Effect, PlannedIgnored, Reply, Verdict},
+    machine::{Accepted, Effect, LeaderEffect, PlannedIgnored, Reply, Verdict},
     state::{keys, kv::Table, tables},
     traffic::EventStatus,
 };
@@ -16,10 +16,10 @@ fn a_request_comes_with_its_event_its_ignored_event_and_its_due_row() {
     let id = request(NOW, 1);
     let (reply, applied) = world.apply(NOW, &accept(vec![incoming(id, accepted(NOW))]));
     assert_eq!(reply, Reply::Accepted(vec![Accepted::Fresh]));
-    let wake = Effect::Wake {
+    let wake = Effect::Leader(LeaderEffect::Wake {
         destination: DESTINATION,
         due_at: NOW,
-    };
+    });
     assert_eq!(applied.effects, [wake]);
     assert_eq!(world.status(id.event(1)), EventStatus::Queued);
     assert_eq!(world.due().len(), 1);

@@ -3,11 +3,12 @@
 use crate::kit::{NOW, World, configure, nonsense};
 use model::{
     catalog::{
-        Catalog, Item, Kind, Program, Source, Transformation, TransformationVersion, VersionMark,
+        Catalog, CatalogChange, CatalogRow, Item, Kind, Position, Program, Source, Transformation,
+        TransformationVersion, VersionMark,
     },
     ids::{SourceId, TransformationId},
     kit,
-    machine::{self, Change, Effect, Refusal, Reply},
+    machine::{self, Change, Effect, NodeEffect, Refusal, Reply},
     state::{codec, kv::Table},
 };
 
@@ -27,7 +28,15 @@ fn a_change_counts_the_version_up_and_tells_everyone() {
     let orders = codec::encode_json(&source(1, "orders"));
     let (reply, applied) = world.apply(NOW, &configure(0, vec![Change::Put(&orders)]));
     assert_eq!(reply, Reply::Configured(Ok(1)));
-    assert_eq!(applied.effects, [Effect::CatalogChanged { version: 1 }]);
+    let change = CatalogChange {
+        position: Position {
+            version: 1,
+            observed: 0,
+        },
+        rows: vec![CatalogRow::Configured(Box::new(source(1, "orders")))],
+    };
+    let told = Effect::EveryNode(NodeEffect::CatalogChanged(change));
+    assert_eq!(applied.effects, [told]);
     let catalog = Catalog::load(&world.rows).expect("readable");
     assert_eq!(catalog.version, 1);
     assert_eq!(

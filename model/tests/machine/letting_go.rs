@@ -6,7 +6,7 @@ use crate::kit::{
 };
 use model::{
     ids::RequestId,
-    machine::{Command, Effect, LetGo, Next, Reply},
+    machine::{Command, Effect, LetGo, Next, NodeEffect, Reply, RetentionAdvanced},
     policy::retention::PAUSE_MS,
     state::{
         keys,
@@ -26,11 +26,12 @@ const GONE: Reply = Reply::Retention(true);
 const KEPT: Reply = Reply::Retention(false);
 
 fn advanced(before_bucket: u32, gone: &[u32], referred: &[u32]) -> [Effect; 1] {
-    [Effect::RetentionAdvanced {
+    let advanced = RetentionAdvanced {
         before_bucket,
         gone: gone.iter().copied().collect(),
         referred: referred.iter().copied().collect(),
-    }]
+    };
+    [Effect::EveryNode(NodeEffect::RetentionAdvanced(advanced))]
 }
 
 /// Delivers a request that a node minted and proposed by its own clock, at a moment of the group's time.
@@ -348,10 +349,10 @@ proptest! {
             let (reply, applied) = world.apply(own, &command);
             let kept: BTreeSet<_> = requests(&world).into_iter().collect();
             if reply == GONE {
-                let [Effect::RetentionAdvanced { referred: told, .. }] = applied.effects.as_slice() else {
+                let [Effect::EveryNode(NodeEffect::RetentionAdvanced(told))] = applied.effects.as_slice() else {
                     panic!("{:?}", applied.effects);
                 };
-                prop_assert!(referred(&world).is_subset(told), "{told:?}");
+                prop_assert!(referred(&world).is_subset(&told.referred), "{told:?}");
             }
             for (id, at) in &accepted_at {
                 prop_assert!(kept.contains(id) || now.since_ms(*at) >= HOUR_MS, "{id} of {at:?} is gone at {now:?}");

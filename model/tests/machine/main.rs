@@ -6,6 +6,7 @@ mod bulk;
 mod configuring;
 mod counting;
 mod duplicates;
+mod folding;
 mod issues;
 mod kit;
 mod letting_go;

@@ -7,7 +7,7 @@ use crate::kit::{
 use model::{
     catalog::{Catalog, Connection, Item},
     ids::{ConnectionId, EventId},
-    machine::{Effect, EventReply, Keyed, Next, Recorded, Reply, Verdict},
+    machine::{Effect, EventReply, Keyed, LeaderEffect, Next, Recorded, Reply, Verdict},
     policy::pause::{Sweep, marks, paused},
     state::{keys, keys::DueClass, tables},
     time::Timestamp,
@@ -133,10 +133,10 @@ fn released_events_are_due_now_in_the_order_of_their_time_with_a_trigger_of_thei
     let later = NOW.plus_ms(60_000);
     let (reply, applied) = world.apply(later, &release(3));
     assert_eq!(reply, Reply::Released(true));
-    let wake = Effect::Wake {
+    let wake = Effect::Leader(LeaderEffect::Wake {
         destination: DESTINATION,
         due_at: later,
-    };
+    });
     assert_eq!(applied.effects, [wake]);
     assert_eq!(
         statuses(&world, &events[..4]),

@@ -158,7 +158,7 @@ fn decide(catalog: &Catalog, wish: Wish) -> Option<Wanted> {
         Wish::Connection { id, name, from } => {
             catalog.sources.get(&SourceId(from))?;
             let name = name.map(|name| NAMES[name]);
-            let mut others = catalog.connections_of(SourceId(from)).iter();
+            let mut others = catalog.connections_of(SourceId(from));
             let taken = others.any(|other| {
                 other.id.0 != id && other.name.is_some() && other.name.as_deref() == name
             });
@@ -166,7 +166,7 @@ fn decide(catalog: &Catalog, wish: Wish) -> Option<Wanted> {
         }
         Wish::DropSource(id) => {
             catalog.sources.get(&SourceId(id))?;
-            let unused = catalog.connections_of(SourceId(id)).is_empty();
+            let unused = catalog.connections_of(SourceId(id)).next().is_none();
             unused.then(|| (Vec::new(), vec![(Kind::Source, id)]))
         }
         Wish::DropConnection(id) => {

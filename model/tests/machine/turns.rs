@@ -8,7 +8,7 @@ use crate::kit::{
 use crate::reshaping::{ignores, record_runs};
 use model::{
     ids::{DestinationId, EventId, TransformationId},
-    machine::{Command, Effect, EventReply, Keyed, Next, Reply, Verdict},
+    machine::{Command, Effect, EventReply, Keyed, LeaderEffect, Next, Reply, Verdict},
     state::{
         keys::{self, Queue},
         kv::{Kv, Read, Table},
@@ -55,10 +55,10 @@ fn one_waits_until_the_one_before_it_was_delivered() {
     assert!(world.event(b).waits_for_its_turn() && !world.event(a).waits_for_its_turn());
     let later = NOW.plus_ms(500);
     let (_, applied) = world.apply(later, &record(a, 1, Next::Delivered));
-    let wake = Effect::Wake {
+    let wake = Effect::Leader(LeaderEffect::Wake {
         destination: DESTINATION,
         due_at: later,
-    };
+    });
     assert_eq!(applied.effects, [wake]);
     assert_eq!((due(&world), world.due()[0].at), (vec![b], later));
     world.record(b, 1, Next::Delivered);

@@ -1,11 +1,9 @@
 //! The one mapping from what went wrong to the API's error body: `{code, status, message, data}`.
 
-use crate::configure::ConfigureError;
 use crate::reroute::RerouteError;
+use crate::{catalog_watch::BehindError, configure::ConfigureError};
 use actix_web::{HttpResponse, ResponseError, http::StatusCode, http::header};
-use model::{
-    catalog::CatalogError, door::Fault, machine::CommandError, state::kv, state::tables::TableError,
-};
+use model::{door::Fault, machine::CommandError, state::kv, state::tables::TableError};
 use serde_json::json;
 use std::fmt;
 
@@ -276,9 +274,12 @@ impl From<kv::KvError> for ApiError {
     }
 }
 
-impl From<CatalogError> for ApiError {
-    fn from(error: CatalogError) -> Self {
-        Self::internal(&error)
+impl From<BehindError> for ApiError {
+    fn from(error: BehindError) -> Self {
+        match error {
+            BehindError::Store(_) => Self::internal(&error),
+            BehindError::NotThere => raft::Unavailable.into(),
+        }
     }
 }
 

@@ -8,12 +8,12 @@ use crate::{
     world,
 };
 use model::{
-    catalog::{Catalog, Item, Kind},
+    catalog::{Catalog, Item, Kind, Things},
     ids::GroupId,
     machine::{Command, Reply, decode_reply},
     time::Timestamp,
 };
-use std::{collections::BTreeMap, str::FromStr, sync::Arc, time::Duration};
+use std::{str::FromStr, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 /// How long a change is decided anew when others keep changing the same.
@@ -34,6 +34,10 @@ impl<T> Decision<T> {
             delete: Vec::new(),
             answer,
         }
+    }
+
+    fn changes_something(&self) -> bool {
+        !self.put.is_empty() || !self.delete.is_empty()
     }
 
     pub(super) fn delete(kind: Kind, id: u128, answer: T) -> Self {
@@ -64,8 +68,8 @@ pub(super) fn decided<T: Clone + PartialEq>(
 }
 
 /// What has this id among all `things`, each of which is `what`.
-pub(super) fn known<'a, K: Ord + FromStr, T>(
-    things: &'a BTreeMap<K, Arc<T>>,
+pub(super) fn known<'a, K: Ord + Copy + FromStr, T>(
+    things: &'a Things<K, T>,
     what: &str,
     id: &str,
 ) -> Result<&'a T, ApiError> {
@@ -85,20 +89,45 @@ pub(super) async fn propose(
     Ok(decode_reply(&reply)?)
 }
 
-/// Makes one change of the catalog. `decide` may be called several times, each time with a newer catalog.
+/// What was decided from the catalog of this node, or from the newest one. Only the newest refuses: this node may not have
+/// heard yet of what another has acknowledged.
+pub(super) async fn foresee<T>(
+    gateway: &Gateway,
+    decide: impl Fn(&Catalog) -> Result<T, ApiError>,
+) -> Result<T, ApiError> {
+    match decide(&gateway.catalog()) {
+        Ok(decision) => Ok(decision),
+        Err(_) => decide(&*newest(gateway).await?),
+    }
+}
+
+/// The catalog as everybody who got a 200 left it, whatever the reader's consistency.
+async fn newest(gateway: &Gateway) -> Result<Arc<Catalog>, ApiError> {
+    freshness::catalog(gateway, &Manner::default()).await
+}
+
+/// Makes one change of the catalog. `decide` may be called several times, each time with a newer catalog: first with that of
+/// this node, for what is written is refused if it was decided from anything that has changed since. A refusal, and that
+/// there is nothing to change, is said of the newest catalog only.
 pub(super) async fn make<T>(
     gateway: &Gateway,
     decide: impl Fn(&Catalog, Timestamp) -> Result<Decision<T>, ApiError>,
 ) -> Result<T, ApiError> {
-    // A change is always decided from the newest catalog, whatever the reader's consistency.
-    let newest = Manner::default();
     let give_up = Instant::now() + PATIENCE;
     let mut turn = None;
+    let mut catalog = gateway.catalog();
+    let mut is_newest = false;
     while Instant::now() < give_up {
-        let catalog = freshness::catalog(gateway, &newest).await?;
-        let now = world::now();
-        let decision = decide(&catalog, now)?;
-        if decision.put.is_empty() && decision.delete.is_empty() {
+        let decision = match decide(&catalog, world::now()) {
+            Ok(decision) if is_newest || decision.changes_something() => decision,
+            Err(refusal) if is_newest => return Err(refusal),
+            Ok(_) | Err(_) => {
+                catalog = newest(gateway).await?;
+                is_newest = true;
+                continue;
+            }
+        };
+        if !decision.changes_something() {
             return Ok(decision.answer);
         }
         let decided = Decided {
@@ -106,9 +135,9 @@ pub(super) async fn make<T>(
             put: &decision.put,
             delete: &decision.delete,
         };
-        if configure::propose(gateway, decided).await? {
+        if let Some(position) = configure::propose(gateway, decided).await? {
             drop(turn);
-            configure::make_known(gateway).await;
+            configure::make_known(gateway, position).await;
             return Ok(decision.answer);
         }
         // Others change the same. Those of this node take turns, in the order in which they came, so that only the first
@@ -117,6 +146,8 @@ pub(super) async fn make<T>(
             let waited = tokio::time::timeout_at(give_up, gateway.contended.lock()).await;
             turn = waited.ok();
         }
+        catalog = newest(gateway).await?;
+        is_newest = true;
     }
     Err(ApiError::unavailable(
         "others keep changing the same things; nothing was changed, try again",

@@ -122,8 +122,7 @@ async fn write(
         let target = target(catalog)?;
         body.read(|fields| connection_input::read(catalog, fields, target, &fresh, &stored, now))
     };
-    let first = freshness::catalog(gateway, &Manner::default()).await?;
-    let (_, items) = decide(&first, now)?;
+    let (_, items) = changes::foresee(gateway, |catalog| decide(catalog, now)).await?;
     transformations::check_programs(gateway, &items, "rules: transformation.code").await?;
     let made = changes::make(gateway, |catalog, now| {
         let (connected, items) = decide(catalog, now)?;

@@ -87,12 +87,9 @@ pub(super) fn read(
     Ok(destination)
 }
 
-/// Destinations are few beside events, and changes of them rarer: a walk finds a name.
+/// The destination that has a name.
 pub(super) fn named<'a>(catalog: &'a Catalog, name: &str) -> Option<&'a Arc<Destination>> {
-    catalog
-        .destinations
-        .values()
-        .find(|known| known.name == name)
+    catalog.destination_named(name)
 }
 
 /// Refuses a name that another destination has.

@@ -14,7 +14,7 @@ use super::{
 use crate::{gateway::Gateway, world};
 use actix_web::web::{Data, Json, Path};
 use model::{
-    catalog::{Catalog, Connection, Destination, DestinationKind, Item, Kind, Wishes},
+    catalog::{Catalog, Destination, DestinationKind, Item, Kind, Wishes},
     ids::DestinationId,
     time::Timestamp,
 };
@@ -200,7 +200,7 @@ pub(super) async fn delete(
 ) -> Answer {
     let gone = changes::make(&gateway, |catalog, _| {
         let destination = known(catalog, &id)?;
-        if let Some(user) = user_of(catalog, destination.id) {
+        if let Some(user) = catalog.connections_to(destination.id).next() {
             return Err(ApiError::unprocessable(format!(
                 "the destination {} is used by the connection {}; delete that first",
                 destination.id, user.id
@@ -213,11 +213,6 @@ pub(super) async fn delete(
         ))
     });
     Ok(Json(json!({ "id": gone.await? })))
-}
-
-fn user_of(catalog: &Catalog, id: DestinationId) -> Option<&Arc<Connection>> {
-    let mut connections = catalog.connections.values();
-    connections.find(|connection| connection.destination_id == id)
 }
 
 /// What a new destination gets. Drawn once, however often the change is decided.

@@ -124,11 +124,5 @@ pub(super) fn is_partition(gateway: &Gateway, group: GroupId) -> bool {
 /// The catalog as everybody who got a 200 left it.
 pub(super) async fn catalog(gateway: &Gateway, manner: &Manner) -> Result<Arc<Catalog>, ApiError> {
     wait(gateway, manner, [GroupId::CONTROL]).await?;
-    stored_catalog(gateway)
-}
-
-/// The catalog as this node has it.
-pub(super) fn stored_catalog(gateway: &Gateway) -> Result<Arc<Catalog>, ApiError> {
-    let view = gateway.cluster.view(GroupId::CONTROL);
-    Ok(gateway.catalog.refresh(&view)?)
+    Ok(gateway.applied_catalog().await?)
 }

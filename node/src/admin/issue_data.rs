@@ -26,7 +26,7 @@ pub(super) fn groups(gateway: &Gateway, issue: &Issue) -> Option<GroupId> {
 /// `data` of an issue. What retention has let go is not there any more.
 pub(super) fn of(gateway: &Gateway, viewer: &Viewer, issue: &Issue) -> Result<Value, ApiError> {
     if let IssueKey::Backpressure { destination, .. } = issue.key {
-        let catalog = freshness::stored_catalog(gateway)?;
+        let catalog = gateway.catalog();
         let known = catalog.destinations.get(&destination);
         return Ok(json!({ "destination": known.map(|known| viewer.destination(known)) }));
     }

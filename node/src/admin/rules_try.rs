@@ -249,7 +249,7 @@ impl Trial {
             }
         }
         Ok(Self {
-            router: Router::new(std::slice::from_ref(&connection), None),
+            router: Router::new([connection.clone()]),
             deduplicate: connection.deduplicate().map(Deduplicate::of),
             versions,
             delivered,

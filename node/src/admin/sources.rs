@@ -194,7 +194,7 @@ pub(super) async fn delete(
 ) -> Answer {
     let gone = changes::make(&gateway, |catalog, _| {
         let source = known(catalog, &id)?;
-        if let Some(user) = catalog.connections_of(source.id).first() {
+        if let Some(user) = catalog.connections_of(source.id).next() {
             return Err(ApiError::unprocessable(format!(
                 "the source {} is used by the connection {}; delete that first",
                 source.id, user.id

@@ -147,8 +147,8 @@ async fn write(
     manner: &Manner,
     decide: impl Fn(&Catalog, &Gateway) -> Result<Written, ApiError>,
 ) -> Answer {
-    let first = freshness::catalog(gateway, &Manner::default()).await?;
-    check_programs(gateway, &decide(&first, gateway)?.items, "code").await?;
+    let first = changes::foresee(gateway, |catalog| decide(catalog, gateway)).await?;
+    check_programs(gateway, &first.items, "code").await?;
     let made = changes::make(gateway, |catalog, _| {
         let written = decide(catalog, gateway)?;
         Ok(Decision::put(written.items.clone(), written))

@@ -2,7 +2,7 @@
 //! once, where the question arrives.
 
 use super::shared::Shared;
-use crate::{configure, peer::Question};
+use crate::{configure::KNOWN_WITHIN, peer::Question};
 use actix::ArbiterHandle;
 use bytes::Bytes;
 use futures::future::{self, FutureExt};
@@ -27,6 +27,16 @@ pub(super) fn answering(shared: &Arc<Shared>, arbiter: ArbiterHandle) -> raft::A
             let shared = shared.upgrade();
             let reply = shared.and_then(|shared| shared.pacing.answer(group, from, &statement));
             future::ready(reply.and_then(|reply| encoded(&reply))).boxed()
+        }
+        // What it waits for comes from Raft, whatever the delivering threads do.
+        Ok(Question::Catalog(position)) => {
+            let shared = shared.upgrade();
+            let catalog = shared.map(|shared| shared.gateway.catalog.clone());
+            async move {
+                let reached = catalog?.reaching(position, KNOWN_WITHIN).await;
+                reached.map(|_| Bytes::new())
+            }
+            .boxed()
         }
         Ok(question) => {
             let (sender, answer) = oneshot::channel();
@@ -56,11 +66,7 @@ async fn answer_to(shared: &Weak<Shared>, question: Question) -> Option<Bytes> {
             refused,
         } => token(&shared, destination, &credentials, refused.as_deref()).await,
         // Answered where it arrived.
-        Question::Pacing { .. } => None,
-        Question::Catalog => {
-            configure::catch_up(&shared.gateway).await.ok()?;
-            Some(Bytes::new())
-        }
+        Question::Pacing { .. } | Question::Catalog(_) => None,
         Question::Listeners { connection } => encoded(&sessions.of(connection, Instant::now())),
         Question::Listen {
             session,

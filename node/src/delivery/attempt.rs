@@ -10,7 +10,6 @@ use super::{
     work::{self, Work},
 };
 use crate::{
-    configure,
     gateway::Gateway,
     transform::{End, Halted, Passed, Pipeline},
     world,
@@ -69,7 +68,7 @@ pub(super) async fn load(shared: &Shared, due: Due) -> Result<Loaded, Launched> 
     let mut work = read(shared, due).await?;
     // What it leads to may be newer than this node's catalog: nothing is given up by a catalog that lags.
     if work.lacks_its_way() {
-        if let Err(error) = configure::catch_up(gateway).await {
+        if let Err(error) = gateway.catch_up().await {
             return Err(unreadable(due, &error.to_string()).await);
         }
         work = read(shared, due).await?;

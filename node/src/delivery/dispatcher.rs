@@ -20,9 +20,10 @@ use actix::{
 };
 use futures::stream;
 use model::{
+    catalog::Catalog,
     delivery::Input,
     ids::{DestinationId, GroupId},
-    machine::Effect,
+    machine::LeaderEffect,
     state::tables,
     time::Timestamp,
 };
@@ -45,12 +46,15 @@ pub(super) struct Dispatcher {
     led: BTreeSet<GroupId>,
     /// One for each partition led here. A scheduler that nobody has the address of any more ends.
     schedulers: BTreeMap<GroupId, Addr<RetryScheduler>>,
+    /// As it was when the actors were last told of it.
+    catalog: Arc<Catalog>,
     stopping: bool,
 }
 
 impl Dispatcher {
     pub(super) fn new(gateway: Arc<Gateway>) -> Self {
         Self {
+            catalog: gateway.catalog(),
             gateway,
             shared: None,
             arbiters: Vec::new(),
@@ -110,19 +114,25 @@ impl Dispatcher {
         }
     }
 
-    /// A changed catalog reaches everybody who works by it. Who has no work will read it when some comes.
-    fn look(&mut self, _: &mut Context<Self>) {
+    /// A changed catalog reaches everybody whose way it changes. Who has no work will read it when some comes.
+    fn look(&mut self, catalog: Arc<Catalog>) {
         let Some(shared) = &self.shared else { return };
-        if !shared.pacing.look() {
-            return;
-        }
-        let catalog = shared.gateway.catalog();
+        shared.pacing.look(&catalog);
         shared
             .crowd
             .forget(|id| catalog.destinations.contains_key(&id));
-        for messages in self.destinations.values() {
-            // Full: it has a wake-up before it.
-            let _ = messages.try_send(Input::Wake);
+        for (id, messages) in &self.destinations {
+            if !catalog.leads_alike(&self.catalog, *id) {
+                // Full: it has a wake-up before it.
+                let _ = messages.try_send(Input::Wake);
+            }
+        }
+        self.catalog = catalog;
+    }
+
+    fn tidy(&mut self, _: &mut Context<Self>) {
+        if let Some(shared) = &self.shared {
+            shared.pacing.tidy();
         }
     }
 
@@ -202,7 +212,11 @@ impl Actor for Dispatcher {
             Some((Led(led), leadership))
         }));
         ctx.run_interval(SWEEP_EVERY, Self::sweep);
-        ctx.run_interval(pacing::LOOK_EVERY, Self::look);
+        ctx.add_stream(stream::unfold(
+            self.gateway.catalog.changes(),
+            async |mut changes| Some((NewCatalog(changes.next().await?), changes)),
+        ));
+        ctx.run_interval(pacing::LOOK_EVERY, Self::tidy);
         self.sweep(ctx);
     }
 
@@ -213,10 +227,10 @@ impl Actor for Dispatcher {
     }
 }
 
-impl StreamHandler<(GroupId, Effect)> for Dispatcher {
-    fn handle(&mut self, (group, effect): (GroupId, Effect), _: &mut Context<Self>) {
+impl StreamHandler<(GroupId, LeaderEffect)> for Dispatcher {
+    fn handle(&mut self, (group, effect): (GroupId, LeaderEffect), _: &mut Context<Self>) {
         match effect {
-            Effect::Wake {
+            LeaderEffect::Wake {
                 destination,
                 due_at,
             } => {
@@ -226,11 +240,22 @@ impl StreamHandler<(GroupId, Effect)> for Dispatcher {
                     self.note(group, vec![(destination, due_at)]);
                 }
             }
-            Effect::CatalogChanged { .. } | Effect::RetentionAdvanced { .. } => {}
         }
     }
 
     // The effects end with the cluster; the dispatcher ends when it is told.
+    fn finished(&mut self, _: &mut Context<Self>) {}
+}
+
+/// A catalog that another took the place of.
+struct NewCatalog(Arc<Catalog>);
+
+impl StreamHandler<NewCatalog> for Dispatcher {
+    fn handle(&mut self, NewCatalog(catalog): NewCatalog, _: &mut Context<Self>) {
+        self.look(catalog);
+    }
+
+    // Catalogs end with the node; the dispatcher ends when it is told.
     fn finished(&mut self, _: &mut Context<Self>) {}
 }
 

@@ -20,7 +20,7 @@ use std::{
 };
 use tokio::sync::mpsc;
 
-/// How often it is looked whether leaders or the catalog changed.
+/// How often it is looked whether leaders changed, and homes forget what is of no interest any more.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// An attempt may outlive its timeout by so much, where the machine is busy.
 const ATTEMPT_SLACK_MS: u64 = 2_000;
@@ -57,7 +57,7 @@ impl Pacing {
         for post in pacing.posts.values() {
             actix_rt::spawn(post.clone().run(Arc::downgrade(&pacing)));
         }
-        pacing.look();
+        pacing.look(&pacing.gateway.catalog());
         pacing
     }
 
@@ -66,17 +66,17 @@ impl Pacing {
         self.homes.lead(led, world::steady());
     }
 
-    /// Looks whether the catalog changed since the last time.
-    pub(super) fn look(&self) -> bool {
-        let catalog = self.gateway.catalog();
+    /// Forgets what is of no interest any more.
+    pub(super) fn tidy(&self) {
         self.homes.forget(&self.gateway, world::steady());
+    }
+
+    /// Takes note of a catalog. Only one with other destinations makes a difference.
+    pub(super) fn look(&self, catalog: &Arc<Catalog>) {
         let mut seen = self.seen.lock();
-        if seen
-            .catalog
-            .as_ref()
-            .is_some_and(|last| Arc::ptr_eq(last, &catalog))
-        {
-            return false;
+        let known = seen.catalog.as_ref();
+        if known.is_some_and(|known| known.destinations.is_same(&catalog.destinations)) {
+            return;
         }
         let partitions = self.gateway.cluster.partitions();
         let is_paced = |destination: &&Arc<Destination>| {
@@ -87,8 +87,7 @@ impl Pacing {
             .filter(is_paced)
             .map(|destination| home_of(destination.id, partitions))
             .collect();
-        seen.catalog = Some(catalog);
-        true
+        seen.catalog = Some(catalog.clone());
     }
 
     /// A lane comes up and hears its answers here.

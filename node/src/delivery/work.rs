@@ -275,9 +275,8 @@ fn silent_connections(
     destination: DestinationId,
 ) -> BTreeMap<ConnectionId, Silence> {
     let catalog = gateway.catalog();
-    let of_it = catalog.connections.values();
+    let of_it = catalog.connections_to(destination);
     of_it
-        .filter(|c| c.destination_id == destination)
         .filter_map(|c| match gateway.transforms.is_crowded(c.id) {
             true => Some((c.id, Silence::All)),
             false => Some((c.id, Silence::of(c)?)),

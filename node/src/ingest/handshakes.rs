@@ -2,7 +2,7 @@
 
 use crate::{configure, error::Refused, gateway::Gateway, observations};
 use model::{
-    catalog::{Handshaken, Source},
+    catalog::{Handshaken, Position, Source},
     machine::{Command, KeepHandshake, ObserveReply},
 };
 
@@ -27,8 +27,12 @@ pub(super) async fn keep(
         value: left.value.clone(),
     });
     match observations::propose(gateway, &command).await {
-        Ok(ObserveReply::Kept { .. }) => {
-            configure::make_known(gateway).await;
+        Ok(ObserveReply::Kept { index }) => {
+            let position = Position {
+                version: 0,
+                observed: index,
+            };
+            configure::make_known(gateway, position).await;
             Ok(true)
         }
         Ok(ObserveReply::Refused) => Ok(false),

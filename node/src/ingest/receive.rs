@@ -247,7 +247,8 @@ impl Door {
             .confirm(|| cluster.linearize(GroupId::CONTROL))
             .await
             .map_err(|_| Refused::Unavailable)?;
-        let catalog = self.gateway.fresh_catalog().map_err(|error| {
+        let applied = self.gateway.applied_catalog().await;
+        let catalog = applied.map_err(|error| {
             tracing::warn!(%error, "a source is not called unknown by a catalog that can't be read");
             Refused::Unavailable
         })?;

@@ -2,6 +2,7 @@
 
 mod event_data;
 mod gaps;
+mod pushed;
 mod replay;
 mod strictness;
 mod transformations;

@@ -5,7 +5,7 @@ mod event_data;
 mod strangers;
 mod transformations;
 
-use crate::stage::{Stage, eventually};
+use crate::stage::{Stage, eventually, pushed};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::StatusCode, web};
 use bytes::Bytes;
 use model::{
@@ -140,7 +140,10 @@ impl World {
             changes: items.iter().map(|item| Change::Put(item)).collect(),
         });
         let reply = self.propose(GroupId::CONTROL, &command, &[]).await;
-        assert!(matches!(reply, Reply::Configured(Ok(_))), "{reply:?}");
+        let Reply::Configured(Ok(version)) = reply else {
+            panic!("{reply:?}")
+        };
+        pushed(&self.gateway, version).await;
     }
 
     async fn propose(&self, group: GroupId, command: &Command<'_>, bodies: &[Bytes]) -> Reply {

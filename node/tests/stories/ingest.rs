@@ -7,7 +7,7 @@ mod observed;
 mod strangers;
 mod vectors;
 
-use crate::stage::Stage;
+use crate::stage::{Stage, pushed};
 use actix::Actor;
 use actix_web::{dev::ServerHandle, http::StatusCode, web};
 use bytes::Bytes;
@@ -98,7 +98,10 @@ impl Node {
             .propose(GroupId::CONTROL, envelope)
             .await
             .expect("committed");
-        assert!(matches!(decode_reply(&reply), Ok(Reply::Configured(Ok(_)))));
+        let Ok(Reply::Configured(Ok(version))) = decode_reply(&reply) else {
+            panic!("{reply:?}")
+        };
+        pushed(&self.gateway, version).await;
     }
 
     pub(super) async fn post(

@@ -94,6 +94,12 @@ fn addresses<const COUNT: usize>() -> [SocketAddr; COUNT] {
     bound.map(|listener| listener.local_addr().expect("bound"))
 }
 
+/// Returns once a node has been told of this version of the catalog.
+pub(crate) async fn pushed(gateway: &Gateway, version: u64) {
+    let there = async || (gateway.catalog().version >= version).then_some(());
+    eventually(Duration::from_secs(20), "a version of the catalog", there).await;
+}
+
 /// Asks again and again until there is something.
 ///
 /// # Panics

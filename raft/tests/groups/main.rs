@@ -5,4 +5,5 @@ mod clocks;
 mod fate;
 mod log_store_suite;
 mod membership;
+mod pushed;
 mod support;

@@ -1,6 +1,6 @@
 //! The connections of one source, their filters compiled, and found by what the filters ask for.
 
-use super::index::Index;
+use super::index::{Index, Standing};
 use crate::{
     catalog::{Connection, Rule},
     fingerprint::{Fingerprint, Scope},
@@ -16,21 +16,26 @@ use crate::{
     time::Timestamp,
     traffic::{IgnoreCause, IgnoredMeta},
 };
-use std::{collections::HashMap, sync::Arc};
+use rpds::RedBlackTreeMapSync;
+use std::sync::Arc;
 
-/// All connections of a source, by id. Made once for each version of them.
-#[derive(Debug)]
+/// All connections of a source, by id. A clone shares what is equal: a connection more or less costs what it asks for.
+#[derive(Clone, Debug)]
 pub struct Router {
-    routes: Vec<Route>,
+    routes: RedBlackTreeMapSync<ConnectionId, Route>,
     index: Index,
-    /// The places of those that have a rule on duplicates.
-    deduplicates: HashMap<ConnectionId, usize>,
+    /// How many have a rule on duplicates.
+    deduplicating: usize,
+    /// Changes since all found their place with all others counted.
+    changes: usize,
 }
 
 #[derive(Clone, Debug)]
 struct Route {
     connection: Arc<Connection>,
     asks: Arc<Asks>,
+    /// None while it is disabled: it is not looked for.
+    standing: Option<Arc<Standing>>,
 }
 
 /// What a connection asks of a request at the door.
@@ -44,53 +49,108 @@ struct Asks {
     deduplicate: Option<Deduplicate>,
 }
 
-impl Router {
-    /// Compiles the connections. What an earlier router has compiled of the same rules is taken over.
-    #[must_use]
-    pub fn new(connections: &[Arc<Connection>], earlier: Option<&Self>) -> Self {
-        let earlier: HashMap<ConnectionId, &Route> = earlier
-            .into_iter()
-            .flat_map(|earlier| &earlier.routes)
-            .map(|route| (route.connection.id, route))
-            .collect();
-        let routes: Vec<Route> = connections
-            .iter()
-            .map(|connection| {
-                let same = earlier
-                    .get(&connection.id)
-                    .filter(|route| route.connection.rules == connection.rules);
-                Route {
-                    connection: connection.clone(),
-                    asks: same.map_or_else(|| compile(connection), |route| route.asks.clone()),
-                }
-            })
-            .collect();
-        let asked = routes.iter().enumerate();
-        let asked = asked.filter(|(_, route)| route.is_enabled());
-        let index = Index::new(asked.map(|(place, route)| (place, &*route.asks.needs)));
-        let deduplicates = routes.iter().enumerate();
-        let deduplicates = deduplicates
-            .filter(|(_, route)| route.asks.deduplicate.is_some())
-            .map(|(place, route)| (route.connection.id, place));
+impl Default for Router {
+    fn default() -> Self {
         Self {
-            deduplicates: deduplicates.collect(),
-            routes,
-            index,
+            routes: RedBlackTreeMapSync::new_sync(),
+            index: Index::default(),
+            deduplicating: 0,
+            changes: 0,
+        }
+    }
+}
+
+impl Router {
+    /// Changes that a router of so many connections takes before all are put in their places anew: by then what was rare
+    /// may have become frequent.
+    fn changes_max(connections: usize) -> usize {
+        64 + connections
+    }
+
+    /// Compiles the connections.
+    #[must_use]
+    pub fn new(connections: impl IntoIterator<Item = Arc<Connection>>) -> Self {
+        let routes = connections.into_iter().map(|connection| {
+            let asks = compile(&connection);
+            (connection, asks)
+        });
+        Self::of(routes.collect())
+    }
+
+    fn of(connections: Vec<(Arc<Connection>, Arc<Asks>)>) -> Self {
+        let mut router = Self::default();
+        let enabled = connections.iter();
+        for (_, asks) in enabled.filter(|(connection, _)| is_enabled(connection)) {
+            router.index.count(&asks.needs);
+        }
+        for (connection, asks) in connections {
+            router.place(connection, asks);
+        }
+        router
+    }
+
+    /// Puts a connection in its place. What its filters need is counted already.
+    fn place(&mut self, connection: Arc<Connection>, asks: Arc<Asks>) {
+        let id = connection.id;
+        let standing = is_enabled(&connection).then(|| self.index.put(id, &asks.needs));
+        self.deduplicating += usize::from(asks.deduplicate.is_some());
+        let route = Route {
+            connection,
+            asks,
+            standing: standing.map(Arc::new),
+        };
+        self.routes.insert_mut(id, route);
+    }
+
+    /// Adds a connection, or puts it in the place of what it was. Its rules are compiled if they are others.
+    pub fn put(&mut self, connection: Arc<Connection>) {
+        let earlier = self.take(connection.id);
+        let same = earlier.filter(|route| route.connection.rules == connection.rules);
+        let asks = same.map_or_else(|| compile(&connection), |route| route.asks);
+        if is_enabled(&connection) {
+            self.index.count(&asks.needs);
+        }
+        self.place(connection, asks);
+        self.tidy();
+    }
+
+    /// Takes a connection out.
+    pub fn remove(&mut self, id: ConnectionId) {
+        self.take(id);
+        self.tidy();
+    }
+
+    fn take(&mut self, id: ConnectionId) -> Option<Route> {
+        let route = self.routes.get(&id)?.clone();
+        self.routes.remove_mut(&id);
+        self.deduplicating -= usize::from(route.asks.deduplicate.is_some());
+        if let Some(standing) = &route.standing {
+            self.index.take(id, &route.asks.needs, standing);
+        }
+        Some(route)
+    }
+
+    fn tidy(&mut self) {
+        self.changes += 1;
+        if self.changes > Self::changes_max(self.routes.size()) {
+            let routes = self.routes.values();
+            let routes = routes.map(|route| (route.connection.clone(), route.asks.clone()));
+            *self = Self::of(routes.collect());
         }
     }
 
-    /// Whether it was made of these connections.
+    /// Whether it has no connections.
     #[must_use]
-    pub fn is_of(&self, connections: &[Arc<Connection>]) -> bool {
-        let known = self.routes.iter().map(|route| &route.connection);
-        known.eq(connections)
+    pub fn is_empty(&self) -> bool {
+        self.routes.is_empty()
     }
 
     /// Plans a request: an event for each connection that takes it, in the order of their ids, and at most `kept` ignored
     /// ones. Only connections whose filters may hold by the index are asked.
     #[must_use]
     pub fn plan(&self, document: &Document<'_>, now: Timestamp, kept: usize) -> Verdict {
-        let candidates = self.index.candidates(document);
+        let candidates = self.index.candidates(document).into_iter();
+        let candidates = candidates.filter_map(|id| self.routes.get(&id));
         self.plan_among(candidates, document, now, kept)
     }
 
@@ -102,29 +162,26 @@ impl Router {
         now: Timestamp,
         kept: usize,
     ) -> Verdict {
-        self.plan_among(0..self.routes.len(), document, now, kept)
+        self.plan_among(self.routes.values(), document, now, kept)
     }
 
-    fn plan_among(
-        &self,
-        candidates: impl IntoIterator<Item = usize>,
+    fn plan_among<'r>(
+        &'r self,
+        candidates: impl Iterator<Item = &'r Route>,
         document: &Document<'_>,
         now: Timestamp,
         kept: usize,
     ) -> Verdict {
         let request = Picker::new(document);
         let mut steps = Steps::of_request();
-        let mut taken = Vec::new();
         let mut events = Vec::new();
-        for place in candidates {
-            let route = &self.routes[place];
+        for route in candidates {
             if route.takes(document, &mut steps) {
-                taken.push(place);
                 events.push(route.planned(&request, now));
             }
         }
-        let ignored = self.ignored(&taken, document, &mut steps, kept);
-        let all = self.routes.len() - taken.len();
+        let ignored = self.ignored(&events, document, &mut steps, kept);
+        let all = self.routes.size() - events.len();
         Verdict::Routed {
             events,
             more_ignored: u32::try_from(all - ignored.len()).unwrap_or(u32::MAX),
@@ -142,7 +199,7 @@ impl Router {
         request: &Fingerprints<'a>,
         kept: usize,
     ) -> Verdict {
-        if once.is_none() && order.is_none() && self.deduplicates.is_empty() {
+        if once.is_none() && order.is_none() && self.deduplicating == 0 {
             return verdict;
         }
         let Verdict::Routed {
@@ -171,7 +228,7 @@ impl Router {
     }
 
     fn once<'a>(&'a self, id: ConnectionId, request: &Fingerprints<'a>) -> Option<Once> {
-        let route = &self.routes[*self.deduplicates.get(&id)?];
+        let route = self.routes.get(&id)?;
         let rule = route.asks.deduplicate.as_ref()?;
         rule.once(request, Scope::Connection, id.0)
     }
@@ -179,16 +236,15 @@ impl Router {
     /// The first of those that did not take the request, and why. Looks at no more of them than are kept.
     fn ignored(
         &self,
-        taken: &[usize],
+        taken: &[Planned],
         document: &Document<'_>,
         steps: &mut Steps,
         kept: usize,
     ) -> Vec<Unrouted> {
-        let mut taken = taken.iter().copied().peekable();
+        let mut taken = taken.iter().map(|planned| planned.connection).peekable();
         self.routes
             .iter()
-            .enumerate()
-            .filter(|(place, _)| taken.next_if_eq(place).is_none())
+            .filter(|(id, _)| taken.next_if_eq(id).is_none())
             .take(kept)
             .map(|(_, route)| route.unrouted(document, steps))
             .collect()
@@ -196,13 +252,9 @@ impl Router {
 }
 
 impl Route {
-    fn is_enabled(&self) -> bool {
-        self.connection.disabled_at.is_none()
-    }
-
     fn takes(&self, document: &Document<'_>, steps: &mut Steps) -> bool {
         let mut filters = self.asks.filters.iter();
-        self.is_enabled() && filters.all(|filter| filter.holds(document, steps))
+        is_enabled(&self.connection) && filters.all(|filter| filter.holds(document, steps))
     }
 
     fn planned(&self, request: &Picker<'_>, now: Timestamp) -> Planned {
@@ -215,7 +267,7 @@ impl Route {
 
     fn unrouted(&self, document: &Document<'_>, steps: &mut Steps) -> Unrouted {
         let connection = self.connection.id;
-        if !self.is_enabled() {
+        if !is_enabled(&self.connection) {
             return Unrouted {
                 connection,
                 cause: IgnoreCause::Disabled,
@@ -238,6 +290,10 @@ impl Route {
             .map(|filter| filter.failing(document, steps));
         failing.find(|parts| !parts.is_empty()).unwrap_or_default()
     }
+}
+
+fn is_enabled(connection: &Connection) -> bool {
+    connection.disabled_at.is_none()
 }
 
 fn compile(connection: &Connection) -> Arc<Asks> {

@@ -5,7 +5,7 @@ use crate::network::{LEASE_MS, Proposal, Purpose};
 use bytes::Bytes;
 use model::clock::Standing;
 use model::ids::RequestId;
-use model::machine::{Effect, Reply, decode_reply};
+use model::machine::{Effect, LeaderEffect, Reply, decode_reply};
 
 impl World {
     /// The proposer will learn nothing of what became of this, after `delay`.
@@ -210,7 +210,7 @@ impl World {
             last = Some(reply);
             for effect in effects {
                 // A hint may be lost: the sweep finds the same work.
-                if let Effect::Wake { destination, .. } = effect
+                if let Effect::Leader(LeaderEffect::Wake { destination, .. }) = effect
                     && self.nodes[node].replicas[group].led.is_some()
                     && self.rng.u8(0..5) != 0
                 {

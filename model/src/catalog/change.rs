@@ -1,0 +1,62 @@
+//! What one command changed of the catalog, and how a catalog in memory takes it in.
+
+use super::{Catalog, DestinationObserved, Item, Kind, Position, SourceObserved};
+use crate::ids::{DestinationId, SourceId};
+
+/// The rows of the catalog that a command changed, as they are now. Every node hears of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CatalogChange {
+    /// How far the catalog has come with it.
+    pub position: Position,
+    pub rows: Vec<CatalogRow>,
+}
+
+/// A row as it is now; none where it is gone.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CatalogRow {
+    Configured(Box<Item>),
+    Deleted(Kind, u128),
+    OfSource(SourceId, Option<SourceObserved>),
+    OfDestination(DestinationId, Option<DestinationObserved>),
+}
+
+/// Something between a catalog and a change is missing: the catalog is to be loaded anew.
+#[derive(Debug, thiserror::Error)]
+#[error("a change of the catalog was missed between version {known} and {next}")]
+pub struct Missed {
+    pub known: u64,
+    pub next: u64,
+}
+
+impl Catalog {
+    /// Takes in a change, unless it is in already. What it does not concern is shared with the catalog that this one was
+    /// cloned from.
+    ///
+    /// # Errors
+    /// When another change should have come before.
+    pub fn fold(&mut self, change: &CatalogChange) -> Result<(), Missed> {
+        let (known, next) = (self.position(), change.position);
+        if known.reaches(next) {
+            return Ok(());
+        }
+        if next.version > known.version + 1 {
+            return Err(Missed {
+                known: known.version,
+                next: next.version,
+            });
+        }
+        for row in &change.rows {
+            match row {
+                CatalogRow::Configured(item) => self.insert(Item::clone(item)),
+                CatalogRow::Deleted(kind, id) => self.remove(*kind, *id),
+                CatalogRow::OfSource(id, observed) => self.observe_source(*id, observed.clone()),
+                CatalogRow::OfDestination(id, observed) => {
+                    self.observe_destination(*id, observed.clone());
+                }
+            }
+        }
+        self.version = next.version;
+        self.observed = next.observed;
+        Ok(())
+    }
+}

@@ -1,0 +1,34 @@
+//! How far a catalog has come.
+
+use crate::state::{keys, kv};
+use serde::{Deserialize, Serialize};
+
+/// How far a catalog has come: what was configured, and what was observed of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// How often something was configured.
+    #[serde(default)]
+    pub version: u64,
+    /// The log index at which something was last observed.
+    #[serde(default)]
+    pub observed: u64,
+}
+
+impl Position {
+    /// How far the stored catalog has come, without reading it.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn stored(kv: &impl kv::Read) -> Result<Self, kv::KvError> {
+        Ok(Self {
+            version: keys::read_u64(kv, keys::META_CATALOG_VERSION)?,
+            observed: keys::read_u64(kv, keys::META_OBSERVED)?,
+        })
+    }
+
+    /// Whether what stands here knows all that stands there.
+    #[must_use]
+    pub fn reaches(self, there: Self) -> bool {
+        self.version >= there.version && self.observed >= there.observed
+    }
+}
