@@ -139,33 +139,27 @@ fn shown_name<'a>(connection: &'a Connection, destination: &'a str) -> &'a str {
     connection.name.as_deref().unwrap_or(destination)
 }
 
-fn destination_name(catalog: &Catalog, id: DestinationId) -> &str {
-    catalog
-        .destinations
-        .get(&id)
-        .map_or("", |destination| &destination.name)
-}
-
 fn find<'a>(
     catalog: &'a Catalog,
     name: &Given<String>,
     source: Option<&Source>,
     destination: Option<&Destination>,
 ) -> Result<Option<&'a Connection>, Problem> {
-    let is_meant = |connection: &&Arc<Connection>| match name {
-        Given::Value(name) => connection.name.as_ref() == Some(name),
-        _ => {
-            connection.name.is_none()
-                && source.is_some()
-                && destination.is_some_and(|known| known.id == connection.destination_id)
+    let found = match (name, source, destination) {
+        (Given::Value(name), ..) => {
+            let of_source = |connection: &&Arc<Connection>| {
+                source.is_none_or(|source| source.id == connection.source_id)
+            };
+            let mut found = catalog.connections_named(name).filter(of_source);
+            (found.next(), found.next())
         }
+        (_, Some(source), Some(destination)) => {
+            let mut found = catalog.unnamed_connections(source.id, destination.id);
+            (found.next(), found.next())
+        }
+        _ => (None, None),
     };
-    let mut found = catalog
-        .connections
-        .values()
-        .filter(is_meant)
-        .filter(|connection| source.is_none_or(|source| source.id == connection.source_id));
-    match (found.next(), found.next()) {
+    match found {
         (Some(_), Some(_)) => Err(Problem::invalid(
             "name",
             "several connections have this name; expected source_id too",
@@ -177,10 +171,8 @@ fn find<'a>(
 /// Refuses a name that another connection of the source has.
 fn check_name(catalog: &Catalog, connected: &Connected) -> Result<(), Problem> {
     let name = shown_name(&connected.connection, &connected.destination.name);
-    let other = catalog
-        .connections_of(connected.source.id)
-        .filter(|other| other.id != connected.connection.id)
-        .find(|other| shown_name(other, destination_name(catalog, other.destination_id)) == name);
+    let mut others = catalog.connections_shown_as(connected.source.id, name);
+    let other = others.find(|other| other.id != connected.connection.id);
     match other {
         None => Ok(()),
         Some(other) => Err(Problem::invalid(

@@ -3,7 +3,7 @@
 use super::{
     Connection, Destination, DestinationObserved, IssueTrigger, Item, Kind, Notifications,
     Overruling, Position, Source, SourceObserved, Things, Transformation,
-    names::Names,
+    names::{ConnectionNames, Names},
     outgoing::Outgoing,
     overlay::{Beneath, Overlay},
 };
@@ -32,6 +32,7 @@ pub struct Catalog {
     by_source: RedBlackTreeMapSync<SourceId, Outgoing>,
     by_destination: RedBlackTreeMapSync<DestinationId, Things<ConnectionId, Connection>>,
     paused: Things<ConnectionId, Connection>,
+    connection_names: ConnectionNames,
     source_names: Names<SourceId>,
     destination_names: Names<DestinationId>,
     transformation_names: Names<TransformationId>,
@@ -53,6 +54,7 @@ impl Default for Catalog {
             by_source: RedBlackTreeMapSync::new_sync(),
             by_destination: RedBlackTreeMapSync::new_sync(),
             paused: Things::default(),
+            connection_names: ConnectionNames::default(),
             source_names: Names::default(),
             destination_names: Names::default(),
             transformation_names: Names::default(),
@@ -175,6 +177,8 @@ impl Catalog {
             Some(_) => self.paused.insert(id, connection.clone()),
             None => self.paused.remove(&id),
         }
+        let earlier = self.connections.get(&id).map(AsRef::as_ref);
+        self.connection_names.put(&connection, earlier);
         self.connections.insert(id, connection);
     }
 
@@ -185,6 +189,7 @@ impl Catalog {
         self.change_outgoing(known.source_id, |outgoing| outgoing.remove(id));
         self.change_incoming(known.destination_id, |incoming| incoming.remove(&id));
         self.paused.remove(&id);
+        self.connection_names.remove(&known);
         self.connections.remove(&id);
     }
 
@@ -291,6 +296,33 @@ impl Catalog {
     pub fn transformation_named(&self, name: &str) -> Option<&Arc<Transformation>> {
         self.transformations
             .get(self.transformation_names.get(name)?)
+    }
+
+    /// The connections that have this name themselves, by id. Among those of one source a name is one's own.
+    pub fn connections_named(&self, name: &str) -> impl Iterator<Item = &Arc<Connection>> {
+        self.connection_names.named(name)
+    }
+
+    /// The connections without a name that lead from one to the other, by id.
+    pub fn unnamed_connections(
+        &self,
+        source: SourceId,
+        destination: DestinationId,
+    ) -> impl Iterator<Item = &Arc<Connection>> {
+        self.connection_names.unnamed(source, destination)
+    }
+
+    /// The connections of a source that are shown under this name: their own, or that of where they lead.
+    pub fn connections_shown_as<'a>(
+        &'a self,
+        source: SourceId,
+        name: &str,
+    ) -> impl Iterator<Item = &'a Arc<Connection>> {
+        let named = self.connection_names.named(name);
+        let named = named.filter(move |connection| connection.source_id == source);
+        let destination = self.destination_names.get(name).copied();
+        let unnamed = destination.into_iter();
+        named.chain(unnamed.flat_map(move |id| self.unnamed_connections(source, id)))
     }
 
     /// What a source and its connections compare its requests by; none for one that is not known.

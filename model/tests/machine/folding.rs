@@ -34,7 +34,7 @@ fn told(effects: Vec<Effect>) -> Vec<CatalogChange> {
 
 #[derive(Clone, Debug)]
 enum Wish {
-    Put(Item),
+    Put(Box<Item>),
     Delete(Kind, u128),
     Learn(u128, u8),
     Use(u128, u8),
@@ -60,8 +60,8 @@ fn source() -> impl Strategy<Value = Item> {
 }
 
 fn connection() -> impl Strategy<Value = Item> {
-    (1..6_u128, 1..4_u128, 1..4_u128, 0..4_u8, any::<[bool; 2]>()).prop_map(
-        |(id, from, to, wants, [is_paused, is_off])| {
+    (1..6_u128, 1..4_u128, 1..4_u128, 0..4_u8, any::<[bool; 3]>()).prop_map(
+        |(id, from, to, wants, [is_paused, is_off, is_named])| {
             let filter = FilterRule {
                 body: Some(json!({ "a": wants })),
                 ..FilterRule::default()
@@ -69,6 +69,7 @@ fn connection() -> impl Strategy<Value = Item> {
             let rules = (wants > 0).then(|| Rule::Filter(Box::new(filter)));
             Item::Connection(Connection {
                 id: ConnectionId(id),
+                name: is_named.then(|| format!("{from}-{wants}")),
                 source_id: SourceId(from),
                 destination_id: DestinationId(to),
                 rules: rules.into_iter().collect(),
@@ -97,9 +98,9 @@ fn wish() -> impl Strategy<Value = Wish> {
         rate => AllowedRate::PerMinute(rate),
     }));
     prop_oneof![
-        2 => source().prop_map(Wish::Put),
-        3 => connection().prop_map(Wish::Put),
-        2 => destination().prop_map(Wish::Put),
+        2 => source().prop_map(|item| Wish::Put(Box::new(item))),
+        3 => connection().prop_map(|item| Wish::Put(Box::new(item))),
+        2 => destination().prop_map(|item| Wish::Put(Box::new(item))),
         1 => (prop::sample::select(kinds), 1..6_u128).prop_map(|(kind, id)| Wish::Delete(kind, id)),
         2 => (1..4_u128, 0..3_u8).prop_map(|(id, of)| Wish::Learn(id, of)),
         2 => (1..4_u128, 0..3_u8).prop_map(|(id, of)| Wish::Use(id, of)),
@@ -111,7 +112,7 @@ fn wish() -> impl Strategy<Value = Wish> {
 /// Makes it, as it is decided from a catalog; what every node hears of it.
 fn make(world: &mut World, at: Timestamp, from: &Catalog, wish: Wish) -> Vec<CatalogChange> {
     let (put, delete) = match wish {
-        Wish::Put(item) => (vec![item], Vec::new()),
+        Wish::Put(item) => (vec![*item], Vec::new()),
         Wish::Delete(kind, id) => (Vec::new(), vec![(kind, id)]),
         Wish::Learn(id, of) => {
             let command = Command::KeepHandshake(KeepHandshake {
@@ -177,9 +178,37 @@ fn is_same(one: &Catalog, other: &Catalog) {
         for label in 0..3 {
             let name = format!("{id}-{label}");
             assert_eq!(one.source_named(&name), other.source_named(&name));
+            assert!(
+                one.connections_named(&name)
+                    .eq(other.connections_named(&name))
+            );
+            for source in (1..4).map(SourceId) {
+                let shown = |catalog: &Catalog| -> Vec<_> {
+                    let shown = catalog.connections_shown_as(source, &name);
+                    shown.map(|connection| connection.id).collect()
+                };
+                assert_eq!(shown(one), shown(other));
+                let mut asked: Vec<_> = one
+                    .connections_of(source)
+                    .filter(|it| shown_name(one, it) == Some(&name))
+                    .map(|it| it.id)
+                    .collect();
+                let mut found = shown(one);
+                asked.sort_unstable();
+                found.sort_unstable();
+                assert_eq!(found, asked);
+            }
             assert_eq!(one.destination_named(&name), other.destination_named(&name));
         }
     }
+}
+
+fn shown_name<'a>(catalog: &'a Catalog, connection: &'a Connection) -> Option<&'a String> {
+    let destination = catalog.destinations.get(&connection.destination_id);
+    connection
+        .name
+        .as_ref()
+        .or(destination.map(|known| &known.name))
 }
 
 fn plan(catalog: &Catalog, source: SourceId, wanted: u8) -> Option<String> {

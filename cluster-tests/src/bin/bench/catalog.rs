@@ -15,7 +15,7 @@ use cluster_tests::{
 use serde_json::{Value, json};
 use std::{
     fs,
-    path::Path,
+    path::PathBuf,
     slice,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
@@ -76,8 +76,8 @@ impl Contestant {
         format!("/{}", self.source)
     }
 
-    fn request(&self) -> std::path::PathBuf {
-        Path::new(self.folder.path()).join("request")
+    fn request(&self) -> PathBuf {
+        self.folder.path().join("request")
     }
 
     fn connect(&self) {
@@ -142,12 +142,12 @@ impl Contestant {
 
     fn load(&self, run: &Run, what: &str) -> Row {
         let pids: Vec<u32> = self.cluster.nodes.iter().filter_map(Node::pid).collect();
-        let request = self.request();
+        let (request, path) = (self.request(), self.path());
         let target = Target {
             kind: "given",
             request: Some(&request),
             addresses: &self.cluster.ingest_addresses(),
-            paths: slice::from_ref(&self.path()),
+            paths: slice::from_ref(&path),
             pids: &pids,
         };
         run.measure(what, SENDERS, &target)
