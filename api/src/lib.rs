@@ -2,7 +2,7 @@
 //! a node knows is an argument.
 
 pub mod body;
-pub mod capability_url;
+mod capability_url;
 pub mod catalog_page;
 mod checked_url;
 pub mod choice;
@@ -10,9 +10,14 @@ pub mod distinct;
 pub mod input;
 pub mod manner;
 pub mod names;
-pub mod nearest;
+mod nearest;
+pub mod openapi;
+pub mod operation;
+pub mod operations;
 pub mod page;
 pub mod problem;
 pub mod query;
-pub mod range;
+mod range;
+pub mod shape;
 pub mod times;
+pub mod view;

@@ -4,7 +4,7 @@ use model::time::Timestamp;
 
 /// How a value must relate to the one that was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Relation {
+pub(crate) enum Relation {
     Equal,
     Above,
     AtLeast,
@@ -22,7 +22,7 @@ pub struct Range {
 
 impl Range {
     /// A range of limits that hold together.
-    pub fn of(limits: Vec<(Relation, u64)>) -> Self {
+    pub(crate) fn of(limits: Vec<(Relation, u64)>) -> Self {
         Self { limits }
     }
 

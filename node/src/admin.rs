@@ -2,14 +2,9 @@
 
 // The words of the API that handlers speak in.
 use api::{
-    body, capability_url, catalog_page, choice, distinct,
-    input::{
-        bookmark as bookmark_input, connection as connection_input,
-        destination as destination_input, destination_auth, destination_kind, destination_signing,
-        issue_trigger as issue_trigger_input, rules, source as source_input, source_auth,
-        source_secrets, transformation as transformation_input,
-    },
-    manner, names, page, query, times,
+    body, catalog_page, choice, distinct,
+    input::{bookmark as bookmark_input, rules, transformation as transformation_input},
+    manner, page, query, times,
 };
 
 mod api_error;
@@ -35,8 +30,9 @@ mod issue_data;
 mod issue_filter;
 mod issue_triggers;
 mod issues;
-mod message_view;
 mod notifications;
+mod noun;
+mod programs;
 mod queue_depth;
 mod request_filter;
 mod requests;
@@ -53,7 +49,7 @@ mod traffic_scan;
 mod transformation_run;
 mod transformations;
 mod versions;
-mod views;
+mod viewer;
 
 pub use routes::configure;
 pub(crate) use selection::Selection;
