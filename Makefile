@@ -35,7 +35,7 @@ verify: setup    ## format, lints, house rule, licences; writes nothing
 
 fix:             ## format, apply what clippy can mend, write the generated docs
 	cargo clippy --locked --workspace --all-targets --fix --allow-dirty --allow-staged
-	WRITE_DOCS=1 cargo test --locked --workspace --test signature --test forwarding table
+	WRITE_DOCS=1 cargo test --locked --workspace --test signature --test forwarding --test openapi -- table checked_in
 	cargo fmt --all
 
 fuzz: setup      ## ten minutes for each fuzz target, also briefly part of test

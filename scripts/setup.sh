@@ -14,6 +14,7 @@ if [ "${1:-}" = --tests ]; then
   compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || missing+=(faketime)
   # And run the program on processors that lack what it needs.
   [ "$(uname -m)" != x86_64 ] || command -v qemu-x86_64 >/dev/null || missing+=(qemu-user)
+  python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 fi
 if [ ${#missing[@]} -gt 0 ]; then
   echo "installing: ${missing[*]}"
@@ -26,3 +27,9 @@ command -v cargo >/dev/null || {
   exit 1
 }
 scripts/rocksdb.sh
+# Somebody else's eyes on docs/openapi.json.
+openapi="$HOME/.cache/tidegate/openapi"
+if [ "${1:-}" = --tests ] && [ ! -x "$openapi/bin/openapi-spec-validator" ]; then
+  python3 -m venv "$openapi"
+  "$openapi/bin/pip" install --quiet openapi-spec-validator==0.9.0
+fi

@@ -150,6 +150,12 @@ impl<T> Given<T> {
 }
 
 impl<'a> Fields<'a> {
+    /// The names that were asked for so far, by the path of their object.
+    #[cfg(test)]
+    pub(crate) fn asked(&self) -> BTreeMap<String, BTreeSet<String>> {
+        self.asked_for.names.borrow().clone()
+    }
+
     /// The full name of a field of this object.
     pub fn path(&self, key: &str) -> String {
         match self.at.as_str() {

@@ -4,7 +4,7 @@
 use url::{Position, Url};
 
 /// What stands for what is not shown. No URL that was checked holds it.
-pub const HIDDEN: char = '…';
+pub(crate) const HIDDEN: char = '…';
 /// Where the first part of the host is the secret.
 const SECRET_HOSTS: [&str; 5] = [
     "lambda-url",
@@ -15,7 +15,7 @@ const SECRET_HOSTS: [&str; 5] = [
 ];
 
 /// The URL without what may be a secret in it: its scheme and its host.
-pub fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let Ok(url) = Url::parse(text) else {
         return HIDDEN.to_string();
     };

@@ -1,9 +1,8 @@
 //! Lists of configured things: filters that all kinds share, order and cursors.
 
-use crate::{page::PageRequest, problem::Problem, query::Query};
+use crate::{page::PageRequest, problem::Problem, query::Query, view::list::List};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use model::{query::Range, time::Timestamp};
-use serde_json::{Value, json};
 
 /// A position in a list: what it is ordered by, then the id.
 type Key = (String, String);
@@ -61,20 +60,20 @@ pub fn time_key(at: Timestamp) -> String {
 }
 
 /// The answer of a list.
-pub fn answer<T>(
+///
+/// # Errors
+/// A cursor of another list, or a row that can't be shown.
+pub fn answer<T, V, E: From<Problem>>(
     asked: &PageRequest,
     rows: Vec<(Key, T)>,
-    show: impl Fn(T) -> Value,
-) -> Result<Value, Problem> {
+    show: impl Fn(T) -> Result<V, E>,
+) -> Result<List<V>, E> {
     let page = asked.cut(rows, read_cursor)?;
     let next = page.next.as_ref().map(show_cursor);
     let prev = page.prev.as_ref().map(show_cursor);
-    let models: Vec<Value> = page.rows.into_iter().map(|(_, row)| show(row)).collect();
-    Ok(asked.envelope(&models, next, prev))
-}
-
-pub fn count(number: usize) -> Value {
-    json!({ "count": number })
+    let models = page.rows.into_iter().map(|(_, row)| show(row));
+    let models = models.collect::<Result<_, _>>()?;
+    Ok(asked.envelope(models, next, prev))
 }
 
 fn show_cursor((order, id): &Key) -> String {

@@ -1,9 +1,10 @@
 //! One of an enum's names, with all of them for whoever has named none.
 
 use serde::{
-    Deserialize,
+    Deserialize, Serialize,
     de::{self, IntoDeserializer, value::StrDeserializer},
 };
+use serde_json::Value;
 use std::fmt;
 
 /// Reads a name as it is spelled in the API. The error says in words what was expected.
@@ -12,26 +13,46 @@ pub fn read<T: for<'de> Deserialize<'de>>(name: &str) -> Result<T, String> {
     T::deserialize(name).map_err(|error| error.to_string())
 }
 
-/// The names that there are.
+/// The name of a value, as it is spelled in the API.
+pub fn name<T: Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(name)) => name,
+        _ => String::new(),
+    }
+}
+
+/// The names that an enum has, as they are spelled in the API. None where it is no enum of plain names.
+pub fn names<T: for<'de> Deserialize<'de>>() -> &'static [&'static str] {
+    let nothing: StrDeserializer<'_, Unknown> = "".into_deserializer();
+    T::deserialize(nothing).map_or_else(|unknown| unknown.known, |_| &[])
+}
+
+/// That there is no such name, and which there are.
 #[derive(Debug)]
-struct Unknown(String);
+struct Unknown {
+    message: String,
+    known: &'static [&'static str],
+}
 
 impl de::Error for Unknown {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self(message.to_string())
+        Self {
+            message: message.to_string(),
+            known: &[],
+        }
     }
 
     fn unknown_variant(name: &str, known: &'static [&'static str]) -> Self {
-        Self(format!(
-            "expected one of {}, got {name:?}",
-            known.join(", ")
-        ))
+        Self {
+            message: format!("expected one of {}, got {name:?}", known.join(", ")),
+            known,
+        }
     }
 }
 
 impl fmt::Display for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.message)
     }
 }
 

@@ -8,6 +8,7 @@ pub mod destination_kind;
 pub mod destination_signing;
 pub mod destination_tls;
 pub mod issue_trigger;
+pub mod notifications;
 pub mod rules;
 pub mod sameness;
 pub mod source;

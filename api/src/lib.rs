@@ -3,7 +3,7 @@
 
 pub mod body;
 pub mod bulk_query;
-pub mod capability_url;
+mod capability_url;
 pub mod catalog_page;
 mod checked_url;
 pub mod choice;
@@ -12,9 +12,14 @@ pub mod filter;
 pub mod input;
 pub mod manner;
 pub mod names;
-pub mod nearest;
+mod nearest;
+pub mod openapi;
+pub mod operation;
+pub mod operations;
 pub mod page;
 pub mod problem;
 pub mod query;
 pub mod selection;
+pub mod shape;
 pub mod times;
+pub mod view;

@@ -4,7 +4,7 @@
 const SLIPS_MAX: usize = 2;
 
 /// The known name that is closest to `given`, where one is close.
-pub fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let near = known.map(|name| (slips(given, name), name));
     let near = near.filter(|(slips, name)| {
         // The name itself was no slip: something else is wrong with it.
@@ -14,7 +14,7 @@ pub fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> Option<
 }
 
 /// "; did you mean …?", where something was.
-pub fn hint<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn hint<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> String {
     nearest(given, known).map_or_else(String::new, |name| format!("; did you mean {name}?"))
 }
 

@@ -1,7 +1,7 @@
 //! Pages of a list: what was asked for, where a page begins and ends, and the envelope of the answer.
 
+use crate::view::list::{Direction, List, Pagination};
 use crate::{problem::Problem, query::Query};
-use serde_json::{Value, json};
 
 const DEFAULT_LIMIT: u16 = 100;
 const MAX_LIMIT: u16 = 255;
@@ -87,21 +87,27 @@ impl PageRequest {
     }
 
     /// The answer of a list.
-    pub fn envelope(&self, models: &[Value], next: Option<String>, prev: Option<String>) -> Value {
-        let mut pagination = json!({
-            "order_by": self.order_by,
-            "dir": if self.ascending { "asc" } else { "desc" },
-            "limit": self.limit,
-        });
-        // The document knows no null here.
-        if let Some(next) = next {
-            pagination["next"] = next.into();
+    pub fn envelope<T>(
+        &self,
+        models: Vec<T>,
+        next: Option<String>,
+        prev: Option<String>,
+    ) -> List<T> {
+        List {
+            pagination: Pagination {
+                order_by: self.order_by,
+                dir: match self.ascending {
+                    true => Direction::Asc,
+                    false => Direction::Desc,
+                },
+                limit: self.limit,
+                next,
+                prev,
+            },
+            count: models.len(),
+            models,
+            missing: None,
         }
-        if let Some(prev) = prev {
-            pagination["prev"] = prev.into();
-        }
-        let count = models.len();
-        json!({ "pagination": pagination, "count": count, "models": models })
     }
 
     /// Cuts one page out of all rows. A cursor's own row may be gone: its key still says where the page begins.
@@ -144,6 +150,7 @@ pub fn bad_cursor(field: &str) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn asked(raw: &str) -> PageRequest {
         PageRequest::read(&Query::parse(raw), &["created_at", "name"]).expect("a good query")
@@ -209,9 +216,9 @@ mod tests {
 
     #[test]
     fn the_envelope_always_has_a_limit_and_plain_strings() {
-        let envelope = asked("").envelope(&[json!(1)], Some("n".into()), None);
+        let envelope = asked("").envelope(vec![1], Some("n".into()), None);
         assert_eq!(
-            envelope,
+            crate::view::tests::json(envelope),
             json!({
                 "pagination": {"order_by": "created_at", "dir": "desc", "limit": 100, "next": "n"},
                 "count": 1,

@@ -1,6 +1,7 @@
 //! What stands in the way of an answer, and the body that says so: `{code, status, message, data}`.
 
 use model::door::Fault;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt;
 
@@ -34,7 +35,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind there is.
-    pub const ALL: [Self; 14] = [
+    const ALL: [Self; 14] = [
         Self::BadRequest,
         Self::Unauthorized,
         Self::NotFound,
@@ -70,6 +71,14 @@ impl Kind {
         }
     }
 
+    /// The words of all kinds, each once.
+    fn codes() -> Vec<&'static str> {
+        let mut codes = Self::ALL.map(Self::code).to_vec();
+        codes.sort_unstable();
+        codes.dedup();
+        codes
+    }
+
     /// The word for programs.
     pub fn code(self) -> &'static str {
         match self {
@@ -91,12 +100,14 @@ impl Kind {
 }
 
 /// The body of an answer other than 200.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
 pub struct ProblemView<'a> {
+    #[schemars(extend("enum" = Kind::codes()))]
     pub code: &'static str,
     pub status: u16,
     pub message: &'a str,
-    pub data: Option<()>,
+    pub data: (),
 }
 
 impl Problem {
@@ -120,7 +131,7 @@ impl Problem {
             code: self.kind.code(),
             status: self.kind.status(),
             message: &self.message,
-            data: None,
+            data: (),
         }
     }
 

@@ -2,14 +2,9 @@
 
 // The words of the API that handlers speak in.
 use api::{
-    body, bulk_query, capability_url, catalog_page, choice, distinct, filter,
-    input::{
-        bookmark as bookmark_input, connection as connection_input,
-        destination as destination_input, destination_auth, destination_kind, destination_signing,
-        issue_trigger as issue_trigger_input, rules, source as source_input, source_auth,
-        source_secrets, transformation as transformation_input,
-    },
-    manner, names, page, query, times,
+    body, bulk_query, catalog_page, choice, distinct, filter,
+    input::{bookmark as bookmark_input, rules, transformation as transformation_input},
+    manner, page, query, times,
 };
 
 mod api_error;
@@ -31,8 +26,9 @@ mod health;
 mod issue_data;
 mod issue_triggers;
 mod issues;
-mod message_view;
 mod notifications;
+mod noun;
+mod programs;
 mod queue_depth;
 mod requests;
 mod routes;
@@ -46,6 +42,6 @@ mod traffic_scan;
 mod transformation_run;
 mod transformations;
 mod versions;
-mod views;
+mod viewer;
 
 pub use routes::configure;

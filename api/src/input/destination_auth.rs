@@ -4,12 +4,13 @@ use crate::{
     body::{Fields, Given},
     checked_url::checked_url,
     problem::Problem,
+    view::destination::DestinationAuthView,
 };
 use model::{
     catalog::{ClientAuth, ClientCredentials, DestinationAuth, KeyPlace, Secret},
     policy::{destination_url, egress::Reach, outgoing},
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 const MAX_VALUE: usize = 4096;
 const TYPES: [&str; 7] = [
@@ -124,50 +125,11 @@ pub fn header(auth: &DestinationAuth) -> Option<String> {
     }
 }
 
-/// `config.auth` as it is shown to who asks for it, and as what is kept when a field is not named.
-pub fn show(auth: &DestinationAuth) -> Value {
-    match auth {
-        DestinationAuth::HookdeckSignature => json!({}),
-        DestinationAuth::CustomSignature {
-            key,
-            signing_secret,
-        } => json!({"key": key, "signing_secret": signing_secret.reveal()}),
-        DestinationAuth::BasicAuth { username, password } => {
-            json!({"username": username, "password": password.reveal()})
-        }
-        DestinationAuth::ApiKey { key, api_key, to } => {
-            json!({"key": key, "api_key": api_key.reveal(), "to": to.name()})
-        }
-        DestinationAuth::BearerToken { token } => json!({"token": token.reveal()}),
-        DestinationAuth::Oauth2ClientCredentials(credentials) => {
-            let mut shown = json!({
-                "auth_server": credentials.auth_server,
-                "client_id": credentials.client_id,
-                "client_secret": credentials.client_secret.reveal(),
-                "authentication_type": credentials.authentication_type.name(),
-            });
-            if let Some(scope) = &credentials.scope {
-                shown["scope"] = json!(scope);
-            }
-            shown
-        }
-        DestinationAuth::AwsSignature {
-            access_key_id,
-            secret_access_key,
-            region,
-            service,
-        } => json!({
-            "access_key_id": access_key_id,
-            "secret_access_key": secret_access_key.reveal(),
-            "region": region,
-            "service": service,
-        }),
-    }
-}
-
+/// What is kept when a field is not named: `config.auth` as it is shown to who asks for it.
 fn kept_fields(kept: &DestinationAuth) -> Map<String, Value> {
-    match show(kept) {
-        Value::Object(fields) => fields,
+    let shown = DestinationAuthView::of(kept).map(serde_json::to_value);
+    match shown {
+        Some(Ok(Value::Object(fields))) => fields,
         _ => Map::new(),
     }
 }
@@ -302,6 +264,7 @@ fn user_name(text: &str) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::body::Body;
+    use serde_json::json;
 
     fn over(kept: Option<&DestinationAuth>, body: Value) -> Result<DestinationAuth, Problem> {
         let reach = Reach {
@@ -331,9 +294,12 @@ mod tests {
         for body in all() {
             let auth = over(None, body.clone()).expect("a type of the API");
             assert_eq!(auth.name(), body["auth_type"]);
-            assert_eq!(show(&auth), body["auth"]);
+            assert_eq!(Value::Object(kept_fields(&auth)), body["auth"]);
             assert_eq!(
-                over(None, json!({"auth_type": auth.name(), "auth": show(&auth)})),
+                over(
+                    None,
+                    json!({"auth_type": auth.name(), "auth": kept_fields(&auth)})
+                ),
                 Ok(auth)
             );
         }

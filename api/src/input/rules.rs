@@ -13,7 +13,7 @@ use model::{
     catalog::{Backoff, Connection, DelayRule, Field, FilterRule, RetryRule, Rule},
     policy::{document::Part, filter::Filter, retry},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub const MAX_RULES: usize = 16;
 /// The longest delay: a week, as long as anything is kept by default.
@@ -163,40 +163,13 @@ fn status_codes(fields: &Fields<'_>) -> Result<Option<Vec<String>>, Problem> {
     codes.collect::<Result<_, _>>().map(Some)
 }
 
-/// A rule as the API shows it.
-pub fn show(rule: &Rule) -> Value {
-    match rule {
-        // They are kept in the API's own shape.
-        Rule::Delay(_) | Rule::Deduplicate(_) | Rule::Filter(_) | Rule::Transform { .. } => {
-            json!(rule)
-        }
-        Rule::Retry(retry) => {
-            let mut shown = json!({
-                "type": "retry",
-                "strategy": match retry.strategy {
-                    Backoff::Linear => "linear",
-                    Backoff::Exponential => "exponential",
-                    Backoff::Custom => "custom",
-                },
-                "count": retry.count,
-                "interval": retry.interval,
-            });
-            if !retry.schedule.is_empty() {
-                shown["schedule"] = json!(retry.schedule);
-            }
-            if let Some(codes) = &retry.response_status_codes {
-                shown["response_status_codes"] = json!(codes);
-            }
-            shown
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::body::Body;
+    use crate::view::{connection::RuleView, tests::json};
     use model::catalog::Catalog;
+    use serde_json::json;
 
     fn rules(list: &Value) -> Result<Vec<Rule>, Problem> {
         let (catalog, fresh) = (Catalog::default(), Vec::new());
@@ -206,6 +179,10 @@ mod tests {
             None,
             &mut book,
         )
+    }
+
+    fn show(rule: &Rule) -> Value {
+        json(RuleView::of(rule))
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::{catalog_watch::BehindError, configure::ConfigureError, reroute::Rero
 use actix_web::{
     HttpResponse, ResponseError,
     http::{StatusCode, header},
+    web::Json,
 };
 use api::problem::{Kind, Problem};
 use model::{machine::CommandError, state::kv, state::tables::TableError};
@@ -11,6 +12,9 @@ use std::fmt;
 
 /// Seconds after which a client should ask again.
 const RETRY_AFTER_S: u32 = 1;
+
+/// What a handler answers.
+pub(super) type Answer<T> = Result<Json<T>, ApiError>;
 
 /// A problem as a handler's answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -2,7 +2,7 @@
 //! retention does not take it.
 
 use super::{
-    api_error::ApiError,
+    api_error::{Answer, ApiError},
     body::Body,
     bookmark_input,
     catalog_page::{self, is_among, time_key},
@@ -12,11 +12,16 @@ use super::{
     manner::Manner,
     page::PageRequest,
     query::Query,
-    requests, times, traffic_data,
-    views::Viewer,
+    requests, traffic_data, viewer,
 };
 use crate::{gateway::Gateway, world};
 use actix_web::web::{self, Data, Json, Path};
+use api::view::{
+    bookmark::BookmarkView,
+    data::{DataView, RawBodyView},
+    event::EventView,
+    list::{Deleted, List},
+};
 use bytes::Bytes;
 use model::{
     ids::{BookmarkId, GroupId, RequestId},
@@ -28,13 +33,13 @@ use model::{
     state::{codec, kv::Table, tables},
     traffic::{Bookmark, Request, RequestRecord, RequestState, Verified},
 };
-use serde_json::{Value, json};
 
 const ORDERS: &[&str] = &["created_at"];
 
-type Answer = Result<Json<Value>, ApiError>;
-
-pub(super) async fn list(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
+pub(super) async fn list(
+    gateway: Data<Gateway>,
+    Extract(query): Extract<Query>,
+) -> Answer<List<BookmarkView>> {
     let asked = PageRequest::read(&query, ORDERS)?;
     let texts = |name| -> Vec<String> { query.all(name).into_iter().map(str::to_owned).collect() };
     let (ids, names, connections) = (texts("id"), texts("name"), texts("webhook_id"));
@@ -57,11 +62,11 @@ pub(super) async fn list(gateway: Data<Gateway>, Extract(query): Extract<Query>)
         let key = (time_key(bookmark.created_at), id.to_string());
         (key, (id, bookmark))
     });
-    let viewer = Viewer::of(&gateway, &manner);
+    let viewer = viewer::of(&gateway, &manner);
     Ok(Json(catalog_page::answer(
         &asked,
         rows.collect(),
-        |(id, bookmark)| show(&viewer, id, &bookmark),
+        |(id, bookmark)| Ok::<_, ApiError>(BookmarkView::of(&viewer, id, &bookmark)),
     )?))
 }
 
@@ -69,7 +74,7 @@ pub(super) async fn get(
     gateway: Data<Gateway>,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
-) -> Answer {
+) -> Answer<BookmarkView> {
     let kept = Kept::read(&gateway, &id, &manner).await?;
     answer(&gateway, &manner, &kept)
 }
@@ -78,16 +83,16 @@ pub(super) async fn raw_body(
     gateway: Data<Gateway>,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
-) -> Answer {
+) -> Answer<RawBodyView> {
     let kept = Kept::read(&gateway, &id, &manner).await?;
-    Ok(Json(traffic_data::raw(&kept.body)))
+    Ok(Json(RawBodyView::of(&kept.body)))
 }
 
 pub(super) async fn create(
     gateway: Data<Gateway>,
     Extract(manner): Extract<Manner>,
     Extract(body): Extract<Body>,
-) -> Answer {
+) -> Answer<BookmarkView> {
     let wanted = body.read(|fields| bookmark_input::read(fields, None))?;
     let request = wanted
         .request
@@ -121,7 +126,7 @@ pub(super) async fn update(
     id: Path<String>,
     Extract(manner): Extract<Manner>,
     Extract(body): Extract<Body>,
-) -> Answer {
+) -> Answer<BookmarkView> {
     let kept = Kept::read(&gateway, &id, &Manner::default()).await?;
     let wanted = body.read(|fields| bookmark_input::read(fields, Some(&kept.bookmark)))?;
     let catalog = freshness::catalog(&gateway, &Manner::default()).await?;
@@ -156,10 +161,10 @@ pub(super) async fn delete(
     id: Path<String>,
     _: Extract<Manner>,
     _: NoBody,
-) -> Answer {
+) -> Answer<Deleted> {
     let id = known(&id)?;
     keep(&gateway, id, BookmarkChange::Delete).await?;
-    Ok(Json(json!({ "id": id })))
+    Ok(Json(Deleted { id: id.to_string() }))
 }
 
 /// Sends the copy as a new request, over its connection or over those that the body names. Answers its events: none
@@ -169,7 +174,7 @@ pub(super) async fn trigger(
     id: Path<String>,
     Extract(manner): Extract<Manner>,
     Extract(body): Extract<Body>,
-) -> Answer {
+) -> Answer<Vec<EventView>> {
     let wanted = requests::wanted_connections(&body)?;
     let kept = Kept::read(&gateway, &id, &Manner::default()).await?;
     let wanted = wanted.unwrap_or_else(|| vec![kept.bookmark.connection_id]);
@@ -199,9 +204,9 @@ pub(super) async fn trigger(
     if let Err(error) = keep(&gateway, kept.id, BookmarkChange::Use).await {
         tracing::debug!(%error, bookmark = %kept.id, "the use of a bookmark was not noted");
     }
-    let viewer = Viewer::of(&gateway, &manner);
+    let viewer = viewer::of(&gateway, &manner);
     let models = events::shown(&gateway, &viewer, &events)?;
-    Ok(Json(models.into()))
+    Ok(Json(models))
 }
 
 /// Takes a request in as the door does.
@@ -335,32 +340,23 @@ async fn keep(gateway: &Gateway, id: BookmarkId, change: BookmarkChange) -> Resu
     }
 }
 
-async fn answer_changed(gateway: &Gateway, id: BookmarkId, manner: &Manner) -> Answer {
+async fn answer_changed(
+    gateway: &Gateway,
+    id: BookmarkId,
+    manner: &Manner,
+) -> Answer<BookmarkView> {
     freshness::after_change(gateway, GroupId::CONTROL, id).await;
     answer(gateway, manner, &Kept::stored(gateway, id)?)
 }
 
-fn answer(gateway: &Gateway, manner: &Manner, kept: &Kept) -> Answer {
-    let viewer = Viewer::of(gateway, manner);
-    let mut model = show(&viewer, kept.id, &kept.bookmark);
+fn answer(gateway: &Gateway, manner: &Manner, kept: &Kept) -> Answer<BookmarkView> {
+    let viewer = viewer::of(gateway, manner);
     let mut record = kept.record.clone();
     if let Some(source) = gateway.catalog.get().sources.get(&record.source_id) {
         signature::redact(&mut record, &source.verification);
     }
-    model["data"] = traffic_data::of_copy(&record, &kept.body);
-    Ok(Json(model))
-}
-
-fn show(viewer: &Viewer, id: BookmarkId, bookmark: &Bookmark) -> Value {
-    json!({
-        "id": id,
-        "team_id": viewer.team,
-        "webhook_id": bookmark.connection_id,
-        "event_data_id": bookmark.request_id,
-        "label": bookmark.label,
-        "alias": bookmark.name,
-        "last_used_at": times::show_some(bookmark.last_used_at),
-        "updated_at": times::show(bookmark.updated_at),
-        "created_at": times::show(bookmark.created_at),
-    })
+    Ok(Json(BookmarkView {
+        data: Some(DataView::of_copy(&record, &kept.body)),
+        ..BookmarkView::of(&viewer, kept.id, &kept.bookmark)
+    }))
 }

@@ -1,7 +1,7 @@
 //! `/bulk/…`: one deed for everything that a query finds. Planned first, worked off by the partitions, watched here.
 
 use super::{
-    api_error::ApiError,
+    api_error::{Answer, ApiError},
     body::Body,
     bulk_query::BulkQuery,
     catalog_page::{self, time_key},
@@ -11,8 +11,7 @@ use super::{
     manner::Manner,
     page::PageRequest,
     query::Query,
-    times,
-    views::Viewer,
+    viewer,
 };
 use crate::{
     bulk::{self, CountError},
@@ -20,39 +19,30 @@ use crate::{
     world,
 };
 use actix_web::web::{self, Data, Json, Path};
+use api::view::{
+    Viewer,
+    list::List,
+    operation::{OperationView, PlanView},
+};
 use model::{
     ids::{GroupId, OperationId},
     machine::{CancelOperation, Command, OperationReply, PlanOperation, Reply},
     query::{Asked, Range, Selection},
     state::tables,
-    time::Timestamp,
     traffic::{Operation, OperationKind, PartReport},
 };
-use serde_json::{Value, json};
 
 const ORDERS: &[&str] = &["created_at"];
 
-type Answer = Result<Json<Value>, ApiError>;
-
 /// Which kind a path is about.
 pub(super) type Kind = Data<OperationKind>;
-
-/// The word for a kind in the API's `type`.
-fn name(kind: OperationKind) -> &'static str {
-    match kind {
-        OperationKind::RetryEvents => "EVENT_RETRY",
-        OperationKind::RetryRequests => "REQUEST_RETRY",
-        OperationKind::RetryIgnored => "IGNORED_EVENT_RETRY",
-        OperationKind::CancelEvents => "EVENT_CANCEL",
-    }
-}
 
 /// What would be done now, counted exactly.
 pub(super) async fn plan(
     gateway: Data<Gateway>,
     kind: Kind,
     Extract(query): Extract<Query>,
-) -> Answer {
+) -> Answer<PlanView> {
     let asked = BulkQuery::of_parameters(**kind, &query)?;
     // Without its place in the query a filter would be none of it, and everything would be planned.
     if let Some(name) = BulkQuery::bare(**kind, &query) {
@@ -63,11 +53,12 @@ pub(super) async fn plan(
     let reached = freshness::reach_partitions(&gateway, &manner).await?;
     let groups = reached.groups().to_vec();
     let counted = count(&gateway, **kind, about, groups).await?;
-    Ok(Json(reached.name_gaps(json!({
-        "estimated_batch": counted.map(|counted| batches(&gateway, counted)),
-        "estimated_count": counted,
-        "progress": null,
-    }))))
+    Ok(Json(PlanView {
+        estimated_batch: counted.map(|counted| batches(&gateway, counted)),
+        estimated_count: counted,
+        progress: (),
+        missing: reached.gaps(),
+    }))
 }
 
 /// What a query selects, with what the issues that it names are about: partitions know of no issues, and one may go before
@@ -113,7 +104,7 @@ pub(super) async fn start(
     kind: Kind,
     Extract(manner): Extract<Manner>,
     Extract(body): Extract<Body>,
-) -> Answer {
+) -> Answer<OperationView> {
     let asked = BulkQuery::of_body(**kind, &body)?;
     let about = selection(&gateway, **kind, &asked).await?;
     // What begins is over everything: where it can't be counted, it can't be begun.
@@ -157,7 +148,7 @@ pub(super) async fn get(
     kind: Kind,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
-) -> Answer {
+) -> Answer<OperationView> {
     freshness::wait(&gateway, &manner, [GroupId::CONTROL]).await?;
     let id = known(&id)?;
     shown(&gateway, **kind, id, &manner)
@@ -170,7 +161,7 @@ pub(super) async fn cancel(
     id: Path<String>,
     Extract(manner): Extract<Manner>,
     _: NoBody,
-) -> Answer {
+) -> Answer<OperationView> {
     let id = known(&id)?;
     freshness::wait(&gateway, &Manner::default(), [GroupId::CONTROL]).await?;
     shown(&gateway, **kind, id, &manner)?;
@@ -188,7 +179,7 @@ pub(super) async fn list(
     gateway: Data<Gateway>,
     kind: Kind,
     Extract(query): Extract<Query>,
-) -> Answer {
+) -> Answer<List<OperationView>> {
     let asked = PageRequest::read(&query, ORDERS)?;
     let filter = Filter::read(**kind, &query)?;
     let manner = query.finish()?;
@@ -201,11 +192,11 @@ pub(super) async fn list(
             let key = (time_key(operation.created_at), id.to_string());
             (key, (id, operation))
         });
-    let viewer = Viewer::of(&gateway, &manner);
+    let viewer = viewer::of(&gateway, &manner);
     Ok(Json(catalog_page::answer(
         &asked,
         rows.collect(),
-        |(id, operation)| show(&gateway, &viewer, id, &operation),
+        |(id, operation)| Ok::<_, ApiError>(show(&gateway, &viewer, id, &operation)),
     )?))
 }
 
@@ -273,69 +264,41 @@ async fn answer(
     kind: OperationKind,
     id: OperationId,
     manner: &Manner,
-) -> Answer {
+) -> Answer<OperationView> {
     freshness::after_change(gateway, GroupId::CONTROL, id).await;
     shown(gateway, kind, id, manner)
 }
 
-fn shown(gateway: &Gateway, kind: OperationKind, id: OperationId, manner: &Manner) -> Answer {
+fn shown(
+    gateway: &Gateway,
+    kind: OperationKind,
+    id: OperationId,
+    manner: &Manner,
+) -> Answer<OperationView> {
     let stored = tables::operation(&gateway.cluster.view(GroupId::CONTROL), id)?;
     let operation = stored
         .filter(|operation| operation.kind == kind)
         .ok_or_else(|| gone(&id.to_string()))?;
-    let viewer = Viewer::of(gateway, manner);
+    let viewer = viewer::of(gateway, manner);
     Ok(Json(show(gateway, &viewer, id, &operation)))
 }
 
-fn show(gateway: &Gateway, viewer: &Viewer, id: OperationId, operation: &Operation) -> Value {
-    let estimated_batch = operation
-        .estimated_count
-        .map(|counted| batches(gateway, counted));
-    view(viewer, id, operation, estimated_batch)
-}
-
-fn view(
+fn show(
+    gateway: &Gateway,
     viewer: &Viewer,
     id: OperationId,
     operation: &Operation,
-    estimated_batch: Option<u64>,
-) -> Value {
-    let report = operation.report();
-    let query: Value = serde_json::from_str(&operation.shown).unwrap_or_default();
-    let when = |at: Option<Timestamp>| times::show_some(at);
-    json!({
-        "id": id,
-        "team_id": viewer.team,
-        "type": name(operation.kind),
-        "query": query,
-        "created_at": times::show(operation.created_at),
-        "updated_at": times::show(operation.updated_at),
-        "cancelled_at": when(operation.cancelled_at),
-        "completed_at": when(operation.completed_at),
-        "estimated_batch": estimated_batch,
-        "estimated_count": operation.estimated_count,
-        "processed_batch": report.page,
-        "completed_count": report.completed,
-        "in_progress": operation.is_in_progress(),
-        "progress": progress(operation, &report),
-        "failed_count": report.failed,
-        "number": null,
-    })
-}
-
-/// From 0 to 1; none where nobody has counted what there is to do.
-fn progress(operation: &Operation, report: &PartReport) -> Option<f64> {
-    if operation.completed_at.is_some() {
-        return Some(1.0);
-    }
-    let expected = operation.estimated_count?;
-    let done = report.completed + report.failed;
-    Some((done as f64 / expected.max(1) as f64).min(1.0))
+) -> OperationView {
+    let estimated_batch = operation
+        .estimated_count
+        .map(|counted| batches(gateway, counted));
+    OperationView::of(viewer, id, operation, estimated_batch)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::{time::Timestamp, traffic::PartReport};
 
     fn operation() -> Operation {
         Operation {
@@ -357,38 +320,6 @@ mod tests {
                 PartReport::default(),
             ],
         }
-    }
-
-    fn shown(operation: &Operation) -> Value {
-        view(
-            &Viewer::for_tests(false),
-            OperationId(1),
-            operation,
-            Some(4),
-        )
-    }
-
-    #[test]
-    fn an_operation_has_the_fields_of_the_api() {
-        let view = shown(&operation());
-        assert_eq!(view["type"], "EVENT_RETRY");
-        assert_eq!(view["query"], json!({"status": "FAILED"}));
-        assert_eq!(view["in_progress"], true);
-        assert_eq!(view["completed_count"], 9);
-        assert_eq!(view["failed_count"], 1);
-        assert_eq!(view["processed_batch"], 2);
-        assert_eq!(view["progress"], 0.25);
-        assert_eq!(view["completed_at"], Value::Null);
-    }
-
-    #[test]
-    fn progress_is_unknown_without_a_count_and_whole_at_the_end() {
-        let mut uncounted = operation();
-        uncounted.estimated_count = None;
-        assert_eq!(shown(&uncounted)["progress"], Value::Null);
-        uncounted.completed_at = Some(Timestamp(3000));
-        assert_eq!(shown(&uncounted)["progress"], 1.0);
-        assert_eq!(shown(&uncounted)["in_progress"], false);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! say, so any node can answer for any part of it.
 
 use super::{
-    api_error::ApiError,
+    api_error::{Answer, ApiError},
     body::{Body, Fields, Given},
     distinct,
     extract::Extract,
@@ -25,7 +25,10 @@ use actix_web::{
     HttpRequest, HttpResponse,
     web::{Data, Json, Payload},
 };
-use api::problem::Problem;
+use api::{
+    problem::Problem,
+    view::{cli_session::CliSessionView, connection::FilterView, words::Id},
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use model::{
     catalog::{Catalog, DestinationKind, FilterRule},
@@ -42,17 +45,17 @@ pub(super) async fn create(
     gateway: Data<Gateway>,
     Extract(manner): Extract<Manner>,
     Extract(body): Extract<Body>,
-) -> Result<Json<Value>, ApiError> {
+) -> Answer<CliSessionView> {
     let catalog = freshness::catalog(&gateway, &manner).await?;
     let (connections, filter) = body.read(|fields| {
         let connections = read_connections(fields, &catalog)?;
         Ok::<_, Problem>((connections, read_filter(fields)?))
     })?;
-    Ok(Json(json!({
-        "id": CliSessionId::mint(world::now(), world::entropy()),
-        "webhook_ids": connections,
-        "filters": filter,
-    })))
+    Ok(Json(CliSessionView {
+        id: CliSessionId::mint(world::now(), world::entropy()).into(),
+        webhook_ids: connections.into_iter().map(Id).collect(),
+        filters: filter.as_ref().map(FilterView::of),
+    }))
 }
 
 fn read_connections(fields: &Fields<'_>, catalog: &Catalog) -> Result<Vec<ConnectionId>, Problem> {

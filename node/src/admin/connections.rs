@@ -1,241 +1,210 @@
 //! `/connections`: which source goes to which destination, and by which rules.
 
 use super::{
-    api_error::ApiError,
-    body::Body,
-    catalog_page::{self, CatalogFilter, is_among, time_key},
-    changes::{self, Decision},
-    connection_input::{self, Connected, Fresh, Target},
+    api_error::{Answer, ApiError},
+    changes::Decision,
     destinations,
     extract::{Extract, NoBody},
-    freshness,
-    manner::Manner,
-    page::PageRequest,
-    query::Query,
-    rules, transformations, versions,
-    views::Viewer,
+    noun::{self, Decided, Noun, Switched, Target},
+    transformations,
 };
 use crate::{gateway::Gateway, pausing, transform, world};
-use actix_web::web::{Data, Json, Path};
+use actix_web::web::{Data, Path};
+use api::{
+    body::Fields,
+    catalog_page::{CatalogFilter, is_among, time_key},
+    input::{
+        connection::{self, Connected, Fresh},
+        rules,
+    },
+    manner::Manner,
+    query::Query,
+    view::{Viewer, connection::ConnectionView},
+};
 use model::{
-    catalog::{Catalog, Connection, Item, Kind},
-    ids::{ConnectionId, GroupId, SourceId},
+    catalog::{Catalog, Connection, Item, Kind, Things},
+    ids::{ConnectionId, GroupId, SourceId, TransformationId},
+    query::Range,
     time::Timestamp,
     traffic::TransformationUse,
 };
-use serde_json::{Value, json};
 
-const ORDERS: &[&str] = &["created_at", "full_name", "updated_at"];
-
-type Answer = Result<Json<Value>, ApiError>;
-
-pub(super) async fn list(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
-    let asked = PageRequest::read(&query, ORDERS)?;
-    let (found, manner) = find(&gateway, &query).await?;
-    let rows = found.into_iter().map(|connected| {
-        let order = match asked.order_by {
-            "full_name" => connected.full_name(),
-            "updated_at" => time_key(connected.connection.updated_at),
-            _ => time_key(connected.connection.created_at),
-        };
-        ((order, connected.connection.id.to_string()), connected)
-    });
-    let viewer = Viewer::of(&gateway, &manner);
-    Ok(Json(catalog_page::answer(
-        &asked,
-        rows.collect(),
-        |connected| viewer.connection(&connected),
-    )?))
+/// What lists of connections can be filtered by.
+pub(super) struct Filter {
+    common: CatalogFilter,
+    sources: Vec<String>,
+    destinations: Vec<String>,
+    paused_at: Range,
+    full_name: Option<String>,
 }
 
-pub(super) async fn count(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
-    let (found, _) = find(&gateway, &query).await?;
-    Ok(Json(catalog_page::count(found.len())))
-}
+impl Noun for Connection {
+    const KIND: Kind = Kind::Connection;
+    const NAME: &'static str = "connection";
+    const ORDERS: &'static [&'static str] = &["created_at", "full_name", "updated_at"];
+    const CODE: Option<&'static str> = Some("rules: transformation.code");
 
-async fn find(gateway: &Gateway, query: &Query) -> Result<(Vec<Connected>, Manner), ApiError> {
-    let filter = CatalogFilter::read(query)?;
-    let texts = |name| -> Vec<String> { query.all(name).into_iter().map(str::to_owned).collect() };
-    let (sources, destinations) = (texts("source_id"), texts("destination_id"));
-    let paused_at = query.times("paused_at")?;
-    let full_name = query.one("full_name");
-    let manner = query.finish()?;
-    let catalog = freshness::catalog(gateway, &manner).await?;
-    let found = catalog.connections.values().filter(|connection| {
-        let id = connection.id.to_string();
-        filter.keeps(&id, connection.name.as_deref(), connection.disabled_at)
-            && is_among(&sources, &connection.source_id.to_string())
-            && is_among(&destinations, &connection.destination_id.to_string())
-            && paused_at.holds_time(connection.paused_at)
-    });
-    let found = found.filter_map(|connection| Connected::of(&catalog, connection));
-    let found = found.filter(|one| full_name.is_none_or(|name| one.full_name() == name));
-    Ok((found.collect(), manner))
-}
+    type Id = ConnectionId;
+    type Filter = Filter;
+    type Fresh = Fresh;
+    type Whole = Connected;
+    type View = ConnectionView;
 
-pub(super) async fn get(
-    gateway: Data<Gateway>,
-    id: Path<String>,
-    Extract(manner): Extract<Manner>,
-) -> Answer {
-    let catalog = freshness::catalog(&gateway, &manner).await?;
-    let connected = Connected::of(&catalog, known(&catalog, &id)?)
-        .ok_or_else(|| ApiError::not_found("connection", &id))?;
-    Ok(Json(Viewer::of(&gateway, &manner).connection(&connected)))
-}
-
-pub(super) async fn create(
-    gateway: Data<Gateway>,
-    Extract(manner): Extract<Manner>,
-    Extract(body): Extract<Body>,
-) -> Answer {
-    write(&gateway, &manner, &body, |_| Ok(Target::New)).await
-}
-
-/// By name: the connection of that name is changed, or made.
-pub(super) async fn upsert(
-    gateway: Data<Gateway>,
-    Extract(manner): Extract<Manner>,
-    Extract(body): Extract<Body>,
-) -> Answer {
-    write(&gateway, &manner, &body, |_| Ok(Target::Upsert)).await
-}
-
-pub(super) async fn update(
-    gateway: Data<Gateway>,
-    id: Path<String>,
-    Extract(manner): Extract<Manner>,
-    Extract(body): Extract<Body>,
-) -> Answer {
-    write(&gateway, &manner, &body, |catalog| {
-        known(catalog, &id).map(Target::This)
-    })
-    .await
-}
-
-async fn write(
-    gateway: &Data<Gateway>,
-    manner: &Manner,
-    body: &Body,
-    target: impl for<'a> Fn(&'a Catalog) -> Result<Target<'a>, ApiError>,
-) -> Answer {
-    let now = world::now();
-    let fresh = Fresh {
-        min_secret_bytes: gateway.config.ingest.min_secret_bytes,
-        connection: ConnectionId::mint(now, world::entropy()),
-        source: SourceId::mint(now, world::entropy()),
-        destination: destinations::fresh(gateway),
-        transformations: (0..rules::MAX_RULES)
-            .map(|_| transformations::fresh(gateway))
-            .collect(),
-    };
-    let stored = |used: TransformationUse| {
-        let view = gateway.cluster.view(GroupId::CONTROL);
-        Ok(transform::stored(&view, used).map_err(ApiError::from)?)
-    };
-    let decide = |catalog: &Catalog, now| {
-        let target = target(catalog)?;
-        body.read(|fields| connection_input::read(catalog, fields, target, &fresh, &stored, now))
-    };
-    let (_, items) = changes::foresee(gateway, |catalog| Ok(decide(catalog, now)?)).await?;
-    transformations::check_programs(gateway, &items, "rules: transformation.code").await?;
-    let made = changes::make(gateway, |catalog, now| {
-        let (connected, items) = decide(catalog, now)?;
-        Ok(Decision::put(items, connected))
-    });
-    let connected = made.await?;
-    for id in connected.connection.transformations() {
-        versions::prune(gateway, id).await;
+    fn all(catalog: &Catalog) -> &Things<ConnectionId, Self> {
+        &catalog.connections
     }
-    Ok(Json(Viewer::of(gateway, manner).connection(&connected)))
+
+    fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    fn filter(query: &Query) -> Result<Filter, ApiError> {
+        let texts = |name| query.all(name).into_iter().map(str::to_owned).collect();
+        Ok(Filter {
+            common: CatalogFilter::read(query)?,
+            sources: texts("source_id"),
+            destinations: texts("destination_id"),
+            paused_at: query.times("paused_at")?,
+            full_name: query.one("full_name").map(str::to_owned),
+        })
+    }
+
+    fn keeps(&self, filter: &Filter, catalog: &Catalog) -> bool {
+        let id = self.id.to_string();
+        let has_name = |name: &String| {
+            Connected::of(catalog, self).is_some_and(|connected| connected.full_name() == *name)
+        };
+        filter
+            .common
+            .keeps(&id, self.name.as_deref(), self.disabled_at)
+            && is_among(&filter.sources, &self.source_id.to_string())
+            && is_among(&filter.destinations, &self.destination_id.to_string())
+            && filter.paused_at.holds_time(self.paused_at)
+            && filter.full_name.as_ref().is_none_or(has_name)
+    }
+
+    fn order(&self, order_by: &str, catalog: &Catalog) -> String {
+        match order_by {
+            "full_name" => Connected::of(catalog, self)
+                .map(|connected| connected.full_name())
+                .unwrap_or_default(),
+            "updated_at" => time_key(self.updated_at),
+            _ => time_key(self.created_at),
+        }
+    }
+
+    fn whole(&self, _: &Gateway, catalog: &Catalog) -> Result<Connected, ApiError> {
+        Connected::of(catalog, self)
+            .ok_or_else(|| ApiError::not_found(Self::NAME, &self.id.to_string()))
+    }
+
+    fn view(viewer: &Viewer, connected: &Connected) -> ConnectionView {
+        ConnectionView::of(viewer, connected)
+    }
+
+    fn fresh(gateway: &Gateway) -> Fresh {
+        let now = world::now();
+        Fresh {
+            min_secret_bytes: gateway.config.ingest.min_secret_bytes,
+            connection: ConnectionId::mint(now, world::entropy()),
+            source: SourceId::mint(now, world::entropy()),
+            destination: destinations::fresh(gateway),
+            transformations: (0..rules::MAX_RULES)
+                .map(|_| transformations::fresh(gateway))
+                .collect(),
+        }
+    }
+
+    fn decide(
+        decided: &Decided<'_, '_, Self>,
+        fields: &Fields<'_>,
+        target: Target<'_, Self>,
+    ) -> Result<Decision<Connected>, ApiError> {
+        let target = match target {
+            Target::New => connection::Target::New,
+            Target::Named => connection::Target::Upsert,
+            Target::This(kept) => connection::Target::This(kept),
+        };
+        let stored = |used: TransformationUse| {
+            let view = decided.gateway.cluster.view(GroupId::CONTROL);
+            Ok(transform::stored(&view, used).map_err(ApiError::from)?)
+        };
+        let (connected, items) = connection::read(
+            decided.catalog,
+            fields,
+            target,
+            decided.fresh,
+            &stored,
+            decided.now,
+        )?;
+        Ok(Decision::put(items, connected))
+    }
+
+    fn transformations(connected: &Connected) -> Vec<TransformationId> {
+        connected.connection.transformations().collect()
+    }
+
+    fn item(self) -> Item {
+        Item::Connection(self)
+    }
+
+    fn updated_at(&self) -> Timestamp {
+        self.updated_at
+    }
+
+    fn set_updated_at(&mut self, at: Timestamp) {
+        self.updated_at = at;
+    }
+
+    fn key(&self) -> u128 {
+        self.id.0
+    }
 }
 
-pub(super) async fn enable(
-    gateway: Data<Gateway>,
-    id: Path<String>,
-    Extract(manner): Extract<Manner>,
-    _: NoBody,
-) -> Answer {
-    switch(&gateway, &id, &manner, |kept, _| kept.disabled_at = None).await
+impl Switched for Connection {
+    fn enable(&mut self, _: Timestamp) {
+        self.disabled_at = None;
+    }
+
+    fn disable(&mut self, now: Timestamp) {
+        self.disabled_at.get_or_insert(now);
+    }
 }
 
-pub(super) async fn disable(
-    gateway: Data<Gateway>,
-    id: Path<String>,
-    Extract(manner): Extract<Manner>,
-    _: NoBody,
-) -> Answer {
-    switch(&gateway, &id, &manner, |kept, now| {
-        kept.disabled_at.get_or_insert(now);
-    })
-    .await
-}
-
+/// Holds its events.
 pub(super) async fn pause(
     gateway: Data<Gateway>,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
     _: NoBody,
-) -> Answer {
-    let answer = switch(&gateway, &id, &manner, |kept, now| {
-        kept.paused_at.get_or_insert(now);
-    });
-    let answer = answer.await?;
-    pausing::tell(&gateway).await;
-    Ok(answer)
+) -> Answer<ConnectionView> {
+    set_pause(&gateway, &id, &manner, |paused_at, now| {
+        paused_at.get_or_insert(now);
+    })
+    .await
 }
 
+/// Lets its events go.
 pub(super) async fn unpause(
     gateway: Data<Gateway>,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
     _: NoBody,
-) -> Answer {
-    let answer = switch(&gateway, &id, &manner, |kept, _| kept.paused_at = None).await?;
-    pausing::tell(&gateway).await;
-    Ok(answer)
+) -> Answer<ConnectionView> {
+    set_pause(&gateway, &id, &manner, |paused_at, _| *paused_at = None).await
 }
 
-/// Switches something on or off. What is so already stays as it is.
-async fn switch(
+async fn set_pause(
     gateway: &Gateway,
     id: &str,
     manner: &Manner,
-    change: impl Fn(&mut Connection, Timestamp),
-) -> Answer {
-    let made = changes::make(gateway, |catalog, now| {
-        let kept = known(catalog, id)?;
-        let mut connected =
-            Connected::of(catalog, kept).ok_or_else(|| ApiError::not_found("connection", id))?;
-        change(&mut connected.connection, now);
-        if connected.connection == *kept {
-            return Ok(Decision::put(Vec::new(), connected));
-        }
-        connected.connection.updated_at = now;
-        let item = Item::Connection(connected.connection.clone());
-        Ok(Decision::put(vec![item], connected))
+    set: impl Fn(&mut Option<Timestamp>, Timestamp),
+) -> Answer<ConnectionView> {
+    let answer = noun::change::<Connection>(gateway, id, manner, |connection, now| {
+        set(&mut connection.paused_at, now);
+        Ok(())
     });
-    let connected = made.await?;
-    Ok(Json(Viewer::of(gateway, manner).connection(&connected)))
-}
-
-pub(super) async fn delete(
-    gateway: Data<Gateway>,
-    id: Path<String>,
-    _: Extract<Manner>,
-    _: NoBody,
-) -> Answer {
-    let gone = changes::make(&gateway, |catalog, _| {
-        let connection = known(catalog, &id)?;
-        Ok(Decision::delete(
-            Kind::Connection,
-            connection.id.0,
-            connection.id,
-        ))
-    });
-    Ok(Json(json!({ "id": gone.await? })))
-}
-
-fn known<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a Connection, ApiError> {
-    changes::known(&catalog.connections, "connection", id)
+    let answer = answer.await?;
+    pausing::tell(gateway).await;
+    Ok(answer)
 }

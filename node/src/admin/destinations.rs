@@ -1,148 +1,151 @@
 //! `/destinations`: where events go.
 
 use super::{
-    api_error::ApiError,
-    body::Body,
-    catalog_page::{self, CatalogFilter, time_key},
-    changes::{self, Decision},
-    destination_input, destination_kind, destination_signing,
-    extract::{Extract, NoBody},
-    freshness,
-    manner::Manner,
-    page::PageRequest,
-    query::Query,
+    api_error::{Answer, ApiError},
+    changes::Decision,
+    extract::Extract,
+    noun::{self, Decided, Noun, Switched, Target},
     tls_check,
-    views::Viewer,
 };
 use crate::{gateway::Gateway, world};
-use actix_web::web::{Data, Json, Path};
+use actix_web::web::{Data, Path};
+use api::{
+    body::{Body, Fields},
+    catalog_page::{CatalogFilter, is_among, time_key},
+    input::{destination, destination_kind, destination_signing},
+    manner::Manner,
+    names,
+    query::Query,
+    view::{Viewer, destination::DestinationView},
+};
 use model::{
-    catalog::{Catalog, Destination, DestinationKind, Item, Kind, Wishes},
+    catalog::{Catalog, Destination, DestinationKind, Item, Kind, Things},
     ids::DestinationId,
     time::Timestamp,
 };
-use serde_json::{Value, json};
-use std::sync::Arc;
 
-const ORDERS: &[&str] = &["created_at", "name", "updated_at"];
-
-type Answer = Result<Json<Value>, ApiError>;
-
-pub(super) async fn list(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
-    let asked = PageRequest::read(&query, ORDERS)?;
-    let (found, manner) = find(&gateway, &query).await?;
-    let rows = found.into_iter().map(|destination| {
-        let order = match asked.order_by {
-            "name" => destination.name.clone(),
-            "updated_at" => time_key(destination.updated_at),
-            _ => time_key(destination.created_at),
-        };
-        ((order, destination.id.to_string()), destination)
-    });
-    let viewer = Viewer::of(&gateway, &manner);
-    Ok(Json(catalog_page::answer(
-        &asked,
-        rows.collect(),
-        |destination| viewer.destination(&destination),
-    )?))
+/// What lists of destinations can be filtered by.
+pub(super) struct Filter {
+    common: CatalogFilter,
+    types: Vec<String>,
 }
 
-pub(super) async fn count(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
-    let (found, _) = find(&gateway, &query).await?;
-    Ok(Json(catalog_page::count(found.len())))
-}
+impl Noun for Destination {
+    const KIND: Kind = Kind::Destination;
+    const NAME: &'static str = "destination";
+    const ORDERS: &'static [&'static str] = &["created_at", "name", "updated_at"];
 
-async fn find(
-    gateway: &Gateway,
-    query: &Query,
-) -> Result<(Vec<Arc<Destination>>, Manner), ApiError> {
-    let filter = CatalogFilter::read(query)?;
-    let types = query.all("type").into_iter().map(|name| {
-        let name = name.to_ascii_uppercase();
-        match DestinationKind::NAMES.contains(&name.as_str()) {
-            true => Ok(name),
-            false => Err(destination_kind::unknown("type", &name)),
+    type Id = DestinationId;
+    type Filter = Filter;
+    type Fresh = destination::Fresh;
+    type Whole = Self;
+    type View = DestinationView;
+
+    fn all(catalog: &Catalog) -> &Things<DestinationId, Self> {
+        &catalog.destinations
+    }
+
+    fn id(&self) -> DestinationId {
+        self.id
+    }
+
+    fn filter(query: &Query) -> Result<Filter, ApiError> {
+        let common = CatalogFilter::read(query)?;
+        let types = query.all("type").into_iter().map(|name| {
+            let name = name.to_ascii_uppercase();
+            match DestinationKind::NAMES.contains(&name.as_str()) {
+                true => Ok(name),
+                false => Err(destination_kind::unknown("type", &name)),
+            }
+        });
+        let types = types.collect::<Result<_, _>>()?;
+        Ok(Filter { common, types })
+    }
+
+    fn keeps(&self, filter: &Filter, _: &Catalog) -> bool {
+        let (id, name) = (self.id.to_string(), Some(self.name.as_str()));
+        filter.common.keeps(&id, name, self.disabled_at)
+            && is_among(&filter.types, self.outbound.kind.name())
+    }
+
+    fn order(&self, order_by: &str, _: &Catalog) -> String {
+        match order_by {
+            "name" => self.name.clone(),
+            "updated_at" => time_key(self.updated_at),
+            _ => time_key(self.created_at),
         }
-    });
-    let types: Vec<String> = types.collect::<Result<_, _>>()?;
-    let manner = query.finish()?;
-    let catalog = freshness::catalog(gateway, &manner).await?;
-    let found = catalog.destinations.values().filter(|destination| {
-        filter.keeps(
-            &destination.id.to_string(),
-            Some(&destination.name),
-            destination.disabled_at,
-        ) && catalog_page::is_among(&types, destination.outbound.kind.name())
-    });
-    Ok((found.cloned().collect(), manner))
+    }
+
+    fn whole(&self, _: &Gateway, _: &Catalog) -> Result<Self, ApiError> {
+        Ok(self.clone())
+    }
+
+    fn view(viewer: &Viewer, destination: &Self) -> DestinationView {
+        DestinationView::of(viewer, destination)
+    }
+
+    fn fresh(gateway: &Gateway) -> destination::Fresh {
+        fresh(gateway)
+    }
+
+    fn decide(
+        decided: &Decided<'_, '_, Self>,
+        fields: &Fields<'_>,
+        target: Target<'_, Self>,
+    ) -> Result<Decision<Self>, ApiError> {
+        let kept = match target {
+            Target::New => None,
+            Target::This(kept) => Some(kept),
+            Target::Named => {
+                let name = names::required(fields, None)?;
+                destination::named(decided.catalog, &name).map(AsRef::as_ref)
+            }
+        };
+        let made = destination::read(fields, kept, decided.fresh, decided.now)?;
+        Ok(noun::decided(kept, made))
+    }
+
+    fn check(destination: &Self, catalog: &Catalog) -> Result<(), ApiError> {
+        Ok(destination::check_name(catalog, destination)?)
+    }
+
+    fn item(self) -> Item {
+        Item::Destination(self)
+    }
+
+    fn updated_at(&self) -> Timestamp {
+        self.updated_at
+    }
+
+    fn set_updated_at(&mut self, at: Timestamp) {
+        self.updated_at = at;
+    }
+
+    fn key(&self) -> u128 {
+        self.id.0
+    }
+
+    fn check_unused(&self, catalog: &Catalog) -> Result<(), ApiError> {
+        let mut connections = catalog.connections.values();
+        if let Some(user) = connections.find(|connection| connection.destination_id == self.id) {
+            return Err(ApiError::unprocessable(format!(
+                "the destination {} is used by the connection {}; delete that first",
+                self.id, user.id
+            )));
+        }
+        Ok(())
+    }
 }
 
-pub(super) async fn get(
-    gateway: Data<Gateway>,
-    id: Path<String>,
-    Extract(manner): Extract<Manner>,
-) -> Answer {
-    let catalog = freshness::catalog(&gateway, &manner).await?;
-    let destination = known(&catalog, &id)?;
-    Ok(Json(Viewer::of(&gateway, &manner).destination(destination)))
-}
+impl Switched for Destination {
+    fn enable(&mut self, _: Timestamp) {
+        self.disabled_at = None;
+        self.wishes.disabled_by = None;
+    }
 
-pub(super) async fn create(
-    gateway: Data<Gateway>,
-    Extract(manner): Extract<Manner>,
-    Extract(body): Extract<Body>,
-) -> Answer {
-    let fresh = fresh(&gateway);
-    let made = changes::make(&gateway, |catalog, now| {
-        let destination = body.read(|fields| destination_input::read(fields, None, &fresh, now))?;
-        destination_input::check_name(catalog, &destination)?;
-        Ok(decided(None, destination))
-    });
-    let destination = made.await?;
-    Ok(Json(
-        Viewer::of(&gateway, &manner).destination(&destination),
-    ))
-}
-
-/// By name: a destination of that name is changed, or made.
-pub(super) async fn upsert(
-    gateway: Data<Gateway>,
-    Extract(manner): Extract<Manner>,
-    Extract(body): Extract<Body>,
-) -> Answer {
-    let fresh = fresh(&gateway);
-    let made = changes::make(&gateway, |catalog, now| {
-        body.read(|fields| {
-            let name = super::names::required(fields, None)?;
-            let kept = destination_input::named(catalog, &name).map(AsRef::as_ref);
-            let destination = destination_input::read(fields, kept, &fresh, now)?;
-            Ok(decided(kept, destination))
-        })
-    });
-    let destination = made.await?;
-    Ok(Json(
-        Viewer::of(&gateway, &manner).destination(&destination),
-    ))
-}
-
-pub(super) async fn update(
-    gateway: Data<Gateway>,
-    id: Path<String>,
-    Extract(manner): Extract<Manner>,
-    Extract(body): Extract<Body>,
-) -> Answer {
-    let fresh = fresh(&gateway);
-    let made = changes::make(&gateway, |catalog, now| {
-        let kept = known(catalog, &id)?;
-        let destination =
-            body.read(|fields| destination_input::read(fields, Some(kept), &fresh, now))?;
-        destination_input::check_name(catalog, &destination)?;
-        Ok(decided(Some(kept), destination))
-    });
-    let destination = made.await?;
-    Ok(Json(
-        Viewer::of(&gateway, &manner).destination(&destination),
-    ))
+    fn disable(&mut self, now: Timestamp) {
+        self.disabled_at.get_or_insert(now);
+    }
 }
 
 /// A new signing secret beside the old ones, which end after a grace.
@@ -151,89 +154,20 @@ pub(super) async fn rotate(
     id: Path<String>,
     Extract(manner): Extract<Manner>,
     Extract(body): Extract<Body>,
-) -> Answer {
+) -> Answer<DestinationView> {
     let drawn = drawn();
-    let made = changes::make(&gateway, |catalog, now| {
-        let kept = known(catalog, &id)?;
-        let destination =
-            body.read(|fields| destination_signing::rotate(fields, kept, &drawn, now))?;
-        Ok(decided(Some(kept), destination))
-    });
-    let destination = made.await?;
-    Ok(Json(
-        Viewer::of(&gateway, &manner).destination(&destination),
-    ))
+    noun::change::<Destination>(&gateway, &id, &manner, |destination, now| {
+        let kept = &*destination;
+        let rotated = body.read(|fields| destination_signing::rotate(fields, kept, &drawn, now))?;
+        *destination = rotated;
+        Ok(())
+    })
+    .await
 }
 
-pub(super) async fn enable(
-    gateway: Data<Gateway>,
-    id: Path<String>,
-    Extract(manner): Extract<Manner>,
-    _: NoBody,
-) -> Answer {
-    switch(&gateway, &id, &manner, |_| None).await
-}
-
-pub(super) async fn disable(
-    gateway: Data<Gateway>,
-    id: Path<String>,
-    Extract(manner): Extract<Manner>,
-    _: NoBody,
-) -> Answer {
-    switch(&gateway, &id, &manner, Some).await
-}
-
-async fn switch(
-    gateway: &Gateway,
-    id: &str,
-    manner: &Manner,
-    disabled_at: impl Fn(Timestamp) -> Option<Timestamp>,
-) -> Answer {
-    let made = changes::make(gateway, |catalog, now| {
-        let kept = known(catalog, id)?;
-        let disabled_at = disabled_at(kept.disabled_at.unwrap_or(now));
-        let destination = Destination {
-            disabled_at,
-            wishes: Wishes {
-                disabled_by: kept.wishes.disabled_by.filter(|_| disabled_at.is_some()),
-                ..kept.wishes
-            },
-            updated_at: now,
-            ..Destination::clone(kept)
-        };
-        Ok(decided(Some(kept), destination))
-    });
-    let destination = made.await?;
-    Ok(Json(Viewer::of(gateway, manner).destination(&destination)))
-}
-
-/// A destination that connections still use stays: deleting it would silently end their traffic.
-pub(super) async fn delete(
-    gateway: Data<Gateway>,
-    id: Path<String>,
-    _: Extract<Manner>,
-    _: NoBody,
-) -> Answer {
-    let gone = changes::make(&gateway, |catalog, _| {
-        let destination = known(catalog, &id)?;
-        if let Some(user) = catalog.connections_to(destination.id).next() {
-            return Err(ApiError::unprocessable(format!(
-                "the destination {} is used by the connection {}; delete that first",
-                destination.id, user.id
-            )));
-        }
-        Ok(Decision::delete(
-            Kind::Destination,
-            destination.id.0,
-            destination.id,
-        ))
-    });
-    Ok(Json(json!({ "id": gone.await? })))
-}
-
-/// What a new destination gets. Drawn once, however often the change is decided.
-pub(super) fn fresh(gateway: &Gateway) -> destination_input::Fresh {
-    destination_input::Fresh {
+/// What a new destination gets.
+pub(super) fn fresh(gateway: &Gateway) -> destination::Fresh {
+    destination::Fresh {
         id: DestinationId::mint(world::now(), world::entropy()),
         key: drawn(),
         reach: gateway.config.delivery.reach(),
@@ -247,13 +181,4 @@ pub(super) fn drawn() -> [u8; 32] {
     key[..16].copy_from_slice(&world::entropy().to_be_bytes());
     key[16..].copy_from_slice(&world::entropy().to_be_bytes());
     key
-}
-
-pub(super) fn known<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a Destination, ApiError> {
-    changes::known(&catalog.destinations, "destination", id)
-}
-
-fn decided(kept: Option<&Destination>, destination: Destination) -> Decision<Destination> {
-    let same_time = |made: &mut Destination, kept: &Destination| made.updated_at = kept.updated_at;
-    changes::decided(kept, destination, same_time, Item::Destination)
 }

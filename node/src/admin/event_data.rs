@@ -5,13 +5,16 @@
 //! versions never change, and over the stored request they make the same bytes again. Where they can't, because one is
 //! kept no more or because what they make is not as long as what was sent, the data is null and says why.
 
-use super::{api_error::ApiError, attempts, traffic_data, traffic_data::Detail};
+use super::{api_error::ApiError, traffic_data, traffic_data::Detail};
 use crate::{
     delivery,
     gateway::Gateway,
     transform::{self, End, Halted, Passed, Pipeline, Stage},
 };
-use api::problem::Problem;
+use api::{
+    problem::Problem,
+    view::{attempt::headers_sent, data::DataView, event::EventView, words::Id},
+};
 use bytes::Bytes;
 use model::{
     catalog::Destination,
@@ -21,7 +24,6 @@ use model::{
     traffic::{Attempt, Event, RequestRecord, StoredRequest},
 };
 use raft::Body;
-use serde_json::{Value, json};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::{
     sync::Semaphore,
@@ -236,7 +238,7 @@ impl Traffic {
         }
     }
 
-    fn show(&self, gateway: &Gateway, made: &Made) -> Value {
+    fn show(&self, gateway: &Gateway, made: &Made) -> DataView {
         let catalog = gateway.catalog.get();
         let source = catalog.sources.get(&self.record.source_id);
         let redacted = |mut record: RequestRecord| {
@@ -255,15 +257,15 @@ impl Traffic {
             .map(|(name, _)| name.as_str())
             .collect();
         let recorded = self.sent.as_ref().and_then(|(id, attempt)| {
-            let sent = attempts::headers_sent(*id, attempt, &redacted(self.record.clone()))?;
+            let sent = headers_sent(*id, attempt, &redacted(self.record.clone()))?;
             Some((sent, attempt.trace.is_cut))
         });
         let (headers, is_cut) = recorded.unwrap_or_else(|| (known.headers.clone(), false));
         let is_there = |wanted: &&str| headers.iter().any(|(name, _)| name == wanted);
         let is_cut = is_cut && !names.iter().all(is_there);
         let appended = headers.iter().map(|(name, _)| name.as_str());
-        let appended: Vec<&str> = appended.filter(|name| !names.contains(name)).collect();
-        let appended = json!(appended);
+        let appended = appended.filter(|name| !names.contains(name));
+        let appended = appended.map(str::to_owned).collect();
         let record = RequestRecord {
             method,
             path: path.clone().unwrap_or_default(),
@@ -274,15 +276,14 @@ impl Traffic {
         let length_max = self.detail.body_max() as usize;
         let body = Some(message.body.as_ref());
         let body = body.filter(|body| made.has_body && body.len() <= length_max);
-        let mut data = traffic_data::show(&record, "", body);
-        data["url"] = json!(url);
-        data["path"] = json!(path);
-        data["query"] = json!(query);
-        data["appended_headers"] = appended;
-        if is_cut {
-            data["headers_cut"] = json!(true);
+        DataView {
+            url: Some(url),
+            path,
+            query,
+            appended_headers: Some(appended),
+            headers_cut: is_cut.then_some(true),
+            ..DataView::of(&record, "", body)
         }
-        data
     }
 
     /// Where it went and by which method, or would go as its destination is now.
@@ -310,14 +311,17 @@ impl Seen {
     }
 
     /// Tells it within the event's model. For a thread that may take its time: a body may be long.
-    pub(super) fn tell(&self, gateway: &Gateway, model: &mut Value) {
+    pub(super) fn tell(&self, gateway: &Gateway, model: EventView) -> EventView {
         let traffic = self.traffic.as_ref();
         let sent = traffic.and_then(|traffic| traffic.sent.as_ref());
         let data = traffic.zip(self.made.as_ref().ok());
         let why = self.made.as_ref().err().map(ToString::to_string);
-        model["data"] = json!(data.map(|(traffic, made)| traffic.show(gateway, made)));
-        model["data_unknown_because"] = json!(why);
-        model["data_attempt_id"] = json!(sent.map(|(id, _)| id.to_string()));
+        EventView {
+            data: Some(data.map(|(traffic, made)| traffic.show(gateway, made))),
+            data_unknown_because: Some(why),
+            data_attempt_id: Some(sent.map(|(id, _)| Id(*id))),
+            ..model
+        }
     }
 }
 

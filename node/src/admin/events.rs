@@ -1,7 +1,7 @@
 //! `/events`: a request routed over one connection, and what became of it.
 
 use super::{
-    api_error::ApiError,
+    api_error::{Answer, ApiError},
     changes,
     event_data::{Deadline, Seen, Traffic},
     extract::{Extract, NoBody},
@@ -11,22 +11,25 @@ use super::{
     manner::Manner,
     page::{Page, PageRequest},
     query::Query,
-    requests, times, traffic_data,
+    requests,
     traffic_data::Detail,
     traffic_page::Kind,
     traffic_scan::{Span, behind},
-    views::Viewer,
+    viewer,
 };
 use crate::gateway::Gateway;
 use actix_web::web::{self, Data, Json, Path};
+use api::{
+    choice,
+    view::{Viewer, data::RawBodyView, event::EventView, list::List, words::Id},
+};
 use model::{
     ids::{EventId, RequestId},
     machine::{CancelEvent, Command, EventReply, Reply, RetryEvent},
-    query::{EventQuery, next_attempt_at},
+    query::EventQuery,
     state::{codec, keys::Queue, kv::Table, tables},
     traffic::{Event, EventStatus, Trigger},
 };
-use serde_json::{Value, json};
 
 const ORDERS: &[&str] = &["created_at"];
 
@@ -36,8 +39,6 @@ const EVENTS: Kind = Kind {
     read: |text| text.parse().ok().map(|id: EventId| id.key().to_vec()),
 };
 
-type Answer = Result<Json<Value>, ApiError>;
-
 /// Which events a list is over.
 #[derive(Clone, Copy, Debug)]
 enum Scope {
@@ -45,16 +46,23 @@ enum Scope {
     Of(RequestId),
 }
 
-pub(super) async fn list(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
+pub(super) async fn list(
+    gateway: Data<Gateway>,
+    Extract(query): Extract<Query>,
+) -> Answer<List<EventView>> {
     list_in(gateway, query, Scope::All).await
 }
 
 /// The events of one request.
-pub(super) async fn of_request(gateway: Data<Gateway>, query: Query, request: RequestId) -> Answer {
+pub(super) async fn of_request(
+    gateway: Data<Gateway>,
+    query: Query,
+    request: RequestId,
+) -> Answer<List<EventView>> {
     list_in(gateway, query, Scope::Of(request)).await
 }
 
-async fn list_in(gateway: Data<Gateway>, query: Query, scope: Scope) -> Answer {
+async fn list_in(gateway: Data<Gateway>, query: Query, scope: Scope) -> Answer<List<EventView>> {
     let asked = PageRequest::read(&query, ORDERS)?;
     let mut filter = filter::events::read(&query)?;
     let issues = filter::ids(&query, "issue_id");
@@ -70,11 +78,14 @@ async fn list_in(gateway: Data<Gateway>, query: Query, scope: Scope) -> Answer {
         requests::must_be(&gateway, request)?;
     }
     let answer = web::block(move || {
-        let viewer = Viewer::of(&gateway, &manner);
+        let viewer = viewer::of(&gateway, &manner);
         let page = find(&gateway, &filter, &asked, (scope, &reached))?;
         let models = page.rows.iter().map(|(_, (id, event))| {
-            let mut model = show(&viewer, *id, event);
-            model["issue_id"] = json!(issue_data::issue_of(&gateway, event)?);
+            let issue = issue_data::issue_of(&gateway, event)?;
+            let model = EventView {
+                issue_id: Some(issue.map(Id)),
+                ..EventView::of(&viewer, *id, event)
+            };
             let traffic = match manner.with_data {
                 true => Traffic::read(&gateway, *id, event, Detail::Listed)?,
                 false => None,
@@ -94,15 +105,15 @@ async fn list_in(gateway: Data<Gateway>, query: Query, scope: Scope) -> Answer {
         true => with_data_of(gateway, found).await?,
         false => found.into_iter().map(|(model, _)| model).collect(),
     };
-    let envelope = asked.envelope(&models, next, prev);
-    Ok(Json(reached.name_gaps(envelope)))
+    let list = asked.envelope(models, next, prev);
+    Ok(Json(list.lacking(reached.gaps())))
 }
 
 /// Models of events with their data. None: the event's request is kept no more.
 async fn with_data_of(
     gateway: Data<Gateway>,
-    found: Vec<(Value, Option<Traffic>)>,
-) -> Result<Vec<Value>, ApiError> {
+    found: Vec<(EventView, Option<Traffic>)>,
+) -> Result<Vec<EventView>, ApiError> {
     let deadline = Deadline::of_an_answer();
     let mut seen = Vec::with_capacity(found.len());
     for (model, traffic) in found {
@@ -113,11 +124,10 @@ async fn with_data_of(
         seen.push((model, traffic));
     }
     let telling = web::block(move || {
-        let models = seen.into_iter().map(|(mut model, traffic)| {
-            traffic.tell(&gateway, &mut model);
-            model
-        });
-        models.collect()
+        let models = seen.into_iter();
+        models
+            .map(|(model, traffic)| traffic.tell(&gateway, model))
+            .collect()
     });
     Ok(telling.await?)
 }
@@ -179,7 +189,7 @@ pub(super) async fn get(
     gateway: Data<Gateway>,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
-) -> Answer {
+) -> Answer<EventView> {
     let id = known_id(&gateway, &id)?;
     freshness::wait(&gateway, &manner, [id.group()]).await?;
     answer(gateway, id, manner).await
@@ -189,7 +199,7 @@ pub(super) async fn raw_body(
     gateway: Data<Gateway>,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
-) -> Answer {
+) -> Answer<RawBodyView> {
     let id = known_id(&gateway, &id)?;
     freshness::wait(&gateway, &manner, [id.group()]).await?;
     let reading = web::block(move || {
@@ -198,7 +208,7 @@ pub(super) async fn raw_body(
         Ok::<_, ApiError>((gateway, traffic.ok_or_else(|| gone(id))?))
     });
     let (gateway, traffic) = reading.await??;
-    Ok(Json(traffic_data::raw(&traffic.body(&gateway).await?)))
+    Ok(Json(RawBodyView::of(&traffic.body(&gateway).await?)))
 }
 
 /// Makes an event due now, whatever became of it.
@@ -207,7 +217,7 @@ pub(super) async fn retry(
     id: Path<String>,
     Extract(manner): Extract<Manner>,
     _: NoBody,
-) -> Answer {
+) -> Answer<EventView> {
     let id = known_id(&gateway, &id)?;
     let (event, trigger) = (id, Trigger::Manual);
     let command = Command::RetryEvent(RetryEvent { event, trigger });
@@ -223,7 +233,7 @@ pub(super) async fn cancel(
     id: Path<String>,
     Extract(manner): Extract<Manner>,
     _: NoBody,
-) -> Answer {
+) -> Answer<EventView> {
     let id = known_id(&gateway, &id)?;
     let command = Command::CancelEvent(CancelEvent { event: id });
     match propose(&gateway, id, &command).await? {
@@ -238,7 +248,7 @@ pub(super) async fn mute(
     id: Path<String>,
     Extract(manner): Extract<Manner>,
     _: NoBody,
-) -> Answer {
+) -> Answer<EventView> {
     let id = known_id(&gateway, &id)?;
     freshness::wait(&gateway, &manner, [id.group()]).await?;
     stored(&gateway, id)?.ok_or_else(|| gone(id))?;
@@ -257,24 +267,28 @@ async fn propose(
 }
 
 /// What a change made of an event.
-async fn answer_changed(gateway: Data<Gateway>, id: EventId, manner: Manner) -> Answer {
+async fn answer_changed(gateway: Data<Gateway>, id: EventId, manner: Manner) -> Answer<EventView> {
     freshness::after_change(&gateway, id.group(), id).await;
     answer(gateway, id, manner).await
 }
 
-async fn answer(gateway: Data<Gateway>, id: EventId, manner: Manner) -> Answer {
+async fn answer(gateway: Data<Gateway>, id: EventId, manner: Manner) -> Answer<EventView> {
     let answer = web::block(move || {
         let event = stored(&gateway, id)?.ok_or_else(|| gone(id))?;
-        let viewer = Viewer::of(&gateway, &manner);
-        let mut model = show(&viewer, id, &event);
-        model["waits_for"] = json!(waits_for(&gateway, id, &event)?);
-        model["issue_id"] = json!(issue_data::issue_of(&gateway, &event)?);
+        let viewer = viewer::of(&gateway, &manner);
+        let issue = issue_data::issue_of(&gateway, &event)?;
+        let model = EventView {
+            waits_for: Some(waits_for(&gateway, id, &event)?.map(Id)),
+            issue_id: Some(issue.map(Id)),
+            ..EventView::of(&viewer, id, &event)
+        };
         let traffic = Traffic::read(&gateway, id, &event, Detail::Alone)?;
         Ok::<_, ApiError>((gateway, model, traffic))
     });
     let (gateway, model, traffic) = answer.await??;
     let models = with_data_of(gateway, vec![(model, traffic)]).await?;
-    Ok(Json(models.into_iter().next().unwrap_or_default()))
+    let model = models.into_iter().next();
+    model.map(Json).ok_or_else(|| gone(id))
 }
 
 /// The event whose turn it is in the queue that this one waits in: what an operator looks for when a key stands still.
@@ -306,11 +320,11 @@ pub(super) fn shown(
     gateway: &Gateway,
     viewer: &Viewer,
     ids: &[EventId],
-) -> Result<Vec<Value>, ApiError> {
+) -> Result<Vec<EventView>, ApiError> {
     let mut models = Vec::with_capacity(ids.len());
     for &id in ids {
         if let Some(event) = stored(gateway, id)? {
-            models.push(show(viewer, id, &event));
+            models.push(EventView::of(viewer, id, &event));
         }
     }
     Ok(models)
@@ -323,71 +337,13 @@ fn gone(id: EventId) -> ApiError {
 fn refused(id: EventId, status: EventStatus, verb: &str) -> ApiError {
     ApiError::unprocessable(format!(
         "the event {id} is {} and can't be {verb}",
-        json!(status).as_str().unwrap_or("ended")
+        choice::name(&status)
     ))
-}
-
-pub(super) fn show(viewer: &Viewer, id: EventId, event: &Event) -> Value {
-    json!({
-        "id": id,
-        "team_id": viewer.team,
-        "webhook_id": event.connection_id,
-        "source_id": event.source_id,
-        "destination_id": event.destination_id,
-        // What was taken in, and what bookmarks copy: it goes through the rules again. `data` is what became of it.
-        "event_data_id": id.request(),
-        "request_id": id.request(),
-        "attempts": event.attempts,
-        "last_attempt_at": times::show_some(event.last_attempt_at),
-        "next_attempt_at": times::show_some(next_attempt_at(event)),
-        "response_status": event.response_status,
-        "error_code": event.error_code,
-        "status": event.status,
-        "successful_at": times::show_some(event.successful_at),
-        "cli_id": null,
-        "updated_at": times::show(event.updated_at),
-        "created_at": times::show(event.created_at),
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{
-        ids::{ConnectionId, DestinationId, GroupId, SourceId},
-        time::Timestamp,
-        traffic::ErrorCode,
-    };
-
-    #[test]
-    fn an_event_has_the_fields_and_names_of_the_api() {
-        let id = RequestId::mint(Timestamp(5), GroupId(2), 7).event(1);
-        let event = Event {
-            connection_id: ConnectionId(1),
-            source_id: SourceId(2),
-            destination_id: DestinationId(3),
-            status: EventStatus::Scheduled,
-            attempts: 1,
-            created_at: Timestamp(5),
-            updated_at: Timestamp(6),
-            due_at: Some(Timestamp(1000)),
-            next_trigger: Trigger::Automatic,
-            last_attempt_at: Some(Timestamp(6)),
-            successful_at: None,
-            response_status: Some(500),
-            error_code: Some(ErrorCode::BadResponse),
-            turn: None,
-        };
-        let view = show(&Viewer::for_tests(false), id, &event);
-        assert_eq!(view["id"], id.to_string());
-        assert_eq!(view["request_id"], id.request().to_string());
-        assert_eq!(view["webhook_id"], ConnectionId(1).to_string());
-        assert_eq!(view["status"], "SCHEDULED");
-        assert_eq!(view["error_code"], "BAD_RESPONSE");
-        assert_eq!(view["attempts"], 1);
-        assert_eq!(view["next_attempt_at"], "1970-01-01T00:00:01.000Z");
-        assert_eq!(view["successful_at"], Value::Null);
-    }
 
     #[test]
     fn a_refusal_names_the_state() {

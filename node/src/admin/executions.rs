@@ -2,32 +2,32 @@
 //! request before and after it.
 
 use super::{
-    api_error::ApiError,
+    api_error::{Answer, ApiError},
     extract::Extract,
     filter, freshness, issue_data,
     manner::Manner,
-    message_view,
+    noun,
     page::{Page, PageRequest},
     query::Query,
-    times, traffic_data,
+    traffic_data,
     traffic_page::Kind,
     traffic_scan::Span,
-    transformations,
-    views::Viewer,
+    viewer,
 };
 use crate::{
     gateway::Gateway,
     transform::{self, End, Halted, Passed, Pipeline},
 };
 use actix_web::web::{self, Data, Json, Path};
+use api::view::{Viewer, data::DataView, execution::ExecutionView, list::List};
 use model::{
+    catalog::Transformation,
     ids::{EventId, ExecutionId, TransformationId},
     policy::forwarding::Forwarding,
     query::{ExecutionQuery, Ids},
     state::{keys, kv::Table, tables},
     traffic::{Execution, IssueKey, TransformationUse},
 };
-use serde_json::{Value, json};
 
 const ORDERS: &[&str] = &["created_at"];
 
@@ -38,31 +38,30 @@ const EXECUTED: Kind = Kind {
     read: |text| hex::decode(text).ok(),
 };
 
-type Answer = Result<Json<Value>, ApiError>;
 type Row = (ExecutionId, Execution);
 
 pub(super) async fn list(
     gateway: Data<Gateway>,
     id: Path<String>,
     Extract(query): Extract<Query>,
-) -> Answer {
+) -> Answer<List<ExecutionView>> {
     let asked = PageRequest::read(&query, ORDERS)?;
     let issues = filter::ids(&query, "issue_id");
     let mut filter = filter::executions::read(&query)?;
     let manner = query.finish()?;
     filter.troubles = issue_data::keys_of(&gateway, issues, &manner).await?;
     let catalog = freshness::catalog(&gateway, &manner).await?;
-    let id = transformations::known(&catalog, &id)?.id;
+    let id = noun::known::<Transformation>(&catalog, &id)?.id;
     let reached = freshness::reach_partitions(&gateway, &manner).await?;
     let answer = web::block(move || {
         let page = find(&reached.views(&gateway), id, &filter, &asked)?;
-        let viewer = Viewer::of(&gateway, &manner);
+        let viewer = viewer::of(&gateway, &manner);
         let rows = page.rows.iter();
         let models: Vec<_> = rows
             .map(|(_, (id, execution))| show(&gateway, &viewer, *id, execution))
             .collect::<Result<_, _>>()?;
-        let envelope = asked.envelope(&models, page.next, page.prev);
-        Ok::<_, ApiError>(reached.name_gaps(envelope))
+        let list = asked.envelope(models, page.next, page.prev);
+        Ok::<_, ApiError>(list.lacking(reached.gaps()))
     });
     Ok(Json(answer.await??))
 }
@@ -97,7 +96,7 @@ pub(super) async fn get(
     gateway: Data<Gateway>,
     path: Path<(String, String)>,
     Extract(manner): Extract<Manner>,
-) -> Answer {
+) -> Answer<ExecutionView> {
     let (transformation, text) = path.into_inner();
     let not_found = || ApiError::not_found("execution", &text);
     let id: ExecutionId = text.parse().map_err(|_| not_found())?;
@@ -111,24 +110,25 @@ pub(super) async fn get(
     let execution = tables::execution(&view, id)?
         .filter(|execution| execution.used.id.to_string() == transformation)
         .ok_or_else(not_found)?;
-    let viewer = Viewer::of(&gateway, &manner);
-    let mut model = show(&gateway, &viewer, id, &execution)?;
+    let viewer = viewer::of(&gateway, &manner);
     let (before, after) = around(&gateway, id, &execution).await?;
-    model["original_event_data"] = before;
-    model["transformed_event_data"] = after;
-    Ok(Json(model))
+    Ok(Json(ExecutionView {
+        original_event_data: Some(before),
+        transformed_event_data: Some(after),
+        ..show(&gateway, &viewer, id, &execution)?
+    }))
 }
 
-/// The request before and after a run, computed again. Null where a version or the request is kept no more.
+/// The request before and after a run, computed again. None where a version or the request is kept no more.
 async fn around(
     gateway: &Gateway,
     id: ExecutionId,
     execution: &Execution,
-) -> Result<(Value, Value), ApiError> {
+) -> Result<(Option<DataView>, Option<DataView>), ApiError> {
     let request = id.event.request();
     let view = gateway.cluster.view(request.group());
     let Some(stored) = tables::request(&view, request)? else {
-        return Ok((Value::Null, Value::Null));
+        return Ok((None, None));
     };
     let record = traffic_data::record(&stored)?;
     let body = traffic_data::body_of(gateway, request.group(), &stored).await?;
@@ -149,8 +149,8 @@ async fn around(
             Ok(Passed {
                 end: End::Message(message),
                 ..
-            }) => Ok(message_view::of_traffic(&message, &record)),
-            Ok(_) => Ok(Value::Null),
+            }) => Ok(Some(DataView::of_traffic(&message, &record))),
+            Ok(_) => Ok(None),
             Err(Halted::Busy | Halted::Stopping) => Err(ApiError::unavailable(
                 "too many scripts wait for their turn; try again",
             )),
@@ -158,26 +158,26 @@ async fn around(
     };
     let before = seen(&execution.behind).await?;
     if execution.failed {
-        return Ok((before, Value::Null));
+        return Ok((before, None));
     }
     let all = [execution.behind.as_slice(), &[execution.used]].concat();
     Ok((before, seen(&all).await?))
 }
 
-/// An execution as lists show it; null when it is not kept any more.
+/// An execution as lists show it; none when it is not kept any more.
 pub(super) fn shown(
     gateway: &Gateway,
     viewer: &Viewer,
     id: ExecutionId,
-) -> Result<Value, ApiError> {
+) -> Result<Option<ExecutionView>, ApiError> {
     let group = id.event.group();
     if !freshness::is_partition(gateway, group) {
-        return Ok(Value::Null);
+        return Ok(None);
     }
-    match tables::execution(&gateway.cluster.view(group), id)? {
-        None => Ok(Value::Null),
-        Some(execution) => show(gateway, viewer, id, &execution),
-    }
+    let execution = tables::execution(&gateway.cluster.view(group), id)?;
+    execution
+        .map(|execution| show(gateway, viewer, id, &execution))
+        .transpose()
 }
 
 fn show(
@@ -185,25 +185,7 @@ fn show(
     viewer: &Viewer,
     id: ExecutionId,
     execution: &Execution,
-) -> Result<Value, ApiError> {
-    let at = times::show(execution.at);
-    let after = (!execution.failed).then(|| id.to_string());
+) -> Result<ExecutionView, ApiError> {
     let issue = issue_data::issue_about(gateway, IssueKey::of_execution(execution))?;
-    Ok(json!({
-        "id": id.to_string(),
-        "team_id": viewer.team,
-        "transformation_id": execution.used.id,
-        "version": execution.used.version,
-        "webhook_id": execution.connection_id,
-        "event_id": id.event,
-        "attempt_number": execution.attempt,
-        "failed": execution.failed,
-        "log_level": execution.log_level,
-        "logs": message_view::console(&execution.logs),
-        "original_event_data_id": id.event.request(),
-        "transformed_event_data_id": after,
-        "issue_id": issue,
-        "updated_at": at,
-        "created_at": at,
-    }))
+    Ok(ExecutionView::of(viewer, id, execution, issue))
 }

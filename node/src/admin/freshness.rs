@@ -2,10 +2,10 @@
 
 use super::{api_error::ApiError, manner::Manner};
 use crate::gateway::Gateway;
+use api::view::list::Gap;
 use futures::future::{join_all, try_join_all};
 use model::{catalog::Catalog, ids::GroupId};
 use raft::View;
-use serde_json::{Value, json};
 use std::{fmt::Display, sync::Arc, time::Duration};
 
 /// So long a list waits for the leader of a partition before it answers without it.
@@ -47,18 +47,10 @@ impl Reached {
         groups.map(|group| gateway.cluster.view(*group)).collect()
     }
 
-    /// Names what the answer lacks. A whole answer looks as it always did.
-    pub(super) fn name_gaps(&self, mut answer: Value) -> Value {
-        if !self.missing.is_empty() {
-            let missing = self.missing.iter().map(|group| {
-                json!({
-                    "partition": group.0,
-                    "message": "no leader with a majority answered in time; what it holds is left out",
-                })
-            });
-            answer["missing"] = missing.collect();
-        }
-        answer
+    /// What an answer lacks; none where it is whole.
+    pub(super) fn gaps(&self) -> Option<Vec<Gap>> {
+        let missing = self.missing.iter().map(|group| Gap::of(group.0));
+        (!self.missing.is_empty()).then(|| missing.collect())
     }
 }
 

@@ -1,22 +1,22 @@
 //! Whether the node lives and is ready, and its metrics.
 
-use super::api_error::ApiError;
+use super::api_error::{Answer, ApiError};
 use crate::gateway::Gateway;
 use actix_web::{
     HttpResponse,
     web::{self, Data, Json},
 };
-use serde_json::{Value, json};
+use api::view::cluster::Health;
 
 /// The process answers.
-pub(super) async fn alive() -> Json<Value> {
-    Json(json!({ "status": "ok" }))
+pub(super) async fn alive() -> Answer<Health> {
+    Ok(Json(Health { status: "ok" }))
 }
 
 /// Every group has a leader that a majority follows, and this node's clocks are right: what a load balancer asks.
-pub(super) async fn ready(gateway: Data<Gateway>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn ready(gateway: Data<Gateway>) -> Answer<Health> {
     match gateway.cluster.readiness() {
-        Ok(()) => Ok(Json(json!({ "status": "ready" }))),
+        Ok(()) => Ok(Json(Health { status: "ready" })),
         Err(why) => Err(ApiError::unavailable(why.to_string())),
     }
 }

@@ -2,15 +2,17 @@
 
 use super::{
     api_error::ApiError, attempts, events, executions, freshness, manner::Manner, requests,
-    views::Viewer,
 };
 use crate::gateway::Gateway;
+use api::view::{
+    Viewer, destination::DestinationView, event::EventView, issue::IssueDataView,
+    request::RequestView,
+};
 use model::{
     ids::{EventId, GroupId, IssueId, RequestId},
-    state::{issues, tables},
+    state::issues,
     traffic::{Event, Issue, IssueKey, Sampled},
 };
-use serde_json::{Value, json};
 
 /// The partitions that hold what an issue refers to.
 pub(super) fn groups(gateway: &Gateway, issue: &Issue) -> Option<GroupId> {
@@ -24,43 +26,62 @@ pub(super) fn groups(gateway: &Gateway, issue: &Issue) -> Option<GroupId> {
 }
 
 /// `data` of an issue. What retention has let go is not there any more.
-pub(super) fn of(gateway: &Gateway, viewer: &Viewer, issue: &Issue) -> Result<Value, ApiError> {
+pub(super) fn of(
+    gateway: &Gateway,
+    viewer: &Viewer,
+    issue: &Issue,
+) -> Result<Option<IssueDataView>, ApiError> {
     if let IssueKey::Backpressure { destination, .. } = issue.key {
         let catalog = gateway.catalog();
         let known = catalog.destinations.get(&destination);
-        return Ok(json!({ "destination": known.map(|known| viewer.destination(known)) }));
+        return Ok(Some(IssueDataView {
+            destination: Some(known.map(|known| DestinationView::of(viewer, known))),
+            ..IssueDataView::default()
+        }));
     }
-    match issue.samples.last().map(|sample| sample.of) {
-        None => Ok(Value::Null),
-        Some(Sampled::Attempt(id)) => {
-            let event = shown_event(gateway, viewer, id.event)?;
-            let attempt = attempts::shown(gateway, viewer, id)?;
-            Ok(json!({"trigger_event": event, "trigger_attempt": attempt}))
-        }
-        Some(Sampled::Event(event)) => {
-            Ok(json!({ "trigger_event": shown_event(gateway, viewer, event)? }))
-        }
-        Some(Sampled::Request(id)) => Ok(json!({ "request": shown_request(gateway, viewer, id)? })),
-        Some(Sampled::Execution(id)) => {
-            let execution = executions::shown(gateway, viewer, id)?;
-            Ok(json!({ "transformation_execution": execution }))
-        }
-    }
+    let Some(sample) = issue.samples.last() else {
+        return Ok(None);
+    };
+    let nothing = IssueDataView::default();
+    Ok(Some(match sample.of {
+        Sampled::Attempt(id) => IssueDataView {
+            trigger_event: Some(shown_event(gateway, viewer, id.event)?),
+            trigger_attempt: Some(attempts::shown(gateway, viewer, id)?),
+            ..nothing
+        },
+        Sampled::Event(event) => IssueDataView {
+            trigger_event: Some(shown_event(gateway, viewer, event)?),
+            ..nothing
+        },
+        Sampled::Request(id) => IssueDataView {
+            request: Some(shown_request(gateway, viewer, id)?),
+            ..nothing
+        },
+        Sampled::Execution(id) => IssueDataView {
+            transformation_execution: Some(executions::shown(gateway, viewer, id)?),
+            ..nothing
+        },
+    }))
 }
 
-fn shown_event(gateway: &Gateway, viewer: &Viewer, id: EventId) -> Result<Value, ApiError> {
+fn shown_event(
+    gateway: &Gateway,
+    viewer: &Viewer,
+    id: EventId,
+) -> Result<Option<EventView>, ApiError> {
     let event = events::stored(gateway, id)?;
-    Ok(event.map_or(Value::Null, |event| events::show(viewer, id, &event)))
+    Ok(event.map(|event| EventView::of(viewer, id, &event)))
 }
 
-fn shown_request(gateway: &Gateway, viewer: &Viewer, id: RequestId) -> Result<Value, ApiError> {
-    if !freshness::is_partition(gateway, id.group()) {
-        return Ok(Value::Null);
-    }
-    match tables::request(&gateway.cluster.view(id.group()), id)? {
-        None => Ok(Value::Null),
-        Some(request) => requests::show(viewer, id, &request),
-    }
+fn shown_request(
+    gateway: &Gateway,
+    viewer: &Viewer,
+    id: RequestId,
+) -> Result<Option<RequestView>, ApiError> {
+    let request = requests::stored(gateway, id)?;
+    request
+        .map(|request| requests::show(viewer, id, &request))
+        .transpose()
 }
 
 /// The issue of the failure with which an event's last attempt ended.

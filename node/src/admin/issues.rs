@@ -1,7 +1,7 @@
 //! `/issues`: troubles that persist, and what people make of them.
 
 use super::{
-    api_error::ApiError,
+    api_error::{Answer, ApiError},
     body::Body,
     catalog_page::{self, time_key},
     changes, choice,
@@ -10,19 +10,23 @@ use super::{
     manner::Manner,
     page::PageRequest,
     query::Query,
-    views::Viewer,
+    viewer,
 };
 use crate::{gateway::Gateway, issues::bounds, world};
 use actix_web::web::{self, Data, Json, Path};
+use api::view::{
+    Viewer,
+    issue::IssueView,
+    list::{Count, List},
+};
 use model::{
     ids::{GroupId, IssueId},
     machine::{ChangeIssue, Command, IssueReply, Reply},
-    policy::issues::{show, targets},
+    policy::issues::targets,
     query::IssueQuery,
     state::issues,
     traffic::{Issue, IssueChange, IssueStatus, IssueTurn},
 };
-use serde_json::Value;
 
 const ORDERS: &[&str] = &[
     "created_at",
@@ -32,9 +36,10 @@ const ORDERS: &[&str] = &[
     "status",
 ];
 
-type Answer = Result<Json<Value>, ApiError>;
-
-pub(super) async fn list(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
+pub(super) async fn list(
+    gateway: Data<Gateway>,
+    Extract(query): Extract<Query>,
+) -> Answer<List<IssueView>> {
     let asked = PageRequest::read(&query, ORDERS)?;
     let filter = filter::issues::read(&query)?;
     let manner = query.finish()?;
@@ -45,25 +50,25 @@ pub(super) async fn list(gateway: Data<Gateway>, Extract(query): Extract<Query>)
                 "first_seen_at" => time_key(issue.first_seen_at),
                 "last_seen_at" => time_key(issue.last_seen_at),
                 "opened_at" => time_key(issue.opened_at),
-                "status" => serde_json::json!(issue.status).to_string(),
+                "status" => choice::name(&issue.status),
                 _ => time_key(issue.created_at),
             };
             ((order, id.to_string()), (id, issue))
         });
-        let viewer = Viewer::of(&gateway, &manner);
+        let viewer = viewer::of(&gateway, &manner);
         catalog_page::answer(&asked, rows.collect(), |(id, issue)| {
-            with_data(&gateway, &viewer, id, &issue)
+            Ok::<_, ApiError>(with_data(&gateway, &viewer, id, &issue))
         })
     });
     Ok(Json(answer.await??))
 }
 
-pub(super) async fn count(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
+pub(super) async fn count(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer<Count> {
     let filter = filter::issues::read(&query)?;
     let manner = query.finish()?;
     freshness::wait(&gateway, &manner, [GroupId::CONTROL]).await?;
     let found = web::block(move || find(&gateway, &filter)).await??;
-    Ok(Json(catalog_page::count(found.len())))
+    Ok(Json(Count { count: found.len() }))
 }
 
 fn find(gateway: &Gateway, filter: &IssueQuery) -> Result<Vec<(IssueId, Issue)>, ApiError> {
@@ -76,7 +81,7 @@ pub(super) async fn get(
     gateway: Data<Gateway>,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
-) -> Answer {
+) -> Answer<IssueView> {
     let id = read_id(&id)?;
     freshness::wait(&gateway, &manner, [GroupId::CONTROL]).await?;
     let issue = stored(&gateway, id)?;
@@ -84,20 +89,22 @@ pub(super) async fn get(
     let groups = issue_data::groups(&gateway, &issue);
     freshness::wait(&gateway, &manner, groups).await?;
     let answer = web::block(move || {
-        let viewer = Viewer::of(&gateway, &manner);
+        let viewer = viewer::of(&gateway, &manner);
         with_data(&gateway, &viewer, id, &issue)
     });
     Ok(Json(answer.await?))
 }
 
 /// An issue with what it refers to, as far as that is still kept.
-fn with_data(gateway: &Gateway, viewer: &Viewer, id: IssueId, issue: &Issue) -> Value {
-    let mut shown = show(id, issue, &viewer.team);
-    shown["data"] = issue_data::of(gateway, viewer, issue).unwrap_or_else(|error| {
+fn with_data(gateway: &Gateway, viewer: &Viewer, id: IssueId, issue: &Issue) -> IssueView {
+    let data = issue_data::of(gateway, viewer, issue).unwrap_or_else(|error| {
         tracing::warn!(issue = %id, %error, "shown without its data");
-        Value::Null
+        None
     });
-    shown
+    IssueView {
+        data: Some(data),
+        ..IssueView::of(id, issue, &viewer.team)
+    }
 }
 
 /// What a person says of its state.
@@ -106,7 +113,7 @@ pub(super) async fn update(
     id: Path<String>,
     _: Extract<Manner>,
     Extract(body): Extract<Body>,
-) -> Answer {
+) -> Answer<IssueView> {
     let status = body.read(|fields| {
         let name = fields.text("status", 32)?.value().unwrap_or_default();
         choice::read(&name.to_ascii_uppercase())
@@ -122,12 +129,12 @@ pub(super) async fn dismiss(
     id: Path<String>,
     _: Extract<Manner>,
     _: NoBody,
-) -> Answer {
+) -> Answer<IssueView> {
     let id = read_id(&id)?;
     change(&gateway, id, IssueChange::Dismiss).await
 }
 
-async fn change(gateway: &Gateway, id: IssueId, change: IssueChange) -> Answer {
+async fn change(gateway: &Gateway, id: IssueId, change: IssueChange) -> Answer<IssueView> {
     // Who is told depends on the issue's trigger and on the newest catalog.
     let catalog = freshness::catalog(gateway, &Manner::default()).await?;
     let issue = stored(gateway, id)?;
@@ -149,7 +156,7 @@ async fn change(gateway: &Gateway, id: IssueId, change: IssueChange) -> Answer {
     }
     freshness::after_change(gateway, GroupId::CONTROL, id).await;
     let team = &gateway.config.cluster.name;
-    Ok(Json(show(id, &stored(gateway, id)?, team)))
+    Ok(Json(IssueView::of(id, &stored(gateway, id)?, team)))
 }
 
 fn read_id(text: &str) -> Result<IssueId, ApiError> {

@@ -2,7 +2,12 @@
 //! history is kept.
 
 use super::{
-    api_error::ApiError, destinations, extract::Extract, freshness, manner::Manner, query::Query,
+    api_error::{Answer, ApiError},
+    extract::Extract,
+    freshness,
+    manner::Manner,
+    noun,
+    query::Query,
     times,
 };
 use crate::{
@@ -11,19 +16,24 @@ use crate::{
     world,
 };
 use actix_web::web::{self, Data, Json, Path};
+use api::view::{
+    queue::{
+        DestinationQueueView, DimensionsView, MeasuredView, MetadataView, MetricsView,
+        QueueDepthView,
+    },
+    words::{Id, Time},
+};
 use model::{
+    catalog::Destination,
     ids::{DestinationId, GroupId},
     state::tables::Queued,
     time::Timestamp,
 };
-use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 /// Rows of one answer.
 const ROWS_MAX: usize = 1000;
 const MEASURES: [&str; 3] = ["max_depth", "max_age", "queue_depth"];
-
-type Answer = Result<Json<Value>, ApiError>;
 
 /// What was asked for.
 struct Asked {
@@ -93,24 +103,22 @@ impl Asked {
         })
     }
 
-    fn bucket(&self, now: Timestamp) -> Result<Option<String>, ApiError> {
+    fn bucket(&self, now: Timestamp) -> Result<Option<Time>, ApiError> {
         let Some(text) = &self.granularity else {
             return Ok(None);
         };
         let ms = bucket_ms(text)?;
-        Ok(Some(times::show(Timestamp(now.0 - now.0 % ms))))
+        Ok(Some(Time(Timestamp(now.0 - now.0 % ms))))
     }
 
-    fn measure(&self, queued: &Queued, now: Timestamp) -> Value {
+    fn measure(&self, queued: &Queued, now: Timestamp) -> MetricsView {
+        let wants = |name: &str| self.measures.contains(&name);
         let age_s = queues::oldest_age_ms(queued, now) as f64 / 1000.0;
-        let measures = self.measures.iter().map(|name| {
-            let value = match *name {
-                "max_age" => json!(age_s),
-                _ => json!(queued.depth()),
-            };
-            ((*name).to_owned(), value)
-        });
-        Value::Object(measures.collect::<Map<_, _>>())
+        MetricsView {
+            max_depth: wants("max_depth").then(|| queued.depth()),
+            max_age: wants("max_age").then_some(age_s),
+            queue_depth: wants("queue_depth").then(|| queued.depth()),
+        }
     }
 }
 
@@ -140,7 +148,10 @@ fn bucket_ms(text: &str) -> Result<u64, ApiError> {
         })
 }
 
-pub(super) async fn get(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
+pub(super) async fn get(
+    gateway: Data<Gateway>,
+    Extract(query): Extract<Query>,
+) -> Answer<QueueDepthView> {
     let (began, now) = (world::steady(), world::now());
     let asked = Asked::read(&query, now)?;
     let reached = freshness::reach_partitions(&gateway, &asked.manner).await?;
@@ -156,27 +167,30 @@ pub(super) async fn get(gateway: Data<Gateway>, Extract(query): Extract<Query>) 
             false,
         )
     };
-    let data: Vec<Value> = rows
+    let data: Vec<_> = rows
         .into_iter()
-        .map(|(dimensions, metrics)| {
-            json!({"time_bucket": time_bucket, "dimensions": dimensions, "metrics": metrics})
+        .map(|(dimensions, metrics)| MeasuredView {
+            time_bucket,
+            dimensions,
+            metrics,
         })
         .collect();
     let took = Duration::from_micros(world::steady().since_us(began));
-    Ok(Json(reached.name_gaps(json!({
-        "metadata": {
-            "granularity": granularity,
-            "query_time_ms": took.as_secs_f64() * 1000.0,
-            "row_count": data.len(),
-            "row_limit": ROWS_MAX,
-            "truncated": truncated,
-            "warning": warning,
+    Ok(Json(QueueDepthView {
+        metadata: MetadataView {
+            granularity,
+            query_time_ms: took.as_secs_f64() * 1000.0,
+            row_count: data.len(),
+            row_limit: ROWS_MAX,
+            truncated,
+            warning,
         },
-        "data": data,
-    }))))
+        data,
+        missing: reached.gaps(),
+    }))
 }
 
-type Rows = (Vec<(Value, Value)>, &'static str, bool);
+type Rows = (Vec<(DimensionsView, MetricsView)>, &'static str, bool);
 
 fn rows(
     gateway: &Gateway,
@@ -185,9 +199,8 @@ fn rows(
     now: Timestamp,
 ) -> Result<Rows, ApiError> {
     let live = "live values: no history is kept";
-    let dimensions = |id: Option<DestinationId>| match id.filter(|_| asked.by_destination) {
-        Some(id) => json!({ "destination_id": id }),
-        None => json!({}),
+    let dimensions = |id: Option<DestinationId>| DimensionsView {
+        destination_id: id.filter(|_| asked.by_destination).map(Id),
     };
     if let Some(id) = asked.destination {
         let queued = queues::queued(&gateway.cluster, groups, id)?;
@@ -218,22 +231,23 @@ pub(super) async fn of_destination(
     gateway: Data<Gateway>,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
-) -> Answer {
+) -> Answer<DestinationQueueView> {
     let catalog = freshness::catalog(&gateway, &manner).await?;
-    let id = destinations::known(&catalog, &id)?.id;
+    let id = noun::known::<Destination>(&catalog, &id)?.id;
     let reached = freshness::reach_partitions(&gateway, &manner).await?;
     let groups = reached.groups().to_vec();
     let now = world::now();
     let queued = web::block(move || queues::queued(&gateway.cluster, &groups, id)).await??;
-    Ok(Json(reached.name_gaps(json!({
-        "destination_id": id,
-        "depth": queued.depth(),
-        "fresh": queued.fresh,
-        "retries": queued.retries,
-        "behind": queued.behind,
-        "oldest_at": times::show_some(queued.oldest_at),
-        "oldest_age_ms": queues::oldest_age_ms(&queued, now),
-    }))))
+    Ok(Json(DestinationQueueView {
+        destination_id: id.into(),
+        depth: queued.depth(),
+        fresh: queued.fresh,
+        retries: queued.retries,
+        behind: queued.behind,
+        oldest_at: Time::some(queued.oldest_at),
+        oldest_age_ms: queues::oldest_age_ms(&queued, now),
+        missing: reached.gaps(),
+    }))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `/requests`: what reached a source, accepted or rejected.
 
 use super::{
-    api_error::ApiError,
+    api_error::{Answer, ApiError},
     body::{Body, Given},
     changes, events,
     extract::Extract,
@@ -10,24 +10,32 @@ use super::{
     manner::Manner,
     page::{Page, PageRequest},
     query::Query,
-    times, traffic_data,
+    traffic_data,
     traffic_data::Detail,
     traffic_page::Kind,
     traffic_scan::Span,
-    views::Viewer,
+    viewer,
 };
 use crate::{gateway::Gateway, reroute};
 use actix_web::web::{self, Data, Json, Path};
-use api::problem::Problem;
+use api::{
+    problem::Problem,
+    view::{
+        Viewer,
+        data::RawBodyView,
+        event::EventView,
+        list::List,
+        request::{IgnoredView, RequestView, RetriedView},
+    },
+};
 use model::{
     ids::{ConnectionId, EventId, GroupId, RequestId},
     machine::{Command, Reply},
     policy::reroute::Over,
     query::RequestQuery,
     state::{codec, kv::Table, tables},
-    traffic::{Ignored, IgnoredMeta, Origin, RequestRecord, RequestState, StoredRequest, Trigger},
+    traffic::{RequestState, StoredRequest, Trigger},
 };
-use serde_json::{Value, json};
 
 const ORDERS: &[&str] = &["created_at"];
 const IGNORED_ORDERS: &[&str] = &["created_at"];
@@ -38,10 +46,12 @@ const REQUESTS: Kind = Kind {
     read: |text| text.parse().ok().map(|id: RequestId| id.key().to_vec()),
 };
 
-type Answer = Result<Json<Value>, ApiError>;
 pub(super) type Row = (RequestId, StoredRequest);
 
-pub(super) async fn list(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
+pub(super) async fn list(
+    gateway: Data<Gateway>,
+    Extract(query): Extract<Query>,
+) -> Answer<List<RequestView>> {
     let asked = PageRequest::read(&query, ORDERS)?;
     let filter = filter::requests::read(&query)?;
     let _ = query.flag("progressive")?;
@@ -49,18 +59,19 @@ pub(super) async fn list(gateway: Data<Gateway>, Extract(query): Extract<Query>)
     let reached = freshness::reach_partitions(&gateway, &manner).await?;
     let answer = web::block(move || {
         let page = find(&gateway, &filter, &asked, &reached)?;
-        let viewer = Viewer::of(&gateway, &manner);
+        let viewer = viewer::of(&gateway, &manner);
         let models = page.rows.iter().map(|(_, (id, request))| {
-            let mut model = show(&viewer, *id, request)?;
-            if manner.with_data {
-                let detail = Detail::Listed;
-                model["data"] = traffic_data::of_request(&gateway, &viewer, *id, request, detail)?;
-            }
-            Ok(model)
+            let data = manner
+                .with_data
+                .then(|| traffic_data::of_request(&gateway, &viewer, *id, request, Detail::Listed));
+            Ok(RequestView {
+                data: data.transpose()?,
+                ..show(&viewer, *id, request)?
+            })
         });
         let models = models.collect::<Result<Vec<_>, ApiError>>()?;
-        let envelope = asked.envelope(&models, page.next, page.prev);
-        Ok::<_, ApiError>(reached.name_gaps(envelope))
+        let list = asked.envelope(models, page.next, page.prev);
+        Ok::<_, ApiError>(list.lacking(reached.gaps()))
     });
     Ok(Json(answer.await??))
 }
@@ -109,14 +120,16 @@ pub(super) async fn get(
     gateway: Data<Gateway>,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
-) -> Answer {
+) -> Answer<RequestView> {
     let id = known(&gateway, &id, &manner).await?;
     let answer = web::block(move || {
         let request = stored(&gateway, id)?.ok_or_else(|| gone(id))?;
-        let viewer = Viewer::of(&gateway, &manner);
-        let mut model = show(&viewer, id, &request)?;
-        model["data"] = traffic_data::of_request(&gateway, &viewer, id, &request, Detail::Alone)?;
-        Ok::<_, ApiError>(model)
+        let viewer = viewer::of(&gateway, &manner);
+        let data = traffic_data::of_request(&gateway, &viewer, id, &request, Detail::Alone)?;
+        Ok::<_, ApiError>(RequestView {
+            data: Some(data),
+            ..show(&viewer, id, &request)?
+        })
     });
     Ok(Json(answer.await??))
 }
@@ -125,12 +138,12 @@ pub(super) async fn raw_body(
     gateway: Data<Gateway>,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
-) -> Answer {
+) -> Answer<RawBodyView> {
     let id = known(&gateway, &id, &manner).await?;
     let answer = web::block(move || {
         let request = stored(&gateway, id)?.ok_or_else(|| gone(id))?;
         let body = traffic_data::body(&gateway, id.group(), &request)?;
-        Ok::<_, ApiError>(traffic_data::raw(&body))
+        Ok::<_, ApiError>(RawBodyView::of(&body))
     });
     Ok(Json(answer.await??))
 }
@@ -139,7 +152,7 @@ pub(super) async fn events(
     gateway: Data<Gateway>,
     id: Path<String>,
     Extract(query): Extract<Query>,
-) -> Answer {
+) -> Answer<List<EventView>> {
     let id = read_id(&gateway, &id)?;
     events::of_request(gateway, query, id).await
 }
@@ -149,7 +162,7 @@ pub(super) async fn ignored_events(
     gateway: Data<Gateway>,
     id: Path<String>,
     Extract(query): Extract<Query>,
-) -> Answer {
+) -> Answer<List<IgnoredView>> {
     let asked = PageRequest::read(&query, IGNORED_ORDERS)?;
     let wanted: Option<Vec<EventId>> = filter::ids(&query, "id");
     let manner = query.finish()?;
@@ -162,11 +175,11 @@ pub(super) async fn ignored_events(
             .filter(|(id, _)| wanted.as_ref().is_none_or(|wanted| wanted.contains(id)))
             .map(|(id, row)| (id.to_string(), (id, row)));
         let page = asked.cut(rows.collect(), |text| Some(text.to_owned()))?;
-        let viewer = Viewer::of(&gateway, &manner);
+        let viewer = viewer::of(&gateway, &manner);
         let rows = page.rows.iter();
-        let models = rows.map(|(_, (id, ignored))| show_ignored(&viewer, *id, ignored));
-        let models: Vec<_> = models.collect();
-        Ok::<_, ApiError>(asked.envelope(&models, page.next, page.prev))
+        let models = rows.map(|(_, (id, ignored))| IgnoredView::of(&viewer, *id, ignored));
+        let models = models.collect();
+        Ok::<_, ApiError>(asked.envelope(models, page.next, page.prev))
     });
     Ok(Json(answer.await??))
 }
@@ -178,7 +191,7 @@ pub(super) async fn retry(
     id: Path<String>,
     Extract(manner): Extract<Manner>,
     Extract(body): Extract<Body>,
-) -> Answer {
+) -> Answer<RetriedView> {
     let connections = wanted_connections(&body)?;
     let id = known(&gateway, &id, &Manner::default()).await?;
     freshness::wait(&gateway, &Manner::default(), [GroupId::CONTROL]).await?;
@@ -195,19 +208,20 @@ pub(super) async fn retry(
     };
     let retried = retried.ok_or_else(|| gone(id))?;
     freshness::after_change(&gateway, id.group(), id).await;
-    let viewer = Viewer::of(&gateway, &manner);
+    let viewer = viewer::of(&gateway, &manner);
     let models = events::shown(&gateway, &viewer, &retried)?;
     let request = stored(&gateway, id)?.ok_or_else(|| gone(id))?;
-    Ok(Json(
-        json!({ "request": show(&viewer, id, &request)?, "events": models }),
-    ))
+    Ok(Json(RetriedView {
+        request: show(&viewer, id, &request)?,
+        events: models,
+    }))
 }
 
 fn unroutable(id: RequestId, request: &StoredRequest) -> ApiError {
     ApiError::unprocessable(match request.state {
         RequestState::Rejected(cause) => format!(
             "the request {id} was rejected as {}: it can't be routed, since nobody has proven where it comes from",
-            json!(cause).as_str().unwrap_or("it was")
+            cause.name()
         ),
         RequestState::Accepted => format!("the body of the request {id} is gone"),
     })
@@ -267,150 +281,15 @@ pub(super) fn show(
     viewer: &Viewer,
     id: RequestId,
     request: &StoredRequest,
-) -> Result<Value, ApiError> {
+) -> Result<RequestView, ApiError> {
     let record = traffic_data::record(request)?;
-    Ok(show_recorded(viewer, id, request, &record))
-}
-
-fn show_recorded(
-    viewer: &Viewer,
-    id: RequestId,
-    request: &StoredRequest,
-    record: &RequestRecord,
-) -> Value {
-    let rejection_cause = match request.state {
-        RequestState::Accepted => None,
-        RequestState::Rejected(cause) => Some(cause),
-    };
-    json!({
-        "id": id,
-        "team_id": viewer.team,
-        "verified": record.is_verified(),
-        "verification": show_origin(&record.origin),
-        // Only what was accepted has events, which it is the data of, and can be kept by a bookmark.
-        "original_event_data_id": rejection_cause.is_none().then_some(id),
-        "rejection_cause": rejection_cause,
-        "ingested_at": times::show(request.ingested_at),
-        "source_id": record.source_id,
-        "events_count": request.events,
-        "cli_events_count": 0,
-        "ignored_count": request.ignored,
-        "updated_at": times::show(request.ingested_at),
-        "created_at": times::show(record.received_at),
-    })
-}
-
-/// How the origin was proven, or why it was not: the question that admins ask most.
-fn show_origin(origin: &Origin) -> Value {
-    match origin {
-        Origin::Unproven => json!({"by": "nothing"}),
-        Origin::Vouched => json!({"by": "operator_token"}),
-        Origin::Proven { secret } => json!({"by": "source", "secret": secret}),
-        Origin::Refused(diagnosis) => json!({
-            "by": null,
-            "diagnosis": diagnosis.code(),
-            "message": diagnosis.to_string(),
-        }),
-    }
-}
-
-fn show_ignored(viewer: &Viewer, id: EventId, ignored: &Ignored) -> Value {
-    json!({
-        "id": id,
-        "team_id": viewer.team,
-        "webhook_id": ignored.connection_id,
-        "cause": ignored.cause,
-        "request_id": id.request(),
-        "meta": ignored.meta.as_ref().map(show_meta),
-        "created_at": times::show(ignored.created_at),
-    })
-}
-
-pub(super) fn show_meta(meta: &IgnoredMeta) -> Value {
-    match meta {
-        IgnoredMeta::Filtered(parts) => parts.iter().map(|part| part.name()).collect(),
-        IgnoredMeta::Duplicate { first } => {
-            // The first event of that connection; a source knows requests as a whole.
-            let event = (first.ordinal() > 0).then_some(first);
-            json!({"duplicate_of": {"request_id": first.request(), "event_id": event}})
-        }
-        IgnoredMeta::TransformationFailed(used) => {
-            json!({"transformation_id": used.id, "version": used.version})
-        }
-    }
+    Ok(RequestView::of(viewer, id, request, &record))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
-    use model::{
-        kit,
-        policy::{document::Part, signature::Diagnosis},
-        time::Timestamp,
-        traffic::{IgnoreCause, RejectionCause},
-    };
-
-    #[test]
-    fn a_rejected_request_says_why() {
-        let record = RequestRecord {
-            received_at: Timestamp(1000),
-            origin: Origin::Refused(Diagnosis::Stale { by_s: 7 }),
-            ..kit::record()
-        };
-        let request = StoredRequest {
-            state: RequestState::Rejected(RejectionCause::VerificationFailed),
-            ingested_at: Timestamp(1001),
-            body: None,
-            events: 0,
-            ignored: 0,
-            record: Bytes::from(codec::encode(&record)),
-        };
-        let view = show(&Viewer::for_tests(false), RequestId(1), &request).expect("readable");
-        assert_eq!(view["rejection_cause"], "VERIFICATION_FAILED");
-        assert_eq!(view["verified"], false);
-        assert_eq!(view["verification"]["diagnosis"], "STALE");
-        let message = view["verification"]["message"].as_str().expect("words");
-        assert!(message.contains("7 s too old"), "{message}");
-        assert_eq!(view["events_count"], 0);
-        assert_eq!(view["created_at"], "1970-01-01T00:00:01.000Z");
-    }
-
-    #[test]
-    fn an_ignored_event_says_why() {
-        let ignored = |cause, meta| {
-            let ignored = Ignored {
-                connection_id: ConnectionId(1),
-                cause,
-                created_at: Timestamp(0),
-                meta,
-            };
-            show_ignored(&Viewer::for_tests(false), EventId(3), &ignored)
-        };
-        let disabled = ignored(IgnoreCause::Disabled, None);
-        assert_eq!(
-            (&disabled["cause"], &disabled["meta"]),
-            (&json!("DISABLED"), &Value::Null)
-        );
-        let parts = IgnoredMeta::Filtered(vec![Part::Body, Part::Path]);
-        let filtered = ignored(IgnoreCause::Filtered, Some(parts));
-        assert_eq!(filtered["cause"], "FILTERED");
-        assert_eq!(filtered["meta"], json!(["body", "path"]));
-    }
-
-    #[test]
-    fn a_duplicate_says_of_what() {
-        let first = RequestId::mint(Timestamp(5), model::ids::GroupId(1), 7);
-        let meta = |ordinal| {
-            let first = first.event(ordinal);
-            show_meta(&IgnoredMeta::Duplicate { first })["duplicate_of"].clone()
-        };
-        assert_eq!(meta(0), json!({"request_id": first, "event_id": null}));
-        assert_eq!(
-            meta(2),
-            json!({"request_id": first, "event_id": first.event(2)})
-        );
-    }
+    use serde_json::json;
 
     #[test]
     fn a_retry_may_name_connections() {

@@ -2,65 +2,294 @@
 //! handler that would pass over a parameter or a body.
 
 use super::{
-    api_error::ApiError,
+    api_error::{Answer, ApiError},
     attempts,
     auth::{self, require_token},
     body::Body,
     bookmarks, bulk, cli_sessions, cluster, connections, destinations, events, executions,
     extract::{self, Extract, NoBody},
-    health, issue_triggers, issues,
+    health, issues,
     manner::Manner,
-    notifications,
+    notifications, noun,
     query::Query,
     queue_depth, requests, rules_try, source_types, sources, transformation_run, transformations,
 };
 use crate::wire;
 use actix_http::ConnectionType;
 use actix_web::{
-    Error, FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, ResponseError,
-    Route,
+    Error, FromRequest, Handler, HttpRequest, HttpResponse, Resource, ResponseError, Route,
     body::MessageBody,
     dev::{RequestHead, ServiceRequest, ServiceResponse},
     guard::fn_guard,
     http::header::{self, HeaderValue},
     middleware::{Next, from_fn},
-    web,
+    web::{self, Json},
 };
-use api::problem::Problem;
-use model::traffic::OperationKind;
-
-/// The version of the API in every path.
-const BASE: &str = "/2025-07-01";
+use api::{
+    operation::{self, BASE, Described, Method, Operation, Stands},
+    operations as op,
+    problem::Problem,
+};
+use model::{
+    catalog::{Connection, Destination, IssueTrigger, Source, Transformation},
+    traffic::OperationKind,
+};
+use serde::Serialize;
+use serde_json::Value;
 
 /// Mounts the whole private side.
 pub fn configure(cfg: &mut web::ServiceConfig) {
     let base = web::scope(BASE)
         .wrap(from_fn(require_token))
-        .configure(configuration)
-        .configure(traffic)
-        .configure(troubles)
-        .configure(replay)
-        .service(at("/cli-sessions").route(post(cli_sessions::create)))
+        .configure(|cfg| mount(cfg, Place::Base))
         .service(at("/cli-sessions/connect").route(web::get().to(cli_sessions::connect)))
-        .service(cluster_verbs())
         // A scope does not inherit its parent's: without one an unknown path would be answered with nothing.
         .default_service(web::to(unknown_path));
     let everything = web::scope("")
         .app_data(extract::bound())
         .wrap(from_fn(guard_answers))
-        .service(at("/healthz").route(web::get().to(health::alive)))
-        .service(at("/readyz").route(web::get().to(health::ready)))
+        .configure(|cfg| mount(cfg, Place::Root))
         .service(
             at("/metrics")
                 .wrap(from_fn(require_token))
                 .route(web::get().to(health::metrics)),
         )
-        .service(cluster_verbs().wrap(from_fn(require_token)))
         .service(socket().wrap(from_fn(require_token)))
         .route(wire::MALFORMED, web::to(malformed))
         .service(base)
         .default_service(web::to(outside));
     cfg.service(everything);
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Root,
+    Base,
+}
+
+impl Place {
+    fn has(self, stands: Stands) -> bool {
+        match stands {
+            Stands::AtTheBase => self == Self::Base,
+            Stands::AtTheRoot | Stands::InTheOpen => self == Self::Root,
+            Stands::AtBoth => true,
+        }
+    }
+}
+
+/// Mounts what stands at a place, each path with all its methods. Fixed words come before ids, as they do in the table.
+fn mount(cfg: &mut web::ServiceConfig, place: Place) {
+    let mut paths: Vec<(&str, Vec<Served>)> = Vec::new();
+    for one in served() {
+        if !place.has(one.described.stands) {
+            continue;
+        }
+        match paths
+            .iter_mut()
+            .find(|(path, _)| *path == one.described.path)
+        {
+            Some((_, methods)) => methods.push(one),
+            None => paths.push((one.described.path, vec![one])),
+        }
+    }
+    for (path, methods) in paths {
+        let asks = methods
+            .iter()
+            .all(|one| one.described.stands != Stands::InTheOpen);
+        let resource = methods
+            .into_iter()
+            .fold(at(path), |resource, one| one.onto(resource));
+        // The base asks for all that stands there.
+        match place == Place::Root && asks {
+            true => cfg.service(resource.wrap(from_fn(require_token))),
+            false => cfg.service(resource),
+        };
+    }
+}
+
+/// An operation and what serves it.
+struct Served {
+    described: &'static Described,
+    route: Route,
+    /// Which kind of bulk operation it is about.
+    kind: Option<OperationKind>,
+}
+
+impl Served {
+    fn onto(self, resource: Resource) -> Resource {
+        let resource = match self.described.body {
+            operation::Body::WithCode(_) => extract::may_hold_code(resource),
+            operation::Body::Nothing | operation::Body::Of(_) => resource,
+        };
+        let resource = match self.kind {
+            Some(kind) => resource.app_data(web::Data::new(kind)),
+            None => resource,
+        };
+        resource.route(self.route)
+    }
+}
+
+/// Everything that is served but sockets and metrics.
+fn served() -> Vec<Served> {
+    let mut all = configuration();
+    all.extend(traffic());
+    all.extend(troubles());
+    all.extend(replay());
+    all.extend(nodes());
+    all
+}
+
+/// What operators configure.
+fn configuration() -> Vec<Served> {
+    vec![
+        reads(&op::LIST_SOURCES, noun::list::<Source>),
+        writes(&op::CREATE_SOURCE, noun::create::<Source>),
+        writes(&op::UPSERT_SOURCE, noun::upsert::<Source>),
+        reads(&op::COUNT_SOURCES, noun::count::<Source>),
+        reads(&op::GET_SOURCE, noun::get::<Source>),
+        writes(&op::UPDATE_SOURCE, noun::update::<Source>),
+        writes(&op::DELETE_SOURCE, noun::delete::<Source>),
+        writes(&op::ROTATE_SOURCE, sources::rotate),
+        writes(&op::ENABLE_SOURCE, noun::enable::<Source>),
+        writes(&op::UNARCHIVE_SOURCE, noun::enable::<Source>),
+        writes(&op::DISABLE_SOURCE, noun::disable::<Source>),
+        writes(&op::ARCHIVE_SOURCE, noun::disable::<Source>),
+        reads(&op::LIST_SOURCE_TYPES, source_types::list),
+        reads(&op::LIST_DESTINATIONS, noun::list::<Destination>),
+        writes(&op::CREATE_DESTINATION, noun::create::<Destination>),
+        writes(&op::UPSERT_DESTINATION, noun::upsert::<Destination>),
+        reads(&op::COUNT_DESTINATIONS, noun::count::<Destination>),
+        reads(&op::GET_DESTINATION, noun::get::<Destination>),
+        writes(&op::UPDATE_DESTINATION, noun::update::<Destination>),
+        writes(&op::DELETE_DESTINATION, noun::delete::<Destination>),
+        writes(&op::ROTATE_DESTINATION, destinations::rotate),
+        reads(&op::GET_DESTINATION_QUEUE, queue_depth::of_destination),
+        writes(&op::ENABLE_DESTINATION, noun::enable::<Destination>),
+        writes(&op::UNARCHIVE_DESTINATION, noun::enable::<Destination>),
+        writes(&op::DISABLE_DESTINATION, noun::disable::<Destination>),
+        writes(&op::ARCHIVE_DESTINATION, noun::disable::<Destination>),
+        reads(&op::LIST_CONNECTIONS, noun::list::<Connection>),
+        writes(&op::CREATE_CONNECTION, noun::create::<Connection>),
+        writes(&op::UPSERT_CONNECTION, noun::upsert::<Connection>),
+        reads(&op::COUNT_CONNECTIONS, noun::count::<Connection>),
+        writes(&op::TRY_RULES, rules_try::of_draft),
+        writes(&op::TRY_RULES_OF_CONNECTION, rules_try::of_connection),
+        reads(&op::GET_CONNECTION, noun::get::<Connection>),
+        writes(&op::UPDATE_CONNECTION, noun::update::<Connection>),
+        writes(&op::DELETE_CONNECTION, noun::delete::<Connection>),
+        writes(&op::ENABLE_CONNECTION, noun::enable::<Connection>),
+        writes(&op::UNARCHIVE_CONNECTION, noun::enable::<Connection>),
+        writes(&op::DISABLE_CONNECTION, noun::disable::<Connection>),
+        writes(&op::ARCHIVE_CONNECTION, noun::disable::<Connection>),
+        writes(&op::PAUSE_CONNECTION, connections::pause),
+        writes(&op::UNPAUSE_CONNECTION, connections::unpause),
+        reads(&op::LIST_TRANSFORMATIONS, noun::list::<Transformation>),
+        writes(&op::CREATE_TRANSFORMATION, noun::create::<Transformation>),
+        writes(&op::UPSERT_TRANSFORMATION, noun::upsert::<Transformation>),
+        reads(&op::COUNT_TRANSFORMATIONS, noun::count::<Transformation>),
+        writes(&op::RUN_TRANSFORMATION, transformation_run::run),
+        reads(&op::GET_TRANSFORMATION, noun::get::<Transformation>),
+        writes(&op::UPDATE_TRANSFORMATION, noun::update::<Transformation>),
+        writes(&op::DELETE_TRANSFORMATION, noun::delete::<Transformation>),
+        reads(&op::LIST_TRANSFORMATION_VERSIONS, transformations::versions),
+        reads(&op::LIST_EXECUTIONS, executions::list),
+        reads(&op::GET_EXECUTION, executions::get),
+    ]
+}
+
+/// What came in and what became of it.
+fn traffic() -> Vec<Served> {
+    vec![
+        reads(&op::LIST_REQUESTS, requests::list),
+        reads(&op::GET_REQUEST, requests::get),
+        reads(&op::GET_REQUEST_BODY, requests::raw_body),
+        reads(&op::LIST_REQUEST_EVENTS, requests::events),
+        reads(&op::LIST_IGNORED_EVENTS, requests::ignored_events),
+        writes(&op::RETRY_REQUEST, requests::retry),
+        reads(&op::LIST_EVENTS, events::list),
+        reads(&op::GET_EVENT, events::get),
+        reads(&op::GET_EVENT_BODY, events::raw_body),
+        writes(&op::RETRY_EVENT, events::retry),
+        writes(&op::CANCEL_EVENT, events::cancel),
+        writes(&op::MUTE_EVENT, events::mute),
+        reads(&op::GET_QUEUE_DEPTH, queue_depth::get),
+        reads(&op::LIST_ATTEMPTS, attempts::list),
+        reads(&op::GET_ATTEMPT, attempts::get),
+    ]
+}
+
+/// What goes wrong, and who is told.
+fn troubles() -> Vec<Served> {
+    vec![
+        reads(&op::LIST_ISSUES, issues::list),
+        reads(&op::COUNT_ISSUES, issues::count),
+        reads(&op::GET_ISSUE, issues::get),
+        writes(&op::UPDATE_ISSUE, issues::update),
+        writes(&op::DISMISS_ISSUE, issues::dismiss),
+        reads(&op::LIST_ISSUE_TRIGGERS, noun::list::<IssueTrigger>),
+        writes(&op::CREATE_ISSUE_TRIGGER, noun::create::<IssueTrigger>),
+        writes(&op::UPSERT_ISSUE_TRIGGER, noun::upsert::<IssueTrigger>),
+        reads(&op::GET_ISSUE_TRIGGER, noun::get::<IssueTrigger>),
+        writes(&op::UPDATE_ISSUE_TRIGGER, noun::update::<IssueTrigger>),
+        writes(&op::DELETE_ISSUE_TRIGGER, noun::delete::<IssueTrigger>),
+        writes(&op::ENABLE_ISSUE_TRIGGER, noun::enable::<IssueTrigger>),
+        writes(&op::DISABLE_ISSUE_TRIGGER, noun::disable::<IssueTrigger>),
+        reads(&op::GET_NOTIFICATIONS, notifications::get),
+        writes(&op::SET_NOTIFICATIONS, notifications::put),
+    ]
+}
+
+/// What is sent again: bookmarks, and many things at once.
+fn replay() -> Vec<Served> {
+    use OperationKind::{CancelEvents, RetryEvents, RetryIgnored, RetryRequests};
+    vec![
+        reads(&op::LIST_BOOKMARKS, bookmarks::list),
+        writes(&op::CREATE_BOOKMARK, bookmarks::create),
+        reads(&op::GET_BOOKMARK, bookmarks::get),
+        writes(&op::UPDATE_BOOKMARK, bookmarks::update),
+        writes(&op::DELETE_BOOKMARK, bookmarks::delete),
+        reads(&op::GET_BOOKMARK_BODY, bookmarks::raw_body),
+        writes(&op::TRIGGER_BOOKMARK, bookmarks::trigger),
+        reads(&op::LIST_EVENT_RETRIES, bulk::list).of(RetryEvents),
+        writes(&op::START_EVENT_RETRY, bulk::start).of(RetryEvents),
+        reads(&op::PLAN_EVENT_RETRY, bulk::plan).of(RetryEvents),
+        reads(&op::GET_EVENT_RETRY, bulk::get).of(RetryEvents),
+        writes(&op::CANCEL_EVENT_RETRY, bulk::cancel).of(RetryEvents),
+        reads(&op::LIST_EVENT_CANCELS, bulk::list).of(CancelEvents),
+        writes(&op::START_EVENT_CANCEL, bulk::start).of(CancelEvents),
+        reads(&op::PLAN_EVENT_CANCEL, bulk::plan).of(CancelEvents),
+        reads(&op::GET_EVENT_CANCEL, bulk::get).of(CancelEvents),
+        writes(&op::CANCEL_EVENT_CANCEL, bulk::cancel).of(CancelEvents),
+        reads(&op::LIST_REQUEST_RETRIES, bulk::list).of(RetryRequests),
+        writes(&op::START_REQUEST_RETRY, bulk::start).of(RetryRequests),
+        reads(&op::PLAN_REQUEST_RETRY, bulk::plan).of(RetryRequests),
+        reads(&op::GET_REQUEST_RETRY, bulk::get).of(RetryRequests),
+        writes(&op::CANCEL_REQUEST_RETRY, bulk::cancel).of(RetryRequests),
+        reads(&op::LIST_IGNORED_RETRIES, bulk::list).of(RetryIgnored),
+        writes(&op::START_IGNORED_RETRY, bulk::start).of(RetryIgnored),
+        reads(&op::PLAN_IGNORED_RETRY, bulk::plan).of(RetryIgnored),
+        reads(&op::GET_IGNORED_RETRY, bulk::get).of(RetryIgnored),
+        writes(&op::CANCEL_IGNORED_RETRY, bulk::cancel).of(RetryIgnored),
+    ]
+}
+
+/// The cluster's own verbs, and what a node says of itself.
+fn nodes() -> Vec<Served> {
+    vec![
+        writes(&op::CREATE_CLI_SESSION, cli_sessions::create),
+        reads(&op::GET_CLUSTER, cluster::get),
+        writes(&op::ADD_NODE, cluster::add_node),
+        writes(&op::REMOVE_NODE, cluster::remove_node),
+        writes(&op::BALANCE_LEADERS, cluster::balance_leaders),
+        reads(&op::GET_OPENAPI, openapi),
+        // Whoever asks whether a node lives adds what he likes to the question.
+        Served::by(&op::GET_LIFE, health::alive),
+        Served::by(&op::GET_READINESS, health::ready),
+    ]
+}
+
+async fn openapi(_: Extract<Manner>) -> Answer<Value> {
+    Ok(Json(api::openapi::document().clone()))
 }
 
 /// Where command lines dial that were told no more than the listener's address.
@@ -72,193 +301,6 @@ fn socket() -> Resource {
     web::resource("/")
         .guard(fn_guard(move |context| is_websocket(context.head())))
         .route(web::get().to(cli_sessions::connect))
-}
-
-/// What operators configure. Fixed words come before ids.
-fn configuration(cfg: &mut web::ServiceConfig) {
-    cfg.service(
-        at("/sources")
-            .route(get(sources::list))
-            .route(post(sources::create))
-            .route(put(sources::upsert)),
-    )
-    .service(at("/sources/count").route(get(sources::count)))
-    .service(
-        at("/sources/{id}")
-            .route(get(sources::get))
-            .route(put(sources::update))
-            .route(delete(sources::delete)),
-    )
-    .service(at("/sources/{id}/rotate").route(put(sources::rotate)))
-    .service(at("/sources/{id}/enable").route(put(sources::enable)))
-    .service(at("/sources/{id}/unarchive").route(put(sources::enable)))
-    .service(at("/sources/{id}/disable").route(put(sources::disable)))
-    .service(at("/sources/{id}/archive").route(put(sources::disable)))
-    .service(at("/source-types").route(get(source_types::list)))
-    .service(
-        at("/destinations")
-            .route(get(destinations::list))
-            .route(post(destinations::create))
-            .route(put(destinations::upsert)),
-    )
-    .service(at("/destinations/count").route(get(destinations::count)))
-    .service(
-        at("/destinations/{id}")
-            .route(get(destinations::get))
-            .route(put(destinations::update))
-            .route(delete(destinations::delete)),
-    )
-    .service(at("/destinations/{id}/rotate").route(put(destinations::rotate)))
-    .service(at("/destinations/{id}/queue").route(get(queue_depth::of_destination)))
-    .service(at("/destinations/{id}/enable").route(put(destinations::enable)))
-    .service(at("/destinations/{id}/unarchive").route(put(destinations::enable)))
-    .service(at("/destinations/{id}/disable").route(put(destinations::disable)))
-    .service(at("/destinations/{id}/archive").route(put(destinations::disable)))
-    .service(
-        extract::may_hold_code(at("/connections"))
-            .route(get(connections::list))
-            .route(post(connections::create))
-            .route(put(connections::upsert)),
-    )
-    .service(at("/connections/count").route(get(connections::count)))
-    .service(extract::may_hold_code(at("/connections/rules/try")).route(post(rules_try::of_draft)))
-    .service(
-        extract::may_hold_code(at("/connections/{id}/rules/try"))
-            .route(post(rules_try::of_connection)),
-    )
-    .service(
-        extract::may_hold_code(at("/connections/{id}"))
-            .route(get(connections::get))
-            .route(put(connections::update))
-            .route(delete(connections::delete)),
-    )
-    .service(at("/connections/{id}/enable").route(put(connections::enable)))
-    .service(at("/connections/{id}/unarchive").route(put(connections::enable)))
-    .service(at("/connections/{id}/disable").route(put(connections::disable)))
-    .service(at("/connections/{id}/archive").route(put(connections::disable)))
-    .service(at("/connections/{id}/pause").route(put(connections::pause)))
-    .service(at("/connections/{id}/unpause").route(put(connections::unpause)))
-    .configure(transformation_paths);
-}
-
-fn transformation_paths(cfg: &mut web::ServiceConfig) {
-    cfg.service(
-        extract::may_hold_code(at("/transformations"))
-            .route(get(transformations::list))
-            .route(post(transformations::create))
-            .route(put(transformations::upsert)),
-    )
-    .service(at("/transformations/count").route(get(transformations::count)))
-    .service(extract::may_hold_code(at("/transformations/run")).route(put(transformation_run::run)))
-    .service(
-        extract::may_hold_code(at("/transformations/{id}"))
-            .route(get(transformations::get))
-            .route(put(transformations::update))
-            .route(delete(transformations::delete)),
-    )
-    .service(at("/transformations/{id}/versions").route(get(transformations::versions)))
-    .service(at("/transformations/{id}/executions").route(get(executions::list)))
-    .service(at("/transformations/{id}/executions/{execution_id}").route(get(executions::get)));
-}
-
-/// What came in and what became of it.
-fn traffic(cfg: &mut web::ServiceConfig) {
-    cfg.service(at("/requests").route(get(requests::list)))
-        .service(at("/requests/{id}").route(get(requests::get)))
-        .service(at("/requests/{id}/raw_body").route(get(requests::raw_body)))
-        .service(at("/requests/{id}/events").route(get(requests::events)))
-        .service(at("/requests/{id}/ignored_events").route(get(requests::ignored_events)))
-        .service(at("/requests/{id}/retry").route(post(requests::retry)))
-        .service(at("/events").route(get(events::list)))
-        .service(at("/events/{id}").route(get(events::get)))
-        .service(at("/events/{id}/raw_body").route(get(events::raw_body)))
-        .service(at("/events/{id}/retry").route(post(events::retry)))
-        .service(at("/events/{id}/cancel").route(put(events::cancel)))
-        .service(at("/events/{id}/mute").route(put(events::mute)))
-        .service(at("/metrics/queue-depth").route(get(queue_depth::get)))
-        .service(at("/attempts").route(get(attempts::list)))
-        .service(at("/attempts/{id}").route(get(attempts::get)));
-}
-
-/// What goes wrong, and who is told.
-fn troubles(cfg: &mut web::ServiceConfig) {
-    cfg.service(at("/issues").route(get(issues::list)))
-        .service(at("/issues/count").route(get(issues::count)))
-        .service(
-            at("/issues/{id}")
-                .route(get(issues::get))
-                .route(put(issues::update))
-                .route(delete(issues::dismiss)),
-        )
-        .service(
-            at("/issue-triggers")
-                .route(get(issue_triggers::list))
-                .route(post(issue_triggers::create))
-                .route(put(issue_triggers::upsert)),
-        )
-        .service(
-            at("/issue-triggers/{id}")
-                .route(get(issue_triggers::get))
-                .route(put(issue_triggers::update))
-                .route(delete(issue_triggers::delete)),
-        )
-        .service(at("/issue-triggers/{id}/enable").route(put(issue_triggers::enable)))
-        .service(at("/issue-triggers/{id}/disable").route(put(issue_triggers::disable)))
-        .service(
-            at("/notifications/webhooks")
-                .route(get(notifications::get))
-                .route(put(notifications::put)),
-        );
-}
-
-/// What is sent again: bookmarks, and many things at once.
-fn replay(cfg: &mut web::ServiceConfig) {
-    cfg.service(
-        at("/bookmarks")
-            .route(get(bookmarks::list))
-            .route(post(bookmarks::create)),
-    )
-    .service(
-        at("/bookmarks/{id}")
-            .route(get(bookmarks::get))
-            .route(put(bookmarks::update))
-            .route(delete(bookmarks::delete)),
-    )
-    .service(at("/bookmarks/{id}/raw_body").route(get(bookmarks::raw_body)))
-    .service(at("/bookmarks/{id}/trigger").route(post(bookmarks::trigger)))
-    .service(operations("/bulk/events/retry", OperationKind::RetryEvents))
-    .service(operations(
-        "/bulk/events/cancel",
-        OperationKind::CancelEvents,
-    ))
-    .service(operations(
-        "/bulk/requests/retry",
-        OperationKind::RetryRequests,
-    ))
-    .service(operations(
-        "/bulk/ignored-events/retry",
-        OperationKind::RetryIgnored,
-    ));
-}
-
-/// The paths of one kind of bulk operation.
-fn operations(path: &str, kind: OperationKind) -> actix_web::Scope {
-    web::scope(path)
-        .app_data(web::Data::new(kind))
-        .service(at("").route(get(bulk::list)).route(post(bulk::start)))
-        .service(at("/plan").route(get(bulk::plan)))
-        .service(at("/{id}").route(get(bulk::get)))
-        .service(at("/{id}/cancel").route(post(bulk::cancel)))
-        .default_service(web::to(unknown_path))
-}
-
-/// The cluster's own verbs, at the root and under the base path.
-fn cluster_verbs() -> actix_web::Scope {
-    web::scope("/cluster")
-        .service(at("").route(get(cluster::get)))
-        .service(at("/nodes").route(post(cluster::add_node)))
-        .service(at("/nodes/{id}").route(delete(cluster::remove_node)))
-        .service(at("/leaders/balance").route(post(cluster::balance_leaders)))
 }
 
 /// Parameters of which none is passed over.
@@ -284,36 +326,51 @@ impl<A, P: Parameters, T: Content> Writes for (A, P, T) {}
 impl<A, B, P: Parameters, T: Content> Writes for (A, B, P, T) {}
 impl<A, B, C, P: Parameters, T: Content> Writes for (A, B, C, P, T) {}
 
-fn get<H, A>(handler: H) -> Route
-where
-    H: Handler<A, Output: Responder + 'static>,
-    A: FromRequest + Reads + 'static,
-{
-    web::get().to(handler)
+impl Served {
+    /// The handler answers what the operation says that it answers, or this does not compile.
+    fn by<A, H, P>(operation: &'static Operation<A>, handler: H) -> Self
+    where
+        A: Serialize + 'static,
+        H: Handler<P, Output = Answer<A>>,
+        P: FromRequest + 'static,
+    {
+        let described = &operation.described;
+        let route = match described.method {
+            Method::Get => web::get(),
+            Method::Post => web::post(),
+            Method::Put => web::put(),
+            Method::Delete => web::delete(),
+        };
+        Self {
+            described,
+            route: route.to(handler),
+            kind: None,
+        }
+    }
+
+    /// The same of one kind of bulk operation.
+    fn of(mut self, kind: OperationKind) -> Self {
+        self.kind = Some(kind);
+        self
+    }
 }
 
-fn post<H, A>(handler: H) -> Route
+fn reads<A, H, P>(operation: &'static Operation<A>, handler: H) -> Served
 where
-    H: Handler<A, Output: Responder + 'static>,
-    A: FromRequest + Writes + 'static,
+    A: Serialize + 'static,
+    H: Handler<P, Output = Answer<A>>,
+    P: FromRequest + Reads + 'static,
 {
-    web::post().to(handler)
+    Served::by(operation, handler)
 }
 
-fn put<H, A>(handler: H) -> Route
+fn writes<A, H, P>(operation: &'static Operation<A>, handler: H) -> Served
 where
-    H: Handler<A, Output: Responder + 'static>,
-    A: FromRequest + Writes + 'static,
+    A: Serialize + 'static,
+    H: Handler<P, Output = Answer<A>>,
+    P: FromRequest + Writes + 'static,
 {
-    web::put().to(handler)
-}
-
-fn delete<H, A>(handler: H) -> Route
-where
-    H: Handler<A, Output: Responder + 'static>,
-    A: FromRequest + Writes + 'static,
-{
-    web::delete().to(handler)
+    Served::by(operation, handler)
 }
 
 /// A path that answers other methods in the shape of the API.
@@ -360,4 +417,34 @@ async fn guard_answers(
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn what_the_table_names_is_served_and_nothing_else() {
+        let ids = |all: Vec<&'static Described>| -> BTreeSet<&str> {
+            let count = all.len();
+            let ids: BTreeSet<_> = all.into_iter().map(|one| one.id).collect();
+            assert_eq!(ids.len(), count, "each is served once");
+            ids
+        };
+        let served = served().into_iter().map(|one| one.described);
+        assert_eq!(ids(served.collect()), ids(op::ALL.to_vec()));
+    }
+
+    #[test]
+    fn what_reads_is_asked_by_get_alone() {
+        for described in op::ALL {
+            let takes_body = !matches!(described.body, operation::Body::Nothing);
+            assert!(
+                described.method != Method::Get || !takes_body,
+                "{}",
+                described.id
+            );
+        }
+    }
 }

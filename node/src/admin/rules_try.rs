@@ -2,14 +2,13 @@
 //! is kept and nothing is sent.
 
 use super::{
-    api_error::ApiError,
+    api_error::{Answer, ApiError},
     body::{Body, Fields, Given},
     extract::Extract,
     freshness,
     manner::Manner,
-    message_view,
     page::PageRequest,
-    requests, rules, times, traffic_data, transformations,
+    requests, rules, traffic_data, transformations,
 };
 use crate::{
     gateway::Gateway,
@@ -17,7 +16,17 @@ use crate::{
     world,
 };
 use actix_web::web::{self, Data, Json, Path};
-use api::{input::transform_rule::Rulebook, problem::Problem};
+use api::{
+    input::transform_rule::Rulebook,
+    problem::Problem,
+    view::{
+        data::DataView,
+        execution::console,
+        list::All,
+        trial::{TrialView, TriedView},
+        words::Time,
+    },
+};
 use bytes::Bytes;
 use model::{
     catalog::{Catalog, Connection, Item, Rule, TransformationVersion},
@@ -37,7 +46,6 @@ use model::{
         IgnoreCause, IgnoredMeta, RequestRecord, RequestState, StoredRequest, TransformationUse,
     },
 };
-use serde_json::{Value, json};
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
@@ -47,15 +55,13 @@ use std::{
 const LAST_MAX: u64 = 100;
 const LAST_DEFAULT: u64 = 10;
 
-type Answer = Result<Json<Value>, ApiError>;
-
 /// The rules of a connection, or those that the body gives in their place.
 pub(super) async fn of_connection(
     gateway: Data<Gateway>,
     id: Path<String>,
     _: Extract<Manner>,
     Extract(body): Extract<Body>,
-) -> Answer {
+) -> Answer<All<TrialView>> {
     let catalog = freshness::catalog(&gateway, &Manner::default()).await?;
     let kept = id
         .parse()
@@ -70,7 +76,7 @@ pub(super) async fn of_draft(
     gateway: Data<Gateway>,
     _: Extract<Manner>,
     Extract(body): Extract<Body>,
-) -> Answer {
+) -> Answer<All<TrialView>> {
     let catalog = freshness::catalog(&gateway, &Manner::default()).await?;
     try_out(&gateway, &catalog, None, &body).await
 }
@@ -80,7 +86,7 @@ async fn try_out(
     catalog: &Catalog,
     kept: Option<&Arc<Connection>>,
     body: &Body,
-) -> Answer {
+) -> Answer<All<TrialView>> {
     let read = body.read_with(async |fields| {
         let subjects = subjects(gateway, catalog, kept, fields).await?;
         Ok::<_, ApiError>((subjects, Trial::read(gateway, catalog, kept, fields)?))
@@ -93,7 +99,7 @@ async fn try_out(
         models.push(trial.run(gateway, subject, &mut seen).await?);
     }
     models.reverse();
-    Ok(Json(json!({"count": models.len(), "models": models})))
+    Ok(Json(All::of(models)))
 }
 
 /// A request to try the rules over.
@@ -266,17 +272,14 @@ impl Trial {
         gateway: &Data<Gateway>,
         subject: Subject,
         seen: &mut Seen,
-    ) -> Result<Value, ApiError> {
-        let mut shown = json!({
-            "request_id": subject.id,
-            "received_at": times::show(subject.record.received_at),
-            "before": traffic_data::of_message(&subject.record, &subject.body),
-        });
+    ) -> Result<TrialView, ApiError> {
+        let before = DataView::of(&subject.record, "", Some(&subject.body));
+        let received_at = Time(subject.record.received_at);
+        let shown = TrialView::begun(subject.id, received_at, before);
         let due_at = match self.at_the_door(&subject, seen) {
             Ok(due_at) => due_at,
             Err(unrouted) => {
-                ignored(&mut shown, unrouted.cause, unrouted.meta.as_ref());
-                return Ok(shown);
+                return Ok(shown.ignored(unrouted.cause, unrouted.meta.as_ref()));
             }
         };
         let record = subject.record.clone();
@@ -296,24 +299,23 @@ impl Trial {
             }
             Halted::Stopping => ApiError::unavailable("the node is stopping; try again"),
         })?;
-        let runs = runs.iter().map(|run| {
-            json!({
-                "transformation_id": run.used.id,
-                "version": run.used.version,
-                "log_level": run.log_level,
-                "console": message_view::console(&run.logs),
-            })
+        let runs = runs.iter().map(|run| TriedView {
+            transformation_id: run.used.id.into(),
+            version: run.used.version,
+            log_level: run.log_level.into(),
+            console: console(&run.logs),
         });
-        shown["executions"] = runs.collect();
-        match end {
+        let shown = TrialView {
+            executions: Some(runs.collect()),
+            ..shown
+        };
+        Ok(match end {
             End::Message(message) => {
-                shown["outcome"] = "ROUTED".into();
-                shown["due_at"] = json!(times::show(due_at));
-                shown["after"] = message_view::of_traffic(&message, &record);
+                let after = DataView::of_traffic(&message, &record);
+                shown.routed(Time(due_at), after)
             }
-            End::Ignored { cause, meta } => ignored(&mut shown, cause, meta.as_ref()),
-        }
-        Ok(shown)
+            End::Ignored { cause, meta } => shown.ignored(cause, meta.as_ref()),
+        })
     }
 
     /// When the request's first attempt would be due.
@@ -388,10 +390,4 @@ fn draft(kept: Option<&Arc<Connection>>, rules: Vec<Rule>) -> Connection {
             updated_at: world::now(),
         },
     }
-}
-
-fn ignored(shown: &mut Value, cause: IgnoreCause, meta: Option<&IgnoredMeta>) {
-    shown["outcome"] = "IGNORED".into();
-    shown["cause"] = json!(cause);
-    shown["meta"] = json!(meta.map(requests::show_meta));
 }

@@ -1,139 +1,151 @@
 //! `/sources`: where requests come in.
 
 use super::{
-    api_error::ApiError,
-    body::Body,
-    catalog_page::{self, CatalogFilter, time_key},
-    changes::{self, Decision},
-    extract::{Extract, NoBody},
-    freshness,
-    manner::Manner,
-    page::PageRequest,
-    query::Query,
-    source_auth, source_input, source_secrets,
-    views::Viewer,
+    api_error::{Answer, ApiError},
+    changes::Decision,
+    extract::Extract,
+    noun::{self, Decided, Noun, Switched, Target},
 };
 use crate::{gateway::Gateway, world};
-use actix_web::web::{Data, Json, Path};
+use actix_web::web::{Data, Path};
+use api::{
+    body::{Body, Fields},
+    catalog_page::{CatalogFilter, is_among, time_key},
+    input::{source, source_auth, source_secrets},
+    manner::Manner,
+    names,
+    query::Query,
+    view::{Viewer, source::SourceView},
+};
 use model::{
-    catalog::{Catalog, Item, Kind, Source},
+    catalog::{Catalog, Item, Kind, Source, Things},
     ids::SourceId,
     policy::signature::registry,
     time::Timestamp,
 };
-use serde_json::{Value, json};
-use std::sync::Arc;
 
-const ORDERS: &[&str] = &["created_at", "name", "updated_at"];
-
-type Answer = Result<Json<Value>, ApiError>;
-
-pub(super) async fn list(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
-    let asked = PageRequest::read(&query, ORDERS)?;
-    let (found, manner) = find(&gateway, &query).await?;
-    let rows = found.into_iter().map(|source| {
-        let order = match asked.order_by {
-            "name" => source.name.clone(),
-            "updated_at" => time_key(source.updated_at),
-            _ => time_key(source.created_at),
-        };
-        ((order, source.id.to_string()), source)
-    });
-    let viewer = Viewer::of(&gateway, &manner);
-    Ok(Json(catalog_page::answer(
-        &asked,
-        rows.collect(),
-        |source| viewer.source(&source),
-    )?))
+/// What lists of sources can be filtered by.
+pub(super) struct Filter {
+    common: CatalogFilter,
+    types: Vec<String>,
 }
 
-pub(super) async fn count(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
-    let (found, _) = find(&gateway, &query).await?;
-    Ok(Json(catalog_page::count(found.len())))
-}
+impl Noun for Source {
+    const KIND: Kind = Kind::Source;
+    const NAME: &'static str = "source";
+    const ORDERS: &'static [&'static str] = &["created_at", "name", "updated_at"];
 
-async fn find(gateway: &Gateway, query: &Query) -> Result<(Vec<Arc<Source>>, Manner), ApiError> {
-    let filter = CatalogFilter::read(query)?;
-    let types = query.all("type").into_iter().map(|name| {
-        let name = name.to_ascii_uppercase();
-        match registry::find(&name).is_some() || registry::documented(&name).is_some() {
-            true => Ok(name),
-            false => Err(source_auth::unknown_type("type", &name)),
+    type Id = SourceId;
+    type Filter = Filter;
+    type Fresh = SourceId;
+    type Whole = Self;
+    type View = SourceView;
+
+    fn all(catalog: &Catalog) -> &Things<SourceId, Self> {
+        &catalog.sources
+    }
+
+    fn id(&self) -> SourceId {
+        self.id
+    }
+
+    fn filter(query: &Query) -> Result<Filter, ApiError> {
+        let common = CatalogFilter::read(query)?;
+        let types = query.all("type").into_iter().map(|name| {
+            let name = name.to_ascii_uppercase();
+            match registry::find(&name).is_some() || registry::documented(&name).is_some() {
+                true => Ok(name),
+                false => Err(source_auth::unknown_type("type", &name)),
+            }
+        });
+        let types = types.collect::<Result<_, _>>()?;
+        Ok(Filter { common, types })
+    }
+
+    fn keeps(&self, filter: &Filter, _: &Catalog) -> bool {
+        let (id, name) = (self.id.to_string(), Some(self.name.as_str()));
+        filter.common.keeps(&id, name, self.disabled_at)
+            && is_among(&filter.types, &self.verification.source_type)
+    }
+
+    fn order(&self, order_by: &str, _: &Catalog) -> String {
+        match order_by {
+            "name" => self.name.clone(),
+            "updated_at" => time_key(self.updated_at),
+            _ => time_key(self.created_at),
         }
-    });
-    let types: Vec<String> = types.collect::<Result<_, _>>()?;
-    let manner = query.finish()?;
-    let catalog = freshness::catalog(gateway, &manner).await?;
-    let found = catalog.sources.values().filter(|source| {
-        filter.keeps(
-            &source.id.to_string(),
-            Some(&source.name),
-            source.disabled_at,
-        ) && catalog_page::is_among(&types, &source.verification.source_type)
-    });
-    Ok((found.cloned().collect(), manner))
+    }
+
+    fn whole(&self, _: &Gateway, _: &Catalog) -> Result<Self, ApiError> {
+        Ok(self.clone())
+    }
+
+    fn view(viewer: &Viewer, source: &Self) -> SourceView {
+        SourceView::of(viewer, source)
+    }
+
+    fn fresh(_: &Gateway) -> SourceId {
+        SourceId::mint(world::now(), world::entropy())
+    }
+
+    fn decide(
+        decided: &Decided<'_, '_, Self>,
+        fields: &Fields<'_>,
+        target: Target<'_, Self>,
+    ) -> Result<Decision<Self>, ApiError> {
+        let kept = match target {
+            Target::New => None,
+            Target::This(kept) => Some(kept),
+            Target::Named => {
+                let name = names::required(fields, None)?;
+                decided.catalog.source_named(&name).map(AsRef::as_ref)
+            }
+        };
+        let id = kept.map_or(*decided.fresh, |kept| kept.id);
+        let least = least(decided.gateway);
+        let made = source::read(fields, kept, id, decided.now, least)?;
+        Ok(noun::decided(kept, made))
+    }
+
+    fn check(source: &Self, catalog: &Catalog) -> Result<(), ApiError> {
+        Ok(source::check_name(catalog, source)?)
+    }
+
+    fn item(self) -> Item {
+        Item::Source(self)
+    }
+
+    fn updated_at(&self) -> Timestamp {
+        self.updated_at
+    }
+
+    fn set_updated_at(&mut self, at: Timestamp) {
+        self.updated_at = at;
+    }
+
+    fn key(&self) -> u128 {
+        self.id.0
+    }
+
+    fn check_unused(&self, catalog: &Catalog) -> Result<(), ApiError> {
+        if let Some(user) = catalog.connections_of(self.id).next() {
+            return Err(ApiError::unprocessable(format!(
+                "the source {} is used by the connection {}; delete that first",
+                self.id, user.id
+            )));
+        }
+        Ok(())
+    }
 }
 
-pub(super) async fn get(
-    gateway: Data<Gateway>,
-    id: Path<String>,
-    Extract(manner): Extract<Manner>,
-) -> Answer {
-    let catalog = freshness::catalog(&gateway, &manner).await?;
-    let source = known(&catalog, &id)?;
-    Ok(Json(Viewer::of(&gateway, &manner).source(source)))
-}
+impl Switched for Source {
+    fn enable(&mut self, _: Timestamp) {
+        self.disabled_at = None;
+    }
 
-pub(super) async fn create(
-    gateway: Data<Gateway>,
-    Extract(manner): Extract<Manner>,
-    Extract(body): Extract<Body>,
-) -> Answer {
-    let fresh = SourceId::mint(world::now(), world::entropy());
-    let made = changes::make(&gateway, |catalog, now| {
-        let source =
-            body.read(|fields| source_input::read(fields, None, fresh, now, least(&gateway)))?;
-        source_input::check_name(catalog, &source)?;
-        Ok(decided(None, source))
-    });
-    let source = made.await?;
-    Ok(Json(Viewer::of(&gateway, &manner).source(&source)))
-}
-
-/// By name: a source of that name is changed, or made.
-pub(super) async fn upsert(
-    gateway: Data<Gateway>,
-    Extract(manner): Extract<Manner>,
-    Extract(body): Extract<Body>,
-) -> Answer {
-    let fresh = SourceId::mint(world::now(), world::entropy());
-    let made = changes::make(&gateway, |catalog, now| {
-        body.read(|fields| {
-            let name = super::names::required(fields, None)?;
-            let kept = catalog.source_named(&name).map(AsRef::as_ref);
-            let source = source_input::read(fields, kept, fresh, now, least(&gateway))?;
-            Ok(decided(kept, source))
-        })
-    });
-    let source = made.await?;
-    Ok(Json(Viewer::of(&gateway, &manner).source(&source)))
-}
-
-pub(super) async fn update(
-    gateway: Data<Gateway>,
-    id: Path<String>,
-    Extract(manner): Extract<Manner>,
-    Extract(body): Extract<Body>,
-) -> Answer {
-    let made = changes::make(&gateway, |catalog, now| {
-        let kept = known(catalog, &id)?;
-        let source = body
-            .read(|fields| source_input::read(fields, Some(kept), kept.id, now, least(&gateway)))?;
-        source_input::check_name(catalog, &source)?;
-        Ok(decided(Some(kept), source))
-    });
-    let source = made.await?;
-    Ok(Json(Viewer::of(&gateway, &manner).source(&source)))
+    fn disable(&mut self, now: Timestamp) {
+        self.disabled_at.get_or_insert(now);
+    }
 }
 
 /// A new secret beside the old one, which ends after a grace.
@@ -142,91 +154,18 @@ pub(super) async fn rotate(
     id: Path<String>,
     Extract(manner): Extract<Manner>,
     Extract(body): Extract<Body>,
-) -> Answer {
-    let made = changes::make(&gateway, |catalog, now| {
-        let kept = known(catalog, &id)?;
-        let auth = &kept.verification;
-        let verification =
-            body.read(|fields| source_secrets::rotate(fields, auth, now, least(&gateway)))?;
-        let source = Source {
-            verification,
-            updated_at: now,
-            ..Source::clone(kept)
-        };
-        Ok(decided(Some(kept), source))
-    });
-    let source = made.await?;
-    Ok(Json(Viewer::of(&gateway, &manner).source(&source)))
+) -> Answer<SourceView> {
+    noun::change::<Source>(&gateway, &id, &manner, |source, now| {
+        let kept = &source.verification;
+        let rotated =
+            body.read(|fields| source_secrets::rotate(fields, kept, now, least(&gateway)))?;
+        source.verification = rotated;
+        Ok(())
+    })
+    .await
 }
 
 /// Bytes that a secret needs at least.
 fn least(gateway: &Gateway) -> usize {
     gateway.config.ingest.min_secret_bytes
-}
-
-pub(super) async fn enable(
-    gateway: Data<Gateway>,
-    id: Path<String>,
-    Extract(manner): Extract<Manner>,
-    _: NoBody,
-) -> Answer {
-    switch(&gateway, &id, &manner, |_| None).await
-}
-
-pub(super) async fn disable(
-    gateway: Data<Gateway>,
-    id: Path<String>,
-    Extract(manner): Extract<Manner>,
-    _: NoBody,
-) -> Answer {
-    switch(&gateway, &id, &manner, Some).await
-}
-
-async fn switch(
-    gateway: &Gateway,
-    id: &str,
-    manner: &Manner,
-    disabled_at: impl Fn(Timestamp) -> Option<Timestamp>,
-) -> Answer {
-    let made = changes::make(gateway, |catalog, now| {
-        let kept = known(catalog, id)?;
-        let disabled_at = disabled_at(kept.disabled_at.unwrap_or(now));
-        let source = Source {
-            disabled_at,
-            updated_at: now,
-            ..Source::clone(kept)
-        };
-        Ok(decided(Some(kept), source))
-    });
-    let source = made.await?;
-    Ok(Json(Viewer::of(gateway, manner).source(&source)))
-}
-
-/// A source that connections still use stays: deleting it would silently end their traffic.
-pub(super) async fn delete(
-    gateway: Data<Gateway>,
-    id: Path<String>,
-    _: Extract<Manner>,
-    _: NoBody,
-) -> Answer {
-    let gone = changes::make(&gateway, |catalog, _| {
-        let source = known(catalog, &id)?;
-        if let Some(user) = catalog.connections_of(source.id).next() {
-            return Err(ApiError::unprocessable(format!(
-                "the source {} is used by the connection {}; delete that first",
-                source.id, user.id
-            )));
-        }
-        Ok(Decision::delete(Kind::Source, source.id.0, source.id))
-    });
-    Ok(Json(json!({ "id": gone.await? })))
-}
-
-fn known<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a Source, ApiError> {
-    changes::known(&catalog.sources, "source", id)
-}
-
-fn decided(kept: Option<&Source>, source: Source) -> Decision<Source> {
-    let same_time = |made: &mut Source, kept: &Source| made.updated_at = kept.updated_at;
-    changes::decided(kept, source, same_time, Item::Source)
 }

@@ -1,12 +1,12 @@
 //! `PUT /transformations/run`: tries a transformation over a request. Nothing is kept and nothing is sent.
 
 use super::{
-    api_error::ApiError,
+    api_error::{Answer, ApiError},
     body::{Body, Fields, Given},
     extract::Extract,
     freshness,
     manner::Manner,
-    message_view, traffic_data, transformation_input, transformations,
+    noun, traffic_data, transformation_input, transformations,
 };
 use crate::{
     gateway::Gateway,
@@ -14,10 +14,17 @@ use crate::{
     world,
 };
 use actix_web::web::{Data, Json};
-use api::problem::Problem;
+use api::{
+    problem::Problem,
+    view::{
+        data::MessageView,
+        execution::{RunView, console},
+        words::Id,
+    },
+};
 use bytes::Bytes;
 use model::{
-    catalog::TransformationVersion,
+    catalog::{Transformation, TransformationVersion},
     ids::{ConnectionId, EventId, GroupId, RequestId, SourceId, TransformationId},
     policy::{
         forwarding::Forwarding,
@@ -26,14 +33,12 @@ use model::{
     state::tables,
     traffic::{LogLevel, Origin, RequestRecord, TransformationUse},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{collections::VecDeque, sync::Arc};
 use url::form_urlencoded;
 
 /// What a request's data are shown with beside what they are made of. Of its two forms of a query, the text counts.
 const SHOWN_DATA: [&str; 3] = ["is_large_payload", "parsed_query", "url"];
-
-type Answer = Result<Json<Value>, ApiError>;
 
 /// The request that it is tried over.
 struct Subject {
@@ -48,7 +53,7 @@ pub(super) async fn run(
     gateway: Data<Gateway>,
     _: Extract<Manner>,
     Extract(body): Extract<Body>,
-) -> Answer {
+) -> Answer<RunView> {
     let read = body.read_with(async |fields| {
         let tried = version(&gateway, fields).await?;
         Ok::<_, ApiError>((tried, subject(&gateway, fields).await?))
@@ -85,21 +90,20 @@ fn show(
     request: Option<RequestId>,
     transformation: Option<TransformationId>,
     passed: &Passed,
-) -> Value {
+) -> RunView {
     let run = passed.runs.last();
-    let made = match &passed.end {
-        End::Message(message) => message_view::plain(message),
-        End::Ignored { .. } => Value::Null,
-    };
-    json!({
-        "request_id": request,
-        "transformation_id": transformation,
+    RunView {
+        request_id: request.map(Id),
+        transformation_id: transformation.map(Id),
         // What is tried is not kept.
-        "execution_id": null,
-        "log_level": run.map_or(LogLevel::Info, |run| run.log_level),
-        "request": made,
-        "console": run.map(|run| message_view::console(&run.logs)).unwrap_or_default(),
-    })
+        execution_id: (),
+        log_level: run.map_or(LogLevel::Info, |run| run.log_level).into(),
+        request: match &passed.end {
+            End::Message(message) => Some(MessageView::of(message)),
+            End::Ignored { .. } => None,
+        },
+        console: run.map(|run| console(&run.logs)),
+    }
 }
 
 /// What is tried: given code or steps, or what a transformation has, or the one over the environment of the other.
@@ -110,7 +114,7 @@ async fn version(
     let catalog = freshness::catalog(gateway, &Manner::default()).await?;
     let kept = match fields.text("transformation_id", 255)?.value() {
         None => None,
-        Some(id) => Some(transformations::known(&catalog, id).map_err(|_| {
+        Some(id) => Some(noun::known::<Transformation>(&catalog, id).map_err(|_| {
             fields.invalid(
                 "transformation_id",
                 format!("there is no transformation {id:?}"),
@@ -296,6 +300,7 @@ fn headers(given: &Fields<'_>) -> Result<Vec<(String, Bytes)>, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn given(value: Value) -> Result<Subject, Problem> {
         Body::of(value).read(|fields| inline(fields, None))

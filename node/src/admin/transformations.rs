@@ -1,87 +1,171 @@
 //! `/transformations`: what reshapes requests on their way, in versions that never change.
 
 use super::{
-    api_error::ApiError,
-    body::{Body, Fields, Given},
-    catalog_page::{self, CatalogFilter, time_key},
-    changes::{self, Decision},
-    extract::{Extract, NoBody},
+    api_error::{Answer, ApiError},
+    changes::Decision,
+    extract::Extract,
     freshness,
-    manner::Manner,
+    noun::{self, Decided, Noun, Target},
+    viewer,
+};
+use crate::{gateway::Gateway, transform, world};
+use actix_web::web::{Data, Json, Path};
+use api::{
+    body::{Fields, Given},
+    catalog_page::{self, CatalogFilter, time_key},
+    input::transformation::{self, Fresh},
     names,
     page::PageRequest,
     query::Query,
-    transformation_input::{self, Fresh, Written},
-    versions,
-    views::Viewer,
+    view::{
+        Viewer,
+        list::List,
+        transformation::{TransformationVersionView, TransformationView},
+    },
 };
-use crate::{gateway::Gateway, script::Checked, transform, world};
-use actix_web::web::{Data, Json, Path};
 use model::{
-    catalog::{Catalog, Item, Kind, Program, Transformation, TransformationVersion},
+    catalog::{Catalog, Item, Kind, Things, Transformation, TransformationVersion},
     ids::{GroupId, TransformationId},
+    time::Timestamp,
     traffic::TransformationUse,
 };
-use serde_json::{Value, json};
-use std::{cell::Cell, sync::Arc};
 
-const ORDERS: &[&str] = &["created_at", "name", "updated_at"];
 const VERSION_ORDERS: &[&str] = &["created_at"];
 
-type Answer = Result<Json<Value>, ApiError>;
+impl Noun for Transformation {
+    const KIND: Kind = Kind::Transformation;
+    const NAME: &'static str = "transformation";
+    const ORDERS: &'static [&'static str] = &["created_at", "name", "updated_at"];
+    const CODE: Option<&'static str> = Some("code");
 
-pub(super) async fn list(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
-    let asked = PageRequest::read(&query, ORDERS)?;
-    let (found, manner) = find(&gateway, &query).await?;
-    let rows = found.into_iter().map(|transformation| {
-        let order = match asked.order_by {
-            "name" => transformation.name.clone(),
-            "updated_at" => time_key(transformation.updated_at),
-            _ => time_key(transformation.created_at),
+    type Id = TransformationId;
+    type Filter = CatalogFilter;
+    type Fresh = Fresh;
+    /// With the version that new events use.
+    type Whole = (Self, TransformationVersion);
+    type View = TransformationView;
+
+    fn all(catalog: &Catalog) -> &Things<TransformationId, Self> {
+        &catalog.transformations
+    }
+
+    fn id(&self) -> TransformationId {
+        self.id
+    }
+
+    fn filter(query: &Query) -> Result<CatalogFilter, ApiError> {
+        Ok(CatalogFilter::read(query)?)
+    }
+
+    fn keeps(&self, filter: &CatalogFilter, _: &Catalog) -> bool {
+        filter.keeps(&self.id.to_string(), Some(&self.name), None)
+    }
+
+    fn order(&self, order_by: &str, _: &Catalog) -> String {
+        match order_by {
+            "name" => self.name.clone(),
+            "updated_at" => time_key(self.updated_at),
+            _ => time_key(self.created_at),
+        }
+    }
+
+    fn whole(&self, gateway: &Gateway, _: &Catalog) -> Result<Self::Whole, ApiError> {
+        Ok((self.clone(), current(gateway, self)?))
+    }
+
+    fn view(viewer: &Viewer, (transformation, version): &Self::Whole) -> TransformationView {
+        TransformationView::of(viewer, transformation, version)
+    }
+
+    fn fresh(gateway: &Gateway) -> Fresh {
+        fresh(gateway)
+    }
+
+    fn decide(
+        decided: &Decided<'_, '_, Self>,
+        fields: &Fields<'_>,
+        target: Target<'_, Self>,
+    ) -> Result<Decision<Self::Whole>, ApiError> {
+        let kept = match target {
+            Target::New => None,
+            Target::This(kept) => Some(kept),
+            Target::Named => {
+                let name = names::required(fields, None)?;
+                decided
+                    .catalog
+                    .transformation_named(&name)
+                    .map(AsRef::as_ref)
+            }
         };
-        ((order, transformation.id.to_string()), transformation)
-    });
-    let viewer = Viewer::of(&gateway, &manner);
-    let unread = Cell::new(None);
-    let answer = catalog_page::answer(&asked, rows.collect(), |transformation| {
-        current(&gateway, &transformation).map_or_else(
-            |error| {
-                unread.set(Some(error));
-                Value::Null
-            },
-            |version| viewer.transformation(&transformation, &version),
-        )
-    })?;
-    unread.take().map_or(Ok(Json(answer)), Err)
+        let version = kept
+            .map(|kept| current(decided.gateway, kept))
+            .transpose()?;
+        let restored = restored(decided.gateway, fields, kept)?;
+        let kept = kept.zip(version.as_ref());
+        let written = transformation::read(fields, kept, restored.as_ref(), *decided.fresh)?;
+        let whole = (written.transformation, written.version);
+        Ok(Decision::put(written.items, whole))
+    }
+
+    fn transformations((transformation, _): &Self::Whole) -> Vec<TransformationId> {
+        vec![transformation.id]
+    }
+
+    fn check((transformation, _): &Self::Whole, catalog: &Catalog) -> Result<(), ApiError> {
+        check_name(catalog, transformation)
+    }
+
+    fn item(self) -> Item {
+        Item::Transformation(self)
+    }
+
+    fn updated_at(&self) -> Timestamp {
+        self.updated_at
+    }
+
+    fn set_updated_at(&mut self, at: Timestamp) {
+        self.updated_at = at;
+    }
+
+    fn key(&self) -> u128 {
+        self.id.0
+    }
+
+    fn rows(&self) -> Vec<(Kind, u128)> {
+        let versions = self.versions.iter().map(|mark| {
+            let key = self.id.version(mark.version);
+            (Kind::TransformationVersion, key)
+        });
+        versions.collect()
+    }
+
+    fn check_unused(&self, catalog: &Catalog) -> Result<(), ApiError> {
+        if let Some(user) = catalog.user_of(self.id) {
+            return Err(ApiError::unprocessable(format!(
+                "the transformation {} is used by the connection {}; take it out of its rules first",
+                self.id, user.id
+            )));
+        }
+        Ok(())
+    }
 }
 
-pub(super) async fn count(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer {
-    let (found, _) = find(&gateway, &query).await?;
-    Ok(Json(catalog_page::count(found.len())))
-}
-
-async fn find(
+/// The version that a body asks back, if it does.
+fn restored(
     gateway: &Gateway,
-    query: &Query,
-) -> Result<(Vec<Arc<Transformation>>, Manner), ApiError> {
-    let filter = CatalogFilter::read(query)?;
-    let manner = query.finish()?;
-    let catalog = freshness::catalog(gateway, &manner).await?;
-    let found = catalog.transformations.values();
-    let found = found.filter(|one| filter.keeps(&one.id.to_string(), Some(&one.name), None));
-    Ok((found.cloned().collect(), manner))
-}
-
-pub(super) async fn get(
-    gateway: Data<Gateway>,
-    id: Path<String>,
-    Extract(manner): Extract<Manner>,
-) -> Answer {
-    let catalog = freshness::catalog(&gateway, &manner).await?;
-    let transformation = known(&catalog, &id)?;
-    let version = current(&gateway, transformation)?;
-    let viewer = Viewer::of(&gateway, &manner);
-    Ok(Json(viewer.transformation(transformation, &version)))
+    fields: &Fields<'_>,
+    kept: Option<&Transformation>,
+) -> Result<Option<TransformationVersion>, ApiError> {
+    match (kept, fields.whole("version", 1, u64::from(u16::MAX))?) {
+        (_, Given::Absent | Given::Null) => Ok(None),
+        (Some(kept), Given::Value(number)) if kept.keeps(number as u16) => {
+            stored(gateway, kept.id, number as u16).map(Some)
+        }
+        (_, Given::Value(number)) => {
+            let expected = format!("expected a version that is kept, got {number}");
+            Err(fields.invalid("version", expected).into())
+        }
+    }
 }
 
 /// The versions that are kept, the newest first.
@@ -89,184 +173,25 @@ pub(super) async fn versions(
     gateway: Data<Gateway>,
     id: Path<String>,
     Extract(query): Extract<Query>,
-) -> Answer {
+) -> Answer<List<TransformationVersionView>> {
     let asked = PageRequest::read(&query, VERSION_ORDERS)?;
     let manner = query.finish()?;
     let catalog = freshness::catalog(&gateway, &manner).await?;
-    let transformation = known(&catalog, &id)?;
-    let viewer = Viewer::of(&gateway, &manner);
+    let transformation = noun::known::<Transformation>(&catalog, &id)?;
+    let viewer = viewer::of(&gateway, &manner);
     let marks = transformation.versions.iter().map(|mark| {
         let order = format!("{:05}", mark.version);
         ((order, transformation.id.to_string()), mark.version)
     });
-    let unread = Cell::new(None);
-    let answer = catalog_page::answer(&asked, marks.collect(), |version| {
-        stored(&gateway, transformation.id, version).map_or_else(
-            |error| {
-                unread.set(Some(error));
-                Value::Null
-            },
-            |version| viewer.transformation_version(transformation, &version),
-        )
-    })?;
-    unread.take().map_or(Ok(Json(answer)), Err)
-}
-
-pub(super) async fn create(
-    gateway: Data<Gateway>,
-    Extract(manner): Extract<Manner>,
-    Extract(body): Extract<Body>,
-) -> Answer {
-    let fresh = fresh(&gateway);
-    write(&gateway, &manner, |catalog, gateway| {
-        let written = body.read(|fields| read(gateway, catalog, fields, None, fresh))?;
-        check_name(catalog, &written.transformation)?;
-        Ok(written)
-    })
-    .await
-}
-
-/// By name: the transformation of that name is changed, or made.
-pub(super) async fn upsert(
-    gateway: Data<Gateway>,
-    Extract(manner): Extract<Manner>,
-    Extract(body): Extract<Body>,
-) -> Answer {
-    let fresh = fresh(&gateway);
-    write(&gateway, &manner, |catalog, gateway| {
-        body.read(|fields| {
-            let name = names::required(fields, None)?;
-            let kept = catalog.transformation_named(&name).map(AsRef::as_ref);
-            read(gateway, catalog, fields, kept, fresh)
-        })
-    })
-    .await
-}
-
-pub(super) async fn update(
-    gateway: Data<Gateway>,
-    id: Path<String>,
-    Extract(manner): Extract<Manner>,
-    Extract(body): Extract<Body>,
-) -> Answer {
-    let fresh = fresh(&gateway);
-    write(&gateway, &manner, |catalog, gateway| {
-        let kept = known(catalog, &id)?;
-        let written = body.read(|fields| read(gateway, catalog, fields, Some(kept), fresh))?;
-        check_name(catalog, &written.transformation)?;
-        Ok(written)
-    })
-    .await
-}
-
-async fn write(
-    gateway: &Data<Gateway>,
-    manner: &Manner,
-    decide: impl Fn(&Catalog, &Gateway) -> Result<Written, ApiError>,
-) -> Answer {
-    let first = changes::foresee(gateway, |catalog| decide(catalog, gateway)).await?;
-    check_programs(gateway, &first.items, "code").await?;
-    let made = changes::make(gateway, |catalog, _| {
-        let written = decide(catalog, gateway)?;
-        Ok(Decision::put(written.items.clone(), written))
+    let page = catalog_page::answer(&asked, marks.collect(), |version| {
+        let version = stored(&gateway, transformation.id, version)?;
+        let view = TransformationVersionView::of(&viewer, transformation, &version);
+        Ok::<_, ApiError>(view)
     });
-    let written = made.await?;
-    versions::prune(gateway, written.transformation.id).await;
-    let viewer = Viewer::of(gateway, manner);
-    let view = viewer.transformation(&written.transformation, &written.version);
-    Ok(Json(view))
+    Ok(Json(page?))
 }
 
-/// The transformation that a body asks for; `kept` is the one that it is about.
-pub(super) fn read(
-    gateway: &Gateway,
-    catalog: &Catalog,
-    fields: &Fields<'_>,
-    kept: Option<&Transformation>,
-    fresh: Fresh,
-) -> Result<Written, ApiError> {
-    debug_assert!(kept.is_none_or(|kept| catalog.transformations.contains_key(&kept.id)));
-    let version = match kept {
-        Some(kept) => Some(current(gateway, kept)?),
-        None => None,
-    };
-    let restored = match (kept, fields.whole("version", 1, u64::from(u16::MAX))?) {
-        (_, Given::Absent | Given::Null) => None,
-        (Some(kept), Given::Value(number)) if kept.keeps(number as u16) => {
-            Some(stored(gateway, kept.id, number as u16)?)
-        }
-        (_, Given::Value(number)) => {
-            let expected = format!("expected a version that is kept, got {number}");
-            return Err(fields.invalid("version", expected).into());
-        }
-    };
-    let kept = kept.zip(version.as_ref());
-    Ok(transformation_input::read(
-        fields,
-        kept,
-        restored.as_ref(),
-        fresh,
-    )?)
-}
-
-/// Compiles the scripts that are about to be saved. `field` is where the code stands in the body.
-pub(super) async fn check_programs(
-    gateway: &Gateway,
-    items: &[Item],
-    field: &str,
-) -> Result<(), ApiError> {
-    for item in items {
-        let Item::TransformationVersion(version) = item else {
-            continue;
-        };
-        let Program::Code(code) = &version.program else {
-            continue;
-        };
-        let env = Arc::new(version.environment());
-        match gateway.scripts.check(code.as_str().into(), env).await {
-            Checked::Fine => {}
-            Checked::Wrong(failure) => return Err(ApiError::invalid(field, failure)),
-            Checked::Busy => {
-                return Err(ApiError::unavailable(
-                    "too many scripts wait to be checked; nothing was changed, try again",
-                ));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// One that connections still use stays: their events would have nowhere to go.
-pub(super) async fn delete(
-    gateway: Data<Gateway>,
-    id: Path<String>,
-    _: Extract<Manner>,
-    _: NoBody,
-) -> Answer {
-    let gone = changes::make(&gateway, |catalog, _| {
-        let transformation = known(catalog, &id)?;
-        if let Some(user) = catalog.user_of(transformation.id) {
-            return Err(ApiError::unprocessable(format!(
-                "the transformation {} is used by the connection {}; take it out of its rules first",
-                transformation.id, user.id
-            )));
-        }
-        let versions = transformation.versions.iter().map(|mark| {
-            let key = transformation.id.version(mark.version);
-            (Kind::TransformationVersion, key)
-        });
-        Ok(Decision {
-            put: Vec::new(),
-            delete: versions
-                .chain([(Kind::Transformation, transformation.id.0)])
-                .collect(),
-            answer: transformation.id,
-        })
-    });
-    Ok(Json(json!({ "id": gone.await? })))
-}
-
-/// What a new transformation gets. Drawn once, however often the change is decided.
+/// What a new transformation gets.
 pub(super) fn fresh(gateway: &Gateway) -> Fresh {
     let now = world::now();
     Fresh {
@@ -284,10 +209,6 @@ fn check_name(catalog: &Catalog, transformation: &Transformation) -> Result<(), 
         )),
         _ => Ok(()),
     }
-}
-
-pub(super) fn known<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a Transformation, ApiError> {
-    changes::known(&catalog.transformations, "transformation", id)
 }
 
 /// The version that new events use.

@@ -8,8 +8,8 @@ mod replay;
 mod strictness;
 mod transformations;
 
-use crate::stage::Stage;
-use actix_web::{App, http::StatusCode, test, web};
+use crate::{contract, stage::Stage};
+use actix_web::{App, http::StatusCode, middleware::from_fn, test, web};
 use bytes::Bytes;
 use model::{
     catalog::Secret,
@@ -100,7 +100,8 @@ impl Node {
 
     async fn send(&self, request: test::TestRequest) -> (StatusCode, Value) {
         let data = web::Data::from(self.gateway.clone());
-        let app = test::init_service(App::new().app_data(data).configure(admin::configure)).await;
+        let app = App::new().wrap(from_fn(contract::held)).app_data(data);
+        let app = test::init_service(app.configure(admin::configure)).await;
         let answer = test::call_service(&app, request.to_request()).await;
         let header = |name: &str| answer.headers().get(name).map(|value| value.as_bytes());
         assert_eq!(header("cache-control"), Some(&b"no-store"[..]));

@@ -1,6 +1,7 @@
 //! A whole node over its sockets, told by what it is asked for.
 
 mod admin;
+mod contract;
 mod delivery;
 mod ingest;
 mod issues;

@@ -1,35 +1,17 @@
 //! Whatever a call says and nobody reads is refused by name: on every path, in every object of a body.
 
 use super::{BASE, Node};
+use api::{
+    operation::{Described, Shape, Stands},
+    operations,
+};
 use model::ids::{GroupId, SourceId};
 use serde_json::{Value, json};
 
-/// Where paths are led to handlers: what is told here of every path is told of those that come later, too.
-const ROUTES: &str = include_str!("../../../src/admin/routes.rs");
-
-/// The methods and paths that are led to handlers of the API.
-fn routes() -> Vec<(String, String)> {
-    let bulk = ROUTES.split('"').filter(|text| text.starts_with("/bulk/"));
-    let bulk: Vec<&str> = bulk.collect();
-    let mut routes = Vec::new();
-    for function in ROUTES.split("\nfn ") {
-        let before = match function {
-            text if text.starts_with("operations(") => bulk.clone(),
-            text if text.starts_with("cluster_verbs(") => vec!["/cluster"],
-            _ => vec![""],
-        };
-        let places = function.split("at(\"");
-        for place in places.skip(1) {
-            let (path, handlers) = place.split_once('"').expect("a path");
-            for method in ["get", "post", "put", "delete"] {
-                if handlers.contains(&format!(".route({method}(")) {
-                    let paths = before.iter().map(|before| format!("{before}{path}"));
-                    routes.extend(paths.map(|path| (method.to_uppercase(), path)));
-                }
-            }
-        }
-    }
-    routes
+/// What is served behind the base path.
+fn operations() -> impl Iterator<Item = &'static Described> {
+    let all = operations::ALL.iter().copied();
+    all.filter(|one| matches!(one.stands, Stands::AtTheBase | Stands::AtBoth))
 }
 
 /// One of each thing, and the least that a body of it must say.
@@ -131,9 +113,8 @@ fn text(id: &Value) -> String {
 async fn every_path_refuses_a_parameter_and_a_field_that_it_does_not_read() {
     let node = Node::start().await;
     let things = Things::make(&node).await;
-    let routes = routes();
-    assert!(routes.len() > 80, "{routes:?}");
-    for (method, path) in &routes {
+    assert!(operations().count() > 80);
+    for (method, path) in operations().map(|one| (one.method.name(), one.path)) {
         let to = format!("{BASE}{}", things.path(path));
         let body = (method != "GET").then(|| things.body(method, path));
         let parameter = format!("{to}?bogus_thing=1");
@@ -158,6 +139,36 @@ async fn every_path_refuses_a_parameter_and_a_field_that_it_does_not_read() {
         let counted = node.ok("GET", &format!("{path}/count"), None).await;
         assert_eq!(counted["count"], count, "{path}: nothing was made");
     }
+    node.stop().await;
+}
+
+#[actix_web::test]
+async fn every_path_knows_the_parameters_that_the_document_gives_it() {
+    let node = Node::start().await;
+    let things = Things::make(&node).await;
+    for described in operations() {
+        let (method, path) = (described.method.name(), described.path);
+        let to = format!("{BASE}{}", things.path(path));
+        for parameter in described.parameters() {
+            let name = match (parameter.shape, parameter.name) {
+                (Shape::Object, "date_range") => "date_range[start]".to_owned(),
+                (Shape::Object, "filters") => "filters[destination_id]".to_owned(),
+                (Shape::Object, name) => format!("{name}[status]"),
+                (_, name) => name.to_owned(),
+            };
+            let body = (method != "GET").then(|| things.body(method, path));
+            // Nothing is asked for, so nothing is made.
+            let (status, answer) = node.call(method, &format!("{to}?{name}="), body).await;
+            let message = answer["message"].as_str().unwrap_or_default();
+            assert_ne!(status, 200, "{method} {path}?{name}=");
+            assert!(
+                !message.contains("there is no such parameter"),
+                "{method} {path}: {message}"
+            );
+        }
+    }
+    let served = node.call("GET", "/openapi.json", None).await;
+    assert_eq!(served.1, *api::openapi::document());
     node.stop().await;
 }
 

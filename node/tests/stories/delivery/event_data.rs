@@ -4,8 +4,8 @@ use super::{
     CONNECTION, PATIENCE, TOKEN, World, source,
     transformations::{FIRST, SECOND, code, connection, retry, steps, transform, transformation},
 };
-use crate::stage::eventually;
-use actix_web::{App, test, web};
+use crate::{contract, stage::eventually};
+use actix_web::{App, middleware::from_fn, test, web};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use model::{
     catalog::{Destination, Item},
@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 impl World {
     async fn ask(&self, path: &str) -> Value {
         let data = web::Data::from(self.gateway.clone());
-        let app = App::new().app_data(data).configure(node::admin::configure);
-        let app = test::init_service(app).await;
+        let app = App::new().wrap(from_fn(contract::held)).app_data(data);
+        let app = test::init_service(app.configure(node::admin::configure)).await;
         let request = test::TestRequest::with_uri(&format!("/2025-07-01{path}"))
             .insert_header(("authorization", format!("Bearer {TOKEN}")));
         let answer = test::call_service(&app, request.to_request()).await;

@@ -1,7 +1,12 @@
 //! Where stories of issues are told: a node with everything that delivers and reports, and a receiver.
 
-use crate::stage::{Stage, eventually};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::StatusCode, test, web};
+use crate::{
+    contract,
+    stage::{Stage, eventually},
+};
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer, http::StatusCode, middleware::from_fn, test, web,
+};
 use bytes::Bytes;
 use model::{
     catalog::Secret,
@@ -130,8 +135,8 @@ impl World {
             request = request.set_json(body);
         }
         let data = web::Data::from(self.gateway.clone());
-        let app = App::new().app_data(data).configure(admin::configure);
-        let app = test::init_service(app).await;
+        let app = App::new().wrap(from_fn(contract::held)).app_data(data);
+        let app = test::init_service(app.configure(admin::configure)).await;
         let answer = test::call_service(&app, request.to_request()).await;
         let status = answer.status();
         let body = test::read_body(answer).await;

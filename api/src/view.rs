@@ -1,0 +1,65 @@
+//! What clients are shown: each answer as a type. Fields stand in the order in which they are answered; what is left out
+//! and what is null is part of the contract.
+
+pub mod attempt;
+pub mod bookmark;
+pub mod cli_session;
+pub mod cluster;
+pub mod connection;
+pub mod data;
+pub mod destination;
+pub mod event;
+pub mod execution;
+pub mod issue;
+pub mod issue_trigger;
+pub mod list;
+pub mod notifications;
+pub mod operation;
+pub mod queue;
+pub mod request;
+pub mod source;
+pub mod source_type;
+pub mod transformation;
+pub mod trial;
+pub mod words;
+
+use model::{catalog::Source, time::Timestamp};
+
+/// What a view needs beside the thing itself.
+#[derive(Clone, Debug)]
+pub struct Viewer {
+    /// Where the ingest side is reached, without a trailing slash.
+    pub public_url: String,
+    /// There are no teams here: the cluster is the team.
+    pub team: String,
+    pub shows_auth: bool,
+    /// Secrets end.
+    pub now: Timestamp,
+}
+
+impl Viewer {
+    /// Where a source takes requests.
+    pub fn url(&self, source: &Source) -> String {
+        format!("{}/{}", self.public_url, source.id)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Somebody who looks at 1970.
+    pub(crate) fn viewer(shows_auth: bool) -> Viewer {
+        Viewer {
+            public_url: "https://in.example".into(),
+            team: "test".into(),
+            shows_auth,
+            now: Timestamp(0),
+        }
+    }
+
+    /// A view as it is answered.
+    pub(crate) fn json(view: impl serde::Serialize) -> serde_json::Value {
+        serde_json::to_value(view).expect("views are JSON")
+    }
+}

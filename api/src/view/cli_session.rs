@@ -1,0 +1,16 @@
+//! A session of the command line as the API shows it.
+
+use super::{connection::FilterView, words::Id};
+use model::ids::{CliSessionId, ConnectionId};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// What a developer who listens would be sent. Nothing of it is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "CliSession")]
+pub struct CliSessionView {
+    pub id: Id<CliSessionId>,
+    pub webhook_ids: Vec<Id<ConnectionId>>,
+    /// Null: everything.
+    pub filters: Option<FilterView>,
+}

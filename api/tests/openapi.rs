@@ -1,0 +1,93 @@
+//! The document of the API: it is what is checked in, and another than its maker finds it sound.
+
+use api::{openapi::document, operations};
+use serde_json::Value;
+use std::{collections::BTreeSet, path::PathBuf, process::Command};
+
+fn checked_in() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/openapi.json")
+}
+
+fn text() -> String {
+    let text = serde_json::to_string_pretty(document()).expect("JSON");
+    format!("{text}\n")
+}
+
+/// `WRITE_DOCS=1` writes it.
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the test holds a file against the document"
+)]
+fn the_document_that_is_checked_in_is_this_one() {
+    let path = checked_in();
+    if std::env::var_os("WRITE_DOCS").is_some() {
+        std::fs::write(&path, text()).expect("written");
+    }
+    let kept = std::fs::read_to_string(&path).expect("docs/openapi.json");
+    assert!(
+        kept == text(),
+        "docs/openapi.json is another; `make fix` writes it"
+    );
+}
+
+#[test]
+fn operations_have_names_and_paths_of_their_own() {
+    let mut ids = BTreeSet::new();
+    let mut places = BTreeSet::new();
+    for one in operations::ALL {
+        assert!(ids.insert(one.id), "{} twice", one.id);
+        for path in one.paths() {
+            assert!(places.insert((one.method, path)), "{} twice", one.id);
+        }
+    }
+}
+
+#[test]
+fn every_schema_is_one() {
+    let schemas = document()["components"]["schemas"].as_object();
+    for (name, schema) in schemas.expect("schemas") {
+        let valid = jsonschema::draft202012::meta::validate(schema);
+        assert!(valid.is_ok(), "{name}: {valid:?}");
+    }
+}
+
+/// What refers and says more beside it can't be closed: the one would refuse the fields of the other.
+#[test]
+fn no_object_is_half_here_and_half_elsewhere() {
+    fn walk(schema: &Value, at: &str) {
+        if let Value::Object(object) = schema {
+            let refers = ["$ref", "allOf"]
+                .iter()
+                .any(|key| object.contains_key(*key));
+            let says = object.get("properties").is_some_and(Value::is_object);
+            assert!(!(refers && says), "{at}: {schema}");
+            for (name, inner) in object {
+                walk(inner, &format!("{at}/{name}"));
+            }
+        }
+        if let Value::Array(items) = schema {
+            items.iter().for_each(|inner| walk(inner, at));
+        }
+    }
+    walk(document(), "");
+}
+
+/// The validator of the OpenAPI initiative's own schemas, where it is installed (`scripts/setup.sh --tests`).
+#[test]
+fn a_validator_that_is_not_ours_finds_it_sound() {
+    let named = std::env::var_os("OPENAPI_SPEC_VALIDATOR").map(PathBuf::from);
+    let beside = std::env::var_os("HOME")
+        .map(|home| PathBuf::from(home).join(".cache/tidegate/openapi/bin/openapi-spec-validator"));
+    let Some(validator) = named.or(beside).filter(|path| path.exists()) else {
+        eprintln!("skipped: no openapi-spec-validator; scripts/setup.sh --tests installs it");
+        return;
+    };
+    let checked = Command::new(validator)
+        .arg(checked_in())
+        .output()
+        .expect("it starts");
+    let told = String::from_utf8_lossy(&checked.stdout).into_owned()
+        + &String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success(), "{told}");
+}
