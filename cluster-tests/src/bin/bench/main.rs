@@ -2,6 +2,7 @@
 //! done, all in one run. Without arguments it runs everything; the subcommands are the processes that it starts.
 
 mod bare;
+mod catalog;
 mod etcd;
 mod gateway;
 mod load;

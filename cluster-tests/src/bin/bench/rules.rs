@@ -118,7 +118,7 @@ fn source(admin: &Admin, filters: usize, destination: &str) -> String {
 }
 
 /// Each tenant has a few connections; [`MATCHING`] are of the request's.
-fn filter(place: usize) -> Value {
+pub(crate) fn filter(place: usize) -> Value {
     let tenant = if place < MATCHING {
         7
     } else {

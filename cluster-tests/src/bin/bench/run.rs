@@ -1,7 +1,7 @@
 //! The whole run: each contestant alone, one after the other, with the same load.
 
 use crate::{
-    etcd, gateway,
+    catalog, etcd, gateway,
     load::Seen,
     rules, scale, schemes, scripts, sick,
     table::{Row, Table},
@@ -59,6 +59,8 @@ pub(crate) enum Contestant {
     Transforms,
     /// Healthy destinations beside sick ones: two minutes
     Sick,
+    /// A change of the catalog with ten connections and with ten thousand: minutes
+    Catalog,
 }
 
 impl Contestant {
@@ -179,6 +181,7 @@ impl Run {
                 Contestant::Rules => rules::measure(&self, &mut table),
                 Contestant::Transforms => transforms::measure(&self, &mut table),
                 Contestant::Sick => sick::measure(&self, &mut table),
+                Contestant::Catalog => catalog::measure(&self, &mut table),
             }
         }
         compare(&mut table);
