@@ -121,7 +121,7 @@ mod tests {
     fn operation() -> Operation {
         Operation {
             kind: OperationKind::RetryEvents,
-            query: "status=FAILED".into(),
+            query: model::query::Asked::Words("status=FAILED".into()),
             shown: r#"{"status":"FAILED"}"#.into(),
             estimated_count: Some(40),
             created_at: Timestamp(1000),
