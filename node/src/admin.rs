@@ -35,12 +35,14 @@ mod routes;
 mod rules_try;
 mod source_types;
 mod sources;
+mod stored;
 mod tls_check;
 mod traffic_data;
 mod traffic_page;
 mod traffic_scan;
 mod transformation_run;
 mod transformations;
+mod troubles;
 mod versions;
 mod viewer;
 

@@ -2,13 +2,13 @@
 
 use super::{
     api_error::{Answer, ApiError},
-    events,
     extract::Extract,
     filter,
     freshness::{self, Reached},
     manner::Manner,
     page::{Page, PageRequest},
     query::Query,
+    stored,
     traffic_page::Kind,
     traffic_scan::Span,
     viewer,
@@ -184,7 +184,7 @@ pub(super) fn shown(
 fn around(gateway: &Gateway, id: AttemptId) -> Result<Around, ApiError> {
     let view = gateway.cluster.view(id.event.group());
     let operation = tables::operation_of(&view, id)?;
-    let Some(event) = events::stored(gateway, id.event)? else {
+    let Some(event) = stored::event(gateway, id.event)? else {
         return Ok(Around {
             operation,
             ..Around::default()

@@ -7,11 +7,11 @@ use super::{
     catalog_page::{self, time_key},
     changes,
     extract::{Extract, NoBody},
-    freshness, issue_data,
+    freshness,
     manner::Manner,
     page::PageRequest,
     query::Query,
-    viewer,
+    troubles, viewer,
 };
 use crate::{
     bulk::{self, CountError},
@@ -70,7 +70,7 @@ async fn selection(
 ) -> Result<Selection, ApiError> {
     let (mut selection, issues) = asked.selection(kind)?;
     if let Selection::Events(query) = &mut selection {
-        query.troubles = issue_data::keys_of(gateway, issues, &Manner::default()).await?;
+        query.troubles = troubles::keys_of(gateway, issues, &Manner::default()).await?;
     }
     Ok(selection)
 }

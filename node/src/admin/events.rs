@@ -7,15 +7,14 @@ use super::{
     extract::{Extract, NoBody},
     filter,
     freshness::{self, Reached},
-    issue_data,
     manner::Manner,
     page::{Page, PageRequest},
     query::Query,
-    requests,
+    stored,
     traffic_data::Detail,
     traffic_page::Kind,
     traffic_scan::{Span, behind},
-    viewer,
+    troubles, viewer,
 };
 use crate::gateway::Gateway;
 use actix_web::web::{self, Data, Json, Path};
@@ -69,19 +68,19 @@ async fn list_in(gateway: Data<Gateway>, query: Query, scope: Scope) -> Answer<L
     // Nothing that can be searched for takes long enough to stop on the way.
     let _ = query.flag("progressive")?;
     let manner = query.finish()?;
-    filter.troubles = issue_data::keys_of(&gateway, issues, &manner).await?;
+    filter.troubles = troubles::keys_of(&gateway, issues, &manner).await?;
     let reached = match scope {
         Scope::All => freshness::reach_partitions(&gateway, &manner).await?,
         Scope::Of(request) => freshness::reach(&gateway, &manner, [request.group()]).await?,
     };
     if let Scope::Of(request) = scope {
-        requests::must_be(&gateway, request)?;
+        stored::must_be(&gateway, request)?;
     }
     let answer = web::block(move || {
         let viewer = viewer::of(&gateway, &manner);
         let page = find(&gateway, &filter, &asked, (scope, &reached))?;
         let models = page.rows.iter().map(|(_, (id, event))| {
-            let issue = issue_data::issue_of(&gateway, event)?;
+            let issue = troubles::issue_of(&gateway, event)?;
             let model = EventView {
                 issue_id: Some(issue.map(Id)),
                 ..EventView::of(&viewer, *id, event)
@@ -173,7 +172,7 @@ fn find_ids(
 ) -> Result<Page<String, Row>, ApiError> {
     let mut rows = Vec::new();
     for &id in ids {
-        if let Some(event) = stored(gateway, id)?
+        if let Some(event) = stored::event(gateway, id)?
             && filter.keeps(&gateway.cluster.view(id.group()), id, &event)?
         {
             rows.push((id.to_string(), (id, event)));
@@ -203,7 +202,7 @@ pub(super) async fn raw_body(
     let id = known_id(&gateway, &id)?;
     freshness::wait(&gateway, &manner, [id.group()]).await?;
     let reading = web::block(move || {
-        let event = stored(&gateway, id)?.ok_or_else(|| gone(id))?;
+        let event = stored::event(&gateway, id)?.ok_or_else(|| gone(id))?;
         let traffic = Traffic::read(&gateway, id, &event, Detail::Whole)?;
         Ok::<_, ApiError>((gateway, traffic.ok_or_else(|| gone(id))?))
     });
@@ -251,7 +250,7 @@ pub(super) async fn mute(
 ) -> Answer<EventView> {
     let id = known_id(&gateway, &id)?;
     freshness::wait(&gateway, &manner, [id.group()]).await?;
-    stored(&gateway, id)?.ok_or_else(|| gone(id))?;
+    stored::event(&gateway, id)?.ok_or_else(|| gone(id))?;
     Err(ApiError::not_available("muting an event"))
 }
 
@@ -274,9 +273,9 @@ async fn answer_changed(gateway: Data<Gateway>, id: EventId, manner: Manner) -> 
 
 async fn answer(gateway: Data<Gateway>, id: EventId, manner: Manner) -> Answer<EventView> {
     let answer = web::block(move || {
-        let event = stored(&gateway, id)?.ok_or_else(|| gone(id))?;
+        let event = stored::event(&gateway, id)?.ok_or_else(|| gone(id))?;
         let viewer = viewer::of(&gateway, &manner);
-        let issue = issue_data::issue_of(&gateway, &event)?;
+        let issue = troubles::issue_of(&gateway, &event)?;
         let model = EventView {
             waits_for: Some(waits_for(&gateway, id, &event)?.map(Id)),
             issue_id: Some(issue.map(Id)),
@@ -307,14 +306,6 @@ fn known_id(gateway: &Gateway, text: &str) -> Result<EventId, ApiError> {
         .ok_or_else(|| ApiError::not_found("event", text))
 }
 
-/// An event as this node has it; none where there is no such partition.
-pub(super) fn stored(gateway: &Gateway, id: EventId) -> Result<Option<Event>, ApiError> {
-    if !freshness::is_partition(gateway, id.group()) {
-        return Ok(None);
-    }
-    Ok(tables::event(&gateway.cluster.view(id.group()), id)?)
-}
-
 /// The events of a change, as this node has them.
 pub(super) fn shown(
     gateway: &Gateway,
@@ -323,7 +314,7 @@ pub(super) fn shown(
 ) -> Result<Vec<EventView>, ApiError> {
     let mut models = Vec::with_capacity(ids.len());
     for &id in ids {
-        if let Some(event) = stored(gateway, id)? {
+        if let Some(event) = stored::event(gateway, id)? {
             models.push(EventView::of(viewer, id, &event));
         }
     }

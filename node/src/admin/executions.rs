@@ -4,7 +4,7 @@
 use super::{
     api_error::{Answer, ApiError},
     extract::Extract,
-    filter, freshness, issue_data,
+    filter, freshness,
     manner::Manner,
     noun,
     page::{Page, PageRequest},
@@ -12,7 +12,7 @@ use super::{
     traffic_data,
     traffic_page::Kind,
     traffic_scan::Span,
-    viewer,
+    troubles, viewer,
 };
 use crate::{
     gateway::Gateway,
@@ -49,7 +49,7 @@ pub(super) async fn list(
     let issues = filter::ids(&query, "issue_id");
     let mut filter = filter::executions::read(&query)?;
     let manner = query.finish()?;
-    filter.troubles = issue_data::keys_of(&gateway, issues, &manner).await?;
+    filter.troubles = troubles::keys_of(&gateway, issues, &manner).await?;
     let catalog = freshness::catalog(&gateway, &manner).await?;
     let id = noun::known::<Transformation>(&catalog, &id)?.id;
     let reached = freshness::reach_partitions(&gateway, &manner).await?;
@@ -186,6 +186,6 @@ fn show(
     id: ExecutionId,
     execution: &Execution,
 ) -> Result<ExecutionView, ApiError> {
-    let issue = issue_data::issue_about(gateway, IssueKey::of_execution(execution))?;
+    let issue = troubles::issue_about(gateway, IssueKey::of_execution(execution))?;
     Ok(ExecutionView::of(viewer, id, execution, issue))
 }

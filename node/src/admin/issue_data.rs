@@ -1,17 +1,14 @@
 //! What an issue refers to: the event and the attempt, the request, or the destination.
 
-use super::{
-    api_error::ApiError, attempts, events, executions, freshness, manner::Manner, requests,
-};
+use super::{api_error::ApiError, attempts, executions, freshness, requests, stored};
 use crate::gateway::Gateway;
 use api::view::{
     Viewer, destination::DestinationView, event::EventView, issue::IssueDataView,
     request::RequestView,
 };
 use model::{
-    ids::{EventId, GroupId, IssueId, RequestId},
-    state::issues,
-    traffic::{Event, Issue, IssueKey, Sampled},
+    ids::{EventId, GroupId, RequestId},
+    traffic::{Issue, IssueKey, Sampled},
 };
 
 /// The partitions that hold what an issue refers to.
@@ -69,7 +66,7 @@ fn shown_event(
     viewer: &Viewer,
     id: EventId,
 ) -> Result<Option<EventView>, ApiError> {
-    let event = events::stored(gateway, id)?;
+    let event = stored::event(gateway, id)?;
     Ok(event.map(|event| EventView::of(viewer, id, &event)))
 }
 
@@ -78,41 +75,8 @@ fn shown_request(
     viewer: &Viewer,
     id: RequestId,
 ) -> Result<Option<RequestView>, ApiError> {
-    let request = requests::stored(gateway, id)?;
+    let request = stored::request(gateway, id)?;
     request
         .map(|request| requests::show(viewer, id, &request))
         .transpose()
-}
-
-/// The issue of the failure with which an event's last attempt ended.
-pub(super) fn issue_of(gateway: &Gateway, event: &Event) -> Result<Option<IssueId>, ApiError> {
-    issue_about(gateway, IssueKey::of_event(event))
-}
-
-/// The issue about a trouble, if there is one.
-pub(super) fn issue_about(
-    gateway: &Gateway,
-    key: Option<IssueKey>,
-) -> Result<Option<IssueId>, ApiError> {
-    let Some(key) = key else { return Ok(None) };
-    let entry = issues::entry(&gateway.cluster.view(GroupId::CONTROL), &key)?;
-    Ok(entry.map(|entry| entry.id))
-}
-
-/// What the issues that a query names are about; none: it names none. An id that no issue has is about nothing.
-pub(super) async fn keys_of(
-    gateway: &Gateway,
-    issues: Option<Vec<IssueId>>,
-    manner: &Manner,
-) -> Result<Option<Vec<IssueKey>>, ApiError> {
-    let Some(wanted) = issues else {
-        return Ok(None);
-    };
-    freshness::wait(gateway, manner, [GroupId::CONTROL]).await?;
-    let view = gateway.cluster.view(GroupId::CONTROL);
-    let mut keys = Vec::new();
-    for id in wanted {
-        keys.extend(issues::issue(&view, id)?.map(|issue| issue.key));
-    }
-    Ok(Some(keys))
 }

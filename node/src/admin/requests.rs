@@ -10,7 +10,7 @@ use super::{
     manner::Manner,
     page::{Page, PageRequest},
     query::Query,
-    traffic_data,
+    stored, traffic_data,
     traffic_data::Detail,
     traffic_page::Kind,
     traffic_scan::Span,
@@ -94,7 +94,7 @@ pub(super) fn find(
         ids.dedup();
         let mut rows = Vec::new();
         for id in ids.into_iter().filter(|id| reached.has(id.group())) {
-            if let Some(request) = stored(gateway, id)?
+            if let Some(request) = stored::request(gateway, id)?
                 && let Some(row) = keep(id, request)?
             {
                 rows.push((id.to_string(), row));
@@ -123,7 +123,7 @@ pub(super) async fn get(
 ) -> Answer<RequestView> {
     let id = known(&gateway, &id, &manner).await?;
     let answer = web::block(move || {
-        let request = stored(&gateway, id)?.ok_or_else(|| gone(id))?;
+        let request = stored::request(&gateway, id)?.ok_or_else(|| gone(id))?;
         let viewer = viewer::of(&gateway, &manner);
         let data = traffic_data::of_request(&gateway, &viewer, id, &request, Detail::Alone)?;
         Ok::<_, ApiError>(RequestView {
@@ -141,7 +141,7 @@ pub(super) async fn raw_body(
 ) -> Answer<RawBodyView> {
     let id = known(&gateway, &id, &manner).await?;
     let answer = web::block(move || {
-        let request = stored(&gateway, id)?.ok_or_else(|| gone(id))?;
+        let request = stored::request(&gateway, id)?.ok_or_else(|| gone(id))?;
         let body = traffic_data::body(&gateway, id.group(), &request)?;
         Ok::<_, ApiError>(RawBodyView::of(&body))
     });
@@ -168,7 +168,7 @@ pub(super) async fn ignored_events(
     let manner = query.finish()?;
     let id = known(&gateway, &id, &manner).await?;
     let answer = web::block(move || {
-        stored(&gateway, id)?.ok_or_else(|| gone(id))?;
+        stored::request(&gateway, id)?.ok_or_else(|| gone(id))?;
         let rows = tables::ignored_of(&gateway.cluster.view(id.group()), id)?;
         let rows = rows
             .into_iter()
@@ -197,7 +197,7 @@ pub(super) async fn retry(
     freshness::wait(&gateway, &Manner::default(), [GroupId::CONTROL]).await?;
     let reading = gateway.clone();
     let again = web::block(move || {
-        let request = stored(&reading, id)?.ok_or_else(|| gone(id))?;
+        let request = stored::request(&reading, id)?.ok_or_else(|| gone(id))?;
         let over = connections.as_deref().map_or(Over::Known, Over::These);
         let again = reroute::again(&reading, id, &request, over, Trigger::Manual)?;
         again.ok_or_else(|| unroutable(id, &request))
@@ -210,7 +210,7 @@ pub(super) async fn retry(
     freshness::after_change(&gateway, id.group(), id).await;
     let viewer = viewer::of(&gateway, &manner);
     let models = events::shown(&gateway, &viewer, &retried)?;
-    let request = stored(&gateway, id)?.ok_or_else(|| gone(id))?;
+    let request = stored::request(&gateway, id)?.ok_or_else(|| gone(id))?;
     Ok(Json(RetriedView {
         request: show(&viewer, id, &request)?,
         events: models,
@@ -255,22 +255,10 @@ async fn known(gateway: &Gateway, text: &str, manner: &Manner) -> Result<Request
     Ok(id)
 }
 
-/// Refuses a request that this node does not have.
-pub(super) fn must_be(gateway: &Gateway, id: RequestId) -> Result<(), ApiError> {
-    stored(gateway, id)?.map(drop).ok_or_else(|| gone(id))
-}
-
 fn read_id(gateway: &Gateway, text: &str) -> Result<RequestId, ApiError> {
     let id = text.parse().ok();
     let id = id.filter(|id: &RequestId| freshness::is_partition(gateway, id.group()));
     id.ok_or_else(|| ApiError::not_found("request", text))
-}
-
-pub(super) fn stored(gateway: &Gateway, id: RequestId) -> Result<Option<StoredRequest>, ApiError> {
-    if !freshness::is_partition(gateway, id.group()) {
-        return Ok(None);
-    }
-    Ok(tables::request(&gateway.cluster.view(id.group()), id)?)
 }
 
 fn gone(id: RequestId) -> ApiError {

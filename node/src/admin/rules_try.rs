@@ -8,7 +8,7 @@ use super::{
     freshness,
     manner::Manner,
     page::PageRequest,
-    requests, rules, traffic_data, transformations,
+    requests, rules, stored, traffic_data, transformations,
 };
 use crate::{
     gateway::Gateway,
@@ -130,7 +130,7 @@ async fn subjects(
             return Err(missing().into());
         }
         freshness::wait(gateway, &Manner::default(), [id.group()]).await?;
-        let stored = requests::stored(gateway, id)?.ok_or_else(missing)?;
+        let stored = stored::request(gateway, id)?.ok_or_else(missing)?;
         if let RequestState::Rejected(_) = stored.state {
             let expected = "expected a request that was accepted: rules never see a rejected one";
             return Err(fields.invalid("request_id", expected).into());
