@@ -85,7 +85,7 @@ fn agree(rule: &FilterRule, document: &Document<'_>) {
         created_at: NOW,
         updated_at: NOW,
     };
-    let router = Router::new(&[Arc::new(connection)], None);
+    let router = Router::new([Arc::new(connection)]);
     let indexed = router.plan(document, NOW, 1);
     assert_eq!(indexed, router.plan_by_asking_all(document, NOW, 1));
 }
