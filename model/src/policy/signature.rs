@@ -70,7 +70,7 @@ impl From<Diagnosis> for Refusal {
 
 /// What became of a request.
 #[derive(Debug)]
-#[allow(
+#[expect(
     clippy::large_enum_variant,
     reason = "made once a request, and what is usual needs no place of its own"
 )]

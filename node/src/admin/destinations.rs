@@ -93,14 +93,10 @@ impl Noun for Destination {
         fields: &Fields<'_>,
         target: Target<'_, Self>,
     ) -> Result<Decision<Self>, ApiError> {
-        let kept = match target {
-            Target::New => None,
-            Target::This(kept) => Some(kept),
-            Target::Named => {
-                let name = names::required(fields, None)?;
-                destination::named(decided.catalog, &name).map(AsRef::as_ref)
-            }
-        };
+        let kept = target.kept(|| {
+            let name = names::required(fields, None)?;
+            Ok(destination::named(decided.catalog, &name).map(AsRef::as_ref))
+        })?;
         let made = destination::read(fields, kept, decided.fresh, decided.now)?;
         Ok(noun::decided(kept, made))
     }
@@ -126,8 +122,7 @@ impl Noun for Destination {
     }
 
     fn check_unused(&self, catalog: &Catalog) -> Result<(), ApiError> {
-        let mut connections = catalog.connections.values();
-        if let Some(user) = connections.find(|connection| connection.destination_id == self.id) {
+        if let Some(user) = catalog.connections_to(self.id).next() {
             return Err(ApiError::unprocessable(format!(
                 "the destination {} is used by the connection {}; delete that first",
                 self.id, user.id

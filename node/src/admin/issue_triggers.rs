@@ -92,15 +92,11 @@ impl Noun for IssueTrigger {
         fields: &Fields<'_>,
         target: Target<'_, Self>,
     ) -> Result<Decision<Self>, ApiError> {
-        let kept = match target {
-            Target::New => None,
-            Target::This(kept) => Some(kept),
-            Target::Named => {
-                let name = issue_trigger::read_name(fields)?.value();
-                let name = name.ok_or_else(|| fields.invalid("name", "expected a name"))?;
-                issue_trigger::named(decided.catalog, &name)
-            }
-        };
+        let kept = target.kept(|| {
+            let name = issue_trigger::read_name(fields)?.value();
+            let name = name.ok_or_else(|| fields.invalid("name", "expected a name"))?;
+            Ok(issue_trigger::named(decided.catalog, &name))
+        })?;
         let made = issue_trigger::read(fields, kept, decided.fresh, decided.now)?;
         if let Target::This(kept) = target
             && made.watched.issue_type() != kept.watched.issue_type()

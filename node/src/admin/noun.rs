@@ -102,6 +102,20 @@ pub(super) enum Target<'a, N> {
     This(&'a N),
 }
 
+impl<'a, N> Target<'a, N> {
+    /// The one that is there already; `named` finds that of the body's name.
+    pub(super) fn kept(
+        &self,
+        named: impl FnOnce() -> Result<Option<&'a N>, ApiError>,
+    ) -> Result<Option<&'a N>, ApiError> {
+        match *self {
+            Self::New => Ok(None),
+            Self::This(kept) => Ok(Some(kept)),
+            Self::Named => named(),
+        }
+    }
+}
+
 /// What a change is decided from.
 pub(super) struct Decided<'a, 'g, N: Noun> {
     pub(super) gateway: &'g Data<Gateway>,

@@ -93,14 +93,10 @@ impl Noun for Source {
         fields: &Fields<'_>,
         target: Target<'_, Self>,
     ) -> Result<Decision<Self>, ApiError> {
-        let kept = match target {
-            Target::New => None,
-            Target::This(kept) => Some(kept),
-            Target::Named => {
-                let name = names::required(fields, None)?;
-                decided.catalog.source_named(&name).map(AsRef::as_ref)
-            }
-        };
+        let kept = target.kept(|| {
+            let name = names::required(fields, None)?;
+            Ok(decided.catalog.source_named(&name).map(AsRef::as_ref))
+        })?;
         let id = kept.map_or(*decided.fresh, |kept| kept.id);
         let least = least(decided.gateway);
         let made = source::read(fields, kept, id, decided.now, least)?;

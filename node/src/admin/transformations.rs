@@ -86,17 +86,11 @@ impl Noun for Transformation {
         fields: &Fields<'_>,
         target: Target<'_, Self>,
     ) -> Result<Decision<Self::Whole>, ApiError> {
-        let kept = match target {
-            Target::New => None,
-            Target::This(kept) => Some(kept),
-            Target::Named => {
-                let name = names::required(fields, None)?;
-                decided
-                    .catalog
-                    .transformation_named(&name)
-                    .map(AsRef::as_ref)
-            }
-        };
+        let kept = target.kept(|| {
+            let name = names::required(fields, None)?;
+            let named = decided.catalog.transformation_named(&name);
+            Ok(named.map(AsRef::as_ref))
+        })?;
         let version = kept
             .map(|kept| current(decided.gateway, kept))
             .transpose()?;
