@@ -8,7 +8,11 @@ use crate::{
     query::Query,
     selection,
 };
-use model::{ids::IssueId, query::Selection, traffic::OperationKind};
+use model::{
+    ids::{IssueId, ProjectNumber},
+    query::Selection,
+    traffic::OperationKind,
+};
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
@@ -163,8 +167,9 @@ impl BulkQuery {
     pub fn selection(
         &self,
         kind: OperationKind,
+        project: ProjectNumber,
     ) -> Result<(Selection, Option<Vec<IssueId>>), Problem> {
-        selection::read(kind, &self.raw).map_err(|error| error.within("query"))
+        selection::read(kind, &self.raw, project).map_err(|error| error.within("query"))
     }
 
     /// Whether a query, as it was given, asks for the same, or, for a part of it, at least that.

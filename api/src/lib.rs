@@ -17,6 +17,7 @@ pub mod openapi;
 pub mod operation;
 pub mod operations;
 pub mod page;
+pub mod principal;
 pub mod problem;
 pub mod query;
 pub mod selection;

@@ -19,6 +19,8 @@ const TOKEN: &str = "token";
 const PROBLEM: &str = "Problem";
 const TIMES: &str = "TimeLimits";
 const NUMBERS: &str = "NumberLimits";
+/// The headers that choose a project, and what they are called among the components. Clients of one kind send another, too.
+const SHOWN_HEADERS: [(&str, &str); 2] = [("X-Project-ID", "ProjectId"), ("X-Team-ID", "TeamId")];
 /// Where definitions lie in the document.
 const DEFINITIONS: &str = "/components/schemas";
 
@@ -87,6 +89,8 @@ impl Writer {
             },
             parameters: in_path(path)
                 .chain(described.parameters().map(in_query))
+                .map(parts::Parameter::Here)
+                .chain(in_header(described))
                 .collect(),
             request_body: self.request_body(described.body),
             responses: self.responses(described),
@@ -138,6 +142,9 @@ impl Writer {
         let limits = limits.map(|(name, schema)| (name.to_owned(), schema.into()));
         let schemas = answers.into_iter().chain(bodies).chain(limits);
         Components {
+            parameters: SHOWN_HEADERS
+                .map(|(name, component)| (component, project_header(name)))
+                .into(),
             schemas: schemas
                 .map(|(name, mut schema)| {
                     close(&mut schema);
@@ -164,6 +171,17 @@ impl Writer {
     }
 }
 
+fn project_header(name: &str) -> Given {
+    Given {
+        name: name.to_owned(),
+        stands_in: "header",
+        required: false,
+        description: Some("The project to work in, by id or name; the default one without it."),
+        style: None,
+        schema: json_schema!({"type": "string"}),
+    }
+}
+
 fn json(schema: Value) -> BTreeMap<&'static str, Media> {
     [("application/json", Media { schema })].into()
 }
@@ -178,8 +196,21 @@ fn in_path(path: &str) -> impl Iterator<Item = Given> {
         name,
         stands_in: "path",
         required: true,
+        description: None,
         style: None,
         schema: json_schema!({"type": "string"}),
+    })
+}
+
+/// The headers that name the project, where a principal is asked for.
+fn in_header(described: &Described) -> impl Iterator<Item = parts::Parameter> {
+    let names = match described.stands {
+        Stands::InTheOpen => [].as_slice(),
+        _ => SHOWN_HEADERS.as_slice(),
+    };
+    names.iter().map(|(_, component)| {
+        let to = format!("#/components/parameters/{component}");
+        parts::Parameter::Shared(Reference { to })
     })
 }
 
@@ -192,6 +223,7 @@ fn in_query(parameter: Parameter) -> Given {
         name: parameter.name.to_owned(),
         stands_in: "query",
         required: false,
+        description: None,
         // `name[field]=value`, as often as there are fields.
         style: is_object.then_some("deepObject"),
         schema: shape(parameter.shape),
@@ -261,6 +293,25 @@ fn close(schema: &mut Value) {
 /// Whether there is an operation behind a method and a path's pattern.
 pub fn serves(method: &str, pattern: &str) -> bool {
     document()["paths"][pattern][method.to_ascii_lowercase()].is_object()
+}
+
+/// The pattern of the operations that a path leads to; none of a path that leads nowhere.
+pub fn pattern_of(path: &str) -> Option<&'static str> {
+    let given: Vec<&str> = path.split('?').next()?.split('/').collect();
+    let fits = |pattern: &&String| {
+        let wanted: Vec<&str> = pattern.split('/').collect();
+        let mut parts = wanted.iter().zip(&given);
+        wanted.len() == given.len() && parts.all(|(wanted, given)| is_id(wanted) || wanted == given)
+    };
+    let paths = document()["paths"].as_object()?.keys();
+    // Fixed words come before ids.
+    let ids = |pattern: &&String| pattern.split('/').filter(|part| is_id(part)).count();
+    paths.filter(fits).min_by_key(ids).map(String::as_str)
+}
+
+/// Whether a part of a pattern stands for any text.
+fn is_id(part: &str) -> bool {
+    part.starts_with('{')
 }
 
 /// The schema that an answer of an operation must fit. None: it must not answer with this status.

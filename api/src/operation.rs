@@ -199,6 +199,7 @@ impl Described {
         if self.stands != Stands::InTheOpen {
             kinds.extend([
                 Kind::Unauthorized,
+                Kind::Forbidden,
                 Kind::TooManyRequests,
                 Kind::Unprocessable,
                 Kind::NotFound,

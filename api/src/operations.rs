@@ -7,7 +7,7 @@ use crate::{
     shape::{
         BookmarkShape, BulkShape, CliSessionShape, ConnectionShape, ConnectionsShape,
         DestinationRotationShape, DestinationShape, IssueShape, IssueTriggerShape, NodeShape,
-        NotificationsShape, SourceRotationShape, SourceShape, TransformationRunShape,
+        NotificationsShape, ProjectShape, SourceRotationShape, SourceShape, TransformationRunShape,
         TransformationShape, TrialShape,
     },
     view::{
@@ -25,6 +25,7 @@ use crate::{
         list::{All, Count, Deleted, List},
         notifications::NotificationsView,
         operation::{OperationView, PlanView},
+        project::ProjectView,
         queue::{DestinationQueueView, QueueDepthView},
         request::{IgnoredView, RequestView, RetriedView},
         source::SourceView,
@@ -45,6 +46,15 @@ macro_rules! operations {
 }
 
 operations! {
+    LIST_PROJECTS: List<ProjectView> = Operation::get("/projects", "listProjects")
+        .with(&[given::PAGE, given::BY_NAME, given::PROJECTS]);
+    CREATE_PROJECT: ProjectView = Operation::post("/projects", "createProject", Body::of::<ProjectShape>());
+    UPSERT_PROJECT: ProjectView = Operation::put("/projects", "upsertProject", Body::of::<ProjectShape>());
+    COUNT_PROJECTS: Count = Operation::get("/projects/count", "countProjects").with(&[given::PROJECTS]);
+    GET_PROJECT: ProjectView = Operation::get("/projects/{id}", "getProject");
+    UPDATE_PROJECT: ProjectView = Operation::put("/projects/{id}", "updateProject", Body::of::<ProjectShape>());
+    DELETE_PROJECT: Deleted = Operation::delete("/projects/{id}", "deleteProject");
+
     LIST_SOURCES: List<SourceView> = Operation::get("/sources", "listSources")
         .with(&[given::PAGE, given::BY_NAME, given::CATALOG, given::SOURCES]);
     CREATE_SOURCE: SourceView = Operation::post("/sources", "createSource", Body::of::<SourceShape>());

@@ -18,6 +18,8 @@ pub struct Problem {
 pub enum Kind {
     BadRequest,
     Unauthorized,
+    /// Known, and not allowed.
+    Forbidden,
     NotFound,
     MethodNotAllowed,
     HeadTooSlow,
@@ -35,9 +37,10 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind there is.
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::BadRequest,
         Self::Unauthorized,
+        Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::HeadTooSlow,
@@ -57,6 +60,7 @@ impl Kind {
         match self {
             Self::BadRequest => 400,
             Self::Unauthorized => 401,
+            Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::HeadTooSlow => 408,
@@ -86,6 +90,7 @@ impl Kind {
                 "BAD_REQUEST"
             }
             Self::Unauthorized => "UNAUTHORIZED",
+            Self::Forbidden => "INSUFFICIENT_SCOPE",
             Self::NotFound => "NOT_FOUND",
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
@@ -186,6 +191,20 @@ impl Problem {
         Self::new(
             Kind::Unauthorized,
             "expected the admin token as Authorization: Bearer TOKEN, or as the user name of Basic",
+        )
+    }
+
+    pub fn insufficient_scope(needed: impl fmt::Display) -> Self {
+        Self::new(Kind::Forbidden, format!("this takes the scope {needed}"))
+    }
+
+    /// A header names a project that is not there.
+    pub fn unknown_project(named: &str) -> Self {
+        Self::new(
+            Kind::NotFound,
+            format!(
+                "x-project-id: expected a project's id or name, got {named:?}; GET /projects lists them"
+            ),
         )
     }
 

@@ -7,19 +7,23 @@ use crate::{
     query::Query,
 };
 use model::{
-    ids::IssueId,
+    ids::{IssueId, ProjectNumber},
     query::{Asked, Selection},
     traffic::{IssueKey, OperationKind},
 };
 
 /// Reads a query, and the issues whose events it is about, which only the cluster can tell.
-pub fn read(kind: OperationKind, raw: &str) -> Result<(Selection, Option<Vec<IssueId>>), Problem> {
+pub fn read(
+    kind: OperationKind,
+    raw: &str,
+    project: ProjectNumber,
+) -> Result<(Selection, Option<Vec<IssueId>>), Problem> {
     let query = Query::parse(raw);
     let issues = match kind {
         OperationKind::RetryEvents | OperationKind::CancelEvents => ids(&query, "issue_id"),
         OperationKind::RetryRequests | OperationKind::RetryIgnored => None,
     };
-    let selection = of(kind, &query)?;
+    let selection = of(kind, &query, project)?;
     query.finish()?;
     Ok((selection, issues))
 }
@@ -35,7 +39,8 @@ pub fn stored(kind: OperationKind, asked: Asked) -> Result<Selection, String> {
 
 fn of_words(kind: OperationKind, words: &str) -> Result<Selection, Problem> {
     let query = Query::parse(words);
-    let mut selection = of(kind, &query)?;
+    // What is stored in words was asked before there were projects.
+    let mut selection = of(kind, &query, ProjectNumber::DEFAULT)?;
     if let Selection::Events(events) = &mut selection {
         events.troubles = troubles(&query)?;
     }
@@ -43,13 +48,15 @@ fn of_words(kind: OperationKind, words: &str) -> Result<Selection, Problem> {
     Ok(selection)
 }
 
-fn of(kind: OperationKind, query: &Query) -> Result<Selection, Problem> {
+fn of(kind: OperationKind, query: &Query, project: ProjectNumber) -> Result<Selection, Problem> {
     Ok(match kind {
         OperationKind::RetryEvents | OperationKind::CancelEvents => {
-            Selection::Events(filter::events::read(query)?)
+            Selection::Events(filter::events::read(query, project)?)
         }
-        OperationKind::RetryRequests => Selection::Requests(filter::requests::read(query)?),
-        OperationKind::RetryIgnored => Selection::Ignored(filter::ignored::read(query)?),
+        OperationKind::RetryRequests => {
+            Selection::Requests(filter::requests::read(query, project)?)
+        }
+        OperationKind::RetryIgnored => Selection::Ignored(filter::ignored::read(query, project)?),
     })
 }
 

@@ -15,6 +15,7 @@ pub mod issue_trigger;
 pub mod list;
 pub mod notifications;
 pub mod operation;
+pub mod project;
 pub mod queue;
 pub mod request;
 pub mod source;
@@ -30,7 +31,7 @@ use model::{catalog::Source, time::Timestamp};
 pub struct Viewer {
     /// Where the ingest side is reached, without a trailing slash.
     pub public_url: String,
-    /// There are no teams here: the cluster is the team.
+    /// The id of the project that he looks at.
     pub team: String,
     pub shows_auth: bool,
     /// Secrets end.

@@ -1,6 +1,9 @@
 //! The document of the API: it is what is checked in, and another than its maker finds it sound.
 
-use api::{openapi::document, operations};
+use api::{
+    openapi::{document, pattern_of},
+    operations,
+};
 use serde_json::Value;
 use std::{collections::BTreeSet, path::PathBuf, process::Command};
 
@@ -40,6 +43,21 @@ fn operations_have_names_and_paths_of_their_own() {
         for path in one.paths() {
             assert!(places.insert((one.method, path)), "{} twice", one.id);
         }
+    }
+}
+
+#[test]
+fn a_path_leads_to_its_own_operation() {
+    let base = |path: &str| format!("/2025-07-01{path}");
+    for (path, pattern) in [
+        (base("/sources/src_1?limit=1"), Some(base("/sources/{id}"))),
+        (base("/sources/count"), Some(base("/sources/count"))),
+        (base("/sources"), Some(base("/sources"))),
+        ("/cluster".into(), Some("/cluster".into())),
+        (base("/sources/src_1/events"), None),
+        ("/".into(), None),
+    ] {
+        assert_eq!(pattern_of(&path).map(str::to_owned), pattern, "{path}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! A blocking client of the admin API, as small as the tests need it.
 
 use crate::{
-    clock,
+    clock, contract,
     http::{self, Connection},
 };
 use serde_json::{Value, json};
@@ -100,6 +100,7 @@ impl Admin {
         };
         let path = format!("{base}{path}");
         let (status, answer) = call(self.address, method, &path, &headers, body.as_bytes())?;
+        contract::check(method, &path, status, &answer);
         let text = String::from_utf8_lossy(&answer);
         if status != 200 {
             return Err(format!("{method} {path} {body}: {status} {text}"));

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod checker;
 pub mod clock;
+pub mod contract;
 pub mod endpoint;
 pub mod faults;
 pub mod hook;

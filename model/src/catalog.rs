@@ -1,6 +1,7 @@
 //! What operators configure.
 
 mod catalog_view;
+mod catalogs;
 mod change;
 mod connection;
 mod deduplicate;
@@ -17,6 +18,7 @@ mod outbound;
 mod outgoing;
 mod overlay;
 mod position;
+mod project;
 mod source;
 mod things;
 mod ties;
@@ -24,6 +26,7 @@ mod transformation;
 mod verification;
 
 pub use catalog_view::Catalog;
+pub use catalogs::Catalogs;
 pub use change::{CatalogChange, CatalogRow, Missed};
 pub use connection::{Backoff, Connection, DelayRule, FilterRule, RetryRule, Rule};
 pub use deduplicate::DeduplicateRule;
@@ -40,12 +43,14 @@ pub use observed::{
 };
 pub use outbound::{ClientAuth, ClientCredentials, DestinationAuth, KeyPlace, Outbound, Tls};
 pub use position::Position;
+pub use project::Project;
 pub use source::{CustomResponse, ResponseKind, Source};
 pub use things::Things;
 pub use ties::Ties;
 pub use transformation::{Program, Transformation, TransformationVersion, VersionMark};
 pub use verification::{HandshakeKind, Handshaken, LiveSecret, Secret, Verification};
 
+use crate::ids::ProjectNumber;
 use serde::{Deserialize, Serialize};
 
 /// One configured thing, as the control group keeps it.
@@ -59,6 +64,7 @@ pub enum Item {
     TransformationVersion(TransformationVersion),
     IssueTrigger(IssueTrigger),
     Notifications(Notifications),
+    Project(Project),
 }
 
 /// The kinds of configured things; the numbers are the first byte of their keys: append only.
@@ -73,6 +79,8 @@ pub enum Kind {
     TransformationVersion = 5,
     IssueTrigger = 8,
     Notifications = 9,
+    /// Its row is never deleted.
+    Project = 10,
 }
 
 impl Item {
@@ -86,6 +94,7 @@ impl Item {
             Self::TransformationVersion(_) => Kind::TransformationVersion,
             Self::IssueTrigger(_) => Kind::IssueTrigger,
             Self::Notifications(_) => Kind::Notifications,
+            Self::Project(_) => Kind::Project,
         }
     }
 
@@ -99,8 +108,15 @@ impl Item {
             Self::Transformation(item) => item.id.0,
             Self::TransformationVersion(item) => item.transformation_id.version(item.version),
             Self::IssueTrigger(item) => item.id.0,
-            Self::Notifications(_) => Notifications::ID,
+            Self::Notifications(item) => Notifications::id(item.project()),
+            Self::Project(item) => item.id.0,
         }
+    }
+
+    /// The project that it belongs to, or is.
+    #[must_use]
+    pub fn project(&self) -> ProjectNumber {
+        ProjectNumber::of(self.id())
     }
 }
 

@@ -1,7 +1,9 @@
 //! Typed ids: 128 bits, minted from a time and entropy that the caller gives, shown as `prefix_` and 26 base32 digits.
 //!
 //! Layout, most significant first: `time 48 bits (ms) | partition 16 | entropy 48 | ordinal 16`. Ids of one request's
-//! events share the request's first 112 bits, so that "the events of this request" is one range of keys.
+//! events share the request's first 112 bits, so that "the events of this request" is one range of keys. What belongs to no
+//! partition has the number of its project in the place of one: whoever has an id knows whose thing it is, also when the
+//! thing itself is gone.
 
 use crate::time::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -18,6 +20,29 @@ pub struct GroupId(pub u16);
 
 impl GroupId {
     pub const CONTROL: Self = Self(0);
+}
+
+/// The number of a project, which is part of the id of everything that belongs to it. Never used twice.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct ProjectNumber(pub u16);
+
+impl ProjectNumber {
+    /// The project that every cluster has. What was configured before there were projects belongs to it.
+    pub const DEFAULT: Self = Self(0);
+
+    /// The project of a thing whose id has these bits.
+    #[must_use]
+    pub fn of(id: u128) -> Self {
+        Self((id >> 64) as u16)
+    }
+
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::DEFAULT
+    }
 }
 
 impl fmt::Display for GroupId {
@@ -143,15 +168,22 @@ macro_rules! typed_id {
 macro_rules! control_id {
     ($name:ident) => {
         impl $name {
-            /// Mints an id of something that belongs to no partition.
+            /// Mints an id of something that belongs to a project and to no partition.
             #[must_use]
-            pub fn mint(now: Timestamp, entropy: u128) -> Self {
-                Self(mint(now, 0, entropy, (entropy >> 48) as u16))
+            pub fn mint(project: ProjectNumber, now: Timestamp, entropy: u128) -> Self {
+                Self(mint(now, project.0, entropy, (entropy >> 48) as u16))
+            }
+
+            /// The project that it belongs to.
+            #[must_use]
+            pub fn project(self) -> ProjectNumber {
+                ProjectNumber::of(self.0)
             }
         }
     };
 }
 
+typed_id!(/** A project; the number of it is part of it. */ ProjectId, "tm");
 typed_id!(/** A source. */ SourceId, "src");
 typed_id!(/** A destination. */ DestinationId, "des");
 typed_id!(/** A connection. */ ConnectionId, "web");
@@ -164,6 +196,7 @@ typed_id!(/** An issue trigger. */ IssueTriggerId, "ist");
 typed_id!(/** A notification about an issue, the same on every try. */ NotificationId, "ntf");
 typed_id!(/** A bulk operation. */ OperationId, "bch");
 typed_id!(/** A developer who listens with the command line. */ CliSessionId, "cls");
+control_id!(ProjectId);
 control_id!(SourceId);
 control_id!(DestinationId);
 control_id!(ConnectionId);

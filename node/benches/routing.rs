@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use model::{
-    catalog::{Catalog, CatalogChange, Connection, FilterRule, Item, Rule},
+    catalog::{CatalogChange, Catalogs, Connection, FilterRule, Item, Rule},
     envelope::Envelope,
     ids::{ConnectionId, DestinationId, GroupId, SourceId},
     kit,
@@ -218,23 +218,23 @@ fn catalog_costs() {
         work();
         println!("{what}: {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
     };
-    let mut first = Catalog::default();
+    let mut first = Catalogs::default();
     timed("10,000 connections read, compiled and indexed", &mut || {
-        first = Catalog::load(&rows).expect("readable")
+        first = Catalogs::load(&rows).expect("readable")
     });
     let changes = configure(
         &mut rows,
         1,
         &[codec::encode_json(&Item::Connection(by_tenant(10_000)))],
     );
-    let mut second = Catalog::default();
+    let mut second = Catalogs::default();
     timed("one more folded in", &mut || {
         second = first.clone();
         for change in &changes {
             second.fold(change).expect("the next change");
         }
     });
-    black_box(second.router(SOURCE));
+    black_box(second.default_project().router(SOURCE));
 }
 
 /// What every node hears of it.

@@ -2,7 +2,7 @@
 //! tell. Readers borrow it; nobody reads the store for it but the one task here.
 
 use model::{
-    catalog::{Catalog, CatalogError, Missed, Position},
+    catalog::{CatalogError, Catalogs, Missed, Position},
     ids::GroupId,
     machine::NodeEffect,
     state::kv::KvError,
@@ -37,7 +37,7 @@ pub(crate) enum BehindError {
 /// The catalog as it was last pushed.
 #[derive(Clone, Debug, Default)]
 struct Pushed {
-    catalog: Arc<Catalog>,
+    catalog: Arc<Catalogs>,
     /// Not yet, or a snapshot has replaced what it was made of.
     is_loaded: bool,
 }
@@ -60,7 +60,7 @@ impl CatalogWatch {
         watch
     }
 
-    pub(crate) fn get(&self) -> Arc<Catalog> {
+    pub(crate) fn get(&self) -> Arc<Catalogs> {
         self.0.borrow().catalog.clone()
     }
 
@@ -81,7 +81,7 @@ impl CatalogWatch {
         &self,
         position: Position,
         within: Duration,
-    ) -> Option<Arc<Catalog>> {
+    ) -> Option<Arc<Catalogs>> {
         let mut pushed = self.0.subscribe();
         let reached =
             pushed.wait_for(|now| now.is_loaded && now.catalog.position().reaches(position));
@@ -90,13 +90,13 @@ impl CatalogWatch {
     }
 
     /// The catalog with everything that this node has applied by now.
-    pub(crate) async fn applied(&self, cluster: &Cluster) -> Result<Arc<Catalog>, BehindError> {
+    pub(crate) async fn applied(&self, cluster: &Cluster) -> Result<Arc<Catalogs>, BehindError> {
         let position = Position::stored(&cluster.view(GroupId::CONTROL))?;
         let reached = self.reaching(position, APPLIED_WITHIN).await;
         reached.ok_or(BehindError::NotThere)
     }
 
-    fn set(&self, catalog: Catalog) {
+    fn set(&self, catalog: Catalogs) {
         self.0.send_replace(Pushed {
             catalog: Arc::new(catalog),
             is_loaded: true,
@@ -118,7 +118,7 @@ pub(crate) struct CatalogChanges(watch::Receiver<Pushed>);
 
 impl CatalogChanges {
     /// The next one; none when the node is going.
-    pub(crate) async fn next(&mut self) -> Option<Arc<Catalog>> {
+    pub(crate) async fn next(&mut self) -> Option<Arc<Catalogs>> {
         self.0.changed().await.ok()?;
         Some(self.0.borrow_and_update().catalog.clone())
     }
@@ -149,7 +149,7 @@ async fn follow(cluster: Cluster, mut news: Receiver<News>, watch: CatalogWatch)
 
 /// Folds in what has come, all at once. What can't be folded in is loaded.
 fn take_in(first: News, news: &mut Receiver<News>, watch: &CatalogWatch) {
-    let mut next = Catalog::clone(&watch.get());
+    let mut next = Catalogs::clone(&watch.get());
     let before = next.position();
     let mut coming = Ok(first);
     loop {
@@ -173,7 +173,7 @@ fn take_in(first: News, news: &mut Receiver<News>, watch: &CatalogWatch) {
 }
 
 /// False: the state is another one, and nothing of it is known.
-fn fold(catalog: &mut Catalog, news: &News) -> Result<bool, Missed> {
+fn fold(catalog: &mut Catalogs, news: &News) -> Result<bool, Missed> {
     match news {
         News::Applied(GroupId::CONTROL, effect) => {
             if let NodeEffect::CatalogChanged(change) = effect.as_ref() {
@@ -186,12 +186,12 @@ fn fold(catalog: &mut Catalog, news: &News) -> Result<bool, Missed> {
     Ok(true)
 }
 
-fn load_now(cluster: &Cluster) -> Result<Catalog, CatalogError> {
-    cluster.pinned(GroupId::CONTROL, |view| Catalog::load(view))
+fn load_now(cluster: &Cluster) -> Result<Catalogs, CatalogError> {
+    cluster.pinned(GroupId::CONTROL, |view| Catalogs::load(view))
 }
 
 /// Loads it where waiting for the disk harms nobody.
-async fn load(cluster: &Cluster) -> io::Result<Catalog> {
+async fn load(cluster: &Cluster) -> io::Result<Catalogs> {
     let cluster = cluster.clone();
     let loading = tokio::task::spawn_blocking(move || load_now(&cluster));
     loading.await?.map_err(io::Error::other)

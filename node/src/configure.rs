@@ -3,7 +3,7 @@
 use crate::{gateway::Gateway, peer::Question};
 use futures::future;
 use model::{
-    catalog::{Catalog, Item, Kind, Position, Ties},
+    catalog::{Catalogs, Item, Kind, Position, Ties},
     ids::{GroupId, NodeId},
     machine::{Change, Command, CommandError, ConfigureTied, Refusal, Reply, decode_reply},
     state::codec,
@@ -30,7 +30,7 @@ pub(crate) enum ConfigureError {
 /// What was decided from one version of the catalog.
 #[derive(Clone, Copy)]
 pub(crate) struct Decided<'a> {
-    pub(crate) from: &'a Catalog,
+    pub(crate) from: &'a Catalogs,
     pub(crate) put: &'a [Item],
     pub(crate) delete: &'a [(Kind, u128)],
 }

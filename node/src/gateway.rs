@@ -11,7 +11,7 @@ use crate::{
     wrong_tokens::WrongTokens,
 };
 use bytes::Bytes;
-use model::{catalog::Catalog, ids::GroupId, machine::Command};
+use model::{catalog::Catalogs, ids::GroupId, machine::Command};
 use raft::{Cluster, ProposeError};
 use std::{io, sync::Arc};
 
@@ -71,17 +71,17 @@ impl Gateway {
         self.cluster.propose(group, envelope).await
     }
 
-    /// The catalog as it was last pushed here. What was applied in this very moment may be missing: nothing may be called
+    /// All projects' catalogs as they were last pushed here. What was applied in this very moment may be missing: nothing may be called
     /// unknown by it.
-    pub fn catalog(&self) -> Arc<Catalog> {
+    pub fn catalog(&self) -> Arc<Catalogs> {
         self.catalog.get()
     }
 
-    /// The catalog with everything that this node has applied by now.
+    /// All projects' catalogs with everything that this node has applied by now.
     ///
     /// # Errors
     /// When it can't be told how far that is, or the catalog does not get there: a snapshot is replacing it.
-    pub(crate) async fn applied_catalog(&self) -> Result<Arc<Catalog>, BehindError> {
+    pub(crate) async fn applied_catalog(&self) -> Result<Arc<Catalogs>, BehindError> {
         self.catalog.applied(&self.cluster).await
     }
 

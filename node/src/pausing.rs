@@ -4,7 +4,7 @@
 use crate::gateway::Gateway;
 use futures::future::join_all;
 use model::{
-    catalog::Catalog,
+    catalog::Catalogs,
     ids::{ConnectionId, GroupId},
     machine::{Command, HoldEvents, ReleaseEvents, Reply, decode_reply},
     policy::pause::{Sweep, marks, paused},
@@ -58,7 +58,7 @@ struct Pauses {
 }
 
 impl Pauses {
-    fn of(catalog: &Catalog) -> Self {
+    fn of(catalog: &Catalogs) -> Self {
         Self {
             version: catalog.version,
             paused: paused(catalog),

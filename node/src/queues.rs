@@ -26,19 +26,20 @@ pub(crate) struct Queues {
 }
 
 impl Queues {
-    /// Reads the `most` deepest queues in these partitions. Costs a short scan a partition and a few look-ups for each of
+    /// Reads the `most` deepest queues of the wanted destinations in these partitions. Costs a short scan a partition and a few look-ups for each of
     /// the deepest, however many events wait.
     pub(crate) fn read(
         cluster: &Cluster,
         groups: &[GroupId],
         most: usize,
+        wanted: impl Fn(DestinationId) -> bool,
     ) -> Result<Self, KvError> {
         let mut depths: BTreeMap<DestinationId, u64> = BTreeMap::new();
         let mut truncated = false;
         for group in groups {
             let found = tables::depths(&cluster.view(*group), DESTINATIONS_MAX)?;
             truncated |= found.len() == DESTINATIONS_MAX;
-            for (id, depth) in found {
+            for (id, depth) in found.into_iter().filter(|(id, _)| wanted(*id)) {
                 *depths.entry(id).or_default() += depth;
             }
         }

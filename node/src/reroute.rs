@@ -56,9 +56,10 @@ pub(crate) fn again(
         events: tables::events_of(&view, id)?,
         ignored: tables::ignored_of(&view, id)?,
     };
-    let catalog = gateway.catalog();
+    let catalogs = gateway.catalog();
+    let catalog = catalogs.of(request.record.source_id.project());
     let request = (id, &request);
     let now = world::now();
-    let again = reroute::again(&catalog, request, &history, over, trigger, now);
+    let again = reroute::again(catalog, request, &history, over, trigger, now);
     Ok(Some(again))
 }

@@ -18,7 +18,11 @@ use crate::{
     world,
 };
 use actix::{Actor, Arbiter};
-use actix_web::{App, dev::Server, web};
+use actix_web::{
+    App,
+    dev::{Server, ServerHandle},
+    web,
+};
 use model::door::HeadBounds;
 use raft::{Cluster, Environment, StartError};
 use std::{
@@ -30,6 +34,7 @@ use std::{
 use tokio::{
     net::TcpSocket,
     runtime::{Builder, Runtime},
+    task::JoinHandle,
 };
 use tracing::{info, warn};
 
@@ -128,66 +133,102 @@ async fn node(
         () = stop.told() => return Ok(()),
         () = &mut until => return Ok(()),
     };
-    // Before anything acts: a node that can't be reached must not deliver.
-    let ingest_listener = listen("ingest", config.ingest.listen)?;
-    let admin_listener = listen("admin", config.admin.listen)?;
-    let gateway = Gateway::new(cluster.clone(), config, Program::this())?;
-    let gateway = Arc::new(gateway);
-    // Nothing acts by a catalog that was never read: known sources would be unknown, and events without a destination.
-    gateway.catalog.loaded().await;
-    let chores = [
-        runtime.spawn(retention::run(gateway.clone())),
-        runtime.spawn(pausing::run(gateway.clone())),
-        runtime.spawn(bulk::run(gateway.clone())),
-    ];
-    let delivery = Delivery::start(gateway.clone());
-    let issues = Issues::start(&gateway);
-    let ingest_arbiter = Arbiter::new();
-    let door = door(&gateway, &ingest_arbiter);
-    let admin = serve_admin(&gateway, admin_listener)?;
-    let ingest = serve_ingest(&gateway, door, ingest_listener)?;
-    info!(
-        node = cluster.node_id(),
-        ingest = %gateway.config.ingest.listen,
-        admin = %gateway.config.admin.listen,
-        peer = %gateway.config.peer.listen,
-        "node started"
-    );
-    let (ingest_handle, admin_handle) = (ingest.handle(), admin.handle());
-    let (ingest, admin) = (actix_rt::spawn(ingest), actix_rt::spawn(admin));
-
+    let running = Running::start(cluster, config, runtime).await?;
     tokio::select! {
         () = stop.told() => {}
         () = &mut until => {}
     }
     info!("stopping: no new requests, those in flight are finished");
-    // Ingest ends first: what it acknowledges on its last breath is delivered by whoever leads next.
-    ingest_handle.stop(true).await;
-    for chore in chores {
-        chore.abort();
+    running.stop(runtime).await
+}
+
+/// A server of one side, until it has stopped.
+type Serving = JoinHandle<io::Result<()>>;
+
+/// Everything that a started node runs.
+struct Running {
+    cluster: Cluster,
+    gateway: Arc<Gateway>,
+    chores: [JoinHandle<()>; 3],
+    delivery: Delivery,
+    issues: Issues,
+    ingest_arbiter: Arbiter,
+    ingest: (ServerHandle, Serving),
+    admin: (ServerHandle, Serving),
+}
+
+impl Running {
+    async fn start(
+        cluster: Cluster,
+        config: Config,
+        runtime: &Runtime,
+    ) -> Result<Self, ServeError> {
+        // Before anything acts: a node that can't be reached must not deliver.
+        let ingest_listener = listen("ingest", config.ingest.listen)?;
+        let admin_listener = listen("admin", config.admin.listen)?;
+        let gateway = Gateway::new(cluster.clone(), config, Program::this())?;
+        let gateway = Arc::new(gateway);
+        // Nothing acts by a catalog that was never read: known sources would be unknown, and events without a destination.
+        gateway.catalog.loaded().await;
+        let chores = [
+            runtime.spawn(retention::run(gateway.clone())),
+            runtime.spawn(pausing::run(gateway.clone())),
+            runtime.spawn(bulk::run(gateway.clone())),
+        ];
+        let delivery = Delivery::start(gateway.clone());
+        let issues = Issues::start(&gateway);
+        let ingest_arbiter = Arbiter::new();
+        let door = door(&gateway, &ingest_arbiter);
+        let admin = serve_admin(&gateway, admin_listener)?;
+        let ingest = serve_ingest(&gateway, door, ingest_listener)?;
+        info!(
+            node = cluster.node_id(),
+            ingest = %gateway.config.ingest.listen,
+            admin = %gateway.config.admin.listen,
+            peer = %gateway.config.peer.listen,
+            "node started"
+        );
+        Ok(Self {
+            cluster,
+            gateway,
+            chores,
+            delivery,
+            issues,
+            ingest_arbiter,
+            ingest: (ingest.handle(), actix_rt::spawn(ingest)),
+            admin: (admin.handle(), actix_rt::spawn(admin)),
+        })
     }
-    issues.stop();
-    delivery.stop(gateway.config.shutdown_grace()).await;
-    gateway.scripts.stop().await;
-    // Those who listen here find another node; their lines would hold the admin side up.
-    gateway.sessions.close();
-    // The admin side answers until the end, so that an operator can watch.
-    admin_handle.stop(true).await;
-    ingest_arbiter.stop();
-    let leaving = runtime.spawn(async move { cluster.shutdown().await });
-    if tokio::time::timeout(gateway.config.shutdown_grace(), leaving)
-        .await
-        .is_err()
-    {
-        warn!("leadership was not handed over within the grace");
-    }
-    for server in [ingest, admin] {
-        if let Ok(ended) = server.await {
-            ended.map_err(ServeError::Serve)?;
+
+    async fn stop(self, runtime: &Runtime) -> Result<(), ServeError> {
+        let (ingest, admin) = (self.ingest, self.admin);
+        // Ingest ends first: what it acknowledges on its last breath is delivered by whoever leads next.
+        ingest.0.stop(true).await;
+        for chore in self.chores {
+            chore.abort();
         }
+        self.issues.stop();
+        let grace = self.gateway.config.shutdown_grace();
+        self.delivery.stop(grace).await;
+        self.gateway.scripts.stop().await;
+        // Those who listen here find another node; their lines would hold the admin side up.
+        self.gateway.sessions.close();
+        // The admin side answers until the end, so that an operator can watch.
+        admin.0.stop(true).await;
+        self.ingest_arbiter.stop();
+        let cluster = self.cluster;
+        let leaving = runtime.spawn(async move { cluster.shutdown().await });
+        if tokio::time::timeout(grace, leaving).await.is_err() {
+            warn!("leadership was not handed over within the grace");
+        }
+        for (_, server) in [ingest, admin] {
+            if let Ok(ended) = server.await {
+                ended.map_err(ServeError::Serve)?;
+            }
+        }
+        info!("stopped");
+        Ok(())
     }
-    info!("stopped");
-    Ok(())
 }
 
 fn cluster_config(config: &Config) -> raft::Config {

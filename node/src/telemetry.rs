@@ -286,7 +286,7 @@ impl Metrics {
         let led: Vec<_> = cluster.led().collect();
         self.queue_depth.reset();
         self.queue_age.reset();
-        let queues = match Queues::read(cluster, &led, QUEUES_SHOWN) {
+        let queues = match Queues::read(cluster, &led, QUEUES_SHOWN, |_| true) {
             Ok(queues) => queues,
             Err(error) => return tracing::error!(%error, "queues not read"),
         };

@@ -4,9 +4,11 @@ mod guarded;
 mod line;
 mod lines;
 mod malformed;
+mod projects;
 mod server;
 
 pub(crate) use line::{address_of, upgraded};
 pub(crate) use lines::{Lines, Side};
 pub(crate) use malformed::{PATH as MALFORMED, fault_of};
+pub(crate) use projects::projects_named;
 pub(crate) use server::{Settings, serve};

@@ -156,30 +156,45 @@ impl Inner {
         };
         self.voters_known.write().clone_from(&voters);
         let (mut told, mut assured) = (Vec::new(), false);
+        let answered = others.iter().zip(&heard);
+        for (_, heard) in answered.filter(|(node, _)| voters.contains(node)) {
+            let Ok(Heard { pulse, told: clock }) = heard else {
+                continue;
+            };
+            let near = |clock: Told| clock.time_ahead_ms.unsigned_abs() <= circle.bound_ms;
+            let sure = pulse.as_ref().is_some_and(|pulse| pulse.sure);
+            assured |= sure && clock.is_some_and(near);
+            told.extend(*clock);
+            // Who can't tell counts neither way.
+            circle.voters -= usize::from(clock.is_none());
+        }
+        self.remember(&others, heard);
+        let settled = self.regard_time(&begun, &circle, &told);
+        let (look, standing) = self.look_and_standing();
+        // What was set just now is for the next round, and so is what the others know of it.
+        if settled && standing.is_vouched() {
+            self.believe(&look, assured);
+        }
+        settled
+    }
+
+    /// Keeps what each of the others has said last, and which of them are silent.
+    fn remember(&self, others: &[u64], heard: Vec<std::io::Result<Heard>>) {
         let mut peers = self.peers_known.write();
         peers.retain(|node, _| others.contains(node));
-        for (node, heard) in others.into_iter().zip(heard) {
+        for (node, heard) in others.iter().zip(heard) {
             match heard {
-                Ok(Heard { pulse, told: clock }) => {
-                    if voters.contains(&node) {
-                        let near =
-                            |clock: Told| clock.time_ahead_ms.unsigned_abs() <= circle.bound_ms;
-                        let sure = pulse.as_ref().is_some_and(|pulse| pulse.sure);
-                        assured |= sure && clock.is_some_and(near);
-                        told.extend(clock);
-                        // Who can't tell counts neither way.
-                        circle.voters -= usize::from(clock.is_none());
-                    }
+                Ok(Heard { pulse, .. }) => {
                     let peer = Peer {
                         answered_at: Instant::now(),
                         answers: true,
                         gone: false,
                         pulse,
                     };
-                    peers.insert(node, peer);
+                    peers.insert(*node, peer);
                 }
                 Err(error) => {
-                    if let Some(peer) = peers.get_mut(&node) {
+                    if let Some(peer) = peers.get_mut(node) {
                         peer.answers = false;
                         peer.gone |= matches!(
                             error.kind(),
@@ -189,14 +204,6 @@ impl Inner {
                 }
             }
         }
-        drop(peers);
-        let settled = self.regard_time(&begun, &circle, &told);
-        let (look, standing) = self.look_and_standing();
-        // What was set just now is for the next round, and so is what the others know of it.
-        if settled && standing.is_vouched() {
-            self.believe(&look, assured);
-        }
-        settled
     }
 
     async fn ask_one(&self, node: u64) -> std::io::Result<Heard> {
@@ -247,25 +254,7 @@ impl Inner {
         self.clock.heed(&verdict);
         if regard.standing != standing {
             regard.since = Instant::now();
-            let (ahead_of_median_ms, wall_ahead_ms) =
-                (verdict.ahead_of_median_ms, look.wall_ahead_ms);
-            match standing {
-                Standing::Right => {
-                    tracing::info!(
-                        ahead_of_median_ms,
-                        "this node's time is right: a majority vouches for it"
-                    );
-                }
-                Standing::Stepped => tracing::error!(
-                    wall_ahead_ms,
-                    "this node's wall clock was set to what a majority calls wrong: it goes on by its steady clock and is not ready"
-                ),
-                Standing::Off | Standing::Unvouched => tracing::error!(
-                    ahead_of_median_ms,
-                    wall_ahead_ms,
-                    "a majority has another time than this node: it proposes nothing and leads nothing until its clock is right"
-                ),
-            }
+            tell(standing, verdict.ahead_of_median_ms, look.wall_ahead_ms);
         }
         // A wall that was set while the others answered is for the next round: they may have answered before.
         let is_apart = look.apart_for_ms.is_some() && !sets && was_apart;
@@ -396,4 +385,25 @@ struct Heard {
 fn ahead_ms(one: Timestamp, other: Timestamp) -> i64 {
     let apart = i64::try_from(one.0.abs_diff(other.0)).unwrap_or(i64::MAX);
     if one >= other { apart } else { -apart }
+}
+
+/// Logs what the others make of this node's time now.
+fn tell(standing: Standing, ahead_of_median_ms: Option<i64>, wall_ahead_ms: i64) {
+    match standing {
+        Standing::Right => {
+            tracing::info!(
+                ahead_of_median_ms,
+                "this node's time is right: a majority vouches for it"
+            );
+        }
+        Standing::Stepped => tracing::error!(
+            wall_ahead_ms,
+            "this node's wall clock was set to what a majority calls wrong: it goes on by its steady clock and is not ready"
+        ),
+        Standing::Off | Standing::Unvouched => tracing::error!(
+            ahead_of_median_ms,
+            wall_ahead_ms,
+            "a majority has another time than this node: it proposes nothing and leads nothing until its clock is right"
+        ),
+    }
 }

@@ -28,20 +28,7 @@ pub(crate) fn recover(engine: &Engine, dir: &Path, found: Found) -> Result<Recov
         dir: dir.to_path_buf(),
         reason,
     };
-    let fresh = match engine.get(Column::Meta, LAYOUT_KEY)? {
-        None => true,
-        Some(value) => {
-            let layout = <[u8; 4]>::try_from(&value[..]).map_or(0, u32::from_be_bytes);
-            if layout != LAYOUT {
-                return Err(OpenError::Layout {
-                    dir: dir.to_path_buf(),
-                    found: layout,
-                    known: LAYOUT,
-                });
-            }
-            false
-        }
-    };
+    let fresh = is_fresh(engine, dir)?;
     let (sequence, promised) = match found {
         Found::Marks { sequence, marks } => (sequence, marks),
         Found::Nothing if fresh => (0, Marks::new()),
@@ -68,23 +55,46 @@ pub(crate) fn recover(engine: &Engine, dir: &Path, found: Found) -> Result<Recov
     for group in groups {
         let (log, mark) = load(engine, group)?;
         let promise = promised.get(&group).copied().unwrap_or_default();
-        if mark.next < promise.next {
-            return Err(quarantined(format!(
-                "the log of group {group} ends before index {}, but was durable up to {}",
-                mark.next,
-                promise.next - 1
-            )));
-        }
-        if mark.rank < promise.rank {
-            return Err(quarantined(format!(
-                "the vote of group {group} is of term {}, but one of term {} was durable",
-                mark.rank.0, promise.rank.0
-            )));
+        if let Some(lost) = lost(group, &mark, &promise) {
+            return Err(quarantined(lost));
         }
         recovered.logs.insert(group, log);
         recovered.marks.insert(group, mark);
     }
     Ok(recovered)
+}
+
+/// Whether nothing was ever written here.
+fn is_fresh(engine: &Engine, dir: &Path) -> Result<bool, OpenError> {
+    let Some(value) = engine.get(Column::Meta, LAYOUT_KEY)? else {
+        return Ok(true);
+    };
+    let layout = <[u8; 4]>::try_from(&value[..]).map_or(0, u32::from_be_bytes);
+    if layout == LAYOUT {
+        return Ok(false);
+    }
+    Err(OpenError::Layout {
+        dir: dir.to_path_buf(),
+        found: layout,
+        known: LAYOUT,
+    })
+}
+
+/// What a group was promised to have on disk and has not.
+fn lost(group: GroupId, mark: &Mark, promise: &Mark) -> Option<String> {
+    if mark.next < promise.next {
+        return Some(format!(
+            "the log of group {group} ends before index {}, but was durable up to {}",
+            mark.next,
+            promise.next - 1
+        ));
+    }
+    (mark.rank < promise.rank).then(|| {
+        format!(
+            "the vote of group {group} is of term {}, but one of term {} was durable",
+            mark.rank.0, promise.rank.0
+        )
+    })
 }
 
 /// Every group that has a row in the log or in `meta`.

@@ -2,7 +2,7 @@
 
 use super::{ids, named, refuse};
 use crate::{problem::Problem, query::Query};
-use model::query::EventQuery;
+use model::{ids::ProjectNumber, query::EventQuery};
 
 /// Filters of the API that this version does not have. To ignore them would show what was not asked for.
 const UNSUPPORTED: [&str; 7] = [
@@ -16,9 +16,10 @@ const UNSUPPORTED: [&str; 7] = [
 ];
 
 /// Reads which events a list or a bulk operation is about.
-pub fn read(query: &Query) -> Result<EventQuery, Problem> {
+pub fn read(query: &Query, project: ProjectNumber) -> Result<EventQuery, Problem> {
     refuse(query, &UNSUPPORTED)?;
     Ok(EventQuery {
+        project,
         ids: ids(query, "id"),
         statuses: named(query.choices("status")?),
         error_codes: named(query.choices("error_code")?),
@@ -48,7 +49,7 @@ mod tests {
     };
 
     fn asked(raw: &str) -> EventQuery {
-        read(&Query::parse(raw)).expect("a good query")
+        read(&Query::parse(raw), ProjectNumber::DEFAULT).expect("a good query")
     }
 
     #[test]
@@ -96,7 +97,8 @@ mod tests {
 
     #[test]
     fn a_filter_that_does_not_exist_yet_is_refused_by_name() {
-        let error = read(&Query::parse("body={}")).expect_err("no such filter");
+        let error =
+            read(&Query::parse("body={}"), ProjectNumber::DEFAULT).expect_err("no such filter");
         assert!(
             error
                 .message()

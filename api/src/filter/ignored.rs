@@ -2,11 +2,12 @@
 
 use super::{ids, named};
 use crate::{problem::Problem, query::Query};
-use model::query::IgnoredQuery;
+use model::{ids::ProjectNumber, query::IgnoredQuery};
 
 /// Reads which ignored events a list or a bulk operation is about.
-pub fn read(query: &Query) -> Result<IgnoredQuery, Problem> {
+pub fn read(query: &Query, project: ProjectNumber) -> Result<IgnoredQuery, Problem> {
     Ok(IgnoredQuery {
+        project,
         causes: named(query.choices("cause")?),
         connections: ids(query, "webhook_id"),
         transformations: ids(query, "transformation_id"),
@@ -21,7 +22,8 @@ mod tests {
 
     #[test]
     fn each_parameter_has_its_place() {
-        let asked = |raw: &str| read(&Query::parse(raw)).expect("a good query");
+        let asked =
+            |raw: &str| read(&Query::parse(raw), ProjectNumber::DEFAULT).expect("a good query");
         assert_eq!(asked(""), IgnoredQuery::default());
         let causes = asked("cause=DISABLED&cause=TRANSFORMATION_FAILED").causes;
         let both = vec![IgnoreCause::Disabled, IgnoreCause::TransformationFailed];

@@ -3,6 +3,7 @@
 use super::{ids, named};
 use crate::{choice, problem::Problem, query::Query};
 use model::{
+    ids::ProjectNumber,
     query::IssueQuery,
     traffic::{ErrorCode, IssueType, LogLevel, RejectionCause},
 };
@@ -23,8 +24,9 @@ const KEYS: [&str; 9] = [
 ];
 
 /// Reads which issues a list is about.
-pub fn read(query: &Query) -> Result<IssueQuery, Problem> {
+pub fn read(query: &Query, project: ProjectNumber) -> Result<IssueQuery, Problem> {
     Ok(IssueQuery {
+        project,
         ids: ids(query, "id"),
         triggers: ids(query, "issue_trigger_id"),
         types: named(types(query)?),
@@ -113,7 +115,7 @@ mod tests {
     }
 
     fn keeps(raw: &str, issue: &Issue) -> bool {
-        let filter = read(&Query::parse(raw)).expect("a good query");
+        let filter = read(&Query::parse(raw), ProjectNumber::DEFAULT).expect("a good query");
         filter.keeps(IssueId(9), issue)
     }
 
@@ -177,7 +179,7 @@ mod tests {
                 "aggregation_keys[response_status]: expected a whole number",
             ),
         ] {
-            let error = read(&Query::parse(raw)).expect_err(raw);
+            let error = read(&Query::parse(raw), ProjectNumber::DEFAULT).expect_err(raw);
             assert!(error.message().starts_with(named), "{error}");
         }
     }

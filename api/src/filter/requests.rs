@@ -2,7 +2,7 @@
 
 use super::{ids, named, refuse};
 use crate::{problem::Problem, query::Query};
-use model::query::RequestQuery;
+use model::{ids::ProjectNumber, query::RequestQuery};
 
 const UNSUPPORTED: [&str; 6] = [
     "search_term",
@@ -14,7 +14,7 @@ const UNSUPPORTED: [&str; 6] = [
 ];
 
 /// Reads which requests a list or a bulk operation is about.
-pub fn read(query: &Query) -> Result<RequestQuery, Problem> {
+pub fn read(query: &Query, project: ProjectNumber) -> Result<RequestQuery, Problem> {
     refuse(query, &UNSUPPORTED)?;
     let accepted = match query.one("status") {
         None => None,
@@ -23,6 +23,7 @@ pub fn read(query: &Query) -> Result<RequestQuery, Problem> {
         Some(_) => return Err(Problem::invalid("status", "expected accepted or rejected")),
     };
     Ok(RequestQuery {
+        project,
         ids: ids(query, "id"),
         accepted,
         verified: query.flag("verified")?,
@@ -42,7 +43,7 @@ mod tests {
     use model::{ids::SourceId, query::Relation, traffic::RejectionCause};
 
     fn asked(raw: &str) -> RequestQuery {
-        read(&Query::parse(raw)).expect("a good query")
+        read(&Query::parse(raw), ProjectNumber::DEFAULT).expect("a good query")
     }
 
     #[test]
@@ -62,7 +63,8 @@ mod tests {
 
     #[test]
     fn an_unknown_status_is_named() {
-        let error = read(&Query::parse("status=lost")).expect_err("no status");
+        let error =
+            read(&Query::parse("status=lost"), ProjectNumber::DEFAULT).expect_err("no status");
         assert_eq!(error.message(), "status: expected accepted or rejected");
     }
 }

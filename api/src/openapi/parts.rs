@@ -30,13 +30,21 @@ pub(super) type PathItem = BTreeMap<String, Part>;
 pub(super) struct Part {
     pub(super) operation_id: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) parameters: Vec<Given>,
+    pub(super) parameters: Vec<Parameter>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) request_body: Option<RequestBody>,
     pub(super) responses: Responses,
     /// None: as everywhere. Empty: nobody is asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) security: Option<Vec<()>>,
+}
+
+/// A parameter of one operation, or one that many have.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Parameter {
+    Here(Given),
+    Shared(Reference),
 }
 
 /// A parameter.
@@ -46,6 +54,8 @@ pub(super) struct Given {
     #[serde(rename = "in")]
     pub(super) stands_in: &'static str,
     pub(super) required: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) description: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) style: Option<&'static str>,
     pub(super) schema: Schema,
@@ -85,6 +95,7 @@ pub(super) struct Media {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Components {
+    pub(super) parameters: BTreeMap<&'static str, Given>,
     pub(super) schemas: BTreeMap<String, Value>,
     pub(super) responses: BTreeMap<&'static str, Response>,
     pub(super) security_schemes: BTreeMap<&'static str, SecurityScheme>,

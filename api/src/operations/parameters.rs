@@ -54,6 +54,7 @@ pub(super) const CATALOG: &[Parameter] = &[
     of("disabled", Flag),
     of("disabled_at", Times),
 ];
+pub(super) const PROJECTS: &[Parameter] = &[of("id", Texts), of("name", Texts)];
 pub(super) const SOURCES: &[Parameter] = &[of("type", Texts)];
 pub(super) const DESTINATIONS: &[Parameter] = &[of("type", SomeOf(&DestinationKind::NAMES))];
 pub(super) const CONNECTIONS: &[Parameter] = &[

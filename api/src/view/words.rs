@@ -4,7 +4,7 @@ use crate::{choice, times};
 use model::{
     ids::{
         AttemptId, BookmarkId, CliSessionId, ConnectionId, DestinationId, EventId, ExecutionId,
-        IssueId, IssueTriggerId, OperationId, RequestId, SourceId, TransformationId,
+        IssueId, IssueTriggerId, OperationId, ProjectId, RequestId, SourceId, TransformationId,
     },
     time::Timestamp,
 };
@@ -67,6 +67,7 @@ prefixed!(
     IssueId,
     IssueTriggerId,
     OperationId,
+    ProjectId,
     RequestId,
     SourceId,
     TransformationId

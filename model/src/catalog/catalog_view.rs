@@ -1,8 +1,8 @@
-//! The whole catalog in memory: look-ups by id and name, the connections of a source and those to a destination.
+//! A project's catalog in memory: look-ups by id and name, the connections of a source and those to a destination.
 
 use super::{
     Connection, Destination, DestinationObserved, IssueTrigger, Item, Kind, Notifications,
-    Overruling, Position, Source, SourceObserved, Things, Transformation,
+    Overruling, Source, SourceObserved, Things, Transformation,
     names::{ConnectionNames, Names},
     outgoing::Outgoing,
     overlay::{Beneath, Overlay},
@@ -14,14 +14,10 @@ use crate::{
 use rpds::RedBlackTreeMapSync;
 use std::sync::Arc;
 
-/// Every configured thing at one version of the control group's state, as it is in force: with what was observed of it.
-/// A clone costs next to nothing and shares what is equal, and so does one that took a change in.
+/// Every configured thing of one project at one version of the control group's state, as it is in force: with what was
+/// observed of it. A clone costs next to nothing and shares what is equal, and so does one that took a change in.
 #[derive(Clone, Debug)]
 pub struct Catalog {
-    /// Counts changes; 0 before the first one.
-    pub version: u64,
-    /// The log index at which something was last observed of what is configured; 0 before that.
-    pub observed: u64,
     pub sources: Things<SourceId, Source>,
     pub destinations: Things<DestinationId, Destination>,
     pub connections: Things<ConnectionId, Connection>,
@@ -43,8 +39,6 @@ pub struct Catalog {
 impl Default for Catalog {
     fn default() -> Self {
         Self {
-            version: 0,
-            observed: 0,
             sources: Things::default(),
             destinations: Things::default(),
             connections: Things::default(),
@@ -65,15 +59,6 @@ impl Default for Catalog {
 }
 
 impl Catalog {
-    /// How far it has come.
-    #[must_use]
-    pub fn position(&self) -> Position {
-        Position {
-            version: self.version,
-            observed: self.observed,
-        }
-    }
-
     /// Adds one thing, or puts it in the place of what it was.
     pub fn insert(&mut self, item: Item) {
         match item {
@@ -94,8 +79,8 @@ impl Catalog {
                     .give(&transformation.name, id, earlier);
                 self.transformations.insert(id, Arc::new(transformation));
             }
-            // Read one by one where they are needed.
-            Item::TransformationVersion(_) => {}
+            // Versions are read one by one where they are needed, and a project is in none.
+            Item::TransformationVersion(_) | Item::Project(_) => {}
             Item::IssueTrigger(trigger) => {
                 self.issue_triggers.insert(trigger.id, Arc::new(trigger));
             }
@@ -123,7 +108,7 @@ impl Catalog {
                 }
                 self.transformations.remove(&id);
             }
-            Kind::TransformationVersion => {}
+            Kind::TransformationVersion | Kind::Project => {}
             Kind::IssueTrigger => self.issue_triggers.remove(&IssueTriggerId(id)),
             Kind::Notifications => self.notifications = None,
         }

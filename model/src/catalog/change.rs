@@ -1,6 +1,6 @@
-//! What one command changed of the catalog, and how a catalog in memory takes it in.
+//! What one command changed of the catalogs, and how those in memory take it in.
 
-use super::{Catalog, DestinationObserved, Item, Kind, Position, SourceObserved};
+use super::{Catalogs, DestinationObserved, Item, Kind, Position, SourceObserved};
 use crate::ids::{DestinationId, SourceId};
 
 /// The rows of the catalog that a command changed, as they are now. Every node hears of it.
@@ -28,9 +28,9 @@ pub struct Missed {
     pub next: u64,
 }
 
-impl Catalog {
-    /// Takes in a change, unless it is in already. What it does not concern is shared with the catalog that this one was
-    /// cloned from.
+impl Catalogs {
+    /// Takes in a change, unless it is in already. What it does not concern is shared with those that these were cloned
+    /// from.
     ///
     /// # Errors
     /// When another change should have come before.

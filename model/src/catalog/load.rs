@@ -1,6 +1,6 @@
 //! Reads the whole catalog: once when a node starts, and after a snapshot has replaced it.
 
-use super::{Catalog, Item, Kind, Position};
+use super::{Catalogs, Item, Kind, Position};
 use crate::state::{
     codec, kv,
     tables::{self, TableError},
@@ -19,7 +19,7 @@ pub enum CatalogError {
 /// Rows read from the store at a time.
 const PAGE: usize = 1000;
 
-impl Catalog {
+impl Catalogs {
     /// Reads the whole catalog but the versions of transformations, which may be large and are many. It is that of one
     /// moment if `kv` is.
     ///
@@ -27,18 +27,18 @@ impl Catalog {
     /// When the store can't be read or a row is damaged.
     pub fn load(kv: &impl kv::Read) -> Result<Self, CatalogError> {
         let Position { version, observed } = Position::stored(kv)?;
-        let mut catalog = Self::default();
-        (catalog.version, catalog.observed) = (version, observed);
+        let mut catalogs = Self::default();
+        (catalogs.version, catalogs.observed) = (version, observed);
         let versions = Kind::TransformationVersion as u8;
-        catalog.load_kinds(kv, [Kind::Source as u8], [versions])?;
-        catalog.load_kinds(kv, [versions + 1], [u8::MAX])?;
+        catalogs.load_kinds(kv, [Kind::Source as u8], [versions])?;
+        catalogs.load_kinds(kv, [versions + 1], [u8::MAX])?;
         for (id, observed) in tables::sources_observed(kv)? {
-            catalog.observe_source(id, Some(observed));
+            catalogs.observe_source(id, Some(observed));
         }
         for (id, observed) in tables::destinations_observed(kv)? {
-            catalog.observe_destination(id, Some(observed));
+            catalogs.observe_destination(id, Some(observed));
         }
-        Ok(catalog)
+        Ok(catalogs)
     }
 
     fn load_kinds(

@@ -1,6 +1,9 @@
-//! Who is told of all issues: a source that takes what happens to them as requests of its own.
+//! Who is told of all issues of a project: a source that takes what happens to them as requests of its own.
 
-use crate::{ids::SourceId, time::Timestamp};
+use crate::{
+    ids::{ProjectNumber, SourceId},
+    time::Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,8 +27,16 @@ pub enum Topic {
 }
 
 impl Notifications {
-    /// There is one of these in a cluster, and this is its id.
-    pub const ID: u128 = 1;
+    /// The id of the one that a project has.
+    #[must_use]
+    pub fn id(project: ProjectNumber) -> u128 {
+        (u128::from(project.0) << 64) | 1
+    }
+
+    #[must_use]
+    pub fn project(&self) -> ProjectNumber {
+        self.source_id.project()
+    }
 
     #[must_use]
     pub fn wants(&self, topic: Topic) -> bool {

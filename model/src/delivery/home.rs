@@ -184,6 +184,7 @@ mod tests {
     use super::*;
     use crate::{
         delivery::{Answer, Ask, Rate, Share},
+        ids::ProjectNumber,
         time::Timestamp,
     };
 
@@ -194,7 +195,11 @@ mod tests {
             // As one operator creates them, one after the other.
             let entropy =
                 u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
-            let id = DestinationId::mint(Timestamp(1_700_000_000_000 + number), entropy);
+            let id = DestinationId::mint(
+                ProjectNumber::DEFAULT,
+                Timestamp(1_700_000_000_000 + number),
+                entropy,
+            );
             *homes.entry(home_of(id, 6)).or_insert(0) += 1;
         }
         assert_eq!(homes.len(), 6);

@@ -3,7 +3,7 @@
 
 use super::Context;
 use crate::{
-    ids::{IssueId, NotificationId},
+    ids::{IssueId, NotificationId, ProjectNumber},
     state::{
         codec, issues, keys,
         kv::{Kv, KvError, Table},
@@ -46,12 +46,12 @@ impl Mint {
         self.entropy
     }
 
-    pub(super) fn issue(&mut self) -> IssueId {
-        IssueId::mint(self.now, self.next())
+    pub(super) fn issue(&mut self, project: ProjectNumber) -> IssueId {
+        IssueId::mint(project, self.now, self.next())
     }
 
-    fn notification(&mut self) -> NotificationId {
-        NotificationId::mint(self.now, self.next())
+    fn notification(&mut self, project: ProjectNumber) -> NotificationId {
+        NotificationId::mint(project, self.now, self.next())
     }
 }
 
@@ -166,7 +166,7 @@ pub(super) fn notify(
         };
         kv.put(
             Table::Index,
-            &keys::notification(mint.notification()),
+            &keys::notification(mint.notification(issue_id.project())),
             &codec::encode(&notification),
         );
         count(kv, &keys::NOTIFICATION_COUNT, true)?;

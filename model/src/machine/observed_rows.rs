@@ -75,7 +75,8 @@ pub(super) fn forget(
         | Kind::Transformation
         | Kind::TransformationVersion
         | Kind::IssueTrigger
-        | Kind::Notifications => Ok(None),
+        | Kind::Notifications
+        | Kind::Project => Ok(None),
     }
 }
 

@@ -95,7 +95,12 @@ fn take(
             if !issue_rows::make_room(kv, bounds)? {
                 return Ok(());
             }
-            (mint.issue(), None, issue, Some(IssueTurn::Opened))
+            (
+                mint.issue(report.key.project()),
+                None,
+                issue,
+                Some(IssueTurn::Opened),
+            )
         }
     };
     if was.as_ref() != Some(&issue) {

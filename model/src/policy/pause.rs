@@ -1,7 +1,7 @@
 //! What a partition's leader has to do so that events of paused connections are held there, and let go afterwards.
 
 use crate::{
-    catalog::Catalog,
+    catalog::Catalogs,
     ids::{ConnectionId, EventId},
     machine::{HoldEvents, MarkPaused},
     state::{
@@ -19,10 +19,10 @@ const MARKS_MAX: usize = 1_000;
 /// Rows read at a time.
 const CHUNK: usize = 256;
 
-/// The connections that the catalog pauses.
+/// The connections that are paused, of all projects.
 #[must_use]
-pub fn paused(catalog: &Catalog) -> BTreeSet<ConnectionId> {
-    catalog.paused().map(|connection| connection.id).collect()
+pub fn paused(catalogs: &Catalogs) -> BTreeSet<ConnectionId> {
+    catalogs.paused().map(|connection| connection.id).collect()
 }
 
 /// What a partition does not know yet of the pauses in this version of the catalog; none when it knows all. A connection

@@ -2,7 +2,7 @@
 
 use super::{Ids, Range};
 use crate::{
-    ids::{ConnectionId, DestinationId, EventId, OperationId, RequestId, SourceId},
+    ids::{ConnectionId, DestinationId, EventId, OperationId, ProjectNumber, RequestId, SourceId},
     state::{
         kv::Read,
         tables::{self, TableError},
@@ -17,6 +17,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EventQuery {
+    /// Whose they must be.
+    #[serde(skip_serializing_if = "ProjectNumber::is_default")]
+    pub project: ProjectNumber,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ids: Option<Vec<EventId>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,7 +80,8 @@ impl EventQuery {
     fn keeps_row(&self, id: EventId, event: &Event) -> bool {
         let status = event.response_status.map(u64::from);
         let troubled = |keys: &Vec<IssueKey>| keys.iter().any(|key| is_of_trouble(event, key));
-        is_among(self.ids.as_ref(), Some(&id))
+        event.connection_id.project() == self.project
+            && is_among(self.ids.as_ref(), Some(&id))
             && is_among(self.statuses.as_ref(), Some(&event.status))
             && is_among(self.error_codes.as_ref(), event.error_code.as_ref())
             && is_among(self.sources.as_ref(), Some(&event.source_id))
@@ -176,6 +180,7 @@ mod tests {
         assert!(ask(|q| q.connections = Some(vec![ConnectionId(1)])));
         assert!(!ask(|q| q.connections = Some(vec![ConnectionId(7)])));
         assert!(!ask(|q| q.ids = Some(vec![])));
+        assert!(!ask(|q| q.project = ProjectNumber(1)));
         assert!(!ask(|q| q.operations = Some(vec![OperationId(1)])));
     }
 

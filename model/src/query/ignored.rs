@@ -2,7 +2,7 @@
 
 use super::{Ids, Range, events::is_among};
 use crate::{
-    ids::{ConnectionId, TransformationId},
+    ids::{ConnectionId, ProjectNumber, TransformationId},
     traffic::{IgnoreCause, Ignored, IgnoredMeta},
 };
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IgnoredQuery {
+    /// Whose they must be.
+    #[serde(skip_serializing_if = "ProjectNumber::is_default")]
+    pub project: ProjectNumber,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub causes: Option<Vec<IgnoreCause>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,7 +39,8 @@ impl IgnoredQuery {
             Some(IgnoredMeta::TransformationFailed(used)) => Some(used.id),
             _ => None,
         };
-        is_among(self.causes.as_ref(), Some(&ignored.cause))
+        ignored.connection_id.project() == self.project
+            && is_among(self.causes.as_ref(), Some(&ignored.cause))
             && is_among(self.connections.as_ref(), Some(&ignored.connection_id))
             && is_among(self.transformations.as_ref(), failed.as_ref())
             && self.created_at.holds_time(Some(ignored.created_at))
@@ -97,6 +101,13 @@ mod tests {
             (
                 IgnoredQuery {
                     connections: Some(vec![ConnectionId(2)]),
+                    ..none()
+                },
+                false,
+            ),
+            (
+                IgnoredQuery {
+                    project: ProjectNumber(1),
                     ..none()
                 },
                 false,

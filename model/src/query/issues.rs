@@ -2,7 +2,7 @@
 
 use super::{Range, events::is_among};
 use crate::{
-    ids::{IssueId, IssueTriggerId},
+    ids::{IssueId, IssueTriggerId, ProjectNumber},
     policy::issues::show,
     traffic::{Issue, IssueStatus, IssueType},
 };
@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IssueQuery {
+    /// Whose they must be.
+    #[serde(skip_serializing_if = "ProjectNumber::is_default")]
+    pub project: ProjectNumber,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ids: Option<Vec<IssueId>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,6 +47,7 @@ impl IssueQuery {
     #[must_use]
     pub fn keeps(&self, id: IssueId, issue: &Issue) -> bool {
         !self.merged
+            && issue.key.project() == self.project
             && is_among(self.ids.as_ref(), Some(&id))
             && is_among(self.triggers.as_ref(), issue.trigger.as_ref())
             && is_among(self.types.as_ref(), Some(&issue.key.issue_type()))

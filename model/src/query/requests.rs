@@ -2,7 +2,7 @@
 
 use super::{Ids, Range, events::is_among};
 use crate::{
-    ids::{OperationId, RequestId, SourceId},
+    ids::{OperationId, ProjectNumber, RequestId, SourceId},
     state::{
         codec,
         kv::{Read, Table},
@@ -16,6 +16,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RequestQuery {
+    /// Whose they must be.
+    #[serde(skip_serializing_if = "ProjectNumber::is_default")]
+    pub project: ProjectNumber,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ids: Option<Vec<RequestId>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,7 +89,8 @@ impl RequestQuery {
             RequestState::Accepted => None,
             RequestState::Rejected(cause) => Some(cause),
         };
-        is_among(self.ids.as_ref(), Some(&id))
+        record.source_id.project() == self.project
+            && is_among(self.ids.as_ref(), Some(&id))
             && self.accepted.is_none_or(|wanted| wanted == cause.is_none())
             && self
                 .verified
@@ -200,6 +204,14 @@ mod tests {
             (
                 RequestQuery {
                     ids: Some(vec![RequestId(6)]),
+                    ..none()
+                },
+                false,
+                false,
+            ),
+            (
+                RequestQuery {
+                    project: ProjectNumber(1),
                     ..none()
                 },
                 false,

@@ -107,7 +107,7 @@ impl<'de> Deserialize<'de> for Asked {
 mod tests {
     use super::*;
     use crate::{
-        ids::ConnectionId,
+        ids::{ConnectionId, ProjectNumber},
         query::{Range, Relation},
         state::codec,
         time::Timestamp,
@@ -163,6 +163,23 @@ mod tests {
         assert_eq!(
             serde_json::to_value(Asked::Selection(Box::new(selection))).expect("a text"),
             r#"{"events":{"statuses":["FAILED"],"created_at":[{"below":7}]}}"#
+        );
+    }
+
+    #[test]
+    fn what_was_asked_before_there_were_projects_is_about_the_default_one() {
+        let read: Asked = serde_json::from_value(r#"{"events":{}}"#.into()).expect("a question");
+        assert_eq!(
+            read,
+            Asked::Selection(Box::new(Selection::Events(EventQuery::default())))
+        );
+        let of_another = Selection::Events(EventQuery {
+            project: ProjectNumber(7),
+            ..EventQuery::default()
+        });
+        assert_eq!(
+            serde_json::to_value(Asked::Selection(Box::new(of_another))).expect("a text"),
+            r#"{"events":{"project":7}}"#
         );
     }
 

@@ -6,7 +6,8 @@ use super::{
 };
 use crate::{
     ids::{
-        ConnectionId, DestinationId, GroupId, IssueId, IssueTriggerId, SourceId, TransformationId,
+        ConnectionId, DestinationId, GroupId, IssueId, IssueTriggerId, ProjectNumber, SourceId,
+        TransformationId,
     },
     state::codec::Stored,
     time::Timestamp,
@@ -71,6 +72,17 @@ impl IssueKey {
             Self::Transformation { .. } => IssueType::Transformation,
             Self::Backpressure { .. } => IssueType::Backpressure,
             Self::Request { .. } => IssueType::Request,
+        }
+    }
+
+    /// The project of what it is about.
+    #[must_use]
+    pub fn project(&self) -> ProjectNumber {
+        match self {
+            Self::Delivery { connection, .. } => connection.project(),
+            Self::Transformation { transformation, .. } => transformation.project(),
+            Self::Backpressure { destination, .. } => destination.project(),
+            Self::Request { source, .. } => source.project(),
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::laws::{event, filter};
 use bytes::Bytes;
 use model::{
-    catalog::{Catalog, Connection, DelayRule, FilterRule, Item, Kind, Rule, Source},
+    catalog::{Catalog, Catalogs, Connection, DelayRule, FilterRule, Item, Kind, Rule, Source},
     ids::{ConnectionId, DestinationId, SourceId},
     kit,
     machine::{Change, Command, Configure, Planned, Unrouted, Verdict},
@@ -296,9 +296,9 @@ fn filters_come_back_from_the_stored_catalog() {
         changes: vec![Change::Put(&stored)],
     });
     apply(&mut rows, &command);
-    let loaded = Catalog::load(&rows).expect("readable");
-    assert_eq!(taken(&loaded, &json!(false)), [1]);
-    assert_eq!(taken(&loaded, &json!({})), []);
+    let loaded = Catalogs::load(&rows).expect("readable");
+    assert_eq!(taken(loaded.default_project(), &json!(false)), [1]);
+    assert_eq!(taken(loaded.default_project(), &json!({})), []);
 }
 
 fn apply(rows: &mut Memory, command: &Command<'_>) {

@@ -3,12 +3,12 @@
 use crate::{AT, json_stays, stays};
 use model::{
     catalog::{
-        Causes, Channels, Chosen, IssueTrigger, Item, Notifications, Secret, SlackChannel, Star,
-        Topic, Watched, WebhookChannel,
+        Causes, Channels, Chosen, IssueTrigger, Item, Notifications, Project, Secret, SlackChannel,
+        Star, Topic, Watched, WebhookChannel,
     },
     ids::{
         AttemptId, ConnectionId, DestinationId, EventId, ExecutionId, GroupId, IssueId,
-        IssueTriggerId, RequestId, SourceId, TransformationId,
+        IssueTriggerId, ProjectId, RequestId, SourceId, TransformationId,
     },
     state::codec,
     traffic::{
@@ -220,13 +220,14 @@ fn keys_of_issues_and_their_entries_keep_their_bytes() {
 }
 
 #[test]
-fn issue_triggers_and_notification_settings_keep_their_json() {
+fn issue_triggers_notification_settings_and_projects_keep_their_json() {
     let golden = [
         r#"{"kind":"IssueTrigger","value":{"id":"ist_00000000000000000000000004","name":"t","type":"delivery","configs":{"strategy":"final_attempt","connections":"*"},"channels":{"webhook":{"url":"https://a/","signing_secret":"whsec_x"},"slack":{"channel_name":"ops","webhook_url":"https://b/"}},"live_since":1700000000000,"disabled_at":null,"created_at":1700000000000,"updated_at":1700000000000}}"#,
         r#"{"kind":"IssueTrigger","value":{"id":"ist_00000000000000000000000004","name":"t","type":"transformation","configs":{"log_level":"error","transformations":["a"]},"channels":{},"live_since":1700000000000,"disabled_at":null,"created_at":1700000000000,"updated_at":1700000000000}}"#,
         r#"{"kind":"IssueTrigger","value":{"id":"ist_00000000000000000000000004","name":"t","type":"backpressure","configs":{"delay":60000,"destinations":["a"]},"channels":{},"live_since":1700000000000,"disabled_at":null,"created_at":1700000000000,"updated_at":1700000000000}}"#,
         r#"{"kind":"IssueTrigger","value":{"id":"ist_00000000000000000000000004","name":"t","type":"request","configs":{"rejection_causes":"*","excluded_rejection_causes":["NO_CONNECTION"],"sources":["a"]},"channels":{},"live_since":1700000000000,"disabled_at":null,"created_at":1700000000000,"updated_at":1700000000000}}"#,
         r#"{"kind":"Notifications","value":{"enabled":true,"topics":["issue.opened","issue.updated"],"source_id":"src_00000000000000000000000001","updated_at":1700000000000}}"#,
+        r#"{"kind":"Project","value":{"id":"tm_0000000000004g000000000000","name":"shop","deleted_at":1700000000000,"created_at":1700000000000,"updated_at":1700000000000}}"#,
     ];
     let settings = Notifications {
         enabled: true,
@@ -235,7 +236,14 @@ fn issue_triggers_and_notification_settings_keep_their_json() {
         updated_at: AT,
     };
     let items = triggers().map(Item::IssueTrigger).into_iter();
-    let items = items.chain([Item::Notifications(settings)]);
+    let project = Project {
+        id: ProjectId(9 << 64),
+        name: "shop".into(),
+        deleted_at: Some(AT),
+        created_at: AT,
+        updated_at: AT,
+    };
+    let items = items.chain([Item::Notifications(settings), Item::Project(project)]);
     for (item, golden) in items.zip(golden) {
         json_stays(&item, golden);
     }

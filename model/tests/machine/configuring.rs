@@ -3,7 +3,7 @@
 use crate::kit::{NOW, World, configure, nonsense};
 use model::{
     catalog::{
-        Catalog, CatalogChange, CatalogRow, Item, Kind, Position, Program, Source, Transformation,
+        CatalogChange, CatalogRow, Catalogs, Item, Kind, Position, Program, Source, Transformation,
         TransformationVersion, VersionMark,
     },
     ids::{SourceId, TransformationId},
@@ -37,10 +37,13 @@ fn a_change_counts_the_version_up_and_tells_everyone() {
     };
     let told = Effect::EveryNode(NodeEffect::CatalogChanged(change));
     assert_eq!(applied.effects, [told]);
-    let catalog = Catalog::load(&world.rows).expect("readable");
+    let catalog = Catalogs::load(&world.rows).expect("readable");
     assert_eq!(catalog.version, 1);
     assert_eq!(
-        catalog.source_named("orders").map(|s| s.id),
+        catalog
+            .default_project()
+            .source_named("orders")
+            .map(|s| s.id),
         Some(SourceId(1))
     );
     world.apply(NOW, &configure(1, vec![Change::Delete(Kind::Source, 1)]));
@@ -109,8 +112,11 @@ fn versions_of_a_transformation_are_read_one_by_one_and_not_with_the_catalog() {
     let (reply, _) = world.apply(NOW, &configure(0, puts));
     assert_eq!(reply, Reply::Configured(Ok(1)));
 
-    let catalog = Catalog::load(&world.rows).expect("readable");
-    let found = catalog.transformation_named("mapped").expect("loaded");
+    let catalog = Catalogs::load(&world.rows).expect("readable");
+    let found = catalog
+        .default_project()
+        .transformation_named("mapped")
+        .expect("loaded");
     assert_eq!((found.id, found.version()), (id, 2));
     for number in [1, 2] {
         let kind = Kind::TransformationVersion;

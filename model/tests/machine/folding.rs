@@ -3,11 +3,11 @@
 use crate::kit::{NOW, World};
 use model::{
     catalog::{
-        Catalog, CatalogChange, CatalogRow, Connection, Destination, DisabledBy, FilterRule,
-        HandshakeKind, Item, Kind, LiveSecret, Position, Rule, Secret, Source, Ties, Verification,
-        secret_fingerprint,
+        Catalog, CatalogChange, CatalogRow, Catalogs, Connection, Destination, DisabledBy,
+        FilterRule, HandshakeKind, Item, Kind, LiveSecret, Position, Project, Rule, Secret, Source,
+        Ties, Verification, secret_fingerprint,
     },
-    ids::{ConnectionId, DestinationId, SourceId},
+    ids::{ConnectionId, DestinationId, ProjectId, ProjectNumber, SourceId},
     kit,
     machine::{
         Change, Command, ConfigureTied, Effect, KeepHandshake, NodeEffect, ObserveSecretUse,
@@ -47,14 +47,27 @@ fn secret(number: u8) -> Secret {
 
 fn source() -> impl Strategy<Value = Item> {
     let types = prop::sample::select(vec!["ASANA", "GITHUB", "WEBHOOK"]);
-    (1..4_u128, types, 0..3_u8, 0..3_u8).prop_map(|(id, name, secrets, label)| {
+    (1..4_u128, types, 0..3_u8, 0..3_u8, 0..2_u128).prop_map(|(id, name, secrets, label, of)| {
         let mut verification = Verification::of(name);
         verification.secrets = (0..secrets).map(|n| LiveSecret::new(secret(n))).collect();
         Item::Source(Source {
-            id: SourceId(id),
+            id: SourceId(of << 64 | id),
             name: format!("{id}-{label}"),
             verification,
             ..kit::source()
+        })
+    })
+}
+
+/// Two projects that are made, renamed and deleted again.
+fn project() -> impl Strategy<Value = Item> {
+    (1..3_u128, 0..2_u8, any::<bool>()).prop_map(|(number, label, is_gone)| {
+        Item::Project(Project {
+            id: ProjectId(number << 64),
+            name: format!("{number}-{label}"),
+            deleted_at: is_gone.then_some(NOW),
+            created_at: NOW,
+            updated_at: NOW,
         })
     })
 }
@@ -101,6 +114,7 @@ fn wish() -> impl Strategy<Value = Wish> {
         2 => source().prop_map(|item| Wish::Put(Box::new(item))),
         3 => connection().prop_map(|item| Wish::Put(Box::new(item))),
         2 => destination().prop_map(|item| Wish::Put(Box::new(item))),
+        1 => project().prop_map(|item| Wish::Put(Box::new(item))),
         1 => (prop::sample::select(kinds), 1..6_u128).prop_map(|(kind, id)| Wish::Delete(kind, id)),
         2 => (1..4_u128, 0..3_u8).prop_map(|(id, of)| Wish::Learn(id, of)),
         2 => (1..4_u128, 0..3_u8).prop_map(|(id, of)| Wish::Use(id, of)),
@@ -110,7 +124,7 @@ fn wish() -> impl Strategy<Value = Wish> {
 }
 
 /// Makes it, as it is decided from a catalog; what every node hears of it.
-fn make(world: &mut World, at: Timestamp, from: &Catalog, wish: Wish) -> Vec<CatalogChange> {
+fn make(world: &mut World, at: Timestamp, from: &Catalogs, wish: Wish) -> Vec<CatalogChange> {
     let (put, delete) = match wish {
         Wish::Put(item) => (vec![*item], Vec::new()),
         Wish::Delete(kind, id) => (Vec::new(), vec![(kind, id)]),
@@ -155,8 +169,22 @@ fn make(world: &mut World, at: Timestamp, from: &Catalog, wish: Wish) -> Vec<Cat
 }
 
 /// Everything that can be looked up.
-fn is_same(one: &Catalog, other: &Catalog) {
+fn is_same(one: &Catalogs, other: &Catalogs) {
     assert_eq!(one.position(), other.position());
+    assert!(one.projects.iter().eq(other.projects.iter()));
+    assert_eq!(one.next_number(), other.next_number());
+    for name in ["default", "1-0", "1-1", "2-0", "2-1"] {
+        assert_eq!(one.project_named(name), other.project_named(name));
+    }
+    for number in [0, 1, 2].map(ProjectNumber) {
+        assert_eq!(one.project(number), other.project(number));
+    }
+    for number in [0, 1].map(ProjectNumber) {
+        is_same_project(one.of(number), other.of(number));
+    }
+}
+
+fn is_same_project(one: &Catalog, other: &Catalog) {
     assert!(one.sources.iter().eq(other.sources.iter()));
     assert!(one.destinations.iter().eq(other.destinations.iter()));
     assert!(one.connections.iter().eq(other.connections.iter()));
@@ -226,7 +254,7 @@ proptest! {
     #[test]
     fn whatever_is_told_leads_to_the_catalog_that_is_stored(wishes in prop::collection::vec(wish(), 1..30)) {
         let mut world = World::default();
-        let mut folded = Catalog::default();
+        let mut folded = Catalogs::default();
         for (wish, at) in wishes.into_iter().zip(1..) {
             let before = folded.clone();
             for change in make(&mut world, NOW.plus_ms(at), &before, wish) {
@@ -234,7 +262,7 @@ proptest! {
                 // Heard twice, it changes nothing.
                 folded.fold(&change).expect("nothing was missed");
             }
-            is_same(&folded, &Catalog::load(&world.rows).expect("readable"));
+            is_same(&folded, &Catalogs::load(&world.rows).expect("readable"));
         }
     }
 }
@@ -255,23 +283,23 @@ fn renamed(version: u64, name: &str) -> CatalogChange {
 
 #[test]
 fn a_change_that_was_missed_is_noticed() {
-    let mut catalog = Catalog::default();
+    let mut catalog = Catalogs::default();
     catalog.fold(&renamed(1, "first")).expect("the next change");
     let missed = catalog.fold(&renamed(3, "third"));
     assert!(missed.is_err(), "{missed:?}");
-    assert!(catalog.source_named("third").is_none());
+    assert!(catalog.default_project().source_named("third").is_none());
 }
 
 #[test]
 fn a_change_that_came_before_the_catalog_was_loaded_changes_nothing() {
-    let mut catalog = Catalog::default();
+    let mut catalog = Catalogs::default();
     for (version, name) in [(1, "first"), (2, "second"), (1, "first")] {
         catalog
             .fold(&renamed(version, name))
             .expect("known, or the next");
     }
-    assert!(catalog.source_named("first").is_none());
-    assert!(catalog.source_named("second").is_some());
+    assert!(catalog.default_project().source_named("first").is_none());
+    assert!(catalog.default_project().source_named("second").is_some());
 }
 
 #[test]

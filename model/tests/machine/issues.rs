@@ -2,9 +2,9 @@
 
 mod world;
 
-use crate::kit::{self, HOUR_MS, NOW};
+use crate::kit::{self, HOUR_MS, NOW, SOURCE};
 use model::{
-    catalog::{Causes, Chosen, Destination, IssueTrigger, Item, Star, Things, Watched},
+    catalog::{Causes, Chosen, Destination, IssueTrigger, Item, Kind, Star, Watched},
     ids::GroupId,
     machine::{ChangeIssue, Command, IssueBounds, IssueReply, KINDS_PER_CONNECTION, Next, Reply},
     state::{issues, kv::Table, tables},
@@ -323,7 +323,9 @@ fn an_issue_of_a_transformation_that_was_deleted_is_over() {
         log_level: LogLevel::Fatal,
     };
     assert_eq!(cluster.known(about).status, IssueStatus::Opened);
-    cluster.catalog.transformations = Things::default();
+    cluster
+        .catalog
+        .remove(Kind::Transformation, TRANSFORMATION.0);
     cluster.pass(1);
     cluster.report();
     assert_eq!(cluster.known(about).status, IssueStatus::Resolved);
@@ -443,8 +445,8 @@ fn issues_of_what_is_deleted_end() {
     cluster.reject(0);
     cluster.report();
     cluster.pass(10);
-    cluster.catalog.connections = Things::default();
-    cluster.catalog.sources = Things::default();
+    cluster.catalog.remove(Kind::Connection, CONNECTION.0);
+    cluster.catalog.remove(Kind::Source, SOURCE.0);
     cluster.report();
     assert_eq!(cluster.known(ANSWERED_500).status, IssueStatus::Resolved);
     assert_eq!(cluster.known(FORGED).status, IssueStatus::Resolved);

@@ -3,7 +3,7 @@
 use bytes::BufMut;
 use bytes::Bytes;
 use model::{
-    catalog::{Catalog, Connection, Item, Kind, Ties},
+    catalog::{Catalogs, Connection, Item, Kind, Ties},
     envelope::Envelope,
     fingerprint::{Fingerprint, Scope},
     ids::{
@@ -360,7 +360,7 @@ pub(crate) fn configure(seen_version: u64, changes: Vec<Change<'_>>) -> Command<
 /// Writes and deletes what was decided from a catalog, as a node proposes it.
 pub(crate) fn configure_from<'a>(
     seen_version: u64,
-    catalog: &Catalog,
+    catalog: &Catalogs,
     put: &[Item],
     encoded: &'a [Vec<u8>],
     delete: &[(Kind, u128)],

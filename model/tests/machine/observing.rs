@@ -3,7 +3,7 @@
 use crate::kit::{NOW, World, configure};
 use model::{
     catalog::{
-        Catalog, Destination, DisabledBy, HandshakeKind, Handshaken, Item, Kind, LiveSecret,
+        Catalogs, Destination, DisabledBy, HandshakeKind, Handshaken, Item, Kind, LiveSecret,
         Secret, Source, Ties, Verification, secret_fingerprint,
     },
     ids::{DestinationId, SourceId},
@@ -49,16 +49,16 @@ fn configured(items: &[Item]) -> World {
     world
 }
 
-fn catalog(world: &World) -> Catalog {
-    Catalog::load(&world.rows).expect("readable")
+fn catalog(world: &World) -> Catalogs {
+    Catalogs::load(&world.rows).expect("readable")
 }
 
 fn in_force(world: &World) -> Source {
-    Source::clone(&catalog(world).sources[&SOURCE])
+    Source::clone(&catalog(world).default_project().sources[&SOURCE])
 }
 
 fn receivers(world: &World) -> Destination {
-    Destination::clone(&catalog(world).destinations[&DESTINATION])
+    Destination::clone(&catalog(world).default_project().destinations[&DESTINATION])
 }
 
 fn handshake(kind: HandshakeKind, value: &str) -> Command<'static> {
@@ -111,7 +111,7 @@ fn proving(world: &World) -> Vec<String> {
 }
 
 /// An admin's change, decided from one moment of the catalog.
-fn changes(world: &mut World, from: &Catalog, made: Item) {
+fn changes(world: &mut World, from: &Catalogs, made: Item) {
     let (item, overruled) = from.written(made);
     let encoded = codec::encode_json(&item);
     let ties = Ties::of(from, &[item], &[]);
@@ -167,12 +167,12 @@ fn an_admins_change_does_not_conflict_with_what_was_observed_meanwhile() {
     assert!(is_kept(&mut world, &gone()));
     let renamed = Source {
         name: "other".into(),
-        ..Source::clone(&seen.sources[&SOURCE])
+        ..Source::clone(&seen.default_project().sources[&SOURCE])
     };
     changes(&mut world, &seen, Item::Source(renamed));
     let described = Destination {
         description: Some("d".into()),
-        ..Destination::clone(&seen.destinations[&DESTINATION])
+        ..Destination::clone(&seen.default_project().destinations[&DESTINATION])
     };
     changes(&mut world, &seen, Item::Destination(described));
     // Nor does it undo it.
@@ -264,7 +264,7 @@ fn rows_go_with_what_they_are_about() {
     told(&mut world, NOW, &used("new"));
     told(&mut world, NOW, &gone());
     let seen = catalog(&world);
-    let mut rotated = Source::clone(&seen.sources[&SOURCE]);
+    let mut rotated = Source::clone(&seen.default_project().sources[&SOURCE]);
     rotated.verification.secrets.remove(0);
     changes(&mut world, &seen, Item::Source(rotated));
     let observed = tables::source_observed(&world.rows, SOURCE).expect("readable");
@@ -284,12 +284,12 @@ fn an_admin_who_sets_secrets_overrules_what_was_learned() {
     let before = catalog(&world);
     assert!(is_kept(&mut world, &learns("a")));
     // Decided before the sender came: the admin's secret is the one, now and later.
-    let mut set = Source::clone(&before.sources[&SOURCE]);
+    let mut set = Source::clone(&before.default_project().sources[&SOURCE]);
     set.verification.secrets = secrets(&["set"]);
     changes(&mut world, &before, Item::Source(set));
     assert_eq!(proving(&world), ["set"]);
     let seen = catalog(&world);
-    let mut cleared = Source::clone(&seen.sources[&SOURCE]);
+    let mut cleared = Source::clone(&seen.default_project().sources[&SOURCE]);
     cleared.verification.secrets.clear();
     changes(&mut world, &seen, Item::Source(cleared));
     assert_eq!(proving(&world), Vec::<String>::new());
@@ -300,7 +300,7 @@ fn an_admin_who_rotates_a_learned_secret_takes_it_over() {
     let mut world = configured(&[asana()]);
     assert!(is_kept(&mut world, &learns("a")));
     let seen = catalog(&world);
-    let mut rotated = Source::clone(&seen.sources[&SOURCE]);
+    let mut rotated = Source::clone(&seen.default_project().sources[&SOURCE]);
     rotated.verification.secrets.extend(secrets(&["b"]));
     changes(&mut world, &seen, Item::Source(rotated));
     assert_eq!(proving(&world), ["a", "b"]);
@@ -392,5 +392,5 @@ fn a_damaged_row_is_refused_and_not_passed_over() {
     let mut world = configured(&[asana()]);
     let key = model::state::keys::source_observed(SOURCE);
     world.rows.put(Table::Index, &key, &[1, 0xff]);
-    assert!(Catalog::load(&world.rows).is_err());
+    assert!(Catalogs::load(&world.rows).is_err());
 }

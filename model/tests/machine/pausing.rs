@@ -5,7 +5,7 @@ use crate::kit::{
     incoming, pause, record, release, request, retry, routed, unpause,
 };
 use model::{
-    catalog::{Catalog, Connection, Item},
+    catalog::{Catalogs, Connection, Item},
     ids::{ConnectionId, EventId},
     machine::{Effect, EventReply, Keyed, LeaderEffect, Next, Recorded, Reply, Verdict},
     policy::pause::{Sweep, marks, paused},
@@ -260,11 +260,11 @@ fn connection(id: u128, paused: bool) -> Item {
 
 #[test]
 fn a_partition_is_told_what_it_does_not_know_and_nothing_else() {
-    let mut catalog = Catalog::default();
+    let mut catalog = Catalogs::default();
     catalog.version = 7;
     let mut world = World::default();
     world.apply(NOW, &pause(1));
-    let told = |catalog: &Catalog, world: &World| {
+    let told = |catalog: &Catalogs, world: &World| {
         let known = tables::pauses(&world.rows).expect("readable");
         marks(catalog.version, &paused(catalog), &known)
     };
@@ -281,8 +281,8 @@ fn a_partition_is_told_what_it_does_not_know_and_nothing_else() {
     let news = told(&catalog, &world).expect("two changes");
     assert_eq!(news.unpause, [CONNECTION]);
     // One that was deleted while it was paused lets its events go.
-    let news = told(&Catalog::default(), &world).expect("one is gone");
+    let news = told(&Catalogs::default(), &world).expect("one is gone");
     assert_eq!(news.unpause, [CONNECTION]);
     world.apply(NOW, &unpause(8));
-    assert_eq!(told(&Catalog::default(), &world), None, "it releases");
+    assert_eq!(told(&Catalogs::default(), &world), None, "it releases");
 }

@@ -6,8 +6,8 @@ use crate::{
     kit::{NOW, World, configure, configure_from, connection},
 };
 use model::{
-    catalog::{Catalog, Item, Kind},
-    ids::{ConnectionId, SourceId},
+    catalog::{Catalogs, Item, Kind, Project},
+    ids::{ConnectionId, ProjectId, SourceId},
     machine::{Change, Refusal, Reply},
     state::codec,
 };
@@ -17,11 +17,11 @@ use std::collections::BTreeSet;
 /// What an admin wants to be so.
 type Wanted = (Vec<Item>, Vec<(Kind, u128)>);
 
-fn propose(world: &mut World, seen: &Catalog, change: &Wanted) -> bool {
+fn propose(world: &mut World, seen: &Catalogs, change: &Wanted) -> bool {
     propose_from(world, seen.version, seen, change)
 }
 
-fn propose_from(world: &mut World, version: u64, seen: &Catalog, change: &Wanted) -> bool {
+fn propose_from(world: &mut World, version: u64, seen: &Catalogs, change: &Wanted) -> bool {
     let encoded: Vec<_> = change.0.iter().map(codec::encode_json).collect();
     let command = configure_from(version, seen, &change.0, &encoded, &change.1);
     match world.apply(NOW, &command).0 {
@@ -43,8 +43,8 @@ fn connected(id: u128, name: Option<&str>, from: u128) -> Item {
     })
 }
 
-fn catalog(world: &World) -> Catalog {
-    Catalog::load(&world.rows).expect("readable")
+fn catalog(world: &World) -> Catalogs {
+    Catalogs::load(&world.rows).expect("readable")
 }
 
 #[test]
@@ -56,13 +56,16 @@ fn forty_changes_of_different_things_from_one_version_all_go_through() {
         assert!(propose(&mut world, &seen, &made), "{id}");
     }
     let after = catalog(&world);
-    assert_eq!((after.sources.len(), after.version), (40, 40));
+    assert_eq!(
+        (after.default_project().sources.len(), after.version),
+        (40, 40)
+    );
 }
 
 #[test]
 fn of_two_changes_of_one_thing_the_second_is_decided_anew() {
     let mut world = World::default();
-    propose(&mut world, &Catalog::default(), &put(source(1, "orders")));
+    propose(&mut world, &Catalogs::default(), &put(source(1, "orders")));
     let seen = catalog(&world);
     assert!(propose(&mut world, &seen, &put(source(1, "invoices"))));
     assert!(!propose(&mut world, &seen, &put(source(1, "payments"))));
@@ -84,7 +87,63 @@ fn a_source_is_not_deleted_under_a_connection_that_is_being_made() {
     let made = put(connected(1, None, 1));
     for (first, second) in [(&gone, &made), (&made, &gone)] {
         let mut world = World::default();
-        propose(&mut world, &Catalog::default(), &put(source(1, "orders")));
+        propose(&mut world, &Catalogs::default(), &put(source(1, "orders")));
+        let seen = catalog(&world);
+        assert!(propose(&mut world, &seen, first));
+        assert!(!propose(&mut world, &seen, second));
+    }
+}
+
+fn project(number: u128, name: &str) -> Project {
+    Project {
+        id: ProjectId(number << 64),
+        name: name.into(),
+        deleted_at: None,
+        created_at: NOW,
+        updated_at: NOW,
+    }
+}
+
+fn within(project: u128, id: u128, name: &str) -> Item {
+    source(project << 64 | id, name)
+}
+
+#[test]
+fn a_name_is_given_once_in_each_project() {
+    let mut world = World::default();
+    for number in [1, 2] {
+        let seen = catalog(&world);
+        let made = project(number, &format!("project-{number}"));
+        assert!(propose(&mut world, &seen, &put(Item::Project(made))));
+    }
+    let seen = catalog(&world);
+    for number in [0, 1, 2] {
+        let (first, second) = (within(number, 1, "orders"), within(number, 2, "orders"));
+        assert!(propose(&mut world, &seen, &put(first)), "{number}");
+        assert!(!propose(&mut world, &seen, &put(second)), "{number}");
+    }
+}
+
+#[test]
+fn two_projects_that_are_made_at_once_do_not_get_one_number() {
+    let mut world = World::default();
+    let seen = catalog(&world);
+    let [one, other] = ["shop", "bank"].map(|name| put(Item::Project(project(1, name))));
+    assert!(propose(&mut world, &seen, &one));
+    assert!(!propose(&mut world, &seen, &other));
+}
+
+#[test]
+fn a_project_is_not_deleted_under_a_thing_that_is_being_made_in_it() {
+    let gone = put(Item::Project(Project {
+        deleted_at: Some(NOW),
+        ..project(1, "shop")
+    }));
+    let made = put(within(1, 1, "orders"));
+    for (first, second) in [(&gone, &made), (&made, &gone)] {
+        let mut world = World::default();
+        let shop = put(Item::Project(project(1, "shop")));
+        propose(&mut world, &Catalogs::default(), &shop);
         let seen = catalog(&world);
         assert!(propose(&mut world, &seen, first));
         assert!(!propose(&mut world, &seen, second));
@@ -148,44 +207,54 @@ fn wish() -> impl Strategy<Value = Wish> {
 }
 
 /// As an admin's request is decided: none where it is refused.
-fn decide(catalog: &Catalog, wish: Wish) -> Option<Wanted> {
+fn decide(catalog: &Catalogs, wish: Wish) -> Option<Wanted> {
     match wish {
         Wish::Source { id, name } => {
-            let other = catalog.source_named(NAMES[name]);
+            let other = catalog.default_project().source_named(NAMES[name]);
             let free = other.is_none_or(|other| other.id.0 == id);
             free.then(|| put(source(id, NAMES[name])))
         }
         Wish::Connection { id, name, from } => {
-            catalog.sources.get(&SourceId(from))?;
+            catalog.default_project().sources.get(&SourceId(from))?;
             let name = name.map(|name| NAMES[name]);
-            let mut others = catalog.connections_of(SourceId(from));
+            let mut others = catalog.default_project().connections_of(SourceId(from));
             let taken = others.any(|other| {
                 other.id.0 != id && other.name.is_some() && other.name.as_deref() == name
             });
             (!taken).then(|| put(connected(id, name, from)))
         }
         Wish::DropSource(id) => {
-            catalog.sources.get(&SourceId(id))?;
-            let unused = catalog.connections_of(SourceId(id)).next().is_none();
+            catalog.default_project().sources.get(&SourceId(id))?;
+            let unused = catalog
+                .default_project()
+                .connections_of(SourceId(id))
+                .next()
+                .is_none();
             unused.then(|| (Vec::new(), vec![(Kind::Source, id)]))
         }
         Wish::DropConnection(id) => {
-            catalog.connections.get(&ConnectionId(id))?;
+            catalog
+                .default_project()
+                .connections
+                .get(&ConnectionId(id))?;
             Some((Vec::new(), vec![(Kind::Connection, id)]))
         }
     }
 }
 
 /// No name twice, and nothing that leads nowhere.
-fn check(catalog: &Catalog) {
+fn check(catalog: &Catalogs) {
     let mut names = BTreeSet::new();
-    for source in catalog.sources.values() {
+    for source in catalog.default_project().sources.values() {
         assert!(names.insert(&source.name), "{} twice", source.name);
     }
     let mut named = BTreeSet::new();
-    for connection in catalog.connections.values() {
+    for connection in catalog.default_project().connections.values() {
         assert!(
-            catalog.sources.contains_key(&connection.source_id),
+            catalog
+                .default_project()
+                .sources
+                .contains_key(&connection.source_id),
             "{connection:?}"
         );
         if let Some(name) = &connection.name {

@@ -18,7 +18,7 @@ use crate::node::{Fault, Node};
 use crate::receiver::Temper;
 use crate::reshaped;
 use bytes::Bytes;
-use model::catalog::Catalog;
+use model::catalog::Catalogs;
 use model::delivery::{Input, Reply, Statement};
 use model::ids::{DestinationId, EventId, GroupId, RequestId};
 use model::machine::RunReport;
@@ -238,7 +238,7 @@ pub(crate) struct World {
     /// When the transformation gets its second version.
     mended_at: u64,
     /// What the control group says, known to everybody at once.
-    catalog: Catalog,
+    catalog: Catalogs,
     pub(crate) ledger: Ledger,
     pub(crate) coverage: Coverage,
 }
@@ -277,7 +277,7 @@ impl World {
             nodes,
             asked: Vec::new(),
             tempers,
-            catalog: Catalog::default(),
+            catalog: Catalogs::default(),
             ledger: Ledger::default(),
             coverage: Coverage::default(),
         };

@@ -7,14 +7,14 @@ use super::{
     freshness::{self, Reached},
     manner::Manner,
     page::{Page, PageRequest},
+    principal::Scoped,
     query::Query,
     stored,
     traffic_page::Kind,
     traffic_scan::Span,
     viewer,
 };
-use crate::gateway::Gateway;
-use actix_web::web::{self, Data, Json, Path};
+use actix_web::web::{self, Json, Path};
 use api::view::{
     Viewer,
     attempt::{Around, AttemptView, UsedView},
@@ -41,7 +41,7 @@ const ATTEMPTS: Kind = Kind {
 type Row = (AttemptId, Attempt);
 
 pub(super) async fn list(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     Extract(query): Extract<Query>,
 ) -> Answer<List<AttemptView>> {
     let asked = PageRequest::read(&query, ORDERS)?;
@@ -88,7 +88,7 @@ pub(super) async fn list(
 }
 
 fn of_events(
-    gateway: &Gateway,
+    gateway: &Scoped,
     asked: &PageRequest,
     (events, reached): (&[EventId], &Reached),
     wanted: &AttemptQuery,
@@ -101,6 +101,9 @@ fn of_events(
         if !reached.has(event.group()) {
             continue;
         }
+        if stored::event(gateway, event)?.is_none() {
+            continue;
+        }
         let found = tables::attempts_of(&gateway.cluster.view(event.group()), event)?;
         let kept = found.into_iter().filter(|(id, _)| wanted.keeps(*id));
         // Digits of an id sort as the id does.
@@ -110,7 +113,7 @@ fn of_events(
 }
 
 fn newest(
-    gateway: &Gateway,
+    gateway: &Scoped,
     asked: &PageRequest,
     reached: &Reached,
     wanted: &AttemptQuery,
@@ -120,7 +123,7 @@ fn newest(
         let Some(id) = AttemptId::from_key(key) else {
             return Ok(None);
         };
-        if !wanted.keeps(id) {
+        if !wanted.keeps(id) || stored::event(gateway, id.event)?.is_none() {
             return Ok(None);
         }
         Ok(Some((id, codec::decode_row(view, Table::Attempts, value)?)))
@@ -128,7 +131,7 @@ fn newest(
 }
 
 pub(super) async fn get(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
 ) -> Answer<AttemptView> {
@@ -139,6 +142,7 @@ pub(super) async fn get(
         return Err(not_found());
     }
     freshness::wait(&gateway, &manner, [group]).await?;
+    stored::event(&gateway, attempt.event)?.ok_or_else(not_found)?;
     let stored = tables::attempt(&gateway.cluster.view(group), attempt)?.ok_or_else(not_found)?;
     let viewer = viewer::of(&gateway, &manner);
     Ok(Json(AttemptView {
@@ -148,7 +152,7 @@ pub(super) async fn get(
 }
 
 /// The versions that made what an attempt sent.
-fn versions_of(gateway: &Gateway, id: AttemptId) -> Result<Vec<UsedView>, ApiError> {
+fn versions_of(gateway: &Scoped, id: AttemptId) -> Result<Vec<UsedView>, ApiError> {
     let view = gateway.cluster.view(id.event.group());
     let executions = tables::executions_of(&view, id.event)?;
     // Runs that came to no attempt may have had the same number; those of the attempt were recorded last.
@@ -168,7 +172,7 @@ fn versions_of(gateway: &Gateway, id: AttemptId) -> Result<Vec<UsedView>, ApiErr
 
 /// An attempt as the API shows it; none when it is not kept any more.
 pub(super) fn shown(
-    gateway: &Gateway,
+    gateway: &Scoped,
     viewer: &Viewer,
     id: AttemptId,
 ) -> Result<Option<AttemptView>, ApiError> {
@@ -181,7 +185,7 @@ pub(super) fn shown(
 }
 
 /// What an attempt's row does not say itself.
-fn around(gateway: &Gateway, id: AttemptId) -> Result<Around, ApiError> {
+fn around(gateway: &Scoped, id: AttemptId) -> Result<Around, ApiError> {
     let view = gateway.cluster.view(id.event.group());
     let operation = tables::operation_of(&view, id)?;
     let Some(event) = stored::event(gateway, id.event)? else {
@@ -195,7 +199,7 @@ fn around(gateway: &Gateway, id: AttemptId) -> Result<Around, ApiError> {
         .map(|request| codec::decode_row::<RequestRecord>(&view, Table::Requests, &request.record));
     let mut record = record.transpose()?;
     if let Some(record) = &mut record
-        && let Some(source) = gateway.catalog.get().sources.get(&record.source_id)
+        && let Some(source) = gateway.catalog().sources.get(&record.source_id)
     {
         signature::redact(record, &source.verification);
     }

@@ -1,34 +1,74 @@
-//! Who may use the admin API: whoever has the token, as Bearer or as the user name of Basic.
+//! Who may use the admin API: whoever has the token, as Bearer or as the user name of Basic. He becomes the principal of
+//! his request, in the project that its headers name.
 
-use super::api_error::ApiError;
+use super::{api_error::ApiError, freshness};
 use crate::{
     gateway::Gateway,
     wire::{self, Side},
     wrong_tokens::Offered,
 };
 use actix_web::{
-    Error, HttpRequest, ResponseError,
+    Error, HttpMessage, HttpRequest, ResponseError,
     body::{EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::header::{self, HeaderValue},
+    http::{
+        Method,
+        header::{self, HeaderValue},
+    },
     middleware::Next,
     web,
 };
-use api::problem::Problem;
+use api::{
+    principal::{Named, Principal, project_named},
+    problem::Problem,
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
+use model::catalog::Project;
+use std::sync::Arc;
 
 /// Lets a request through only with the token.
 pub(super) async fn require_token<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    match check(request.request()) {
-        Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
+    match enter(request.request()).await {
+        Ok(principal) => {
+            request.extensions_mut().insert(Arc::new(principal));
+            Ok(next.call(request).await?.map_into_left_body())
+        }
         Err(refused) => {
             let refusal = refused.error_response();
             Ok(request.into_response(refusal).map_into_right_body())
         }
     }
+}
+
+/// The principal of a request.
+async fn enter(request: &HttpRequest) -> Result<Principal, ApiError> {
+    check(request)?;
+    let Some(gateway) = request.app_data::<web::Data<Gateway>>() else {
+        return Err(Problem::unauthorized().into());
+    };
+    let named = wire::projects_named(request)?;
+    let is_it = |project: &Project| {
+        let id = project.id.to_string();
+        named
+            .iter()
+            .all(|text| *text == project.name || *text == id)
+    };
+    let project = match project_named(&gateway.catalog(), &named)? {
+        // Where headers are passed over, a change asks whether they still may be: another node may have made the
+        // project that they name a moment ago.
+        Named::Known(project) if is_it(&project) || request.method() == Method::GET => project,
+        Named::Known(_) | Named::Unknown(_) => {
+            let newest = freshness::newest(gateway).await?;
+            match project_named(&newest, &named)? {
+                Named::Known(project) => project,
+                Named::Unknown(name) => return Err(Problem::unknown_project(&name).into()),
+            }
+        }
+    };
+    Ok(Principal::operator(project))
 }
 
 /// Whether a request has the token.

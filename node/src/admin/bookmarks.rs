@@ -11,11 +11,12 @@ use super::{
     freshness,
     manner::Manner,
     page::PageRequest,
+    principal::Scoped,
     query::Query,
-    requests, traffic_data, viewer,
+    requests, stored, traffic_data, viewer,
 };
-use crate::{gateway::Gateway, world};
-use actix_web::web::{self, Data, Json, Path};
+use crate::world;
+use actix_web::web::{self, Json, Path};
 use api::view::{
     bookmark::BookmarkView,
     data::{DataView, RawBodyView},
@@ -37,7 +38,7 @@ use model::{
 const ORDERS: &[&str] = &["created_at"];
 
 pub(super) async fn list(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     Extract(query): Extract<Query>,
 ) -> Answer<List<BookmarkView>> {
     let asked = PageRequest::read(&query, ORDERS)?;
@@ -47,11 +48,13 @@ pub(super) async fn list(
     let last_used_at = query.times("last_used_at")?;
     let manner = query.finish()?;
     freshness::wait(&gateway, &manner, [GroupId::CONTROL]).await?;
+    let project = gateway.project();
     let view = gateway.cluster.view(GroupId::CONTROL);
     let known = web::block(move || tables::bookmarks(&view)).await??;
     let rows = known.into_iter().filter(|(id, bookmark)| {
         let name = bookmark.name.as_deref();
-        is_among(&ids, &id.to_string())
+        id.project() == project
+            && is_among(&ids, &id.to_string())
             && (names.is_empty() || name.is_some_and(|name| is_among(&names, name)))
             && is_among(&connections, &bookmark.connection_id.to_string())
             && is_among(&requests, &bookmark.request_id.to_string())
@@ -71,7 +74,7 @@ pub(super) async fn list(
 }
 
 pub(super) async fn get(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
 ) -> Answer<BookmarkView> {
@@ -80,7 +83,7 @@ pub(super) async fn get(
 }
 
 pub(super) async fn raw_body(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
 ) -> Answer<RawBodyView> {
@@ -89,7 +92,7 @@ pub(super) async fn raw_body(
 }
 
 pub(super) async fn create(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     Extract(manner): Extract<Manner>,
     Extract(body): Extract<Body>,
 ) -> Answer<BookmarkView> {
@@ -101,7 +104,7 @@ pub(super) async fn create(
     let copy = Copied::of(&gateway, request).await?;
     bookmark_input::connection(&catalog, wanted.connection, &copy.record)?;
     let now = world::now();
-    let id = BookmarkId::mint(now, world::entropy());
+    let id = BookmarkId::mint(gateway.project(), now, world::entropy());
     let bookmark = Bookmark {
         connection_id: wanted.connection,
         request_id: request,
@@ -122,7 +125,7 @@ pub(super) async fn create(
 }
 
 pub(super) async fn update(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
     Extract(body): Extract<Body>,
@@ -157,12 +160,12 @@ pub(super) async fn update(
 }
 
 pub(super) async fn delete(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     _: Extract<Manner>,
     _: NoBody,
 ) -> Answer<Deleted> {
-    let id = known(&id)?;
+    let id = known(&gateway, &id)?;
     keep(&gateway, id, BookmarkChange::Delete).await?;
     Ok(Json(Deleted { id: id.to_string() }))
 }
@@ -170,7 +173,7 @@ pub(super) async fn delete(
 /// Sends the copy as a new request, over its connection or over those that the body names. Answers its events: none
 /// where a rule of the connection has ignored it.
 pub(super) async fn trigger(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
     Extract(body): Extract<Body>,
@@ -211,7 +214,7 @@ pub(super) async fn trigger(
 
 /// Takes a request in as the door does.
 async fn accept(
-    gateway: &Gateway,
+    gateway: &Scoped,
     request: &Request<Verified>,
     verdict: Verdict,
 ) -> Result<RequestId, ApiError> {
@@ -240,7 +243,7 @@ async fn accept(
 }
 
 /// Any partition, by preference one that is led here.
-fn partition(gateway: &Gateway) -> GroupId {
+fn partition(gateway: &Scoped) -> GroupId {
     let mut any: Vec<GroupId> = gateway.cluster.led().collect();
     if any.is_empty() {
         any.extend(gateway.cluster.data_groups());
@@ -257,7 +260,7 @@ struct Copied {
 }
 
 impl Copied {
-    async fn of(gateway: &Data<Gateway>, id: RequestId) -> Result<Self, ApiError> {
+    async fn of(gateway: &Scoped, id: RequestId) -> Result<Self, ApiError> {
         let gone = move || {
             let expected = format!("there is no data {id} any more");
             ApiError::invalid("event_data_id", expected)
@@ -268,8 +271,7 @@ impl Copied {
         freshness::wait(gateway, &Manner::default(), [id.group()]).await?;
         let gateway = gateway.clone();
         let copying = web::block(move || {
-            let view = gateway.cluster.view(id.group());
-            let request = tables::request(&view, id)?.ok_or_else(gone)?;
+            let request = stored::request(&gateway, id)?.ok_or_else(gone)?;
             if let RequestState::Rejected(_) = request.state {
                 let expected = format!("the request {id} was rejected and has no events");
                 return Err(ApiError::invalid("event_data_id", expected));
@@ -301,13 +303,13 @@ struct Kept {
 }
 
 impl Kept {
-    async fn read(gateway: &Data<Gateway>, text: &str, manner: &Manner) -> Result<Self, ApiError> {
-        let id = known(text)?;
+    async fn read(gateway: &Scoped, text: &str, manner: &Manner) -> Result<Self, ApiError> {
+        let id = known(gateway, text)?;
         freshness::wait(gateway, manner, [GroupId::CONTROL]).await?;
         Self::stored(gateway, id)
     }
 
-    fn stored(gateway: &Gateway, id: BookmarkId) -> Result<Self, ApiError> {
+    fn stored(gateway: &Scoped, id: BookmarkId) -> Result<Self, ApiError> {
         let view = gateway.cluster.view(GroupId::CONTROL);
         let bookmark = tables::bookmark(&view, id)?.ok_or_else(|| gone(&id.to_string()))?;
         Ok(Self {
@@ -319,15 +321,17 @@ impl Kept {
     }
 }
 
-fn known(text: &str) -> Result<BookmarkId, ApiError> {
-    text.parse().map_err(|_| gone(text))
+fn known(gateway: &Scoped, text: &str) -> Result<BookmarkId, ApiError> {
+    let id = text.parse().ok();
+    let id = id.filter(|id: &BookmarkId| id.project() == gateway.project());
+    id.ok_or_else(|| gone(text))
 }
 
 fn gone(id: &str) -> ApiError {
     ApiError::not_found("bookmark", id)
 }
 
-async fn keep(gateway: &Gateway, id: BookmarkId, change: BookmarkChange) -> Result<(), ApiError> {
+async fn keep(gateway: &Scoped, id: BookmarkId, change: BookmarkChange) -> Result<(), ApiError> {
     let command = Command::KeepBookmark(KeepBookmark { id, change });
     match changes::propose(gateway, GroupId::CONTROL, &command).await? {
         Reply::Bookmark(BookmarkReply::Done) => Ok(()),
@@ -340,19 +344,15 @@ async fn keep(gateway: &Gateway, id: BookmarkId, change: BookmarkChange) -> Resu
     }
 }
 
-async fn answer_changed(
-    gateway: &Gateway,
-    id: BookmarkId,
-    manner: &Manner,
-) -> Answer<BookmarkView> {
+async fn answer_changed(gateway: &Scoped, id: BookmarkId, manner: &Manner) -> Answer<BookmarkView> {
     freshness::after_change(gateway, GroupId::CONTROL, id).await;
     answer(gateway, manner, &Kept::stored(gateway, id)?)
 }
 
-fn answer(gateway: &Gateway, manner: &Manner, kept: &Kept) -> Answer<BookmarkView> {
+fn answer(gateway: &Scoped, manner: &Manner, kept: &Kept) -> Answer<BookmarkView> {
     let viewer = viewer::of(gateway, manner);
     let mut record = kept.record.clone();
-    if let Some(source) = gateway.catalog.get().sources.get(&record.source_id) {
+    if let Some(source) = gateway.catalog().sources.get(&record.source_id) {
         signature::redact(&mut record, &source.verification);
     }
     Ok(Json(BookmarkView {

@@ -10,12 +10,12 @@ use super::{
     freshness,
     manner::Manner,
     page::PageRequest,
+    principal::Scoped,
     query::Query,
     troubles, viewer,
 };
 use crate::{
     bulk::{self, CountError},
-    gateway::Gateway,
     world,
 };
 use actix_web::web::{self, Data, Json, Path};
@@ -39,7 +39,7 @@ pub(super) type Kind = Data<OperationKind>;
 
 /// What would be done now, counted exactly.
 pub(super) async fn plan(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     kind: Kind,
     Extract(query): Extract<Query>,
 ) -> Answer<PlanView> {
@@ -64,11 +64,11 @@ pub(super) async fn plan(
 /// What a query selects, with what the issues that it names are about: partitions know of no issues, and one may go before
 /// the operation ends.
 async fn selection(
-    gateway: &Gateway,
+    gateway: &Scoped,
     kind: OperationKind,
     asked: &BulkQuery,
 ) -> Result<Selection, ApiError> {
-    let (mut selection, issues) = asked.selection(kind)?;
+    let (mut selection, issues) = asked.selection(kind, gateway.project())?;
     if let Selection::Events(query) = &mut selection {
         query.troubles = troubles::keys_of(gateway, issues, &Manner::default()).await?;
     }
@@ -77,7 +77,7 @@ async fn selection(
 
 /// None: more rows would have to be looked at than may be.
 async fn count(
-    gateway: &Data<Gateway>,
+    gateway: &Scoped,
     kind: OperationKind,
     about: Selection,
     groups: Vec<GroupId>,
@@ -94,13 +94,13 @@ async fn count(
     }
 }
 
-fn batches(gateway: &Gateway, counted: u64) -> u64 {
+fn batches(gateway: &Scoped, counted: u64) -> u64 {
     counted.div_ceil(gateway.config.replay.batch.max(1) as u64)
 }
 
 /// Begins an operation.
 pub(super) async fn start(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     kind: Kind,
     Extract(manner): Extract<Manner>,
     Extract(body): Extract<Body>,
@@ -112,7 +112,7 @@ pub(super) async fn start(
     let groups = gateway.cluster.data_groups().collect();
     let estimated_count = count(&gateway, **kind, about.clone(), groups).await?;
     let now = world::now();
-    let id = OperationId::mint(now, world::entropy());
+    let id = OperationId::mint(gateway.project(), now, world::entropy());
     let replay = &gateway.config.replay;
     let command = Command::PlanOperation(PlanOperation {
         id,
@@ -137,32 +137,32 @@ pub(super) async fn start(
             replay.max_in_progress
         ))),
         _ => {
-            bulk::begin(&gateway.clone().into_inner(), id).await;
+            bulk::begin(&gateway.shared(), id).await;
             answer(&gateway, **kind, id, &manner).await
         }
     }
 }
 
 pub(super) async fn get(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     kind: Kind,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
 ) -> Answer<OperationView> {
     freshness::wait(&gateway, &manner, [GroupId::CONTROL]).await?;
-    let id = known(&id)?;
+    let id = known(&gateway, &id)?;
     shown(&gateway, **kind, id, &manner)
 }
 
 /// Stops an operation. What it has put into a queue already stays there.
 pub(super) async fn cancel(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     kind: Kind,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
     _: NoBody,
 ) -> Answer<OperationView> {
-    let id = known(&id)?;
+    let id = known(&gateway, &id)?;
     freshness::wait(&gateway, &Manner::default(), [GroupId::CONTROL]).await?;
     shown(&gateway, **kind, id, &manner)?;
     let command = Command::CancelOperation(CancelOperation { id });
@@ -176,7 +176,7 @@ pub(super) async fn cancel(
 }
 
 pub(super) async fn list(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     kind: Kind,
     Extract(query): Extract<Query>,
 ) -> Answer<List<OperationView>> {
@@ -184,10 +184,11 @@ pub(super) async fn list(
     let filter = Filter::read(**kind, &query)?;
     let manner = query.finish()?;
     freshness::wait(&gateway, &manner, [GroupId::CONTROL]).await?;
+    let project = gateway.project();
     let known = tables::operations(&gateway.cluster.view(GroupId::CONTROL))?;
     let rows = known
         .into_iter()
-        .filter(|(id, operation)| filter.keeps(*id, operation))
+        .filter(|(id, operation)| id.project() == project && filter.keeps(*id, operation))
         .map(|(id, operation)| {
             let key = (time_key(operation.created_at), id.to_string());
             (key, (id, operation))
@@ -243,15 +244,17 @@ impl Filter {
     }
 }
 
-fn known(text: &str) -> Result<OperationId, ApiError> {
-    text.parse().map_err(|_| gone(text))
+fn known(gateway: &Scoped, text: &str) -> Result<OperationId, ApiError> {
+    let id = text.parse().ok();
+    let id = id.filter(|id: &OperationId| id.project() == gateway.project());
+    id.ok_or_else(|| gone(text))
 }
 
 fn gone(id: &str) -> ApiError {
     ApiError::not_found("bulk operation", id)
 }
 
-async fn propose(gateway: &Gateway, command: &Command<'_>) -> Result<OperationReply, ApiError> {
+async fn propose(gateway: &Scoped, command: &Command<'_>) -> Result<OperationReply, ApiError> {
     match changes::propose(gateway, GroupId::CONTROL, command).await? {
         Reply::Operation(reply) => Ok(reply),
         _ => Err(ApiError::not_understood()),
@@ -260,7 +263,7 @@ async fn propose(gateway: &Gateway, command: &Command<'_>) -> Result<OperationRe
 
 /// What a change made of an operation.
 async fn answer(
-    gateway: &Gateway,
+    gateway: &Scoped,
     kind: OperationKind,
     id: OperationId,
     manner: &Manner,
@@ -270,7 +273,7 @@ async fn answer(
 }
 
 fn shown(
-    gateway: &Gateway,
+    gateway: &Scoped,
     kind: OperationKind,
     id: OperationId,
     manner: &Manner,
@@ -284,7 +287,7 @@ fn shown(
 }
 
 fn show(
-    gateway: &Gateway,
+    gateway: &Scoped,
     viewer: &Viewer,
     id: OperationId,
     operation: &Operation,

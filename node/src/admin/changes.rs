@@ -1,19 +1,24 @@
 //! Changes of the catalog: decided from one version of it, refused by the group if what they were decided from has changed
 //! since, then decided anew. And how a change of anything else is proposed.
 
-use super::{api_error::ApiError, freshness, manner::Manner};
+use super::{
+    api_error::ApiError,
+    freshness,
+    manner::Manner,
+    principal::{InProject, Scoped},
+};
 use crate::{
     configure::{self, Decided},
     gateway::Gateway,
     world,
 };
 use model::{
-    catalog::{Catalog, Item, Kind, Things},
+    catalog::{Item, Kind, Things},
     ids::GroupId,
     machine::{Command, Reply, decode_reply},
     time::Timestamp,
 };
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{str::FromStr, time::Duration};
 use tokio::time::Instant;
 
 /// How long a change is decided anew when others keep changing the same.
@@ -92,17 +97,17 @@ pub(super) async fn propose(
 /// What was decided from the catalog of this node, or from the newest one. Only the newest refuses: this node may not have
 /// heard yet of what another has acknowledged.
 pub(super) async fn foresee<T>(
-    gateway: &Gateway,
-    decide: impl Fn(&Catalog) -> Result<T, ApiError>,
+    gateway: &Scoped,
+    decide: impl Fn(&InProject) -> Result<T, ApiError>,
 ) -> Result<T, ApiError> {
     match decide(&gateway.catalog()) {
         Ok(decision) => Ok(decision),
-        Err(_) => decide(&*newest(gateway).await?),
+        Err(_) => decide(&newest(gateway).await?),
     }
 }
 
-/// The catalog as everybody who got a 200 left it, whatever the reader's consistency.
-async fn newest(gateway: &Gateway) -> Result<Arc<Catalog>, ApiError> {
+/// The project's catalog as everybody who got a 200 left it, whatever the reader's consistency.
+async fn newest(gateway: &Scoped) -> Result<InProject, ApiError> {
     freshness::catalog(gateway, &Manner::default()).await
 }
 
@@ -110,8 +115,8 @@ async fn newest(gateway: &Gateway) -> Result<Arc<Catalog>, ApiError> {
 /// this node, for what is written is refused if it was decided from anything that has changed since. A refusal, and that
 /// there is nothing to change, is said of the newest catalog only.
 pub(super) async fn make<T>(
-    gateway: &Gateway,
-    decide: impl Fn(&Catalog, Timestamp) -> Result<Decision<T>, ApiError>,
+    gateway: &Scoped,
+    decide: impl Fn(&InProject, Timestamp) -> Result<Decision<T>, ApiError>,
 ) -> Result<T, ApiError> {
     let give_up = Instant::now() + PATIENCE;
     let mut turn = None;
@@ -131,7 +136,7 @@ pub(super) async fn make<T>(
             return Ok(decision.answer);
         }
         let decided = Decided {
-            from: &catalog,
+            from: catalog.all(),
             put: &decision.put,
             delete: &decision.delete,
         };

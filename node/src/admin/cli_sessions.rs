@@ -8,10 +8,10 @@ use super::{
     extract::Extract,
     freshness,
     manner::Manner,
+    principal::Scoped,
     rules,
 };
 use crate::{
-    gateway::Gateway,
     sessions::{
         self, Lines,
         frames::{
@@ -23,7 +23,7 @@ use crate::{
 };
 use actix_web::{
     HttpRequest, HttpResponse,
-    web::{Data, Json, Payload},
+    web::{Json, Payload},
 };
 use api::{
     problem::Problem,
@@ -42,7 +42,7 @@ const FILTERS_KEY: &str = "filters";
 
 /// An id for a session, after a look at what it would listen for. Nothing is kept.
 pub(super) async fn create(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     Extract(manner): Extract<Manner>,
     Extract(body): Extract<Body>,
 ) -> Answer<CliSessionView> {
@@ -52,7 +52,7 @@ pub(super) async fn create(
         Ok::<_, Problem>((connections, read_filter(fields)?))
     })?;
     Ok(Json(CliSessionView {
-        id: CliSessionId::mint(world::now(), world::entropy()).into(),
+        id: CliSessionId::mint(gateway.project(), world::now(), world::entropy()).into(),
         webhook_ids: connections.into_iter().map(Id).collect(),
         filters: filter.as_ref().map(FilterView::of),
     }))
@@ -103,7 +103,7 @@ fn bounded_filter(filters: &Fields<'_>) -> Result<Option<FilterRule>, Problem> {
 
 /// The socket of a session, new or come back.
 pub(super) async fn connect(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
@@ -114,6 +114,12 @@ pub(super) async fn connect(
     let header = |name| request.headers().get(name)?.to_str().ok();
     let id = session_id(header(SESSION_HEADER))?;
     let connections = connection_ids(header(CONNECTIONS_HEADER))?;
+    let own = gateway.project();
+    let mut projects = connections.iter().map(|connection| connection.project());
+    if id.project() != own || projects.any(|project| project != own) {
+        let expected = "expected a session and connections of the project that the headers name";
+        return Err(Problem::invalid(SESSION_HEADER, expected).into());
+    }
     let filter = header(FILTERS_HEADER).map(filters).transpose()?.flatten();
     let opened = gateway.sessions.open(id, connections, filter);
     let (place, orders) = opened.map_err(|refused| ApiError::unavailable(refused.to_string()))?;

@@ -5,9 +5,9 @@ use super::{
     body::Body,
     extract::{Extract, NoBody},
     manner::Manner,
+    principal::Scoped,
 };
-use crate::gateway::Gateway;
-use actix_web::web::{Data, Json, Path};
+use actix_web::web::{Json, Path};
 use api::view::{
     cluster::{
         AddedNodeView, BodiesView, ClockView, ClusterView, GroupView, NodeView, RemovedNodeView,
@@ -19,11 +19,11 @@ use raft::{GroupStatus, NodeStatus, Status};
 /// A host name and its port.
 const MAX_ADDRESS: usize = 255 + 6;
 
-pub(super) async fn get(gateway: Data<Gateway>, _: Extract<Manner>) -> Answer<ClusterView> {
+pub(super) async fn get(gateway: Scoped, _: Extract<Manner>) -> Answer<ClusterView> {
     Ok(Json(shown(&gateway)))
 }
 
-fn shown(gateway: &Gateway) -> ClusterView {
+fn shown(gateway: &Scoped) -> ClusterView {
     let Status {
         node_id,
         name,
@@ -85,7 +85,7 @@ fn group(group: GroupStatus) -> GroupView {
 
 /// Adds the node that waits at a peer address: only it knows its other addresses, so it is told to join.
 pub(super) async fn add_node(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     _: Extract<Manner>,
     Extract(body): Extract<Body>,
 ) -> Answer<AddedNodeView> {
@@ -110,7 +110,7 @@ pub(super) async fn add_node(
 
 /// Takes a node out of every group. Its id never comes back.
 pub(super) async fn remove_node(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     _: Extract<Manner>,
     _: NoBody,
@@ -121,7 +121,7 @@ pub(super) async fn remove_node(
 }
 
 pub(super) async fn balance_leaders(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     _: Extract<Manner>,
     _: NoBody,
 ) -> Answer<ClusterView> {

@@ -6,10 +6,11 @@ use super::{
     destinations,
     extract::{Extract, NoBody},
     noun::{self, Decided, Noun, Switched, Target},
+    principal::{InProject, Scoped},
     transformations,
 };
-use crate::{gateway::Gateway, pausing, transform, world};
-use actix_web::web::{Data, Path};
+use crate::{pausing, transform, world};
+use actix_web::web::Path;
 use api::{
     body::Fields,
     catalog_page::{CatalogFilter, is_among, time_key},
@@ -22,7 +23,7 @@ use api::{
     view::{Viewer, connection::ConnectionView},
 };
 use model::{
-    catalog::{Catalog, Connection, Item, Kind, Things},
+    catalog::{Connection, Item, Kind, Things},
     ids::{ConnectionId, GroupId, SourceId, TransformationId},
     query::Range,
     time::Timestamp,
@@ -50,7 +51,7 @@ impl Noun for Connection {
     type Whole = Connected;
     type View = ConnectionView;
 
-    fn all(catalog: &Catalog) -> &Things<ConnectionId, Self> {
+    fn all(catalog: &InProject) -> &Things<ConnectionId, Self> {
         &catalog.connections
     }
 
@@ -69,7 +70,7 @@ impl Noun for Connection {
         })
     }
 
-    fn keeps(&self, filter: &Filter, catalog: &Catalog) -> bool {
+    fn keeps(&self, filter: &Filter, catalog: &InProject) -> bool {
         let id = self.id.to_string();
         let has_name = |name: &String| {
             Connected::of(catalog, self).is_some_and(|connected| connected.full_name() == *name)
@@ -83,7 +84,7 @@ impl Noun for Connection {
             && filter.full_name.as_ref().is_none_or(has_name)
     }
 
-    fn order(&self, order_by: &str, catalog: &Catalog) -> String {
+    fn order(&self, order_by: &str, catalog: &InProject) -> String {
         match order_by {
             "full_name" => Connected::of(catalog, self)
                 .map(|connected| connected.full_name())
@@ -93,7 +94,7 @@ impl Noun for Connection {
         }
     }
 
-    fn whole(&self, _: &Gateway, catalog: &Catalog) -> Result<Connected, ApiError> {
+    fn whole(&self, _: &Scoped, catalog: &InProject) -> Result<Connected, ApiError> {
         Connected::of(catalog, self)
             .ok_or_else(|| ApiError::not_found(Self::NAME, &self.id.to_string()))
     }
@@ -102,12 +103,12 @@ impl Noun for Connection {
         ConnectionView::of(viewer, connected)
     }
 
-    fn fresh(gateway: &Gateway) -> Fresh {
+    fn fresh(gateway: &Scoped) -> Fresh {
         let now = world::now();
         Fresh {
             min_secret_bytes: gateway.config.ingest.min_secret_bytes,
-            connection: ConnectionId::mint(now, world::entropy()),
-            source: SourceId::mint(now, world::entropy()),
+            connection: ConnectionId::mint(gateway.project(), now, world::entropy()),
+            source: SourceId::mint(gateway.project(), now, world::entropy()),
             destination: destinations::fresh(gateway),
             transformations: (0..rules::MAX_RULES)
                 .map(|_| transformations::fresh(gateway))
@@ -173,7 +174,7 @@ impl Switched for Connection {
 
 /// Holds its events.
 pub(super) async fn pause(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
     _: NoBody,
@@ -186,7 +187,7 @@ pub(super) async fn pause(
 
 /// Lets its events go.
 pub(super) async fn unpause(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
     _: NoBody,
@@ -195,7 +196,7 @@ pub(super) async fn unpause(
 }
 
 async fn set_pause(
-    gateway: &Gateway,
+    gateway: &Scoped,
     id: &str,
     manner: &Manner,
     set: impl Fn(&mut Option<Timestamp>, Timestamp),

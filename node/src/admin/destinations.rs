@@ -5,10 +5,11 @@ use super::{
     changes::Decision,
     extract::Extract,
     noun::{self, Decided, Noun, Switched, Target},
+    principal::{InProject, Scoped},
     tls_check,
 };
-use crate::{gateway::Gateway, world};
-use actix_web::web::{Data, Path};
+use crate::world;
+use actix_web::web::Path;
 use api::{
     body::{Body, Fields},
     catalog_page::{CatalogFilter, is_among, time_key},
@@ -19,7 +20,7 @@ use api::{
     view::{Viewer, destination::DestinationView},
 };
 use model::{
-    catalog::{Catalog, Destination, DestinationKind, Item, Kind, Things},
+    catalog::{Destination, DestinationKind, Item, Kind, Things},
     ids::DestinationId,
     time::Timestamp,
 };
@@ -41,7 +42,7 @@ impl Noun for Destination {
     type Whole = Self;
     type View = DestinationView;
 
-    fn all(catalog: &Catalog) -> &Things<DestinationId, Self> {
+    fn all(catalog: &InProject) -> &Things<DestinationId, Self> {
         &catalog.destinations
     }
 
@@ -62,13 +63,13 @@ impl Noun for Destination {
         Ok(Filter { common, types })
     }
 
-    fn keeps(&self, filter: &Filter, _: &Catalog) -> bool {
+    fn keeps(&self, filter: &Filter, _: &InProject) -> bool {
         let (id, name) = (self.id.to_string(), Some(self.name.as_str()));
         filter.common.keeps(&id, name, self.disabled_at)
             && is_among(&filter.types, self.outbound.kind.name())
     }
 
-    fn order(&self, order_by: &str, _: &Catalog) -> String {
+    fn order(&self, order_by: &str, _: &InProject) -> String {
         match order_by {
             "name" => self.name.clone(),
             "updated_at" => time_key(self.updated_at),
@@ -76,7 +77,7 @@ impl Noun for Destination {
         }
     }
 
-    fn whole(&self, _: &Gateway, _: &Catalog) -> Result<Self, ApiError> {
+    fn whole(&self, _: &Scoped, _: &InProject) -> Result<Self, ApiError> {
         Ok(self.clone())
     }
 
@@ -84,7 +85,7 @@ impl Noun for Destination {
         DestinationView::of(viewer, destination)
     }
 
-    fn fresh(gateway: &Gateway) -> destination::Fresh {
+    fn fresh(gateway: &Scoped) -> destination::Fresh {
         fresh(gateway)
     }
 
@@ -101,7 +102,7 @@ impl Noun for Destination {
         Ok(noun::decided(kept, made))
     }
 
-    fn check(destination: &Self, catalog: &Catalog) -> Result<(), ApiError> {
+    fn check(destination: &Self, catalog: &InProject) -> Result<(), ApiError> {
         Ok(destination::check_name(catalog, destination)?)
     }
 
@@ -121,7 +122,7 @@ impl Noun for Destination {
         self.id.0
     }
 
-    fn check_unused(&self, catalog: &Catalog) -> Result<(), ApiError> {
+    fn check_unused(&self, catalog: &InProject) -> Result<(), ApiError> {
         if let Some(user) = catalog.connections_to(self.id).next() {
             return Err(ApiError::unprocessable(format!(
                 "the destination {} is used by the connection {}; delete that first",
@@ -145,7 +146,7 @@ impl Switched for Destination {
 
 /// A new signing secret beside the old ones, which end after a grace.
 pub(super) async fn rotate(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
     Extract(body): Extract<Body>,
@@ -161,9 +162,9 @@ pub(super) async fn rotate(
 }
 
 /// What a new destination gets.
-pub(super) fn fresh(gateway: &Gateway) -> destination::Fresh {
+pub(super) fn fresh(gateway: &Scoped) -> destination::Fresh {
     destination::Fresh {
-        id: DestinationId::mint(world::now(), world::entropy()),
+        id: DestinationId::mint(gateway.project(), world::now(), world::entropy()),
         key: drawn(),
         reach: gateway.config.delivery.reach(),
         try_tls: tls_check::usable,

@@ -5,10 +5,9 @@
 //! versions never change, and over the stored request they make the same bytes again. Where they can't, because one is
 //! kept no more or because what they make is not as long as what was sent, the data is null and says why.
 
-use super::{api_error::ApiError, traffic_data, traffic_data::Detail};
+use super::{api_error::ApiError, principal::Scoped, traffic_data, traffic_data::Detail};
 use crate::{
     delivery,
-    gateway::Gateway,
     transform::{self, End, Halted, Passed, Pipeline, Stage},
 };
 use api::{
@@ -121,7 +120,7 @@ struct Made {
 impl Traffic {
     /// Reads it from this node's replica, but for a body that lies elsewhere. For a thread that may wait.
     pub(super) fn read(
-        gateway: &Gateway,
+        gateway: &Scoped,
         id: EventId,
         event: &Event,
         detail: Detail,
@@ -165,7 +164,7 @@ impl Traffic {
     }
 
     /// Puts its request through its transformations again.
-    pub(super) async fn seen(mut self, gateway: &Gateway, deadline: Deadline) -> Seen {
+    pub(super) async fn seen(mut self, gateway: &Scoped, deadline: Deadline) -> Seen {
         Seen {
             made: self.made(gateway, deadline).await,
             traffic: Some(self),
@@ -173,12 +172,12 @@ impl Traffic {
     }
 
     /// The body, to the letter.
-    pub(super) async fn body(mut self, gateway: &Gateway) -> Result<Bytes, Unknown> {
+    pub(super) async fn body(mut self, gateway: &Scoped) -> Result<Bytes, Unknown> {
         let made = self.made(gateway, Deadline::of_an_answer()).await?;
         Ok(made.message.body)
     }
 
-    async fn made(&mut self, gateway: &Gateway, deadline: Deadline) -> Result<Made, Unknown> {
+    async fn made(&mut self, gateway: &Scoped, deadline: Deadline) -> Result<Made, Unknown> {
         let content = std::mem::replace(&mut self.content, Content::Unread(0));
         let (body, unread) = match content {
             Content::Here(body) => (body, None),
@@ -215,7 +214,7 @@ impl Traffic {
 
     async fn transformed(
         &self,
-        gateway: &Gateway,
+        gateway: &Scoped,
         deadline: Deadline,
         pipeline: Pipeline,
     ) -> Result<Message, Unknown> {
@@ -238,8 +237,8 @@ impl Traffic {
         }
     }
 
-    fn show(&self, gateway: &Gateway, made: &Made) -> DataView {
-        let catalog = gateway.catalog.get();
+    fn show(&self, gateway: &Scoped, made: &Made) -> DataView {
+        let catalog = gateway.catalog();
         let source = catalog.sources.get(&self.record.source_id);
         let redacted = |mut record: RequestRecord| {
             if let Some(source) = source {
@@ -311,7 +310,7 @@ impl Seen {
     }
 
     /// Tells it within the event's model. For a thread that may take its time: a body may be long.
-    pub(super) fn tell(&self, gateway: &Gateway, model: EventView) -> EventView {
+    pub(super) fn tell(&self, gateway: &Scoped, model: EventView) -> EventView {
         let traffic = self.traffic.as_ref();
         let sent = traffic.and_then(|traffic| traffic.sent.as_ref());
         let data = traffic.zip(self.made.as_ref().ok());
@@ -327,7 +326,7 @@ impl Seen {
 
 impl Content {
     fn read(
-        gateway: &Gateway,
+        gateway: &Scoped,
         id: EventId,
         request: &StoredRequest,
         (detail, is_transformed): (Detail, bool),

@@ -9,6 +9,7 @@ use super::{
     freshness::{self, Reached},
     manner::Manner,
     page::{Page, PageRequest},
+    principal::Scoped,
     query::Query,
     stored,
     traffic_data::Detail,
@@ -16,8 +17,7 @@ use super::{
     traffic_scan::{Span, behind},
     troubles, viewer,
 };
-use crate::gateway::Gateway;
-use actix_web::web::{self, Data, Json, Path};
+use actix_web::web::{self, Json, Path};
 use api::{
     choice,
     view::{Viewer, data::RawBodyView, event::EventView, list::List, words::Id},
@@ -46,7 +46,7 @@ enum Scope {
 }
 
 pub(super) async fn list(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     Extract(query): Extract<Query>,
 ) -> Answer<List<EventView>> {
     list_in(gateway, query, Scope::All).await
@@ -54,16 +54,16 @@ pub(super) async fn list(
 
 /// The events of one request.
 pub(super) async fn of_request(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     query: Query,
     request: RequestId,
 ) -> Answer<List<EventView>> {
     list_in(gateway, query, Scope::Of(request)).await
 }
 
-async fn list_in(gateway: Data<Gateway>, query: Query, scope: Scope) -> Answer<List<EventView>> {
+async fn list_in(gateway: Scoped, query: Query, scope: Scope) -> Answer<List<EventView>> {
     let asked = PageRequest::read(&query, ORDERS)?;
-    let mut filter = filter::events::read(&query)?;
+    let mut filter = filter::events::read(&query, gateway.project())?;
     let issues = filter::ids(&query, "issue_id");
     // Nothing that can be searched for takes long enough to stop on the way.
     let _ = query.flag("progressive")?;
@@ -110,7 +110,7 @@ async fn list_in(gateway: Data<Gateway>, query: Query, scope: Scope) -> Answer<L
 
 /// Models of events with their data. None: the event's request is kept no more.
 async fn with_data_of(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     found: Vec<(EventView, Option<Traffic>)>,
 ) -> Result<Vec<EventView>, ApiError> {
     let deadline = Deadline::of_an_answer();
@@ -134,7 +134,7 @@ async fn with_data_of(
 type Row = (EventId, Event);
 
 fn find(
-    gateway: &Gateway,
+    gateway: &Scoped,
     filter: &EventQuery,
     asked: &PageRequest,
     (scope, reached): (Scope, &Reached),
@@ -165,7 +165,7 @@ fn find(
 }
 
 fn find_ids(
-    gateway: &Gateway,
+    gateway: &Scoped,
     filter: &EventQuery,
     asked: &PageRequest,
     ids: &[EventId],
@@ -185,7 +185,7 @@ fn find_ids(
 }
 
 pub(super) async fn get(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
 ) -> Answer<EventView> {
@@ -195,7 +195,7 @@ pub(super) async fn get(
 }
 
 pub(super) async fn raw_body(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
 ) -> Answer<RawBodyView> {
@@ -212,12 +212,13 @@ pub(super) async fn raw_body(
 
 /// Makes an event due now, whatever became of it.
 pub(super) async fn retry(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
     _: NoBody,
 ) -> Answer<EventView> {
     let id = known_id(&gateway, &id)?;
+    must_be_known(&gateway, id).await?;
     let (event, trigger) = (id, Trigger::Manual);
     let command = Command::RetryEvent(RetryEvent { event, trigger });
     match propose(&gateway, id, &command).await? {
@@ -228,12 +229,13 @@ pub(super) async fn retry(
 }
 
 pub(super) async fn cancel(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
     _: NoBody,
 ) -> Answer<EventView> {
     let id = known_id(&gateway, &id)?;
+    must_be_known(&gateway, id).await?;
     let command = Command::CancelEvent(CancelEvent { event: id });
     match propose(&gateway, id, &command).await? {
         EventReply::Done => answer_changed(gateway, id, manner).await,
@@ -243,19 +245,25 @@ pub(super) async fn cancel(
 }
 
 pub(super) async fn mute(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
-    Extract(manner): Extract<Manner>,
+    _: Extract<Manner>,
     _: NoBody,
 ) -> Answer<EventView> {
     let id = known_id(&gateway, &id)?;
-    freshness::wait(&gateway, &manner, [id.group()]).await?;
-    stored::event(&gateway, id)?.ok_or_else(|| gone(id))?;
+    must_be_known(&gateway, id).await?;
     Err(ApiError::not_available("muting an event"))
 }
 
+/// Refuses an event of another project: a partition takes a command about any.
+async fn must_be_known(gateway: &Scoped, id: EventId) -> Result<(), ApiError> {
+    freshness::wait(gateway, &Manner::default(), [id.group()]).await?;
+    let gateway = gateway.clone();
+    web::block(move || stored::event_must_be(&gateway, id)).await?
+}
+
 async fn propose(
-    gateway: &Gateway,
+    gateway: &Scoped,
     id: EventId,
     command: &Command<'_>,
 ) -> Result<EventReply, ApiError> {
@@ -266,12 +274,12 @@ async fn propose(
 }
 
 /// What a change made of an event.
-async fn answer_changed(gateway: Data<Gateway>, id: EventId, manner: Manner) -> Answer<EventView> {
+async fn answer_changed(gateway: Scoped, id: EventId, manner: Manner) -> Answer<EventView> {
     freshness::after_change(&gateway, id.group(), id).await;
     answer(gateway, id, manner).await
 }
 
-async fn answer(gateway: Data<Gateway>, id: EventId, manner: Manner) -> Answer<EventView> {
+async fn answer(gateway: Scoped, id: EventId, manner: Manner) -> Answer<EventView> {
     let answer = web::block(move || {
         let event = stored::event(&gateway, id)?.ok_or_else(|| gone(id))?;
         let viewer = viewer::of(&gateway, &manner);
@@ -291,7 +299,7 @@ async fn answer(gateway: Data<Gateway>, id: EventId, manner: Manner) -> Answer<E
 }
 
 /// The event whose turn it is in the queue that this one waits in: what an operator looks for when a key stands still.
-fn waits_for(gateway: &Gateway, id: EventId, event: &Event) -> Result<Option<EventId>, ApiError> {
+fn waits_for(gateway: &Scoped, id: EventId, event: &Event) -> Result<Option<EventId>, ApiError> {
     let queue = Queue::of(event).filter(|_| event.waits_for_its_turn());
     let Some(queue) = queue else {
         return Ok(None);
@@ -299,7 +307,7 @@ fn waits_for(gateway: &Gateway, id: EventId, event: &Event) -> Result<Option<Eve
     Ok(tables::turn(&gateway.cluster.view(id.group()), queue)?)
 }
 
-fn known_id(gateway: &Gateway, text: &str) -> Result<EventId, ApiError> {
+fn known_id(gateway: &Scoped, text: &str) -> Result<EventId, ApiError> {
     text.parse()
         .ok()
         .filter(|id: &EventId| freshness::is_partition(gateway, id.group()))
@@ -308,7 +316,7 @@ fn known_id(gateway: &Gateway, text: &str) -> Result<EventId, ApiError> {
 
 /// The events of a change, as this node has them.
 pub(super) fn shown(
-    gateway: &Gateway,
+    gateway: &Scoped,
     viewer: &Viewer,
     ids: &[EventId],
 ) -> Result<Vec<EventView>, ApiError> {

@@ -8,17 +8,15 @@ use super::{
     manner::Manner,
     noun,
     page::{Page, PageRequest},
+    principal::Scoped,
     query::Query,
     traffic_data,
     traffic_page::Kind,
     traffic_scan::Span,
     troubles, viewer,
 };
-use crate::{
-    gateway::Gateway,
-    transform::{self, End, Halted, Passed, Pipeline},
-};
-use actix_web::web::{self, Data, Json, Path};
+use crate::transform::{self, End, Halted, Passed, Pipeline};
+use actix_web::web::{self, Json, Path};
 use api::view::{Viewer, data::DataView, execution::ExecutionView, list::List};
 use model::{
     catalog::Transformation,
@@ -41,7 +39,7 @@ const EXECUTED: Kind = Kind {
 type Row = (ExecutionId, Execution);
 
 pub(super) async fn list(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     Extract(query): Extract<Query>,
 ) -> Answer<List<ExecutionView>> {
@@ -93,7 +91,7 @@ fn find(
 }
 
 pub(super) async fn get(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     path: Path<(String, String)>,
     Extract(manner): Extract<Manner>,
 ) -> Answer<ExecutionView> {
@@ -109,6 +107,7 @@ pub(super) async fn get(
     let view = gateway.cluster.view(group);
     let execution = tables::execution(&view, id)?
         .filter(|execution| execution.used.id.to_string() == transformation)
+        .filter(|execution| execution.used.id.project() == gateway.project())
         .ok_or_else(not_found)?;
     let viewer = viewer::of(&gateway, &manner);
     let (before, after) = around(&gateway, id, &execution).await?;
@@ -121,7 +120,7 @@ pub(super) async fn get(
 
 /// The request before and after a run, computed again. None where a version or the request is kept no more.
 async fn around(
-    gateway: &Gateway,
+    gateway: &Scoped,
     id: ExecutionId,
     execution: &Execution,
 ) -> Result<(Option<DataView>, Option<DataView>), ApiError> {
@@ -166,7 +165,7 @@ async fn around(
 
 /// An execution as lists show it; none when it is not kept any more.
 pub(super) fn shown(
-    gateway: &Gateway,
+    gateway: &Scoped,
     viewer: &Viewer,
     id: ExecutionId,
 ) -> Result<Option<ExecutionView>, ApiError> {
@@ -181,7 +180,7 @@ pub(super) fn shown(
 }
 
 fn show(
-    gateway: &Gateway,
+    gateway: &Scoped,
     viewer: &Viewer,
     id: ExecutionId,
     execution: &Execution,

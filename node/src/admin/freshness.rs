@@ -1,10 +1,14 @@
 //! Reads see everything that was acknowledged before them, on any node; `consistency=local` trades that for speed.
 
-use super::{api_error::ApiError, manner::Manner};
+use super::{
+    api_error::ApiError,
+    manner::Manner,
+    principal::{InProject, Scoped},
+};
 use crate::gateway::Gateway;
 use api::view::list::Gap;
 use futures::future::{join_all, try_join_all};
-use model::{catalog::Catalog, ids::GroupId};
+use model::{catalog::Catalogs, ids::GroupId};
 use raft::View;
 use std::{fmt::Display, sync::Arc, time::Duration};
 
@@ -113,8 +117,14 @@ pub(super) fn is_partition(gateway: &Gateway, group: GroupId) -> bool {
     (1..=gateway.cluster.partitions()).contains(&group.0)
 }
 
-/// The catalog as everybody who got a 200 left it.
-pub(super) async fn catalog(gateway: &Gateway, manner: &Manner) -> Result<Arc<Catalog>, ApiError> {
+/// The catalog of the principal's project as everybody who got a 200 left it.
+pub(super) async fn catalog(gateway: &Scoped, manner: &Manner) -> Result<InProject, ApiError> {
     wait(gateway, manner, [GroupId::CONTROL]).await?;
+    Ok(gateway.applied_catalog().await?)
+}
+
+/// All projects' catalogs, whatever the reader's consistency.
+pub(super) async fn newest(gateway: &Gateway) -> Result<Arc<Catalogs>, ApiError> {
+    wait(gateway, &Manner::default(), [GroupId::CONTROL]).await?;
     Ok(gateway.applied_catalog().await?)
 }

@@ -1,7 +1,8 @@
 //! What an issue refers to: the event and the attempt, the request, or the destination.
 
-use super::{api_error::ApiError, attempts, executions, freshness, requests, stored};
-use crate::gateway::Gateway;
+use super::{
+    api_error::ApiError, attempts, executions, freshness, principal::Scoped, requests, stored,
+};
 use api::view::{
     Viewer, destination::DestinationView, event::EventView, issue::IssueDataView,
     request::RequestView,
@@ -12,7 +13,7 @@ use model::{
 };
 
 /// The partitions that hold what an issue refers to.
-pub(super) fn groups(gateway: &Gateway, issue: &Issue) -> Option<GroupId> {
+pub(super) fn groups(gateway: &Scoped, issue: &Issue) -> Option<GroupId> {
     let group = match issue.samples.last()?.of {
         Sampled::Attempt(id) => id.event.group(),
         Sampled::Event(event) => event.group(),
@@ -24,7 +25,7 @@ pub(super) fn groups(gateway: &Gateway, issue: &Issue) -> Option<GroupId> {
 
 /// `data` of an issue. What retention has let go is not there any more.
 pub(super) fn of(
-    gateway: &Gateway,
+    gateway: &Scoped,
     viewer: &Viewer,
     issue: &Issue,
 ) -> Result<Option<IssueDataView>, ApiError> {
@@ -62,7 +63,7 @@ pub(super) fn of(
 }
 
 fn shown_event(
-    gateway: &Gateway,
+    gateway: &Scoped,
     viewer: &Viewer,
     id: EventId,
 ) -> Result<Option<EventView>, ApiError> {
@@ -71,7 +72,7 @@ fn shown_event(
 }
 
 fn shown_request(
-    gateway: &Gateway,
+    gateway: &Scoped,
     viewer: &Viewer,
     id: RequestId,
 ) -> Result<Option<RequestView>, ApiError> {

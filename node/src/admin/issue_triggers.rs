@@ -5,8 +5,9 @@ use super::{
     changes::Decision,
     destinations, filter,
     noun::{self, Decided, Noun, Switched, Target},
+    principal::{InProject, Scoped},
 };
-use crate::{gateway::Gateway, world};
+use crate::world;
 use api::{
     body::Fields,
     catalog_page::{CatalogFilter, time_key},
@@ -15,7 +16,7 @@ use api::{
     view::{Viewer, issue_trigger::IssueTriggerView},
 };
 use model::{
-    catalog::{Catalog, IssueTrigger, Item, Kind, Things},
+    catalog::{IssueTrigger, Item, Kind, Things},
     ids::IssueTriggerId,
     time::Timestamp,
     traffic::IssueType,
@@ -38,7 +39,7 @@ impl Noun for IssueTrigger {
     type Whole = Self;
     type View = IssueTriggerView;
 
-    fn all(catalog: &Catalog) -> &Things<IssueTriggerId, Self> {
+    fn all(catalog: &InProject) -> &Things<IssueTriggerId, Self> {
         &catalog.issue_triggers
     }
 
@@ -53,13 +54,13 @@ impl Noun for IssueTrigger {
         })
     }
 
-    fn keeps(&self, filter: &Filter, _: &Catalog) -> bool {
+    fn keeps(&self, filter: &Filter, _: &InProject) -> bool {
         let (id, name) = (self.id.to_string(), self.name.as_deref());
         filter.common.keeps(&id, name, self.disabled_at)
             && (filter.types.is_empty() || filter.types.contains(&self.watched.issue_type()))
     }
 
-    fn order(&self, order_by: &str, _: &Catalog) -> String {
+    fn order(&self, order_by: &str, _: &InProject) -> String {
         match order_by {
             "type" => match self.watched.issue_type() {
                 IssueType::Delivery => "delivery".to_owned(),
@@ -71,7 +72,7 @@ impl Noun for IssueTrigger {
         }
     }
 
-    fn whole(&self, _: &Gateway, _: &Catalog) -> Result<Self, ApiError> {
+    fn whole(&self, _: &Scoped, _: &InProject) -> Result<Self, ApiError> {
         Ok(self.clone())
     }
 
@@ -79,9 +80,9 @@ impl Noun for IssueTrigger {
         IssueTriggerView::of(viewer, trigger)
     }
 
-    fn fresh(gateway: &Gateway) -> Fresh {
+    fn fresh(gateway: &Scoped) -> Fresh {
         Fresh {
-            id: IssueTriggerId::mint(world::now(), world::entropy()),
+            id: IssueTriggerId::mint(gateway.project(), world::now(), world::entropy()),
             key: destinations::drawn(),
             reach: gateway.config.delivery.reach(),
         }
@@ -107,7 +108,7 @@ impl Noun for IssueTrigger {
         Ok(noun::decided(kept, made))
     }
 
-    fn check(trigger: &Self, catalog: &Catalog) -> Result<(), ApiError> {
+    fn check(trigger: &Self, catalog: &InProject) -> Result<(), ApiError> {
         Ok(issue_trigger::check(catalog, trigger)?)
     }
 

@@ -9,11 +9,12 @@ use super::{
     filter, freshness, issue_data,
     manner::Manner,
     page::PageRequest,
+    principal::Scoped,
     query::Query,
     viewer,
 };
-use crate::{gateway::Gateway, issues::bounds, world};
-use actix_web::web::{self, Data, Json, Path};
+use crate::{issues::bounds, world};
+use actix_web::web::{self, Json, Path};
 use api::view::{
     Viewer,
     issue::IssueView,
@@ -37,11 +38,11 @@ const ORDERS: &[&str] = &[
 ];
 
 pub(super) async fn list(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     Extract(query): Extract<Query>,
 ) -> Answer<List<IssueView>> {
     let asked = PageRequest::read(&query, ORDERS)?;
-    let filter = filter::issues::read(&query)?;
+    let filter = filter::issues::read(&query, gateway.project())?;
     let manner = query.finish()?;
     freshness::wait(&gateway, &manner, [GroupId::CONTROL]).await?;
     let answer = web::block(move || {
@@ -63,22 +64,22 @@ pub(super) async fn list(
     Ok(Json(answer.await??))
 }
 
-pub(super) async fn count(gateway: Data<Gateway>, Extract(query): Extract<Query>) -> Answer<Count> {
-    let filter = filter::issues::read(&query)?;
+pub(super) async fn count(gateway: Scoped, Extract(query): Extract<Query>) -> Answer<Count> {
+    let filter = filter::issues::read(&query, gateway.project())?;
     let manner = query.finish()?;
     freshness::wait(&gateway, &manner, [GroupId::CONTROL]).await?;
     let found = web::block(move || find(&gateway, &filter)).await??;
     Ok(Json(Count { count: found.len() }))
 }
 
-fn find(gateway: &Gateway, filter: &IssueQuery) -> Result<Vec<(IssueId, Issue)>, ApiError> {
+fn find(gateway: &Scoped, filter: &IssueQuery) -> Result<Vec<(IssueId, Issue)>, ApiError> {
     let mut found = issues::issues(&gateway.cluster.view(GroupId::CONTROL))?;
     found.retain(|(id, issue)| filter.keeps(*id, issue));
     Ok(found)
 }
 
 pub(super) async fn get(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
 ) -> Answer<IssueView> {
@@ -96,7 +97,7 @@ pub(super) async fn get(
 }
 
 /// An issue with what it refers to, as far as that is still kept.
-fn with_data(gateway: &Gateway, viewer: &Viewer, id: IssueId, issue: &Issue) -> IssueView {
+fn with_data(gateway: &Scoped, viewer: &Viewer, id: IssueId, issue: &Issue) -> IssueView {
     let data = issue_data::of(gateway, viewer, issue).unwrap_or_else(|error| {
         tracing::warn!(issue = %id, %error, "shown without its data");
         None
@@ -109,7 +110,7 @@ fn with_data(gateway: &Gateway, viewer: &Viewer, id: IssueId, issue: &Issue) -> 
 
 /// What a person says of its state.
 pub(super) async fn update(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     _: Extract<Manner>,
     Extract(body): Extract<Body>,
@@ -125,7 +126,7 @@ pub(super) async fn update(
 
 /// Out of sight until it comes again.
 pub(super) async fn dismiss(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     _: Extract<Manner>,
     _: NoBody,
@@ -134,7 +135,7 @@ pub(super) async fn dismiss(
     change(&gateway, id, IssueChange::Dismiss).await
 }
 
-async fn change(gateway: &Gateway, id: IssueId, change: IssueChange) -> Answer<IssueView> {
+async fn change(gateway: &Scoped, id: IssueId, change: IssueChange) -> Answer<IssueView> {
     // Who is told depends on the issue's trigger and on the newest catalog.
     let catalog = freshness::catalog(gateway, &Manner::default()).await?;
     let issue = stored(gateway, id)?;
@@ -155,16 +156,18 @@ async fn change(gateway: &Gateway, id: IssueId, change: IssueChange) -> Answer<I
         _ => return Err(ApiError::not_understood()),
     }
     freshness::after_change(gateway, GroupId::CONTROL, id).await;
-    let team = &gateway.config.cluster.name;
-    Ok(Json(IssueView::of(id, &stored(gateway, id)?, team)))
+    let team = gateway.principal().project.id.to_string();
+    Ok(Json(IssueView::of(id, &stored(gateway, id)?, &team)))
 }
 
 fn read_id(text: &str) -> Result<IssueId, ApiError> {
     text.parse().map_err(|_| ApiError::not_found("issue", text))
 }
 
-fn stored(gateway: &Gateway, id: IssueId) -> Result<Issue, ApiError> {
-    issues::issue(&gateway.cluster.view(GroupId::CONTROL), id)?.ok_or_else(|| gone(id))
+fn stored(gateway: &Scoped, id: IssueId) -> Result<Issue, ApiError> {
+    let issue = issues::issue(&gateway.cluster.view(GroupId::CONTROL), id)?;
+    let issue = issue.filter(|issue| issue.key.project() == gateway.project());
+    issue.ok_or_else(|| gone(id))
 }
 
 fn gone(id: IssueId) -> ApiError {

@@ -5,16 +5,16 @@ use super::{
     changes::{self, Decision},
     extract::Extract,
     freshness,
+    principal::Scoped,
 };
-use crate::gateway::Gateway;
-use actix_web::web::{Data, Json};
+use actix_web::web::Json;
 use api::{
     body::Body, input::notifications, manner::Manner, view::notifications::NotificationsView,
 };
 use model::catalog::Item;
 
 pub(super) async fn get(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     Extract(manner): Extract<Manner>,
 ) -> Answer<NotificationsView> {
     let catalog = freshness::catalog(&gateway, &manner).await?;
@@ -23,7 +23,7 @@ pub(super) async fn get(
 }
 
 pub(super) async fn put(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     _: Extract<Manner>,
     Extract(body): Extract<Body>,
 ) -> Answer<NotificationsView> {

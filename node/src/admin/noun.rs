@@ -4,10 +4,12 @@ use super::{
     api_error::{Answer, ApiError},
     changes::{self, Decision},
     extract::{Extract, NoBody},
-    freshness, programs, versions, viewer,
+    freshness,
+    principal::{InProject, Scoped},
+    programs, versions, viewer,
 };
-use crate::{gateway::Gateway, world};
-use actix_web::web::{Data, Json, Path};
+use crate::world;
+use actix_web::web::{Json, Path};
 use api::{
     body::{Body, Fields},
     catalog_page,
@@ -20,7 +22,7 @@ use api::{
     },
 };
 use model::{
-    catalog::{Catalog, Item, Kind, Things},
+    catalog::{Item, Kind, Things},
     ids::TransformationId,
     time::Timestamp,
 };
@@ -46,16 +48,16 @@ pub(super) trait Noun: Clone + PartialEq + 'static {
     type Whole;
     type View: Serialize + 'static;
 
-    fn all(catalog: &Catalog) -> &Things<Self::Id, Self>;
+    fn all(catalog: &InProject) -> &Things<Self::Id, Self>;
     fn id(&self) -> Self::Id;
     fn filter(query: &Query) -> Result<Self::Filter, ApiError>;
-    fn keeps(&self, filter: &Self::Filter, catalog: &Catalog) -> bool;
+    fn keeps(&self, filter: &Self::Filter, catalog: &InProject) -> bool;
     /// The text that places it in a list.
-    fn order(&self, order_by: &str, catalog: &Catalog) -> String;
-    fn whole(&self, gateway: &Gateway, catalog: &Catalog) -> Result<Self::Whole, ApiError>;
+    fn order(&self, order_by: &str, catalog: &InProject) -> String;
+    fn whole(&self, gateway: &Scoped, catalog: &InProject) -> Result<Self::Whole, ApiError>;
     fn view(viewer: &Viewer, whole: &Self::Whole) -> Self::View;
 
-    fn fresh(gateway: &Gateway) -> Self::Fresh;
+    fn fresh(gateway: &Scoped) -> Self::Fresh;
     /// What a body makes of the one that it is about.
     fn decide(
         decided: &Decided<'_, '_, Self>,
@@ -63,7 +65,7 @@ pub(super) trait Noun: Clone + PartialEq + 'static {
         target: Target<'_, Self>,
     ) -> Result<Decision<Self::Whole>, ApiError>;
     /// Refuses what can't stand beside the others.
-    fn check(_: &Self::Whole, _: &Catalog) -> Result<(), ApiError> {
+    fn check(_: &Self::Whole, _: &InProject) -> Result<(), ApiError> {
         Ok(())
     }
     /// The transformations whose old versions may go after a change.
@@ -81,8 +83,14 @@ pub(super) trait Noun: Clone + PartialEq + 'static {
         Vec::new()
     }
     /// Refuses to let one go that something still uses: deleting it would silently end its traffic.
-    fn check_unused(&self, _: &Catalog) -> Result<(), ApiError> {
+    fn check_unused(&self, _: &InProject) -> Result<(), ApiError> {
         Ok(())
+    }
+    /// What deleting it comes to.
+    fn gone(&self, _: Timestamp) -> Decision<Self::Id> {
+        let mut decision = Decision::delete(Self::KIND, self.key(), self.id());
+        decision.delete.splice(0..0, self.rows());
+        decision
     }
 }
 
@@ -118,14 +126,14 @@ impl<'a, N> Target<'a, N> {
 
 /// What a change is decided from.
 pub(super) struct Decided<'a, 'g, N: Noun> {
-    pub(super) gateway: &'g Data<Gateway>,
-    pub(super) catalog: &'a Catalog,
+    pub(super) gateway: &'g Scoped,
+    pub(super) catalog: &'a InProject,
     pub(super) fresh: &'a N::Fresh,
     pub(super) now: Timestamp,
 }
 
 pub(super) async fn list<N: Noun>(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     Extract(query): Extract<Query>,
 ) -> Answer<List<N::View>> {
     let asked = PageRequest::read(&query, N::ORDERS)?;
@@ -143,16 +151,16 @@ pub(super) async fn list<N: Noun>(
 }
 
 pub(super) async fn count<N: Noun>(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     Extract(query): Extract<Query>,
 ) -> Answer<Count> {
     let (_, found, _) = find::<N>(&gateway, &query).await?;
     Ok(Json(Count { count: found.len() }))
 }
 
-type Found<N> = (Arc<Catalog>, Vec<Arc<N>>, Manner);
+type Found<N> = (InProject, Vec<Arc<N>>, Manner);
 
-async fn find<N: Noun>(gateway: &Gateway, query: &Query) -> Result<Found<N>, ApiError> {
+async fn find<N: Noun>(gateway: &Scoped, query: &Query) -> Result<Found<N>, ApiError> {
     let filter = N::filter(query)?;
     let manner = query.finish()?;
     let catalog = freshness::catalog(gateway, &manner).await?;
@@ -163,7 +171,7 @@ async fn find<N: Noun>(gateway: &Gateway, query: &Query) -> Result<Found<N>, Api
 }
 
 pub(super) async fn get<N: Noun>(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
 ) -> Answer<N::View> {
@@ -173,7 +181,7 @@ pub(super) async fn get<N: Noun>(
 }
 
 pub(super) async fn create<N: Noun>(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     Extract(manner): Extract<Manner>,
     Extract(body): Extract<Body>,
 ) -> Answer<N::View> {
@@ -182,7 +190,7 @@ pub(super) async fn create<N: Noun>(
 
 /// By name: the one of that name is changed, or made.
 pub(super) async fn upsert<N: Noun>(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     Extract(manner): Extract<Manner>,
     Extract(body): Extract<Body>,
 ) -> Answer<N::View> {
@@ -190,7 +198,7 @@ pub(super) async fn upsert<N: Noun>(
 }
 
 pub(super) async fn update<N: Noun>(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
     Extract(body): Extract<Body>,
@@ -202,13 +210,13 @@ pub(super) async fn update<N: Noun>(
 }
 
 async fn write<N: Noun>(
-    gateway: &Data<Gateway>,
+    gateway: &Scoped,
     manner: &Manner,
     body: &Body,
-    target: impl for<'a> Fn(&'a Catalog) -> Result<Target<'a, N>, ApiError>,
+    target: impl for<'a> Fn(&'a InProject) -> Result<Target<'a, N>, ApiError>,
 ) -> Answer<N::View> {
     let fresh = N::fresh(gateway);
-    let decide = |catalog: &Catalog, now| {
+    let decide = |catalog: &InProject, now| {
         let target = target(catalog)?;
         let decided = Decided {
             gateway,
@@ -232,7 +240,7 @@ async fn write<N: Noun>(
 }
 
 pub(super) async fn enable<N: Switched>(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
     _: NoBody,
@@ -245,7 +253,7 @@ pub(super) async fn enable<N: Switched>(
 }
 
 pub(super) async fn disable<N: Switched>(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
     _: NoBody,
@@ -259,7 +267,7 @@ pub(super) async fn disable<N: Switched>(
 
 /// Changes one without a body that says what it is to be. What is so already stays as it is.
 pub(super) async fn change<N: Noun>(
-    gateway: &Gateway,
+    gateway: &Scoped,
     id: &str,
     manner: &Manner,
     change: impl Fn(&mut N, Timestamp) -> Result<(), ApiError>,
@@ -281,24 +289,22 @@ pub(super) async fn change<N: Noun>(
 }
 
 pub(super) async fn delete<N: Noun>(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     _: Extract<Manner>,
     _: NoBody,
 ) -> Answer<Deleted> {
-    let gone = changes::make(&gateway, |catalog, _| {
+    let gone = changes::make(&gateway, |catalog, now| {
         let doomed = known::<N>(catalog, &id)?;
         doomed.check_unused(catalog)?;
-        let mut decision = Decision::delete(N::KIND, doomed.key(), doomed.id());
-        decision.delete.splice(0..0, doomed.rows());
-        Ok(decision)
+        Ok(doomed.gone(now))
     });
     let id = gone.await?.to_string();
     Ok(Json(Deleted { id }))
 }
 
 /// The one that has this id.
-pub(super) fn known<'a, N: Noun>(catalog: &'a Catalog, id: &str) -> Result<&'a N, ApiError> {
+pub(super) fn known<'a, N: Noun>(catalog: &'a InProject, id: &str) -> Result<&'a N, ApiError> {
     changes::known(N::all(catalog), N::NAME, id)
 }
 

@@ -1,12 +1,12 @@
 //! Compiles scripts before they are saved.
 
-use super::api_error::ApiError;
-use crate::{gateway::Gateway, script::Checked};
+use super::{api_error::ApiError, principal::Scoped};
+use crate::script::Checked;
 use model::catalog::{Item, Program};
 use std::sync::Arc;
 
 /// Compiles the scripts that are about to be saved. `field` is where the code stands in the body.
-pub(super) async fn check(gateway: &Gateway, items: &[Item], field: &str) -> Result<(), ApiError> {
+pub(super) async fn check(gateway: &Scoped, items: &[Item], field: &str) -> Result<(), ApiError> {
     for item in items {
         let Item::TransformationVersion(version) = item else {
             continue;

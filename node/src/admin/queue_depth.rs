@@ -7,15 +7,15 @@ use super::{
     freshness,
     manner::Manner,
     noun,
+    principal::Scoped,
     query::Query,
     times,
 };
 use crate::{
-    gateway::Gateway,
     queues::{self, Queues},
     world,
 };
-use actix_web::web::{self, Data, Json, Path};
+use actix_web::web::{self, Json, Path};
 use api::view::{
     queue::{
         DestinationQueueView, DimensionsView, MeasuredView, MetadataView, MetricsView,
@@ -148,10 +148,7 @@ fn bucket_ms(text: &str) -> Result<u64, ApiError> {
         })
 }
 
-pub(super) async fn get(
-    gateway: Data<Gateway>,
-    Extract(query): Extract<Query>,
-) -> Answer<QueueDepthView> {
+pub(super) async fn get(gateway: Scoped, Extract(query): Extract<Query>) -> Answer<QueueDepthView> {
     let (began, now) = (world::steady(), world::now());
     let asked = Asked::read(&query, now)?;
     let reached = freshness::reach_partitions(&gateway, &asked.manner).await?;
@@ -193,7 +190,7 @@ pub(super) async fn get(
 type Rows = (Vec<(DimensionsView, MetricsView)>, &'static str, bool);
 
 fn rows(
-    gateway: &Gateway,
+    gateway: &Scoped,
     groups: &[GroupId],
     asked: &Asked,
     now: Timestamp,
@@ -202,12 +199,19 @@ fn rows(
     let dimensions = |id: Option<DestinationId>| DimensionsView {
         destination_id: id.filter(|_| asked.by_destination).map(Id),
     };
+    let project = gateway.project();
     if let Some(id) = asked.destination {
+        // Of another's destination nothing is told, not even that there is one.
+        if id.project() != project {
+            return Ok((Vec::new(), live, false));
+        }
         let queued = queues::queued(&gateway.cluster, groups, id)?;
         let row = (dimensions(Some(id)), asked.measure(&queued, now));
         return Ok((vec![row], live, false));
     }
-    let queues = Queues::read(&gateway.cluster, groups, ROWS_MAX)?;
+    let queues = Queues::read(&gateway.cluster, groups, ROWS_MAX, |id| {
+        id.project() == project
+    })?;
     let truncated = queues.truncated || queues.others > 0;
     if asked.by_destination {
         let rows = queues.deepest.iter();
@@ -228,7 +232,7 @@ fn rows(
 
 /// `/destinations/{id}/queue`.
 pub(super) async fn of_destination(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
 ) -> Answer<DestinationQueueView> {

@@ -9,6 +9,7 @@ use super::{
     freshness::{self, Reached},
     manner::Manner,
     page::{Page, PageRequest},
+    principal::Scoped,
     query::Query,
     stored, traffic_data,
     traffic_data::Detail,
@@ -16,8 +17,8 @@ use super::{
     traffic_scan::Span,
     viewer,
 };
-use crate::{gateway::Gateway, reroute};
-use actix_web::web::{self, Data, Json, Path};
+use crate::reroute;
+use actix_web::web::{self, Json, Path};
 use api::{
     problem::Problem,
     view::{
@@ -49,11 +50,11 @@ const REQUESTS: Kind = Kind {
 pub(super) type Row = (RequestId, StoredRequest);
 
 pub(super) async fn list(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     Extract(query): Extract<Query>,
 ) -> Answer<List<RequestView>> {
     let asked = PageRequest::read(&query, ORDERS)?;
-    let filter = filter::requests::read(&query)?;
+    let filter = filter::requests::read(&query, gateway.project())?;
     let _ = query.flag("progressive")?;
     let manner = query.finish()?;
     let reached = freshness::reach_partitions(&gateway, &manner).await?;
@@ -77,7 +78,7 @@ pub(super) async fn list(
 }
 
 pub(super) fn find(
-    gateway: &Gateway,
+    gateway: &Scoped,
     filter: &RequestQuery,
     asked: &PageRequest,
     reached: &Reached,
@@ -117,7 +118,7 @@ pub(super) fn find(
 }
 
 pub(super) async fn get(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
 ) -> Answer<RequestView> {
@@ -135,7 +136,7 @@ pub(super) async fn get(
 }
 
 pub(super) async fn raw_body(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
 ) -> Answer<RawBodyView> {
@@ -149,7 +150,7 @@ pub(super) async fn raw_body(
 }
 
 pub(super) async fn events(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     Extract(query): Extract<Query>,
 ) -> Answer<List<EventView>> {
@@ -159,7 +160,7 @@ pub(super) async fn events(
 
 /// The connections that did not route a request, and why.
 pub(super) async fn ignored_events(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     Extract(query): Extract<Query>,
 ) -> Answer<List<IgnoredView>> {
@@ -187,7 +188,7 @@ pub(super) async fn ignored_events(
 /// Retries a request: its failed events wait anew, and connections that ignored it are asked again; or those that the
 /// body names, whatever became of it there.
 pub(super) async fn retry(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
     Extract(body): Extract<Body>,
@@ -249,13 +250,13 @@ pub(super) fn wanted_connections(body: &Body) -> Result<Option<Vec<ConnectionId>
 }
 
 /// The id of a path, once this node's replica of its partition is fresh.
-async fn known(gateway: &Gateway, text: &str, manner: &Manner) -> Result<RequestId, ApiError> {
+async fn known(gateway: &Scoped, text: &str, manner: &Manner) -> Result<RequestId, ApiError> {
     let id = read_id(gateway, text)?;
     freshness::wait(gateway, manner, [id.group()]).await?;
     Ok(id)
 }
 
-fn read_id(gateway: &Gateway, text: &str) -> Result<RequestId, ApiError> {
+fn read_id(gateway: &Scoped, text: &str) -> Result<RequestId, ApiError> {
     let id = text.parse().ok();
     let id = id.filter(|id: &RequestId| freshness::is_partition(gateway, id.group()));
     id.ok_or_else(|| ApiError::not_found("request", text))

@@ -11,6 +11,8 @@ use super::{
     health, issues,
     manner::Manner,
     notifications, noun,
+    principal::Scoped,
+    projects,
     query::Query,
     queue_depth, requests, rules_try, source_types, sources, transformation_run, transformations,
 };
@@ -31,7 +33,7 @@ use api::{
     problem::Problem,
 };
 use model::{
-    catalog::{Connection, Destination, IssueTrigger, Source, Transformation},
+    catalog::{Connection, Destination, IssueTrigger, Project, Source, Transformation},
     traffic::OperationKind,
 };
 use serde::Serialize;
@@ -142,6 +144,13 @@ fn served() -> Vec<Served> {
 /// What operators configure.
 fn configuration() -> Vec<Served> {
     vec![
+        reads(&op::LIST_PROJECTS, noun::list::<Project>),
+        writes(&op::CREATE_PROJECT, noun::create::<Project>),
+        writes(&op::UPSERT_PROJECT, noun::upsert::<Project>),
+        reads(&op::COUNT_PROJECTS, noun::count::<Project>),
+        reads(&op::GET_PROJECT, noun::get::<Project>),
+        writes(&op::UPDATE_PROJECT, noun::update::<Project>),
+        writes(&op::DELETE_PROJECT, projects::delete),
         reads(&op::LIST_SOURCES, noun::list::<Source>),
         writes(&op::CREATE_SOURCE, noun::create::<Source>),
         writes(&op::UPSERT_SOURCE, noun::upsert::<Source>),
@@ -288,7 +297,7 @@ fn nodes() -> Vec<Served> {
     ]
 }
 
-async fn openapi(_: Extract<Manner>) -> Answer<Value> {
+async fn openapi(_: Scoped, _: Extract<Manner>) -> Answer<Value> {
     Ok(Json(api::openapi::document().clone()))
 }
 
@@ -313,18 +322,17 @@ trait Content {}
 impl Content for Extract<Body> {}
 impl Content for NoBody {}
 
-/// What a handler of `GET` is called with: parameters are the last of it.
+/// What a handler of `GET` is called with: who asks is the first of it, parameters are the last.
 trait Reads {}
-impl<P: Parameters> Reads for (P,) {}
-impl<A, P: Parameters> Reads for (A, P) {}
-impl<A, B, P: Parameters> Reads for (A, B, P) {}
-impl<A, B, C, P: Parameters> Reads for (A, B, C, P) {}
+impl<P: Parameters> Reads for (Scoped, P) {}
+impl<A, P: Parameters> Reads for (Scoped, A, P) {}
+impl<A, B, P: Parameters> Reads for (Scoped, A, B, P) {}
 
-/// What a handler of other methods is called with: parameters and a body are the last of it.
+/// What a handler of other methods is called with: who asks is the first of it, parameters and a body are the last.
 trait Writes {}
-impl<A, P: Parameters, T: Content> Writes for (A, P, T) {}
-impl<A, B, P: Parameters, T: Content> Writes for (A, B, P, T) {}
-impl<A, B, C, P: Parameters, T: Content> Writes for (A, B, C, P, T) {}
+impl<P: Parameters, T: Content> Writes for (Scoped, P, T) {}
+impl<A, P: Parameters, T: Content> Writes for (Scoped, A, P, T) {}
+impl<A, B, P: Parameters, T: Content> Writes for (Scoped, A, B, P, T) {}
 
 impl Served {
     /// The handler answers what the operation says that it answers, or this does not compile.

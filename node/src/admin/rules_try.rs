@@ -8,14 +8,14 @@ use super::{
     freshness,
     manner::Manner,
     page::PageRequest,
+    principal::Scoped,
     requests, rules, stored, traffic_data, transformations,
 };
 use crate::{
-    gateway::Gateway,
     transform::{self, End, Halted, Passed, Pipeline, Prepared, Stage},
     world,
 };
-use actix_web::web::{self, Data, Json, Path};
+use actix_web::web::{self, Json, Path};
 use api::{
     input::transform_rule::Rulebook,
     problem::Problem,
@@ -57,7 +57,7 @@ const LAST_DEFAULT: u64 = 10;
 
 /// The rules of a connection, or those that the body gives in their place.
 pub(super) async fn of_connection(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     _: Extract<Manner>,
     Extract(body): Extract<Body>,
@@ -73,7 +73,7 @@ pub(super) async fn of_connection(
 
 /// Rules of no connection yet.
 pub(super) async fn of_draft(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     _: Extract<Manner>,
     Extract(body): Extract<Body>,
 ) -> Answer<All<TrialView>> {
@@ -82,7 +82,7 @@ pub(super) async fn of_draft(
 }
 
 async fn try_out(
-    gateway: &Data<Gateway>,
+    gateway: &Scoped,
     catalog: &Catalog,
     kept: Option<&Arc<Connection>>,
     body: &Body,
@@ -111,7 +111,7 @@ struct Subject {
 
 /// One stored request, or the last ones of the source; the oldest first.
 async fn subjects(
-    gateway: &Data<Gateway>,
+    gateway: &Scoped,
     catalog: &Catalog,
     kept: Option<&Arc<Connection>>,
     fields: &Fields<'_>,
@@ -145,6 +145,7 @@ async fn subjects(
     let filter = RequestQuery {
         sources: Some(vec![source]),
         accepted: Some(true),
+        project: gateway.project(),
         ..RequestQuery::default()
     };
     let reached = freshness::reach_partitions(gateway, &Manner::default()).await?;
@@ -158,7 +159,7 @@ async fn subjects(
     found.await?
 }
 
-fn subject(gateway: &Gateway, id: RequestId, stored: &StoredRequest) -> Result<Subject, ApiError> {
+fn subject(gateway: &Scoped, id: RequestId, stored: &StoredRequest) -> Result<Subject, ApiError> {
     Ok(Subject {
         id,
         record: traffic_data::record(stored)?,
@@ -207,7 +208,7 @@ struct Seen(HashMap<Fingerprint, (Timestamp, RequestId)>);
 
 impl Trial {
     fn read(
-        gateway: &Data<Gateway>,
+        gateway: &Scoped,
         catalog: &Catalog,
         kept: Option<&Arc<Connection>>,
         fields: &Fields<'_>,
@@ -220,7 +221,7 @@ impl Trial {
             .collect();
         let mut book = Rulebook::new(catalog, &stored, &fresh);
         let rules = rules::read(fields, kept.map(|kept| &**kept), &mut book)?;
-        let connection = Arc::new(draft(kept, rules));
+        let connection = Arc::new(draft(gateway, kept, rules));
         let brought: Vec<TransformationVersion> = book
             .items
             .into_iter()
@@ -269,7 +270,7 @@ impl Trial {
 
     async fn run(
         &self,
-        gateway: &Data<Gateway>,
+        gateway: &Scoped,
         subject: Subject,
         seen: &mut Seen,
     ) -> Result<TrialView, ApiError> {
@@ -370,7 +371,7 @@ impl Trial {
 }
 
 /// The connection as it would be with these rules; one that is disabled is tried as if it were not.
-fn draft(kept: Option<&Arc<Connection>>, rules: Vec<Rule>) -> Connection {
+fn draft(gateway: &Scoped, kept: Option<&Arc<Connection>>, rules: Vec<Rule>) -> Connection {
     match kept {
         Some(kept) => Connection {
             rules,
@@ -378,7 +379,7 @@ fn draft(kept: Option<&Arc<Connection>>, rules: Vec<Rule>) -> Connection {
             ..(**kept).clone()
         },
         None => Connection {
-            id: ConnectionId::mint(world::now(), world::entropy()),
+            id: ConnectionId::mint(gateway.project(), world::now(), world::entropy()),
             name: None,
             description: None,
             source_id: SourceId::default(),

@@ -5,9 +5,10 @@ use super::{
     changes::Decision,
     extract::Extract,
     noun::{self, Decided, Noun, Switched, Target},
+    principal::{InProject, Scoped},
 };
-use crate::{gateway::Gateway, world};
-use actix_web::web::{Data, Path};
+use crate::world;
+use actix_web::web::Path;
 use api::{
     body::{Body, Fields},
     catalog_page::{CatalogFilter, is_among, time_key},
@@ -18,7 +19,7 @@ use api::{
     view::{Viewer, source::SourceView},
 };
 use model::{
-    catalog::{Catalog, Item, Kind, Source, Things},
+    catalog::{Item, Kind, Source, Things},
     ids::SourceId,
     policy::signature::registry,
     time::Timestamp,
@@ -41,7 +42,7 @@ impl Noun for Source {
     type Whole = Self;
     type View = SourceView;
 
-    fn all(catalog: &Catalog) -> &Things<SourceId, Self> {
+    fn all(catalog: &InProject) -> &Things<SourceId, Self> {
         &catalog.sources
     }
 
@@ -62,13 +63,13 @@ impl Noun for Source {
         Ok(Filter { common, types })
     }
 
-    fn keeps(&self, filter: &Filter, _: &Catalog) -> bool {
+    fn keeps(&self, filter: &Filter, _: &InProject) -> bool {
         let (id, name) = (self.id.to_string(), Some(self.name.as_str()));
         filter.common.keeps(&id, name, self.disabled_at)
             && is_among(&filter.types, &self.verification.source_type)
     }
 
-    fn order(&self, order_by: &str, _: &Catalog) -> String {
+    fn order(&self, order_by: &str, _: &InProject) -> String {
         match order_by {
             "name" => self.name.clone(),
             "updated_at" => time_key(self.updated_at),
@@ -76,7 +77,7 @@ impl Noun for Source {
         }
     }
 
-    fn whole(&self, _: &Gateway, _: &Catalog) -> Result<Self, ApiError> {
+    fn whole(&self, _: &Scoped, _: &InProject) -> Result<Self, ApiError> {
         Ok(self.clone())
     }
 
@@ -84,8 +85,8 @@ impl Noun for Source {
         SourceView::of(viewer, source)
     }
 
-    fn fresh(_: &Gateway) -> SourceId {
-        SourceId::mint(world::now(), world::entropy())
+    fn fresh(gateway: &Scoped) -> SourceId {
+        SourceId::mint(gateway.project(), world::now(), world::entropy())
     }
 
     fn decide(
@@ -103,7 +104,7 @@ impl Noun for Source {
         Ok(noun::decided(kept, made))
     }
 
-    fn check(source: &Self, catalog: &Catalog) -> Result<(), ApiError> {
+    fn check(source: &Self, catalog: &InProject) -> Result<(), ApiError> {
         Ok(source::check_name(catalog, source)?)
     }
 
@@ -123,7 +124,7 @@ impl Noun for Source {
         self.id.0
     }
 
-    fn check_unused(&self, catalog: &Catalog) -> Result<(), ApiError> {
+    fn check_unused(&self, catalog: &InProject) -> Result<(), ApiError> {
         if let Some(user) = catalog.connections_of(self.id).next() {
             return Err(ApiError::unprocessable(format!(
                 "the source {} is used by the connection {}; delete that first",
@@ -146,7 +147,7 @@ impl Switched for Source {
 
 /// A new secret beside the old one, which ends after a grace.
 pub(super) async fn rotate(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     Extract(manner): Extract<Manner>,
     Extract(body): Extract<Body>,
@@ -162,6 +163,6 @@ pub(super) async fn rotate(
 }
 
 /// Bytes that a secret needs at least.
-fn least(gateway: &Gateway) -> usize {
+fn least(gateway: &Scoped) -> usize {
     gateway.config.ingest.min_secret_bytes
 }

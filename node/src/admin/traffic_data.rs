@@ -1,7 +1,6 @@
 //! What a request carried, as the API shows it: headers, query and body.
 
-use super::api_error::ApiError;
-use crate::gateway::Gateway;
+use super::{api_error::ApiError, principal::Scoped};
 use api::{
     problem::Problem,
     view::{
@@ -46,7 +45,7 @@ pub(super) fn record(request: &StoredRequest) -> Result<RequestRecord, ApiError>
 
 /// The raw body of a request, from whichever node has it; empty when it had none. For a thread that may wait.
 pub(super) fn body(
-    gateway: &Gateway,
+    gateway: &Scoped,
     group: GroupId,
     request: &StoredRequest,
 ) -> Result<Bytes, ApiError> {
@@ -58,7 +57,7 @@ pub(super) fn body(
 
 /// The same for one that may not.
 pub(super) async fn body_of(
-    gateway: &Gateway,
+    gateway: &Scoped,
     group: GroupId,
     request: &StoredRequest,
 ) -> Result<Bytes, ApiError> {
@@ -80,7 +79,7 @@ fn found(body: Body) -> Result<Bytes, ApiError> {
 
 /// `data` of a request.
 pub(super) fn of_request(
-    gateway: &Gateway,
+    gateway: &Scoped,
     viewer: &Viewer,
     id: RequestId,
     request: &StoredRequest,
@@ -94,7 +93,7 @@ pub(super) fn of_request(
         (Some(at), Detail::Listed) => gateway.cluster.payload(id.group(), &at).ok().flatten(),
         (Some(_), Detail::Alone | Detail::Whole) => body(gateway, id.group(), request).ok(),
     };
-    let url = match gateway.catalog.get().sources.get(&record.source_id) {
+    let url = match gateway.catalog().sources.get(&record.source_id) {
         Some(source) => {
             // Requests of earlier versions were kept with the secrets that proved them.
             signature::redact(&mut record, &source.verification);

@@ -6,14 +6,15 @@ use super::{
     extract::Extract,
     freshness,
     manner::Manner,
-    noun, traffic_data, transformation_input, transformations,
+    noun,
+    principal::Scoped,
+    stored, traffic_data, transformation_input, transformations,
 };
 use crate::{
-    gateway::Gateway,
     transform::{End, Halted, Passed, Pipeline, Prepared, Stage},
     world,
 };
-use actix_web::web::{Data, Json};
+use actix_web::web::Json;
 use api::{
     problem::Problem,
     view::{
@@ -50,7 +51,7 @@ struct Subject {
 }
 
 pub(super) async fn run(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     _: Extract<Manner>,
     Extract(body): Extract<Body>,
 ) -> Answer<RunView> {
@@ -108,7 +109,7 @@ fn show(
 
 /// What is tried: given code or steps, or what a transformation has, or the one over the environment of the other.
 async fn version(
-    gateway: &Data<Gateway>,
+    gateway: &Scoped,
     fields: &Fields<'_>,
 ) -> Result<(Option<TransformationId>, TransformationVersion), ApiError> {
     let catalog = freshness::catalog(gateway, &Manner::default()).await?;
@@ -144,7 +145,7 @@ async fn version(
     Ok((kept.map(|kept| kept.id), wanted))
 }
 
-async fn subject(gateway: &Data<Gateway>, fields: &Fields<'_>) -> Result<Subject, ApiError> {
+async fn subject(gateway: &Scoped, fields: &Fields<'_>) -> Result<Subject, ApiError> {
     let connection = match fields.text("webhook_id", 255)?.value() {
         None => None,
         Some(id) => {
@@ -183,7 +184,7 @@ async fn subject(gateway: &Data<Gateway>, fields: &Fields<'_>) -> Result<Subject
 }
 
 async fn of_event(
-    gateway: &Data<Gateway>,
+    gateway: &Scoped,
     fields: &Fields<'_>,
     id: EventId,
     connection: Option<ConnectionId>,
@@ -191,7 +192,7 @@ async fn of_event(
     freshness::wait(gateway, &Manner::default(), [id.group()]).await?;
     let view = gateway.cluster.view(id.group());
     // An ignored event is what scripts are mended for.
-    let of_event = match tables::event(&view, id)? {
+    let of_event = match stored::event(gateway, id)? {
         Some(event) => Some(event.connection_id),
         None => tables::ignored(&view, id)?.map(|ignored| ignored.connection_id),
     };
@@ -200,7 +201,7 @@ async fn of_event(
 }
 
 async fn of_request(
-    gateway: &Data<Gateway>,
+    gateway: &Scoped,
     fields: &Fields<'_>,
     id: RequestId,
     event: EventId,
@@ -208,8 +209,7 @@ async fn of_request(
     field: &str,
 ) -> Result<Subject, ApiError> {
     freshness::wait(gateway, &Manner::default(), [id.group()]).await?;
-    let view = gateway.cluster.view(id.group());
-    let stored = tables::request(&view, id)?
+    let stored = stored::request(gateway, id)?
         .ok_or_else(|| fields.invalid(field, format!("there is no request {id}")))?;
     Ok(Subject {
         request: Some(id),

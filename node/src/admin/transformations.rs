@@ -6,10 +6,11 @@ use super::{
     extract::Extract,
     freshness,
     noun::{self, Decided, Noun, Target},
+    principal::{InProject, Scoped},
     viewer,
 };
-use crate::{gateway::Gateway, transform, world};
-use actix_web::web::{Data, Json, Path};
+use crate::{transform, world};
+use actix_web::web::{Json, Path};
 use api::{
     body::{Fields, Given},
     catalog_page::{self, CatalogFilter, time_key},
@@ -45,7 +46,7 @@ impl Noun for Transformation {
     type Whole = (Self, TransformationVersion);
     type View = TransformationView;
 
-    fn all(catalog: &Catalog) -> &Things<TransformationId, Self> {
+    fn all(catalog: &InProject) -> &Things<TransformationId, Self> {
         &catalog.transformations
     }
 
@@ -57,11 +58,11 @@ impl Noun for Transformation {
         Ok(CatalogFilter::read(query)?)
     }
 
-    fn keeps(&self, filter: &CatalogFilter, _: &Catalog) -> bool {
+    fn keeps(&self, filter: &CatalogFilter, _: &InProject) -> bool {
         filter.keeps(&self.id.to_string(), Some(&self.name), None)
     }
 
-    fn order(&self, order_by: &str, _: &Catalog) -> String {
+    fn order(&self, order_by: &str, _: &InProject) -> String {
         match order_by {
             "name" => self.name.clone(),
             "updated_at" => time_key(self.updated_at),
@@ -69,7 +70,7 @@ impl Noun for Transformation {
         }
     }
 
-    fn whole(&self, gateway: &Gateway, _: &Catalog) -> Result<Self::Whole, ApiError> {
+    fn whole(&self, gateway: &Scoped, _: &InProject) -> Result<Self::Whole, ApiError> {
         Ok((self.clone(), current(gateway, self)?))
     }
 
@@ -77,7 +78,7 @@ impl Noun for Transformation {
         TransformationView::of(viewer, transformation, version)
     }
 
-    fn fresh(gateway: &Gateway) -> Fresh {
+    fn fresh(gateway: &Scoped) -> Fresh {
         fresh(gateway)
     }
 
@@ -105,7 +106,7 @@ impl Noun for Transformation {
         vec![transformation.id]
     }
 
-    fn check((transformation, _): &Self::Whole, catalog: &Catalog) -> Result<(), ApiError> {
+    fn check((transformation, _): &Self::Whole, catalog: &InProject) -> Result<(), ApiError> {
         check_name(catalog, transformation)
     }
 
@@ -133,7 +134,7 @@ impl Noun for Transformation {
         versions.collect()
     }
 
-    fn check_unused(&self, catalog: &Catalog) -> Result<(), ApiError> {
+    fn check_unused(&self, catalog: &InProject) -> Result<(), ApiError> {
         if let Some(user) = catalog.user_of(self.id) {
             return Err(ApiError::unprocessable(format!(
                 "the transformation {} is used by the connection {}; take it out of its rules first",
@@ -146,7 +147,7 @@ impl Noun for Transformation {
 
 /// The version that a body asks back, if it does.
 fn restored(
-    gateway: &Gateway,
+    gateway: &Scoped,
     fields: &Fields<'_>,
     kept: Option<&Transformation>,
 ) -> Result<Option<TransformationVersion>, ApiError> {
@@ -164,7 +165,7 @@ fn restored(
 
 /// The versions that are kept, the newest first.
 pub(super) async fn versions(
-    gateway: Data<Gateway>,
+    gateway: Scoped,
     id: Path<String>,
     Extract(query): Extract<Query>,
 ) -> Answer<List<TransformationVersionView>> {
@@ -186,10 +187,10 @@ pub(super) async fn versions(
 }
 
 /// What a new transformation gets.
-pub(super) fn fresh(gateway: &Gateway) -> Fresh {
+pub(super) fn fresh(gateway: &Scoped) -> Fresh {
     let now = world::now();
     Fresh {
-        id: TransformationId::mint(now, world::entropy()),
+        id: TransformationId::mint(gateway.project(), now, world::entropy()),
         now,
         max_code_bytes: gateway.config.script.max_code_bytes,
     }
@@ -207,14 +208,14 @@ fn check_name(catalog: &Catalog, transformation: &Transformation) -> Result<(), 
 
 /// The version that new events use.
 pub(super) fn current(
-    gateway: &Gateway,
+    gateway: &Scoped,
     transformation: &Transformation,
 ) -> Result<TransformationVersion, ApiError> {
     stored(gateway, transformation.id, transformation.version())
 }
 
 pub(super) fn stored(
-    gateway: &Gateway,
+    gateway: &Scoped,
     id: TransformationId,
     version: u16,
 ) -> Result<TransformationVersion, ApiError> {

@@ -1,7 +1,6 @@
 //! From troubles to the issues about them, and back.
 
-use super::{api_error::ApiError, freshness, manner::Manner};
-use crate::gateway::Gateway;
+use super::{api_error::ApiError, freshness, manner::Manner, principal::Scoped};
 use model::{
     ids::{GroupId, IssueId},
     state::issues,
@@ -9,13 +8,13 @@ use model::{
 };
 
 /// The issue of the failure with which an event's last attempt ended.
-pub(super) fn issue_of(gateway: &Gateway, event: &Event) -> Result<Option<IssueId>, ApiError> {
+pub(super) fn issue_of(gateway: &Scoped, event: &Event) -> Result<Option<IssueId>, ApiError> {
     issue_about(gateway, IssueKey::of_event(event))
 }
 
 /// The issue about a trouble, if there is one.
 pub(super) fn issue_about(
-    gateway: &Gateway,
+    gateway: &Scoped,
     key: Option<IssueKey>,
 ) -> Result<Option<IssueId>, ApiError> {
     let Some(key) = key else { return Ok(None) };
@@ -25,7 +24,7 @@ pub(super) fn issue_about(
 
 /// What the issues that a query names are about; none: it names none. An id that no issue has is about nothing.
 pub(super) async fn keys_of(
-    gateway: &Gateway,
+    gateway: &Scoped,
     issues: Option<Vec<IssueId>>,
     manner: &Manner,
 ) -> Result<Option<Vec<IssueKey>>, ApiError> {
@@ -36,7 +35,8 @@ pub(super) async fn keys_of(
     let view = gateway.cluster.view(GroupId::CONTROL);
     let mut keys = Vec::new();
     for id in wanted {
-        keys.extend(issues::issue(&view, id)?.map(|issue| issue.key));
+        let key = issues::issue(&view, id)?.map(|issue| issue.key);
+        keys.extend(key.filter(|key| key.project() == gateway.project()));
     }
     Ok(Some(keys))
 }

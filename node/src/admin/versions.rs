@@ -3,9 +3,10 @@
 use super::{
     api_error::ApiError,
     changes::{self, Decision},
+    principal::Scoped,
 };
-use crate::{gateway::Gateway, world};
-use actix_web::web::{self, Data};
+use crate::world;
+use actix_web::web;
 use model::{
     catalog::{Catalog, Item, Kind, Transformation},
     ids::TransformationId,
@@ -17,13 +18,13 @@ use model::{
 const MARGIN_MS: u64 = 10 * 60_000;
 
 /// Best effort: what does not go now goes after the next change.
-pub(super) async fn prune(gateway: &Data<Gateway>, id: TransformationId) {
+pub(super) async fn prune(gateway: &Scoped, id: TransformationId) {
     let kept = gateway.config.transform.versions_kept;
     let surplus = |catalog: &Catalog| {
         let known = catalog.transformations.get(&id);
         known.is_some_and(|known| known.versions.len() > kept)
     };
-    if !surplus(&gateway.catalog.get()) {
+    if !surplus(&gateway.catalog()) {
         return;
     }
     if let Err(error) = let_go(gateway, id, kept).await {
@@ -31,11 +32,7 @@ pub(super) async fn prune(gateway: &Data<Gateway>, id: TransformationId) {
     }
 }
 
-async fn let_go(
-    gateway: &Data<Gateway>,
-    id: TransformationId,
-    kept: usize,
-) -> Result<(), ApiError> {
+async fn let_go(gateway: &Scoped, id: TransformationId, kept: usize) -> Result<(), ApiError> {
     let looking = gateway.clone();
     let oldest = web::block(move || oldest_open(&looking)).await??;
     let now = world::now();
@@ -64,7 +61,7 @@ async fn let_go(
 }
 
 /// When the oldest event was minted that still wants an attempt, in any partition.
-fn oldest_open(gateway: &Gateway) -> Result<Option<Timestamp>, KvError> {
+fn oldest_open(gateway: &Scoped) -> Result<Option<Timestamp>, KvError> {
     let mut oldest = None;
     for group in gateway.cluster.data_groups() {
         let here = tables::oldest_open(&gateway.cluster.view(group))?;

@@ -7,6 +7,7 @@ mod setup;
 
 use super::Failed;
 use crate::stop_signal::StopSignal;
+use actix_web::http::header::HeaderValue;
 use api::Api;
 use forward::Local;
 use line::{Line, Lost};
@@ -51,6 +52,9 @@ pub(super) struct Args {
     /// The admin side of any node
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8081")]
     admin: url::Url,
+    /// The project by its id or name; the default one without it
+    #[arg(long, value_name = "PROJECT")]
+    project: Option<HeaderValue>,
     /// The admin token
     #[arg(long, env = "TIDEGATE_ADMIN_TOKEN", hide_env_values = true, value_parser = super::secret)]
     token: Secret,
@@ -69,7 +73,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failed> {
         let mut signal = StopSignal::new().map_err(Failed::running)?;
         let stop = signal.told();
         tokio::pin!(stop);
-        let api = Api::new(&args.admin, args.token.reveal());
+        let api = Api::new(&args.admin, args.token.reveal(), args.project.as_ref());
         let local = Local::new(args.port);
         let session = tokio::select! {
             () = &mut stop => return Ok(()),

@@ -91,7 +91,7 @@ async fn token(
     refused: Option<&str>,
 ) -> Option<Bytes> {
     let catalog = shared.gateway.catalog();
-    let destination = catalog.destinations.get(&destination)?;
+    let destination = catalog.destination(destination)?;
     let DestinationAuth::Oauth2ClientCredentials(credentials) = &destination.outbound.auth else {
         return None;
     };

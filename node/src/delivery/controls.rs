@@ -42,7 +42,7 @@ impl Controls {
             return;
         }
         let catalog = self.gateway.catalog();
-        let destination = catalog.destinations.get(&id);
+        let destination = catalog.destination(id);
         let changes = destination.is_some_and(|known| asked.change(known, world::now()).is_some());
         if !changes || !self.may_change(id, asked, Instant::now()) {
             return;

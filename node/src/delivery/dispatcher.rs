@@ -20,7 +20,7 @@ use actix::{
 };
 use futures::stream;
 use model::{
-    catalog::Catalog,
+    catalog::Catalogs,
     delivery::Input,
     ids::{DestinationId, GroupId},
     machine::LeaderEffect,
@@ -47,7 +47,7 @@ pub(super) struct Dispatcher {
     /// One for each partition led here. A scheduler that nobody has the address of any more ends.
     schedulers: BTreeMap<GroupId, Addr<RetryScheduler>>,
     /// As it was when the actors were last told of it.
-    catalog: Arc<Catalog>,
+    catalog: Arc<Catalogs>,
     stopping: bool,
 }
 
@@ -115,12 +115,10 @@ impl Dispatcher {
     }
 
     /// A changed catalog reaches everybody whose way it changes. Who has no work will read it when some comes.
-    fn look(&mut self, catalog: Arc<Catalog>) {
+    fn look(&mut self, catalog: Arc<Catalogs>) {
         let Some(shared) = &self.shared else { return };
         shared.pacing.look(&catalog);
-        shared
-            .crowd
-            .forget(|id| catalog.destinations.contains_key(&id));
+        shared.crowd.forget(|id| catalog.destination(id).is_some());
         for (id, messages) in &self.destinations {
             if !catalog.leads_alike(&self.catalog, *id) {
                 // Full: it has a wake-up before it.
@@ -248,7 +246,7 @@ impl StreamHandler<(GroupId, LeaderEffect)> for Dispatcher {
 }
 
 /// A catalog that another took the place of.
-struct NewCatalog(Arc<Catalog>);
+struct NewCatalog(Arc<Catalogs>);
 
 impl StreamHandler<NewCatalog> for Dispatcher {
     fn handle(&mut self, NewCatalog(catalog): NewCatalog, _: &mut Context<Self>) {

@@ -7,7 +7,7 @@ mod post;
 use crate::{gateway::Gateway, peer::Question, world};
 use homes::Homes;
 use model::{
-    catalog::{Catalog, Destination},
+    catalog::{Catalogs, Destination},
     delivery::{ASKS_MAX, Ask, Holding, Input, Limit, Pace, Reply, Statement, home_of},
     ids::{DestinationId, GroupId, NodeId},
 };
@@ -35,7 +35,7 @@ pub(super) struct Pacing {
 /// The catalog as it was last looked at, and the partitions that are homes of paced destinations in it.
 #[derive(Default)]
 struct Seen {
-    catalog: Option<Arc<Catalog>>,
+    catalog: Option<Arc<Catalogs>>,
     paced: BTreeSet<GroupId>,
 }
 
@@ -72,17 +72,19 @@ impl Pacing {
     }
 
     /// Takes note of a catalog. Only one with other destinations makes a difference.
-    pub(super) fn look(&self, catalog: &Arc<Catalog>) {
+    pub(super) fn look(&self, catalog: &Arc<Catalogs>) {
         let mut seen = self.seen.lock();
         let known = seen.catalog.as_ref();
-        if known.is_some_and(|known| known.destinations.is_same(&catalog.destinations)) {
+        if known.is_some_and(|known| known.has_destinations_of(catalog)) {
             return;
         }
         let partitions = self.gateway.cluster.partitions();
         let is_paced = |destination: &&Arc<Destination>| {
             pace_of(&self.gateway, Some(destination)).limit != Limit::None
         };
-        let destinations = catalog.destinations.values();
+        let destinations = catalog
+            .all()
+            .flat_map(|of_one| of_one.destinations.values());
         seen.paced = destinations
             .filter(is_paced)
             .map(|destination| home_of(destination.id, partitions))

@@ -36,7 +36,7 @@ impl Shared {
     /// The pace of a destination now; none while it is disabled. One that was deleted gets the default: its events end.
     pub(super) fn pace(&self, id: DestinationId) -> Option<Pace> {
         let catalog = self.gateway.catalog();
-        let Some(destination) = catalog.destinations.get(&id) else {
+        let Some(destination) = catalog.destination(id) else {
             return Some(self.default_pace());
         };
         destination

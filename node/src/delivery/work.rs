@@ -108,7 +108,8 @@ pub(super) fn load(
     if event.due_at != Some(due.at) || !event.status.waits() {
         return Ok(None);
     }
-    let catalog = gateway.catalog();
+    let catalogs = gateway.catalog();
+    let catalog = catalogs.of(event.connection_id.project());
     let connection = catalog.connections.get(&event.connection_id).cloned();
     let destination = catalog.destinations.get(&event.destination_id).cloned();
     // Disabled or paused since the row was read: the event stays queued, or is held in a moment.
@@ -134,12 +135,12 @@ pub(super) fn load(
     let stages = match &connection {
         Some(connection) if !connection.rules_at_delivery().is_empty() => {
             let pinned = pinned(&view, due.event, &event)?;
-            transform::stages(gateway, &catalog, connection, &pinned)?
+            transform::stages(gateway, catalog, connection, &pinned)?
         }
         _ => VecDeque::new(),
     };
     let source = catalog.sources.get(&event.source_id);
-    let forwarding = Forwarding::in_catalog(&catalog, event.source_id, Some(event.destination_id));
+    let forwarding = Forwarding::in_catalog(catalog, event.source_id, Some(event.destination_id));
     Ok(Some(Work {
         connection,
         destination,
@@ -275,7 +276,9 @@ fn silent_connections(
     destination: DestinationId,
 ) -> BTreeMap<ConnectionId, Silence> {
     let catalog = gateway.catalog();
-    let of_it = catalog.connections_to(destination);
+    let of_it = catalog
+        .of(destination.project())
+        .connections_to(destination);
     of_it
         .filter_map(|c| match gateway.transforms.is_crowded(c.id) {
             true => Some((c.id, Silence::All)),

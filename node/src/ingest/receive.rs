@@ -25,9 +25,10 @@ use actix_web::{
     http::{Method, header},
     web,
 };
+use api::principal::{self, Named};
 use bytes::Bytes;
 use model::{
-    catalog::{Catalog, Source},
+    catalog::{Catalog, Catalogs, Source},
     ids::{GroupId, RequestId},
     machine::Verdict,
     policy::{forwarding, signature::Answer},
@@ -154,7 +155,7 @@ impl Door {
         let target = target::target(request.path()).ok_or(Refused::UnknownSource)?;
         // Sources that forward no path are no exception: what is stored may be sent elsewhere later.
         forwarding::check_path(target.path).map_err(Refused::UnsafePath)?;
-        let find = |catalog: &Catalog| catalog.sources.get(&target.source).cloned();
+        let find = |catalogs: &Catalogs| catalogs.source(target.source).cloned();
         let (catalog, source) = self.find(find).await?;
         self.accept(&catalog, source, target.path, request, payload)
             .await
@@ -175,9 +176,15 @@ impl Door {
             .get(SOURCE_NAME)
             .and_then(|name| name.to_str().ok())
             .ok_or(Refused::SourceNameMissing)?;
-        let (catalog, source) = self
-            .find(|catalog| catalog.source_named(name).cloned())
-            .await?;
+        let projects = wire::projects_named(request).map_err(|_| Refused::UnknownSource)?;
+        let find = |catalogs: &Catalogs| match principal::project_named(catalogs, &projects) {
+            Ok(Named::Known(project)) => {
+                let catalog = catalogs.of(project.number());
+                catalog.source_named(name).cloned()
+            }
+            Ok(Named::Unknown(_)) | Err(_) => None,
+        };
+        let (catalog, source) = self.find(find).await?;
         self.accept(&catalog, source, "", request, payload).await
     }
 
@@ -233,15 +240,18 @@ impl Door {
         Ok(answer::accepted(&source, id, secret, now))
     }
 
-    /// Finds a source. One that is not known here may have been made elsewhere a moment ago, so this node makes
+    /// Finds a source, and the catalog of its project. One that is not known here may have been made elsewhere a moment ago, so this node makes
     /// sure before it says no.
     async fn find(
         &self,
-        find: impl Fn(&Catalog) -> Option<Arc<Source>>,
+        find: impl Fn(&Catalogs) -> Option<Arc<Source>>,
     ) -> Result<(Arc<Catalog>, Arc<Source>), Refused> {
-        let catalog = self.gateway.catalog();
-        if let Some(source) = find(&catalog) {
-            return Ok((catalog, source));
+        let found = |catalogs: &Catalogs| {
+            let source = find(catalogs)?;
+            Some((catalogs.of(source.id.project()).clone(), source))
+        };
+        if let Some(found) = found(&self.gateway.catalog()) {
+            return Ok(found);
         }
         let cluster = &self.gateway.cluster;
         self.freshness
@@ -249,12 +259,11 @@ impl Door {
             .await
             .map_err(|_| Refused::Unavailable)?;
         let applied = self.gateway.applied_catalog().await;
-        let catalog = applied.map_err(|error| {
+        let catalogs = applied.map_err(|error| {
             tracing::warn!(%error, "a source is not called unknown by a catalog that can't be read");
             Refused::Unavailable
         })?;
-        let source = find(&catalog).ok_or(Refused::UnknownSource)?;
-        Ok((catalog, source))
+        found(&catalogs).ok_or(Refused::UnknownSource)
     }
 
     /// Judges a request, and fetches the keys that this takes.

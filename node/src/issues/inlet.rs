@@ -34,7 +34,7 @@ pub(super) async fn put(
     body: Bytes,
 ) -> Put {
     let catalog = gateway.catalog();
-    let source = catalog.sources.get(&source_id);
+    let source = catalog.source(source_id);
     if source.is_none_or(|source| source.disabled_at.is_some()) {
         return Put::Nowhere;
     }
@@ -46,7 +46,8 @@ pub(super) async fn put(
         rejected_per_source: bounds.rejected_kept_per_source,
         ignored_per_request: bounds.ignored_kept_per_request,
     };
-    let Plan { verdict, placement } = route::plan(&catalog, &verified, now, kept);
+    let Plan { verdict, placement } =
+        route::plan(catalog.of(source_id.project()), &verified, now, kept);
     // A rejected one would be an issue of its own, and that a notification, and so on.
     if matches!(verdict, Verdict::Rejected { .. }) {
         return Put::Nowhere;

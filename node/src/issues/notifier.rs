@@ -145,8 +145,15 @@ async fn attempt(
     notification: &Notification,
 ) -> Option<Told> {
     let leadership = gateway.cluster.leads(GroupId::CONTROL)?;
-    let catalog = gateway.catalog();
-    let (names, team) = (Names(&catalog), &gateway.config.cluster.name);
+    let catalogs = gateway.catalog();
+    let project = notification.issue.key.project();
+    let (catalog, known) = (catalogs.of(project), catalogs.project(project));
+    let names = Names(catalog);
+    let team = known.map(|known| known.id.to_string()).unwrap_or_default();
+    let place = match known.filter(|known| !known.number().is_default()) {
+        Some(known) => format!("{}, project {}", gateway.config.cluster.name, known.name),
+        None => gateway.config.cluster.name.clone(),
+    };
     let channels = |trigger: IssueTriggerId| -> Option<&Channels> {
         Some(&catalog.issue_triggers.get(&trigger)?.channels)
     };
@@ -155,7 +162,7 @@ async fn attempt(
             let Some(channel) = channels(trigger).and_then(|c| c.webhook.as_ref()) else {
                 return Some(Told::ToNobody);
             };
-            let body = Bytes::from(issues::webhook(notification, &names, team));
+            let body = Bytes::from(issues::webhook(notification, &names, &team));
             let secret = channel.signing_secret.reveal();
             (
                 channel.url.clone(),
@@ -167,11 +174,11 @@ async fn attempt(
             let Some(channel) = channels(trigger).and_then(|c| c.slack.as_ref()) else {
                 return Some(Told::ToNobody);
             };
-            let body = Bytes::from(issues::slack(notification, &names, team));
+            let body = Bytes::from(issues::slack(notification, &names, &place));
             (channel.webhook_url.reveal().to_owned(), vec![json()], body)
         }
         Target::Source(source) => {
-            let body = Bytes::from(issues::webhook(notification, &names, team));
+            let body = Bytes::from(issues::webhook(notification, &names, &team));
             return Some(
                 match inlet::put(gateway, (id, notification), source, body).await {
                     Put::In => Told::By(Outcome::answered(200, Bytes::new(), None)),

@@ -94,9 +94,9 @@ fn look(
             view,
         })
         .collect();
-    let (catalog, control) = (gateway.catalog(), gateway.cluster.view(GroupId::CONTROL));
+    let (catalogs, control) = (gateway.catalog(), gateway.cluster.view(GroupId::CONTROL));
     let gathering = Gathering {
-        catalog: &catalog,
+        catalogs: &catalogs,
         control: &control,
         now: world::now(),
         quiet_ms: gateway.config.issues.quiet_ms,

@@ -3,6 +3,7 @@
 mod elsewhere;
 mod event_data;
 mod gaps;
+mod projects;
 mod pushed;
 mod replay;
 mod strictness;
@@ -36,6 +37,8 @@ pub(super) const BODY: &str = r#"{"paid":true}"#;
 /// One node of its own cluster.
 pub(super) struct Node {
     pub(super) gateway: Arc<Gateway>,
+    /// The project that calls name; none: they name none.
+    project: Option<String>,
     stage: Stage,
 }
 
@@ -83,6 +86,7 @@ impl Node {
     fn on(stage: Stage) -> Self {
         Self {
             gateway: stage.gateway.clone(),
+            project: None,
             stage,
         }
     }
@@ -92,6 +96,9 @@ impl Node {
         let mut request = test::TestRequest::with_uri(path)
             .method(method.parse().expect("a method"))
             .insert_header(("authorization", format!("Bearer {TOKEN}")));
+        if let Some(project) = &self.project {
+            request = request.insert_header(("x-project-id", project.as_str()));
+        }
         if let Some(body) = body {
             request = request.set_json(body);
         }
@@ -171,14 +178,25 @@ impl Node {
 
     /// One with one event.
     async fn accept(&self, group: GroupId, source: SourceId) -> RequestId {
+        let over = (ConnectionId(1), DestinationId(1));
+        self.accept_over(over, group, source).await
+    }
+
+    /// One with one event over a connection to a destination.
+    async fn accept_over(
+        &self,
+        (connection, destination): (ConnectionId, DestinationId),
+        group: GroupId,
+        source: SourceId,
+    ) -> RequestId {
         let verdict = Verdict::Routed {
             events: vec![Planned {
-                connection: ConnectionId(1),
-                destination: DestinationId(1),
+                connection,
+                destination,
                 due_at: world::now().plus_ms(3_600_000),
             }],
             ignored: vec![Unrouted {
-                connection: ConnectionId(2),
+                connection: ConnectionId(connection.0 + 1),
                 cause: IgnoreCause::Filtered,
                 meta: Some(IgnoredMeta::Filtered(vec![Part::Headers, Part::Path])),
             }],

@@ -10,7 +10,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::StatusCode, we
 use bytes::Bytes;
 use model::{
     catalog::{Backoff, Connection, Destination, Item, RetryRule, Rule, Secret},
-    catalog::{Catalog, Verification},
+    catalog::{Catalogs, Verification},
     ids::{ConnectionId, DestinationId, EventId, GroupId, RequestId, SourceId},
     kit,
     machine::{
@@ -136,7 +136,7 @@ impl World {
         let items: Vec<Vec<u8>> = items.iter().map(codec::encode_json).collect();
         let view = self.gateway.cluster.view(GroupId::CONTROL);
         let command = Command::Configure(Configure {
-            seen_version: Catalog::stored_version(&view).expect("readable"),
+            seen_version: Catalogs::stored_version(&view).expect("readable"),
             changes: items.iter().map(|item| Change::Put(item)).collect(),
         });
         let reply = self.propose(GroupId::CONTROL, &command, &[]).await;

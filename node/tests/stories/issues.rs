@@ -218,7 +218,7 @@ async fn people_acknowledge_ignore_resolve_and_dismiss() {
     world
         .refused("PUT", "/issues/iss_x", json!({"status": "OPENED"}), 404)
         .await;
-    let never = model::ids::IssueId::mint(world::now(), 1);
+    let never = model::ids::IssueId::mint(model::ids::ProjectNumber::DEFAULT, world::now(), 1);
     world
         .refused("DELETE", &format!("/issues/{never}"), json!({}), 404)
         .await;

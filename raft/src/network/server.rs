@@ -4,7 +4,7 @@ use super::{
     client::Numbered,
     counters::Counters,
     link::{self, Identity, read_frame},
-    tls::Wrapping,
+    tls::{Duplex, Wrapping},
     wire::{Answer, Call},
 };
 use crate::codec;
@@ -12,7 +12,7 @@ use futures::{FutureExt, future::BoxFuture};
 use parking_lot::RwLock;
 use std::{io, sync::Arc};
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncWriteExt, ReadHalf, WriteHalf},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, mpsc},
     task::JoinSet,
@@ -93,86 +93,113 @@ async fn connection<H: Handler>(stream: TcpStream, shared: &Listener<H>) -> io::
     if shared.handler.is_blocked(peer.node) {
         return Err(io::ErrorKind::HostUnreachable.into());
     }
-    let mut told = false;
-    let (mut reader, mut writer) = tokio::io::split(link.stream);
-    let (answers, mut ready) = mpsc::channel::<Numbered<Answer>>(ANSWERS);
-    let mut outgoing = link.outgoing;
-    let writing = tokio::spawn(async move {
-        let mut out = Vec::new();
-        while let Some(first) = ready.recv().await {
-            out.clear();
-            let mut next = Some(first);
-            while let Some(answer) = next.take() {
-                outgoing.frame(&codec::encode(&answer)?, &mut out)?;
-                next = ready.try_recv().ok();
-            }
-            writer.write_all(&out).await?;
-            writer.flush().await?;
-        }
-        Ok::<(), io::Error>(())
-    });
-    let mut incoming = link.incoming;
-    let under_way = Arc::new(Semaphore::new(CALLS_MAX));
-    let result = loop {
-        let frame = match read_frame(&mut reader, &mut incoming).await {
-            Ok(frame) => frame,
-            Err(error) => {
-                if error.kind() == io::ErrorKind::PermissionDenied {
-                    shared.counters.frame();
-                }
-                break Err(error);
-            }
-        };
-        let call: Numbered<Call> = match codec::decode(&frame) {
-            Ok(call) => call,
-            Err(error) => {
-                shared.counters.frame();
-                break Err(error);
-            }
-        };
-        if shared.handler.is_blocked(peer.node) {
-            break Err(io::ErrorKind::HostUnreachable.into());
-        }
-        let number = call.number;
-        // A stranger may ask who we are and ask to join, nothing else.
-        let value = match call.value {
-            call @ (Call::Welcome | Call::Join(_)) => call,
-            // Asked for each call: the membership changes while connections stand.
-            call if shared.handler.knows(&peer) => call,
-            _ => {
-                if !std::mem::replace(&mut told, true) {
-                    shared.counters.identity();
-                    tracing::warn!(
-                        node = peer.node,
-                        "a peer is not the node that the membership knows"
-                    );
-                }
-                let value = Answer::Failed("this node is not a member as it says it is".into());
-                if answers.send(Numbered { number, value }).await.is_err() {
-                    break Ok(());
-                }
-                continue;
-            }
-        };
-        let mut handling = shared.handler.clone().handle(peer.node, value);
-        // Polled here once, so that appends reach Raft in the order in which they came.
-        if let Some(value) = (&mut handling).now_or_never() {
-            if answers.send(Numbered { number, value }).await.is_err() {
-                break Ok(());
-            }
-            continue;
-        }
-        let Ok(permit) = under_way.clone().acquire_owned().await else {
-            break Ok(());
-        };
-        let answers = answers.clone();
-        tokio::spawn(async move {
-            let value = handling.await;
-            drop(permit);
-            let _ = answers.send(Numbered { number, value }).await;
-        });
+    let (reader, writer) = tokio::io::split(link.stream);
+    let (answers, ready) = mpsc::channel::<Numbered<Answer>>(ANSWERS);
+    let writing = tokio::spawn(write_answers(writer, link.outgoing, ready));
+    let calls = Calls {
+        reader,
+        incoming: link.incoming,
+        peer,
+        told: false,
     };
+    let result = calls.serve(shared, &answers).await;
     drop(answers);
     writing.abort();
     result
+}
+
+/// Seals and writes answers as they come, those that are there together in one go.
+async fn write_answers(
+    mut writer: WriteHalf<Box<dyn Duplex>>,
+    mut outgoing: link::Seal,
+    mut ready: mpsc::Receiver<Numbered<Answer>>,
+) -> io::Result<()> {
+    let mut out = Vec::new();
+    while let Some(first) = ready.recv().await {
+        out.clear();
+        let mut next = Some(first);
+        while let Some(answer) = next.take() {
+            outgoing.frame(&codec::encode(&answer)?, &mut out)?;
+            next = ready.try_recv().ok();
+        }
+        writer.write_all(&out).await?;
+        writer.flush().await?;
+    }
+    Ok(())
+}
+
+/// The calls of one peer.
+struct Calls {
+    reader: ReadHalf<Box<dyn Duplex>>,
+    incoming: link::Seal,
+    peer: Identity,
+    /// Whether it was told of that the peer is not who it says it is.
+    told: bool,
+}
+
+impl Calls {
+    /// Handles calls and answers them, until the connection ends or nobody writes answers any more.
+    async fn serve<H: Handler>(
+        mut self,
+        shared: &Listener<H>,
+        answers: &mpsc::Sender<Numbered<Answer>>,
+    ) -> io::Result<()> {
+        let under_way = Arc::new(Semaphore::new(CALLS_MAX));
+        loop {
+            let Numbered { number, value } = self.next(shared).await?;
+            if shared.handler.is_blocked(self.peer.node) {
+                return Err(io::ErrorKind::HostUnreachable.into());
+            }
+            let Some(call) = self.admitted(shared, value) else {
+                let value = Answer::Failed("this node is not a member as it says it is".into());
+                if answers.send(Numbered { number, value }).await.is_err() {
+                    return Ok(());
+                }
+                continue;
+            };
+            let mut handling = shared.handler.clone().handle(self.peer.node, call);
+            // Polled here once, so that appends reach Raft in the order in which they came.
+            if let Some(value) = (&mut handling).now_or_never() {
+                if answers.send(Numbered { number, value }).await.is_err() {
+                    return Ok(());
+                }
+                continue;
+            }
+            let Ok(permit) = under_way.clone().acquire_owned().await else {
+                return Ok(());
+            };
+            let answers = answers.clone();
+            tokio::spawn(async move {
+                let value = handling.await;
+                drop(permit);
+                let _ = answers.send(Numbered { number, value }).await;
+            });
+        }
+    }
+
+    async fn next<H: Handler>(&mut self, shared: &Listener<H>) -> io::Result<Numbered<Call>> {
+        let frame = read_frame(&mut self.reader, &mut self.incoming).await;
+        let frame = frame.inspect_err(|error| {
+            if error.kind() == io::ErrorKind::PermissionDenied {
+                shared.counters.frame();
+            }
+        })?;
+        codec::decode(&frame).inspect_err(|_| shared.counters.frame())
+    }
+
+    /// A stranger may ask who we are and ask to join, nothing else.
+    fn admitted<H: Handler>(&mut self, shared: &Listener<H>, call: Call) -> Option<Call> {
+        // Asked for each call: the membership changes while connections stand.
+        if matches!(call, Call::Welcome | Call::Join(_)) || shared.handler.knows(&self.peer) {
+            return Some(call);
+        }
+        if !std::mem::replace(&mut self.told, true) {
+            shared.counters.identity();
+            tracing::warn!(
+                node = self.peer.node,
+                "a peer is not the node that the membership knows"
+            );
+        }
+        None
+    }
 }

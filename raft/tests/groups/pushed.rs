@@ -3,7 +3,7 @@
 use crate::support::{addresses, change, config, environment, eventually, now, start_all};
 use bytes::Bytes;
 use model::{
-    catalog::{Catalog, Item, Source},
+    catalog::{Catalogs, Item, Source},
     ids::{GroupId, SourceId},
     kit,
     machine::{Change, Command, Configure, NodeEffect},
@@ -32,20 +32,20 @@ fn source(seen_version: u64, name: &str) -> Bytes {
     command.envelope(now(), &[])
 }
 
-fn loaded(cluster: &Cluster) -> Catalog {
-    cluster.pinned(CONTROL, |view| Catalog::load(view).expect("readable"))
+fn loaded(cluster: &Cluster) -> Catalogs {
+    cluster.pinned(CONTROL, |view| Catalogs::load(view).expect("readable"))
 }
 
 /// Takes in what is told until a source has this name. Whether a snapshot came on the way.
 async fn follows(
     cluster: &Cluster,
     news: &mut Receiver<News>,
-    catalog: &mut Catalog,
+    catalog: &mut Catalogs,
     name: &str,
 ) -> bool {
     let mut was_replaced = false;
     let following = async {
-        while catalog.source_named(name).is_none() {
+        while catalog.default_project().source_named(name).is_none() {
             match news.recv().await {
                 Ok(News::Applied(CONTROL, effect)) => {
                     if let NodeEffect::CatalogChanged(change) = effect.as_ref() {
@@ -81,7 +81,7 @@ async fn every_node_is_told_what_changed_whoever_leads() {
             let was_replaced = follows(cluster, news, catalog, name).await;
             assert!(!was_replaced, "one change is told as one change");
             assert_eq!(catalog.version, version + 1);
-            assert_eq!(catalog.sources[&SourceId(1)].name, name);
+            assert_eq!(catalog.default_project().sources[&SourceId(1)].name, name);
         }
     }
     for cluster in &clusters {

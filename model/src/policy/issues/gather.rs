@@ -4,7 +4,7 @@
 
 use super::rule::{Rule, rule, targets};
 use crate::{
-    catalog::Catalog,
+    catalog::Catalogs,
     ids::{DestinationId, GroupId},
     machine::{Fact, IssueReport},
     state::{
@@ -34,7 +34,7 @@ pub struct Partition<'a, V> {
 /// One look at everything.
 #[derive(Debug)]
 pub struct Gathering<'a, C> {
-    pub catalog: &'a Catalog,
+    pub catalogs: &'a Catalogs,
     /// This node's replica of the control group.
     pub control: &'a C,
     pub now: Timestamp,
@@ -75,7 +75,8 @@ impl<C: Read> Gathering<'_, C> {
         if self.is_gone(&key) {
             return Ok(None);
         }
-        let rule = rule(self.catalog, &key).filter(|rule| tally.last_at >= rule.live_since);
+        let rule = rule(self.catalogs.of(key.project()), &key)
+            .filter(|rule| tally.last_at >= rule.live_since);
         let known = issues::issue_about(self.control, &key)?;
         let is_news = match &known {
             Some((_, issue)) => !issue.has(group, &tally),
@@ -100,7 +101,7 @@ impl<C: Read> Gathering<'_, C> {
         IssueReport {
             key,
             trigger,
-            targets: targets(self.catalog, trigger, turn),
+            targets: targets(self.catalogs.of(key.project()), trigger, turn),
             fact,
         }
     }
@@ -109,14 +110,14 @@ impl<C: Read> Gathering<'_, C> {
     fn is_gone(&self, key: &IssueKey) -> bool {
         match key {
             IssueKey::Delivery { connection, .. } => {
-                !self.catalog.connections.contains_key(connection)
+                self.catalogs.connection(*connection).is_none()
             }
             IssueKey::Backpressure { destination, .. } => {
-                !self.catalog.destinations.contains_key(destination)
+                self.catalogs.destination(*destination).is_none()
             }
-            IssueKey::Request { source, .. } => !self.catalog.sources.contains_key(source),
+            IssueKey::Request { source, .. } => self.catalogs.source(*source).is_none(),
             IssueKey::Transformation { transformation, .. } => {
-                !self.catalog.transformations.contains_key(transformation)
+                self.catalogs.transformation(*transformation).is_none()
             }
         }
     }
@@ -191,7 +192,11 @@ impl<C: Read> Gathering<'_, C> {
         IssueReport {
             key: issue.key,
             trigger: issue.trigger,
-            targets: targets(self.catalog, issue.trigger, IssueTurn::Resolved),
+            targets: targets(
+                self.catalogs.of(issue.key.project()),
+                issue.trigger,
+                IssueTurn::Resolved,
+            ),
             fact,
         }
     }
@@ -247,7 +252,7 @@ impl<C: Read> Gathering<'_, C> {
     /// Whether a destination has kept something waiting for longer than its trigger allows. What is disabled keeps its
     /// events on purpose.
     fn is_late(&self, destination: DestinationId, since: Timestamp) -> Option<(IssueKey, Rule)> {
-        let known = self.catalog.destinations.get(&destination)?;
+        let known = self.catalogs.destination(destination)?;
         if known.disabled_at.is_some() {
             return None;
         }
@@ -255,7 +260,7 @@ impl<C: Read> Gathering<'_, C> {
             destination,
             delay_ms,
         };
-        let rule = rule(self.catalog, &about(0))?;
+        let rule = rule(self.catalogs.of(destination.project()), &about(0))?;
         let is_late = self.now.since_ms(since) >= rule.delay_ms;
         is_late.then(|| (about(rule.delay_ms), rule))
     }

@@ -8,7 +8,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 
-/// An issue in the shape of the API. `team`: there are no teams here, the cluster's name stands for one.
+/// An issue in the shape of the API. `team`: the id of its project.
 #[must_use]
 pub fn show(id: IssueId, issue: &Issue, team: &str) -> Value {
     let count = issue.count();
@@ -140,9 +140,9 @@ pub fn webhook(notification: &Notification, names: &Names<'_>, team: &str) -> Ve
     body.to_string().into_bytes()
 }
 
-/// The body of a notification for Slack's incoming webhooks.
+/// The body of a notification for Slack's incoming webhooks. `place`: the cluster, and the project where it has several.
 #[must_use]
-pub fn slack(notification: &Notification, names: &Names<'_>, team: &str) -> Vec<u8> {
+pub fn slack(notification: &Notification, names: &Names<'_>, place: &str) -> Vec<u8> {
     let issue = &notification.issue;
     let title = format!(
         "{} issue {}: {}",
@@ -154,7 +154,7 @@ pub fn slack(notification: &Notification, names: &Names<'_>, team: &str) -> Vec<
     let detail = format!(
         "{} in {}, seen {} times from {} to {}",
         notification.issue_id,
-        team,
+        place,
         issue.count().all,
         time(issue.first_seen_at),
         time(issue.last_seen_at),

@@ -20,7 +20,7 @@ pub struct Rule {
     pub delay_ms: u64,
 }
 
-/// Who decides about a trouble: of the triggers that fit, the one that names it most exactly; of two, the older one. While
+/// Who decides about a trouble in a project: of the triggers that fit, the one that names it most exactly; of two, the older one. While
 /// there is no trigger of a type, its default does. None: nobody, so it is no issue.
 #[must_use]
 pub fn rule(catalog: &Catalog, key: &IssueKey) -> Option<Rule> {

@@ -7,7 +7,7 @@ use crate::{
 use bytes::Bytes;
 use model::{
     catalog::{
-        Catalog, Channels, Chosen, Connection, Destination, IssueTrigger, Item, Secret, Source,
+        Catalogs, Channels, Chosen, Connection, Destination, IssueTrigger, Item, Secret, Source,
         Transformation, Watched, WebhookChannel,
     },
     ids::{
@@ -50,7 +50,7 @@ pub(super) const FORGED: IssueKey = IssueKey::Request {
 pub(super) struct Cluster {
     pub(super) control: World,
     pub(super) partitions: [World; 2],
-    pub(super) catalog: Catalog,
+    pub(super) catalog: Catalogs,
     pub(super) now: Timestamp,
     pub(super) entropy: u128,
     pub(super) bounds: IssueBounds,
@@ -58,7 +58,7 @@ pub(super) struct Cluster {
 
 impl Cluster {
     pub(super) fn new(triggers: Vec<IssueTrigger>) -> Self {
-        let mut catalog = Catalog::default();
+        let mut catalog = Catalogs::default();
         for item in things() {
             catalog.insert(item);
         }
@@ -171,7 +171,7 @@ impl Cluster {
     /// What the leaders of these partitions would report now.
     pub(super) fn gathered(&self, places: &[usize]) -> ReportIssues {
         let gathering = Gathering {
-            catalog: &self.catalog,
+            catalogs: &self.catalog,
             control: &self.control.rows,
             now: self.now,
             quiet_ms: QUIET_MS,

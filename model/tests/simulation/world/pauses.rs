@@ -16,7 +16,7 @@ const PAGE: u16 = 2;
 
 impl World {
     pub(super) fn is_paused(&self, connection: ConnectionId) -> bool {
-        let connection = self.catalog.connections.get(&connection);
+        let connection = self.catalog.connection(connection);
         connection.is_some_and(|connection| connection.paused_at.is_some())
     }
 

@@ -1,5 +1,7 @@
 //! The admin API as the command line asks it.
 
+use actix_web::http::header::HeaderValue;
+use api::principal::PROJECT_HEADERS;
 use serde_json::Value;
 use std::time::Duration;
 use url::Url;
@@ -17,10 +19,14 @@ pub(super) struct Api {
 }
 
 impl Api {
-    pub(super) fn new(admin: &Url, token: &str) -> Self {
-        let client = awc::Client::builder().timeout(ANSWER_WITHIN).finish();
+    /// `project`: by its id or name; none: the default one.
+    pub(super) fn new(admin: &Url, token: &str, project: Option<&HeaderValue>) -> Self {
+        let mut client = awc::Client::builder().timeout(ANSWER_WITHIN);
+        if let Some(project) = project {
+            client = client.add_default_header((PROJECT_HEADERS[0], project.clone()));
+        }
         Self {
-            client,
+            client: client.finish(),
             origin: admin.as_str().trim_end_matches('/').to_owned(),
             token: token.to_owned(),
         }

@@ -48,7 +48,7 @@ impl Homes {
             *home = new(term, now);
         }
         let limit_of = |id| {
-            let destination = catalog.destinations.get(&id);
+            let destination = catalog.destination(id);
             pace_of(gateway, destination.map(AsRef::as_ref)).limit
         };
         Some(home.answer(from, statement, limit_of, &members, now))

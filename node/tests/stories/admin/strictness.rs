@@ -9,25 +9,25 @@ use model::ids::{GroupId, SourceId};
 use serde_json::{Value, json};
 
 /// What is served behind the base path.
-fn operations() -> impl Iterator<Item = &'static Described> {
+pub(super) fn operations() -> impl Iterator<Item = &'static Described> {
     let all = operations::ALL.iter().copied();
     all.filter(|one| matches!(one.stands, Stands::AtTheBase | Stands::AtBoth))
 }
 
 /// One of each thing, and the least that a body of it must say.
-struct Things {
-    connection: Value,
-    transformation: String,
+pub(super) struct Things {
+    pub(super) connection: Value,
+    pub(super) transformation: String,
     trigger: String,
     bookmark: String,
-    request: String,
-    event: String,
-    source: Value,
-    destination: Value,
+    pub(super) request: String,
+    pub(super) event: String,
+    pub(super) source: Value,
+    pub(super) destination: Value,
 }
 
 impl Things {
-    async fn make(node: &Node) -> Self {
+    pub(super) async fn make(node: &Node) -> Self {
         let connection = json!({
             "name": "c",
             "source": {"name": "s", "type": "GITHUB", "config": {"auth": {"webhook_secret_key": "It's a Secret to Everybody"}}},
@@ -35,7 +35,13 @@ impl Things {
         });
         let connection = node.ok("POST", "/connections", Some(connection)).await;
         let source: SourceId = text(&connection["source"]["id"]).parse().expect("an id");
-        let request = node.accept(GroupId(1), source).await;
+        let over = (
+            text(&connection["id"]).parse().expect("an id"),
+            text(&connection["destination"]["id"])
+                .parse()
+                .expect("an id"),
+        );
+        let request = node.accept_over(over, GroupId(1), source).await;
         let trigger = json!({"name": "t", "type": "request"});
         let trigger = node.ok("POST", "/issue-triggers", Some(trigger)).await;
         let code = json!({"name": "t", "code": "addHandler('transform', r => r)"});
@@ -55,7 +61,8 @@ impl Things {
         }
     }
 
-    fn path(&self, path: &str) -> String {
+    /// A path of an operation with an id of theirs.
+    pub(super) fn path(&self, path: &str) -> String {
         let id = match path.split('/').nth(1).unwrap_or_default() {
             "sources" => text(&self.source),
             "destinations" => text(&self.destination),
@@ -71,7 +78,7 @@ impl Things {
         path.replace("{id}", &id).replace("{execution_id}", "x")
     }
 
-    fn body(&self, method: &str, path: &str) -> Value {
+    pub(super) fn body(&self, method: &str, path: &str) -> Value {
         match (method, path) {
             ("DELETE", _) => json!({}),
             (_, "/sources" | "/sources/{id}") => json!({"name": "new-s"}),

@@ -3,7 +3,7 @@
 use super::{BASE, Node};
 use bytes::Bytes;
 use model::{
-    catalog::{Catalog, Item, Kind, Transformation, TransformationVersion},
+    catalog::{Catalogs, Item, Kind, Transformation, TransformationVersion},
     ids::{ConnectionId, EventId, GroupId, RequestId, SourceId, TransformationId},
     kit,
     machine::{
@@ -680,8 +680,8 @@ async fn old_versions_go_once_no_open_event_can_need_them() {
 /// Says that the first versions of a transformation were made long ago.
 async fn age(node: &Node, id: TransformationId, first: usize, at: Timestamp) {
     let view = node.gateway.cluster.view(GroupId::CONTROL);
-    let catalog = Catalog::load(&view).expect("readable");
-    let mut known = Transformation::clone(&catalog.transformations[&id]);
+    let catalog = Catalogs::load(&view).expect("readable");
+    let mut known = Transformation::clone(&catalog.default_project().transformations[&id]);
     for mark in known.versions.iter_mut().take(first) {
         mark.created_at = at;
     }

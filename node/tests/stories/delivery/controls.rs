@@ -3,7 +3,7 @@
 use super::{CONNECTION, DESTINATION, PATIENCE, Scripted, World, connection, source};
 use crate::stage::eventually;
 use model::{
-    catalog::{Catalog, Destination, DisabledBy},
+    catalog::{Catalogs, Destination, DisabledBy},
     ids::GroupId,
     policy::receiver::{CONTROL_HEADER, RATE_HEADER},
     traffic::EventStatus,
@@ -27,13 +27,13 @@ async fn answering(script: &[Scripted]) -> World {
 }
 
 fn destination(world: &World) -> Arc<Destination> {
-    world.gateway.catalog().destinations[&DESTINATION].clone()
+    world.gateway.catalog().default_project().destinations[&DESTINATION].clone()
 }
 
 /// How often the catalog changed.
 fn version(world: &World) -> u64 {
     let view = world.gateway.cluster.view(GroupId::CONTROL);
-    Catalog::stored_version(&view).expect("readable")
+    Catalogs::stored_version(&view).expect("readable")
 }
 
 /// The destination once this is so.

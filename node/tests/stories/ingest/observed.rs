@@ -4,7 +4,9 @@ use super::Node;
 use crate::stage::eventually;
 use hmac::{Hmac, KeyInit, Mac};
 use model::{
-    catalog::{Catalog, Connection, HandshakeKind, Item, LiveSecret, Secret, Source, Verification},
+    catalog::{
+        Catalogs, Connection, HandshakeKind, Item, LiveSecret, Secret, Source, Verification,
+    },
     ids::{ConnectionId, GroupId, SourceId},
     kit,
 };
@@ -47,7 +49,7 @@ fn sign(secret: &str, body: &[u8]) -> String {
 
 fn version(node: &Node) -> u64 {
     let view = node.gateway.cluster.view(GroupId::CONTROL);
-    Catalog::stored_version(&view).expect("readable")
+    Catalogs::stored_version(&view).expect("readable")
 }
 
 #[actix_rt::test]
@@ -68,7 +70,7 @@ async fn a_secret_is_learned_once_however_often_one_is_brought_and_the_catalog_s
         assert_eq!(node.post(&path, &brings, "").await.status(), status);
     }
     node.post(&path, &signed, "{}").await.accepted();
-    let left = node.gateway.catalog().sources[&ASANA]
+    let left = node.gateway.catalog().default_project().sources[&ASANA]
         .verification
         .handshake
         .clone();
@@ -93,7 +95,7 @@ async fn the_use_of_an_old_secret_is_seen_and_leaves_the_catalog_as_it_is() {
             .accepted();
     }
     let used = async || {
-        let source = node.gateway.catalog().sources[&ROTATED].clone();
+        let source = node.gateway.catalog().default_project().sources[&ROTATED].clone();
         let secrets = source.verification.secrets.iter();
         let used: Vec<_> = secrets
             .map(|live| live.last_verified_at.is_some())

@@ -1,0 +1,270 @@
+//! Projects: a name space each, and nothing of one is in another's reach.
+
+use super::{
+    BASE, Node,
+    strictness::{Things, operations},
+};
+use model::ids::{EventId, ProjectNumber, SourceId};
+use serde_json::json;
+
+/// A node with one more project than every cluster has.
+async fn with_shop() -> (Node, String) {
+    let node = Node::start().await;
+    let shop = json!({"name": "shop"});
+    let made = node.ok("POST", "/projects", Some(shop)).await;
+    let id = made["id"].as_str().expect("an id").to_owned();
+    (node, id)
+}
+
+#[actix_web::test]
+async fn a_project_lives_from_its_creation_to_its_end() {
+    let (mut node, id) = with_shop().await;
+    let listed = node
+        .ok("GET", "/projects?order_by=name&dir=asc", None)
+        .await;
+    let names: Vec<_> = listed["models"].as_array().into_iter().flatten().collect();
+    let names: Vec<_> = names.iter().map(|model| &model["name"]).collect();
+    assert_eq!(names, ["default", "shop"]);
+    let (projects, path) = (format!("{BASE}/projects"), format!("/projects/{id}"));
+    for taken in ["shop", "default"] {
+        let again = Some(json!({ "name": taken }));
+        let refused = node.refused("POST", &projects, again, 422).await;
+        assert!(refused.starts_with("name: "), "{refused}");
+    }
+    let renamed = node.ok("PUT", &path, Some(json!({"name": "store"}))).await;
+    assert_eq!(
+        (&renamed["id"], &renamed["name"]),
+        (&json!(id), &json!("store"))
+    );
+
+    node.project = Some("store".into());
+    let source = node
+        .ok("POST", "/sources", Some(json!({"name": "orders"})))
+        .await;
+    assert_eq!(source["team_id"], id.as_str());
+    let to = format!("{BASE}{path}");
+    let refused = node.refused("DELETE", &to, None, 422).await;
+    let source = source["id"].as_str().expect("an id");
+    assert!(refused.contains(source), "{refused}");
+    node.ok("DELETE", &format!("/sources/{source}"), None).await;
+    assert_eq!(node.ok("DELETE", &path, None).await, json!({ "id": id }));
+
+    let sources = format!("{BASE}/sources");
+    for gone in ["store", id.as_str()] {
+        node.project = Some(gone.into());
+        let refused = node.refused("GET", &sources, None, 404).await;
+        assert!(refused.starts_with("x-project-id: "), "{refused}");
+    }
+    node.project = None;
+    let default = node.ok("GET", "/projects?name=default", None).await;
+    let default = default["models"][0]["id"].as_str().expect("an id");
+    let default = format!("{BASE}/projects/{default}");
+    node.refused("DELETE", &default, None, 422).await;
+    node.stop().await;
+}
+
+#[actix_web::test]
+async fn nothing_of_one_project_is_in_anothers_reach() {
+    let (mut node, id) = with_shop().await;
+    node.project = Some(id.clone());
+    let things = Things::make(&node).await;
+    let source: SourceId = things.source.as_str().expect("an id").parse().expect("one");
+    assert_ne!(source.project(), ProjectNumber::DEFAULT);
+    let event: EventId = things.event.parse().expect("an id");
+    node.fail(event, 1).await;
+
+    let theirs = [
+        "sources",
+        "destinations",
+        "connections",
+        "transformations",
+        "issue-triggers",
+        "bookmarks",
+        "requests",
+        "events",
+    ];
+    let mut asked = 0;
+    for (method, path) in operations().map(|one| (one.method.name(), one.path)) {
+        let noun = path.split('/').nth(1).unwrap_or_default();
+        if !theirs.contains(&noun) || !path.contains("{id}") {
+            continue;
+        }
+        let to = format!("{BASE}{}", things.path(path));
+        let body = (method != "GET").then(|| things.body(method, path));
+        // In its own project it is there, whatever else may be wrong; what deletes it is left for the other one.
+        if method == "GET" && !path.contains("{execution_id}") {
+            let found = node.call(method, &to, body.clone()).await;
+            assert_eq!(found.0, 200, "{method} {path}: {}", found.1);
+        }
+        node.project = None;
+        node.refused(method, &to, body, 404).await;
+        node.project = Some(id.clone());
+        asked += 1;
+    }
+    assert!(asked > 40, "{asked}");
+
+    for (noun, count) in [
+        ("sources", 1),
+        ("destinations", 1),
+        ("connections", 1),
+        ("transformations", 1),
+        ("issue-triggers", 1),
+        ("bookmarks", 1),
+        ("requests", 1),
+        ("events", 1),
+        ("attempts", 1),
+    ] {
+        for (project, count) in [(Some(&id), count), (None, 0)] {
+            node.project = project.cloned();
+            let listed = node.ok("GET", &format!("/{noun}"), None).await;
+            assert_eq!(listed["count"], count, "{noun} in {project:?}: {listed}");
+        }
+    }
+    let named = [
+        ("id", &things.event),
+        (
+            "webhook_id",
+            &things.connection.as_str().expect("an id").to_owned(),
+        ),
+    ];
+    for (name, value) in named {
+        let found = node
+            .ok("GET", &format!("/events?{name}={value}"), None)
+            .await;
+        assert_eq!(found["count"], 0, "{name}");
+    }
+    node.stop().await;
+}
+
+#[actix_web::test]
+async fn a_body_can_not_name_what_is_anothers() {
+    let (mut node, id) = with_shop().await;
+    node.project = Some(id);
+    let things = Things::make(&node).await;
+    node.project = None;
+    let own = json!({"name": "own", "source": {"name": "s"}, "destination": {"name": "d", "config": {"url": "https://a.example"}}});
+    let own = node.ok("POST", "/connections", Some(own)).await;
+    let (source, destination) = (&own["source"]["id"], &own["destination"]["id"]);
+    let rule = json!({"type": "transform", "transformation_id": things.transformation});
+    for (path, body) in [
+        (
+            "/connections",
+            json!({"name": "x", "source_id": things.source, "destination_id": destination}),
+        ),
+        (
+            "/connections",
+            json!({"name": "x", "source_id": source, "destination_id": things.destination}),
+        ),
+        (
+            "/connections",
+            json!({"name": "x", "source_id": source, "destination_id": destination, "rules": [rule]}),
+        ),
+        (
+            "/connections/rules/try",
+            json!({"source_id": things.source, "rules": []}),
+        ),
+        (
+            "/connections/rules/try",
+            json!({"request_id": things.request, "rules": []}),
+        ),
+        (
+            "/bookmarks",
+            json!({"event_data_id": things.request, "webhook_id": own["id"], "label": "l"}),
+        ),
+        ("/cli-sessions", json!({"webhook_ids": [things.connection]})),
+    ] {
+        node.refused("POST", &format!("{BASE}{path}"), Some(body), 422)
+            .await;
+    }
+    for (path, body) in [
+        (
+            "/transformations/run",
+            json!({"transformation_id": things.transformation, "request": {"headers": {}}}),
+        ),
+        (
+            "/transformations/run",
+            json!({"code": "addHandler('transform', r => r)", "request_id": things.request}),
+        ),
+        (
+            "/transformations/run",
+            json!({"code": "addHandler('transform', r => r)", "event_id": things.event}),
+        ),
+        (
+            "/notifications/webhooks",
+            json!({"enabled": true, "source_id": things.source}),
+        ),
+    ] {
+        node.refused("PUT", &format!("{BASE}{path}"), Some(body), 422)
+            .await;
+    }
+    node.stop().await;
+}
+
+#[actix_web::test]
+async fn a_name_is_ones_own_within_its_project_and_settings_are_too() {
+    let (mut node, id) = with_shop().await;
+    let body = json!({"name": "c", "source": {"name": "s"}, "destination": {"name": "d", "config": {"url": "https://a.example"}}});
+    let mut sources = Vec::new();
+    for project in [None, Some(id)] {
+        node.project = project;
+        let made = node.ok("PUT", "/connections", Some(body.clone())).await;
+        sources.push(made["source"]["id"].clone());
+        let told = json!({"enabled": true, "source_id": made["source"]["id"]});
+        node.ok("PUT", "/notifications/webhooks", Some(told)).await;
+        let trigger = json!({"name": "all", "type": "delivery"});
+        node.ok("PUT", "/issue-triggers", Some(trigger)).await;
+    }
+    assert_ne!(sources[0], sources[1]);
+    let said = node.ok("GET", "/notifications/webhooks", None).await;
+    assert_eq!(said["source_id"], sources[1]);
+    node.project = None;
+    let said = node.ok("GET", "/notifications/webhooks", None).await;
+    assert_eq!(said["source_id"], sources[0]);
+    node.stop().await;
+}
+
+#[actix_web::test]
+async fn a_bulk_operation_is_over_its_own_project() {
+    let (mut node, id) = with_shop().await;
+    node.project = Some(id.clone());
+    let things = Things::make(&node).await;
+    let event: EventId = things.event.parse().expect("an id");
+    node.fail(event, 1).await;
+    let plan = "/bulk/events/retry/plan?query[status]=FAILED";
+    let planned = node.ok("GET", plan, None).await;
+    assert_eq!(planned["estimated_count"], 1, "{planned}");
+    node.project = None;
+    let planned = node.ok("GET", plan, None).await;
+    assert_eq!(planned["estimated_count"], 0, "{planned}");
+    let all = json!({"query": {}});
+    let begun = node.ok("POST", "/bulk/events/retry", Some(all)).await;
+    let begun = begun["id"].as_str().expect("an id");
+    node.project = Some(id);
+    let listed = node.ok("GET", "/bulk/events/retry", None).await;
+    assert_eq!(listed["count"], 0);
+    for (method, what) in [("GET", ""), ("POST", "/cancel")] {
+        let path = format!("{BASE}/bulk/events/retry/{begun}{what}");
+        node.refused(method, &path, None, 404).await;
+    }
+    node.stop().await;
+}
+
+#[actix_web::test]
+async fn headers_that_name_two_projects_are_refused() {
+    let (node, id) = with_shop().await;
+    for (team, status) in [
+        ("default", 422),
+        ("shop", 200),
+        (id.as_str(), 200),
+        ("nobody", 404),
+    ] {
+        let request = actix_web::test::TestRequest::get()
+            .uri(&format!("{BASE}/sources"))
+            .insert_header(("authorization", format!("Bearer {}", super::TOKEN)))
+            .insert_header(("x-project-id", id.as_str()))
+            .insert_header(("x-team-id", team));
+        let (answered, body) = node.send(request).await;
+        assert_eq!(answered, status, "{team}: {body}");
+    }
+    node.stop().await;
+}
