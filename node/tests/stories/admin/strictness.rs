@@ -5,7 +5,7 @@ use api::{
     operation::{Described, Shape, Stands},
     operations,
 };
-use model::ids::{GroupId, SourceId};
+use model::ids::{GroupId, ProjectId, SourceId};
 use serde_json::{Value, json};
 
 /// What is served behind the base path.
@@ -65,6 +65,7 @@ impl Things {
     pub(super) fn path(&self, path: &str) -> String {
         let id = match path.split('/').nth(1).unwrap_or_default() {
             "sources" => text(&self.source),
+            "projects" => ProjectId(0).to_string(),
             "destinations" => text(&self.destination),
             "connections" => text(&self.connection),
             "transformations" => self.transformation.clone(),
@@ -82,6 +83,7 @@ impl Things {
         match (method, path) {
             ("DELETE", _) => json!({}),
             (_, "/sources" | "/sources/{id}") => json!({"name": "new-s"}),
+            (_, "/projects" | "/projects/{id}") => json!({"name": "new-p"}),
             (_, "/sources/{id}/rotate") => json!({"secret": "It's a Secret to Nobody"}),
             (_, "/destinations" | "/destinations/{id}") => {
                 json!({"name": "new-d", "config": {"url": "https://b.example"}})
