@@ -45,7 +45,8 @@ enum How {
     Opened,
 }
 
-/// What every thing is shown with. Clients send what they were shown, so it is taken and changes nothing.
+/// The read-only fields that every thing is shown with. Clients send what they were shown, so it is taken and changes
+/// nothing.
 pub const SHOWN: [&str; 8] = [
     "archived_at",
     "created_at",
@@ -72,7 +73,7 @@ impl Body {
         Ok(read)
     }
 
-    /// The same where reading has to wait for what is referred to.
+    /// Reads the body by a function that has to wait for what is referred to.
     ///
     /// # Errors
     /// As [`Self::read`].
@@ -127,7 +128,7 @@ fn is_json(content_type: &str) -> bool {
 }
 
 impl<T> Given<T> {
-    /// What is there afterwards: what was not named stays.
+    /// Merges the given value over the kept one: what was not named stays.
     pub fn or_kept(self, kept: Option<T>) -> Option<T> {
         match self {
             Self::Absent => kept,
@@ -312,7 +313,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// What stands in the place of an object that is not given, or outside of any body.
+    /// Fields of a map on its own: the stand-in for an object that is not given, or one outside of any body.
     pub fn over(at: String, map: &'a Map<String, Value>) -> Self {
         Self {
             at,

@@ -65,7 +65,8 @@ fn allowed(kind: OperationKind) -> &'static [&'static str] {
     }
 }
 
-/// What the issues of `issue_id` are about, in JSON, as earlier versions stored it beside their query.
+/// The earlier query parameter for the grouping keys of `issue_id`'s issues, in JSON: earlier versions stored it beside
+/// their query.
 pub const ISSUE_KEYS: &str = "issue_keys";
 
 /// Of these an object is a value of its own and no set of operators.
@@ -163,7 +164,8 @@ impl BulkQuery {
         Ok(Self { shown, raw })
     }
 
-    /// What it selects, and the issues whose events it is about, which only the cluster can tell.
+    /// The selection that the query stands for, and the issues whose events it is about, which only the cluster can
+    /// tell.
     pub fn selection(
         &self,
         kind: OperationKind,

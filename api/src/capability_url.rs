@@ -3,7 +3,7 @@
 
 use url::{Position, Url};
 
-/// What stands for what is not shown. No URL that was checked holds it.
+/// The placeholder for the hidden part of a URL. No URL that was checked holds it.
 pub(crate) const HIDDEN: char = '…';
 /// Where the first part of the host is the secret.
 const SECRET_HOSTS: [&str; 5] = [

@@ -7,7 +7,7 @@ use model::{query::Range, time::Timestamp};
 /// A position in a list: what it is ordered by, then the id.
 type Key = (String, String);
 
-/// What every kind can be filtered by.
+/// The filters that all nouns of the catalog share.
 #[derive(Debug)]
 pub struct CatalogFilter {
     ids: Vec<String>,

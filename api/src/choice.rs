@@ -1,4 +1,4 @@
-//! One of an enum's names, with all of them for whoever has named none.
+//! Parsing of enums by name, with all names in the error for whoever has named none.
 
 use serde::{
     Deserialize, Serialize,

@@ -1,4 +1,4 @@
-//! What clients send: each body becomes the thing afterwards, over what is kept of it.
+//! Request bodies: each becomes the thing afterwards, over what is kept of it.
 
 pub mod bookmark;
 pub mod connection;

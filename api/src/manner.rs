@@ -1,11 +1,12 @@
-//! What every path of the API knows beside its own parameters: how fresh an answer must be, and what it brings along.
+//! Parameters that all paths of the API share: how fresh an answer must be, and what it brings along.
 
 use crate::{problem::Problem, query::Query};
 
 const INCLUDED: [&str; 2] = ["config.auth", "data"];
 
-/// How an answer is read and shown. There is none before all parameters were found to be of use: whoever has one has
-/// passed nothing over. By default it is fresh and brings nothing along.
+/// The read options of an answer: its consistency, and the optional parts that it includes. There is none before all
+/// parameters were found to be of use: whoever has one has passed nothing over. By default it is fresh and brings
+/// nothing along.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Manner {
     /// From this node's replicas, however far they lag.

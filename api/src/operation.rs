@@ -50,7 +50,7 @@ pub enum Stands {
     InTheOpen,
 }
 
-/// What an operation reads of a body.
+/// The request body that an operation takes.
 #[derive(Clone, Copy, Debug)]
 pub enum Body {
     /// Nothing: a body that says something is refused.
@@ -67,7 +67,7 @@ pub struct Parameter {
     pub shape: Shape,
 }
 
-/// What a parameter looks like.
+/// The type of a parameter's value.
 #[derive(Clone, Copy, Debug)]
 pub enum Shape {
     Text,
@@ -98,7 +98,7 @@ impl Parameter {
     }
 }
 
-/// What every operation that is asked for the token takes.
+/// The read options, as parameters: every operation that is asked for the token takes them.
 pub const MANNER: &[Parameter] = &[
     Parameter::of("consistency", Shape::OneOf(&["local"])),
     Parameter::of("include", Shape::SomeOf(&["config.auth", "data"])),
@@ -147,14 +147,14 @@ impl<A: JsonSchema> Operation<A> {
         Self::of(Method::Delete, path, id, Body::Nothing)
     }
 
-    /// The same with parameters of its own.
+    /// Adds parameters of the operation's own.
     #[must_use]
     pub const fn with(mut self, parameters: &'static [&'static [Parameter]]) -> Self {
         self.described.parameters = parameters;
         self
     }
 
-    /// The same elsewhere.
+    /// Places the operation below another path than the base.
     #[must_use]
     pub const fn standing(mut self, stands: Stands) -> Self {
         self.described.stands = stands;

@@ -40,7 +40,7 @@ macro_rules! operations {
     ($($name:ident: $answer:ty = $operation:expr;)*) => {
         $(pub static $name: Operation<$answer> = $operation;)*
 
-        /// All of them.
+        /// The table of all operations.
         pub static ALL: &[&Described] = &[$(&$name.described),*];
     };
 }

@@ -6,7 +6,7 @@ use crate::{problem::Problem, query::Query};
 const DEFAULT_LIMIT: u16 = 100;
 const MAX_LIMIT: u16 = 255;
 
-/// Where a page begins.
+/// The cursor of a list: where a page begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cursor {
     Start,

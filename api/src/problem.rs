@@ -1,4 +1,4 @@
-//! What stands in the way of an answer, and the body that says so: `{code, status, message, data}`.
+//! Errors of the API: what stands in the way of an answer, and the body that says so: `{code, status, message, data}`.
 
 use model::door::Fault;
 use schemars::JsonSchema;
@@ -140,7 +140,7 @@ impl Problem {
         }
     }
 
-    /// A field that is not as it should be.
+    /// A validation error: a field that is not as it should be.
     pub fn invalid(field: &str, expected: impl fmt::Display) -> Self {
         Self::unprocessable(format!("{field}: {expected}"))
     }
@@ -149,7 +149,7 @@ impl Problem {
         Self::new(Kind::Unprocessable, message)
     }
 
-    /// The same of a field within an object.
+    /// Moves the error to a field within an object.
     #[must_use]
     pub fn within(mut self, object: &str) -> Self {
         self.message = format!("{object}.{}", self.message);
@@ -168,7 +168,7 @@ impl Problem {
         Self::new(Kind::NotFound, format!("{what} {id:?} not found"))
     }
 
-    /// It was there, and is no more.
+    /// A not-found error for something that was there, and is no more.
     pub fn gone(message: impl Into<String>) -> Self {
         Self::new(Kind::NotFound, message)
     }
@@ -244,7 +244,7 @@ impl Problem {
         )
     }
 
-    /// Nothing was done; the same request may be sent again.
+    /// An error that is worth a retry: nothing was done, and the same request may be sent again.
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self::new(Kind::Unavailable, message)
     }

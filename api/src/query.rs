@@ -124,8 +124,8 @@ impl Query {
         values.find(|value| !value.is_empty())
     }
 
-    /// How to answer, once everything that the path knows was asked for. Refuses what is left: it would be taken without
-    /// effect, and show or change more than was meant.
+    /// Finishes reading: the read options, once everything that the path knows was asked for. Refuses what is left: it
+    /// would be taken without effect, and show or change more than was meant.
     pub fn finish(&self) -> Result<Manner, Problem> {
         let manner = Manner::read(self)?;
         for parameter in &self.parameters {
@@ -160,7 +160,7 @@ impl Query {
         values.filter(|value| !value.is_empty()).collect()
     }
 
-    /// What `name[any]=` asks of a text: whether it is there at all.
+    /// Reads the presence filter `name[any]=` of a text: whether it is there at all.
     pub fn any(&self, name: &str) -> Result<Option<bool>, Problem> {
         match self.inner(name, "any") {
             None => Ok(None),
@@ -220,12 +220,12 @@ impl Query {
             .collect()
     }
 
-    /// What is asked of a time.
+    /// Reads a range of times.
     pub fn times(&self, name: &str) -> Result<Range, Problem> {
         self.range(name, |field, text| times::read(field, text).map(|at| at.0))
     }
 
-    /// What is asked of a number.
+    /// Reads a range of numbers.
     pub fn numbers(&self, name: &str) -> Result<Range, Problem> {
         self.range(name, |field, text| {
             text.parse().map_err(|_| {

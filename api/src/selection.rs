@@ -1,4 +1,4 @@
-//! What a bulk operation is about, out of the parameters that lists take.
+//! Selections of bulk operations, read from the parameters that lists take.
 
 use crate::{
     bulk_query::ISSUE_KEYS,
@@ -28,8 +28,8 @@ pub fn read(
     Ok((selection, issues))
 }
 
-/// What a stored operation is about. Earlier versions stored their query in words, with what its issues are about beside
-/// it.
+/// Reads the selection of a stored operation. Earlier versions stored their query in words, with what its issues are
+/// about beside it.
 pub fn stored(kind: OperationKind, asked: Asked) -> Result<Selection, String> {
     match asked {
         Asked::Selection(selection) => Ok(*selection),

@@ -1,5 +1,5 @@
-//! What clients are shown: each answer as a type. Fields stand in the order in which they are answered; what is left out
-//! and what is null is part of the contract.
+//! Response bodies: each answer as a type. Fields stand in the order in which they are answered; what is left out and
+//! what is null is part of the contract.
 
 pub mod attempt;
 pub mod bookmark;
@@ -26,7 +26,7 @@ pub mod words;
 
 use model::{catalog::Source, time::Timestamp};
 
-/// What a view needs beside the thing itself.
+/// The context of a view: what it needs beside the thing itself.
 #[derive(Clone, Debug)]
 pub struct Viewer {
     /// Where the ingest side is reached, without a trailing slash.
@@ -39,7 +39,7 @@ pub struct Viewer {
 }
 
 impl Viewer {
-    /// Where a source takes requests.
+    /// The ingestion URL of a source, where it takes requests.
     pub fn url(&self, source: &Source) -> String {
         format!("{}/{}", self.public_url, source.id)
     }
@@ -49,7 +49,7 @@ impl Viewer {
 pub(crate) mod tests {
     use super::*;
 
-    /// Somebody who looks at 1970.
+    /// A context for tests, in the year 1970.
     pub(crate) fn viewer(shows_auth: bool) -> Viewer {
         Viewer {
             public_url: "https://in.example".into(),

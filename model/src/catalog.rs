@@ -1,4 +1,4 @@
-//! What operators configure.
+//! The catalog: the configuration that operators keep, and the snapshot of it that requests are routed by.
 
 mod catalog_view;
 mod catalogs;
@@ -53,7 +53,7 @@ pub use verification::{HandshakeKind, Handshaken, LiveSecret, Secret, Verificati
 use crate::ids::ProjectNumber;
 use serde::{Deserialize, Serialize};
 
-/// One configured thing, as the control group keeps it.
+/// A configured thing (a row of the catalog), as the control group keeps it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "value")]
 pub enum Item {

@@ -10,8 +10,9 @@ pub use keeper::{Keeper, Look};
 pub use stamps::{MINTED_EARLIER_MAX_MS, Stamped, stamped};
 pub use verdict::{Circle, STANDS_MS, Standing, Told, Verdict, judge};
 
-/// How far a node's time may be from the others', by default.
+/// The default bound on clock skew: how far a node's time may be from the others', in milliseconds.
 pub const MAX_SKEW_MS: u64 = 2_000;
 
-/// For how long a time that does not go on from the one that a node kept must stand until it makes anything old, by default.
+/// The default quarantine of a time that does not go on from the one that a node kept, in milliseconds: so long it must
+/// stand until it makes anything old.
 pub const DOUBT_MS: u64 = 24 * 3_600_000;

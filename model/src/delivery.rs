@@ -1,4 +1,5 @@
-//! One destination on one node, and what the nodes of a cluster share of it, without I/O.
+//! Delivery without I/O: the lane of one destination on one node, and the rate limit that the nodes of a cluster share
+//! of it.
 
 mod body_budget;
 mod bookmark;

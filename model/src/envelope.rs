@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub const VERSION: u8 = 1;
 const FIXED: usize = 1 + 8 + 4 + 2;
 
-/// Where a payload lies once its entry is in the log: a pure function of the entry, the same on every node.
+/// A reference to a payload in the log: a pure function of its entry, the same on every node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PayloadRef {
     /// Hours since the epoch of the entry's time.

@@ -8,7 +8,7 @@ use std::fmt;
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Fingerprint([u8; Self::LEN]);
 
-/// What a fingerprint is to be valid for. The numbers are hashed, and what they gave is on disk: append only.
+/// The scope within which a fingerprint is unique. The numbers are hashed, and what they gave is on disk: append only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Scope {
@@ -36,7 +36,7 @@ impl Fingerprint {
         Some(Self(bytes.try_into().ok()?))
     }
 
-    /// The same within the things of one id only.
+    /// Narrows a fingerprint to the things of one id: equal requests of two of them differ.
     #[must_use]
     pub fn within(self, scope: Scope, id: u128) -> Self {
         let mut hasher = Hasher::default();
@@ -46,7 +46,7 @@ impl Fingerprint {
         hasher.finish()
     }
 
-    /// A number that spreads evenly.
+    /// A number out of the fingerprint that spreads evenly, such as for placement.
     #[must_use]
     pub fn number(self) -> u64 {
         let [a, b, c, d, e, f, g, h, ..] = self.0;

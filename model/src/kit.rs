@@ -1,6 +1,6 @@
-//! What tests begin with: one of each thing that people configure and senders send, plain and valid. A test writes down
-//! what matters to it and takes the rest from here (`Connection { rules, ..kit::connection() }`), so that a further
-//! field is added in one place.
+//! Test fixtures: one of each thing that people configure and senders send, plain and valid. A test writes down what
+//! matters to it and takes the rest from here (`Connection { rules, ..kit::connection() }`), so that a further field is
+//! added in one place.
 
 use crate::{
     catalog::{

@@ -94,7 +94,7 @@ pub struct Entry<'a> {
     pub bodies: &'a [Bytes],
 }
 
-/// What a command came to.
+/// The result of applying a command: the reply to its proposer, and the effects to follow.
 #[derive(Clone, Debug)]
 pub struct Applied {
     /// A [`Reply`], encoded.
@@ -102,7 +102,7 @@ pub struct Applied {
     pub effects: Vec<Effect>,
 }
 
-/// What follows from a command, by who follows it.
+/// An effect of a command, to be followed after the commit, by who follows it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     Leader(LeaderEffect),
@@ -118,7 +118,7 @@ pub enum LeaderEffect {
     },
 }
 
-/// What every node that applied the command does or hears. Whoever misses it reads the state anew.
+/// An effect on every node that applied the command. Whoever misses it reads the state anew.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NodeEffect {
     CatalogChanged(CatalogChange),
@@ -126,7 +126,7 @@ pub enum NodeEffect {
     RetentionAdvanced(RetentionAdvanced),
 }
 
-/// Which bodies go.
+/// The payload buckets that retention lets go of, and those that it must keep.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetentionAdvanced {
     /// Buckets before this one go unless they are referred to.

@@ -1,4 +1,4 @@
-//! What is remembered, as tables over a narrow key-value waist.
+//! The replicated state, as tables over a narrow key-value waist.
 
 pub mod codec;
 pub mod issues;

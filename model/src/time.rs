@@ -62,7 +62,7 @@ impl Monotone {
     }
 }
 
-/// One look at both clocks.
+/// A reading of both clocks, wall and steady.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
     /// What people call the time. It can be set, forward and back.

@@ -1,4 +1,4 @@
-//! What flows: requests, events, attempts; and the issues that come of it.
+//! Traffic: requests, events, attempts; and the issues that come of it.
 
 mod attempt;
 mod bookmark;

@@ -61,7 +61,7 @@ impl Tree {
         Self::Object(members.into_iter().collect())
     }
 
-    /// What it is called in messages.
+    /// The name of the value's type in messages.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -87,7 +87,7 @@ impl Tree {
         }
     }
 
-    /// What a string holds, as text.
+    /// The text of a string; none for anything else.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {
@@ -119,7 +119,7 @@ impl Tree {
         !matches!(self, Self::List(_) | Self::Object(_))
     }
 
-    /// How much there is of it.
+    /// The size of the value: bytes, values and depth.
     #[must_use]
     pub fn measure(&self) -> Measure {
         let scalar = |bytes| Measure {

@@ -25,7 +25,7 @@ const AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// What was applied is here long before; a snapshot may have to be loaded first.
 const APPLIED_WITHIN: Duration = Duration::from_secs(5);
 
-/// Why the catalog could not be had as this node has applied it.
+/// The reason why the catalog could not be had as this node has applied it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BehindError {
     #[error("reading how far the catalog has come")]
@@ -42,7 +42,7 @@ struct Pushed {
     is_loaded: bool,
 }
 
-/// Where the catalog of this node is had from.
+/// A watch on the catalog of this node, from which everybody borrows it.
 #[derive(Clone, Debug)]
 pub(crate) struct CatalogWatch(watch::Sender<Pushed>);
 

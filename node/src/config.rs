@@ -358,7 +358,7 @@ impl Peer {
 }
 
 impl Delivery {
-    /// Where deliveries may go.
+    /// The egress policy: where deliveries may go.
     pub(crate) fn reach(&self) -> Reach {
         Reach {
             allowed: self.allow_private_networks.clone(),
@@ -373,7 +373,7 @@ impl Config {
         Duration::from_millis(self.shutdown_grace_ms)
     }
 
-    /// How the other nodes reach this one.
+    /// The advertised address, by which the other nodes reach this one.
     pub(crate) fn advertise(&self) -> String {
         if self.peer.advertise.is_empty() {
             self.peer.listen.to_string()

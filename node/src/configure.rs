@@ -1,4 +1,4 @@
-//! One proposal that changes the catalog, and who hears of it before it is acknowledged.
+//! The proposal that changes the catalog, and who hears of it before it is acknowledged.
 
 use crate::{gateway::Gateway, peer::Question};
 use futures::future;
@@ -27,7 +27,7 @@ pub(crate) enum ConfigureError {
     NotUnderstood,
 }
 
-/// What was decided from one version of the catalog.
+/// A change of the catalog, and the version that it was decided from.
 #[derive(Clone, Copy)]
 pub(crate) struct Decided<'a> {
     pub(crate) from: &'a Catalogs,

@@ -28,7 +28,7 @@ use own::Own;
 use rustls::ClientConfig;
 use std::sync::Arc;
 
-/// What all clients of one node have in common.
+/// The egress of a node: what all its outgoing clients have in common.
 pub(crate) struct Egress {
     pub(crate) reach: Reach,
     resolver: resolve::Resolve,
@@ -64,7 +64,7 @@ impl Egress {
         })
     }
 
-    /// Without a cluster, and with whoever tells where names lead.
+    /// An egress for tests, without a cluster, and with whoever tells where names lead.
     #[cfg(test)]
     pub(crate) fn for_tests(
         reach: Reach,

@@ -1,4 +1,5 @@
-//! Why a sender got no 2xx, and the status code that says so. Bodies are uniform: they help no one to guess.
+//! Refusals of requests, each with its status code: why a sender got no 2xx. Bodies are uniform: they help no one to
+//! guess.
 
 use actix_web::{
     HttpResponse, HttpResponseBuilder, ResponseError,
@@ -7,7 +8,7 @@ use actix_web::{
 use model::door::Fault;
 use std::fmt;
 
-/// Why a request was not accepted.
+/// The reason why a request was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
     /// No source has this id or name.
@@ -44,7 +45,7 @@ pub(crate) enum Refused {
 }
 
 impl Refused {
-    /// What the counters call it.
+    /// The label of this refusal in the metrics.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::UnknownSource => "unknown_source",

@@ -1,4 +1,4 @@
-//! How a node ends that can't be trusted any more: one line that says why, and an exit code that says what kind.
+//! The end of a node that can't be trusted any more: one line that says why, and an exit code that says what kind.
 //!
 //! Two things lead here: damage (`raft` and `storage` tell of it, after what this node led was handed over), and a panic
 //! of anything that others depend on. A panic that harms only the one who caused it is contained, and logged: a stranger's
@@ -19,7 +19,7 @@ use tracing::{Level, error};
 
 /// The store or a group can't be trusted (`EX_IOERR` of sysexits.h).
 pub(crate) const EXIT_STORE: u8 = 74;
-/// Something panicked that others depend on (`EX_SOFTWARE`).
+/// The exit code after a panic of something that others depend on (`EX_SOFTWARE`).
 pub(crate) const EXIT_PANIC: u8 = 70;
 
 /// What the libraries' own clean-up may take before the process ends without it.
@@ -31,12 +31,12 @@ thread_local! {
     static CONTAINED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What the cluster's side does last when the store or a group can't be trusted.
+/// The last act of the cluster's side when the store or a group can't be trusted.
 pub(crate) fn on_damage() -> OnFatal {
     Arc::new(|reason: &str| end(EXIT_STORE, "its store or a group can't be trusted", reason))
 }
 
-/// From now on a panic ends the process, unless it is contained.
+/// Installs the panic hook: from now on a panic ends the process, unless it is contained.
 pub(crate) fn end_on_panic() {
     let tell = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
@@ -99,7 +99,7 @@ pub(crate) fn contained<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// A task whose panic harms nobody else.
+/// Runs a task whose panic harms nobody else.
 pub(crate) async fn contained_task<F: Future>(task: F) -> F::Output {
     let mut task = pin!(task);
     std::future::poll_fn(move |context| -> Poll<F::Output> {

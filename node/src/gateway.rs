@@ -1,4 +1,4 @@
-//! What every part of a running node shares.
+//! The gateway: what every part of a running node shares.
 
 use crate::{
     catalog_watch::{BehindError, CatalogWatch},
@@ -29,7 +29,7 @@ pub struct Gateway {
     pub(crate) contended: tokio::sync::Mutex<()>,
 }
 
-/// Why a node could not be put together.
+/// The reason why a node could not be put together.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
     #[error("starting the threads of scripts")]

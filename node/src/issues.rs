@@ -32,7 +32,7 @@ impl Issues {
     }
 }
 
-/// How much is kept, as this node is configured.
+/// The bounds on kept issues, as this node is configured.
 pub(crate) fn bounds(gateway: &Gateway) -> IssueBounds {
     let issues = &gateway.config.issues;
     IssueBounds {

@@ -1,5 +1,5 @@
-//! What this node observes of configured things, told to the control group: senders' handshakes, the use of secrets,
-//! receivers' wishes. None of it changes the catalog.
+//! Observations of configured things that this node makes and tells to the control group: senders' handshakes, the use
+//! of secrets, receivers' wishes. None of it changes the catalog.
 
 use crate::{configure::ConfigureError, gateway::Gateway};
 use model::{

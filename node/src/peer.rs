@@ -1,4 +1,4 @@
-//! What the actors of one node ask those of another. Nothing of it is replicated.
+//! Questions between the actors of two nodes, and their answers. Nothing of it is replicated.
 
 use bytes::Bytes;
 use model::{

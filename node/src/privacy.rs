@@ -1,4 +1,4 @@
-//! What a node keeps from everybody else on its machine: files that others can't read, no core dumps, no debuggers.
+//! The privacy of a node on its machine: files that others can't read, no core dumps, no debuggers.
 
 use nix::sys::stat::{Mode, umask};
 use std::{
@@ -23,7 +23,7 @@ pub(crate) struct NotOurs {
     source: io::Error,
 }
 
-/// Everything that this process and its children make from now on is its user's alone.
+/// Sets the umask: everything that it and its children make from now on is its user's alone.
 pub(crate) fn make_files_private() {
     umask(Mode::from_bits_truncate(OTHERS));
 }

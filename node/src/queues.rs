@@ -1,4 +1,4 @@
-//! What waits for the destinations, deepest first, as this node's replicas have it.
+//! Queue depths of the destinations, deepest first, as this node's replicas have them.
 
 use model::{
     ids::{DestinationId, GroupId},
@@ -59,7 +59,7 @@ impl Queues {
     }
 }
 
-/// What waits for one destination in these partitions.
+/// Reads the queue depths of one destination in these partitions.
 pub(crate) fn queued(
     cluster: &Cluster,
     groups: &[GroupId],
@@ -72,7 +72,7 @@ pub(crate) fn queued(
     Ok(all)
 }
 
-/// How long the oldest has waited, in milliseconds; 0 when nothing waits.
+/// The age of the oldest event in a queue, in milliseconds; 0 when nothing waits.
 pub(crate) fn oldest_age_ms(queued: &Queued, now: Timestamp) -> u64 {
     queued.oldest_at.map_or(0, |at| now.since_ms(at))
 }

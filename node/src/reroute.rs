@@ -27,7 +27,8 @@ pub(crate) enum RerouteError {
     Away,
 }
 
-/// What retrying a request comes to, for a thread that may wait. None: its origin was never proven, or its body is gone.
+/// Plans the retry of a whole request, on a thread that may wait. None: its origin was never proven, or its body is
+/// gone.
 pub(crate) fn again(
     gateway: &Gateway,
     id: RequestId,

@@ -1,4 +1,4 @@
-//! What a node says of itself: logs on standard error, and counters for Prometheus.
+//! Telemetry of a node: logs on standard error, and counters for Prometheus.
 
 use crate::{
     config::{Log, LogFormat},
@@ -266,7 +266,7 @@ impl Metrics {
         })
     }
 
-    /// Everything in Prometheus' text format; the cluster's gauges are as of now.
+    /// Renders all metrics in Prometheus' text format; the cluster's gauges are as of now.
     pub fn render(&self) -> String {
         if let Some(cluster) = &self.cluster {
             self.observe(&cluster.status(), cluster.ready());

@@ -15,7 +15,7 @@ pub fn now() -> Timestamp {
     clock().now()
 }
 
-/// What keeps the time of this process.
+/// The clock of this process.
 pub fn clock() -> &'static Arc<Clock> {
     static CLOCK: LazyLock<Arc<Clock>> = LazyLock::new(|| {
         Clock::new(|| Now {

@@ -21,7 +21,7 @@ pub(crate) struct WrongTokens {
     told: Mutex<Option<Monotone>>,
 }
 
-/// What an offered token came to.
+/// The verdict on an offered token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Offered {
     Right,

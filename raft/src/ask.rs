@@ -9,7 +9,7 @@ use bytes::Bytes;
 use std::{io, time::Duration};
 
 impl Cluster {
-    /// From now on this answers what other nodes ask.
+    /// Sets the handler that answers what other nodes ask from now on.
     pub fn answer_with(&self, answering: Answering) {
         *self.inner.answering.write() = Some(answering);
     }

@@ -1,4 +1,4 @@
-//! What of this node's time is believed: the shell around `model::clock::Belief`, and what is kept of it on disk.
+//! This node's believed time: the shell around `model::clock::Belief`, and the record of it on disk.
 
 use crate::{
     cluster::{Cluster, Inner},
@@ -126,7 +126,7 @@ impl Inner {
         belief.map_or(Timestamp::ZERO, |belief| belief.of(both(&look)))
     }
 
-    /// How far this node's time is ahead of the believed one, while it is doubted.
+    /// The lead, in milliseconds, of this node's time over the believed one, while it is doubted.
     pub(crate) fn doubted_by_ms(&self, look: &Look) -> Option<i64> {
         let believing = self.believing.lock();
         believing.as_ref()?.belief.doubted_by_ms(both(look))

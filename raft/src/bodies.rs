@@ -32,7 +32,7 @@ const FORGOTTEN: Duration = Duration::from_secs(60);
 /// Bodies whose back-off is remembered. Those beyond it are asked for whenever they are wanted.
 const REMEMBERED_MAX: usize = 100_000;
 
-/// What came of looking for a body.
+/// The result of looking a body up, here and at the group's other members.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
     Here(Bytes),
@@ -45,7 +45,7 @@ pub enum Body {
     Lost,
 }
 
-/// What this node has lacked of the bodies that its rows refer to.
+/// Counts of bodies that this node has lacked, though its rows refer to them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BodiesStatus {
     /// Wanted here lately, and not to be had from any member that answers. More than none is an alarm.
@@ -161,7 +161,7 @@ impl Cluster {
         finding.await.unwrap_or(away)
     }
 
-    /// The same for a thread that may wait.
+    /// Looks a body up from a thread that may wait.
     ///
     /// # Panics
     /// Where waiting is not allowed: on a thread that carries futures.
@@ -272,7 +272,7 @@ impl Inner {
         }
     }
 
-    /// What this node has of a body, for one that lacks it.
+    /// Serves a body of this node's store to a node that lacks it.
     pub(crate) async fn give_body(&self, group: GroupId, at: PayloadRef) -> Result<Answer, String> {
         let store = self.store.group(group);
         let Ok(_permit) = self.bodies.given.acquire().await else {

@@ -32,7 +32,7 @@ use tokio::{
     task::JoinSet,
 };
 
-/// This node may act for a group while its lease of this term holds.
+/// A term of leadership: this node may act for a group while its lease of this term holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leadership {
     pub term: u64,
@@ -241,8 +241,8 @@ impl Cluster {
             .map_or(0, |last| last.index)
     }
 
-    /// Whether this node leads a group, its lease holds, it has applied everything of earlier terms, and a majority vouches
-    /// for its time.
+    /// The leadership of a group, if this node may act by it: it leads, its lease holds, it has applied everything of
+    /// earlier terms, and a majority vouches for its time.
     #[must_use]
     pub fn leads(&self, group: GroupId) -> Option<Leadership> {
         if self.inner.fate.ended() {
@@ -264,13 +264,13 @@ impl Cluster {
         self.inner.led.subscribe()
     }
 
-    /// Who leads a group, as far as this node knows.
+    /// The leader of a group, as far as this node knows.
     #[must_use]
     pub fn leader(&self, group: GroupId) -> Option<u64> {
         self.inner.group(group)?.leader()
     }
 
-    /// Who leads a group, as far as this node knows, and in which term.
+    /// The leader of a group and its term, as far as this node knows.
     #[must_use]
     pub fn leader_and_term(&self, group: GroupId) -> Option<(u64, u64)> {
         self.inner.group(group)?.leader_and_term()
@@ -282,14 +282,15 @@ impl Cluster {
         self.inner.members.read().clone()
     }
 
-    /// What applied commands ask of the leader's actors. There is one receiver; who comes later gets none.
+    /// The stream of hints from applied commands to the leader's actors. There is one receiver; who comes later gets
+    /// none.
     #[must_use]
     pub fn effects(&self) -> Option<mpsc::Receiver<(GroupId, LeaderEffect)>> {
         self.inner.hints.lock().take()
     }
 
-    /// What this node hears of its replicas from now on, whether it leads or not. Who falls far behind is told so and has
-    /// to read the state anew, and so has everybody after a snapshot.
+    /// A subscription to what this node hears of its replicas from now on, whether it leads or not. Who falls far
+    /// behind is told so and has to read the state anew, and so has everybody after a snapshot.
     #[must_use]
     pub fn news(&self) -> broadcast::Receiver<News> {
         self.inner.outlets.news()
@@ -301,13 +302,13 @@ impl Cluster {
         tasks.spawn_on(task, &self.inner.runtime);
     }
 
-    /// What the node is waiting for while it starts, in words.
+    /// The progress of the start, in words: what the node is waiting for.
     #[must_use]
     pub fn progress(&self) -> watch::Receiver<String> {
         self.inner.progress.subscribe()
     }
 
-    /// What the peer listener refused.
+    /// Counts of what the peer listener refused.
     #[must_use]
     pub fn refused(&self) -> Refused {
         self.inner.counters.read()
@@ -319,7 +320,7 @@ impl Cluster {
         self.inner.store.disk_usage().unwrap_or(0)
     }
 
-    /// What looking for damage in the store has come to.
+    /// The result of scrubbing: looking for damage in the store.
     #[must_use]
     pub fn scrubbed(&self) -> storage::Scrubbed {
         self.inner.store.scrubbed()

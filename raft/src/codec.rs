@@ -1,4 +1,4 @@
-//! How Raft's own values are written: one version byte, then bincode 2. openraft's serde layout is no storage format,
+//! The encoding of Raft's own values: one version byte, then bincode 2. openraft's serde layout is no storage format,
 //! so a changed layout of theirs means a new version byte here.
 
 use serde::{Serialize, de::DeserializeOwned};

@@ -1,8 +1,8 @@
-//! What a cluster is told when it starts.
+//! The configuration that a cluster is started with.
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
-/// It holds the cluster's secret: it is not to be printed.
+/// The configuration of this node's part in the cluster. It holds the cluster's secret: it is not to be printed.
 #[derive(Clone)]
 pub struct Config {
     pub data_dir: PathBuf,

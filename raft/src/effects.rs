@@ -1,4 +1,4 @@
-//! What follows from applied commands, on its way out: hints to the leader's actors, and what every node hears.
+//! The ways out of effects of applied commands: hints to the leader's actors, and what every node hears.
 
 use model::{
     ids::GroupId,
@@ -15,7 +15,7 @@ const HINTS: usize = 8192;
 /// News that a listener may fall behind by. One that falls further is told so, and reads the state anew.
 const NEWS: usize = 1024;
 
-/// What every node hears of its own replica of a group.
+/// An event of this node's own replica of a group, which every node hears, leader or not.
 #[derive(Clone, Debug)]
 pub enum News {
     /// A command was applied that has this to tell.

@@ -1,8 +1,8 @@
-//! What can go wrong, told apart by what the caller may conclude.
+//! Errors of this crate, told apart by what the caller may conclude.
 
 use std::{io, path::PathBuf};
 
-/// A proposal without an answer.
+/// The error of a proposal that got no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProposeError {
     /// It surely was not proposed: it may be tried again, elsewhere too.
@@ -20,7 +20,7 @@ pub enum ProposeError {
     TooLarge { max: usize },
 }
 
-/// Of the nodes that have a group, none answered a read of it.
+/// The error of a read that no node answered which has the group.
 #[derive(Debug, thiserror::Error)]
 #[error("no node that has the group answered")]
 pub struct Unreached(#[source] pub(crate) std::io::Error);

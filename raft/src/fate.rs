@@ -39,7 +39,7 @@ impl Fate {
         })
     }
 
-    /// Whose leaderships are handed over, on the runtime that carries them.
+    /// Sets the cluster whose leaderships are handed over, on the runtime that carries them.
     pub(crate) fn of(&self, inner: &Arc<Inner>) {
         // A second one would be a second cluster over the same store, which its lock forbids.
         let _ = self.led.set((Arc::downgrade(inner), Handle::current()));

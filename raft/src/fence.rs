@@ -1,4 +1,4 @@
-//! Whether this node may act as a group's leader right now.
+//! The fence: whether this node may act as a group's leader right now.
 
 use crate::{cluster::Leadership, group::Group};
 use openraft::{Instant, async_runtime::watch::WatchReceiver};

@@ -1,4 +1,4 @@
-//! How a node comes to take part: it forms a cluster with its peers, joins one that stands, or comes back as itself.
+//! Cluster formation: a node forms a cluster with its peers, joins one that stands, or comes back as itself.
 
 use crate::{
     change::FIRST_LATER_ID,
@@ -45,7 +45,7 @@ pub(crate) async fn take_part(inner: &Arc<Inner>, stored: Stored) -> Result<(), 
 }
 
 impl Inner {
-    /// What this node says of itself to one that wants to form or join.
+    /// This node's introduction to one that wants to form or join.
     pub(crate) fn welcome(&self) -> Welcome {
         let members = self.members.read().clone();
         Welcome {

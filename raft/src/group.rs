@@ -1,4 +1,4 @@
-//! One Raft group on this node.
+//! A Raft group's replica on this node.
 
 use crate::{
     config::Config,

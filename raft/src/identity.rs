@@ -1,4 +1,4 @@
-//! Who this node is: drawn once, kept in the store, never reused.
+//! The identity of this node: drawn once, kept in the store, never reused.
 
 use crate::{codec, error::StartError};
 use serde::{Deserialize, Serialize};

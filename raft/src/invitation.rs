@@ -64,7 +64,7 @@ impl Inner {
         members.values().map(|member| member.peer.clone()).collect()
     }
 
-    /// This node was invited. Only one that waits takes an invitation.
+    /// Takes an invitation to a cluster. Only a node that waits takes one.
     pub(crate) fn invite(&self, through: Vec<String>) -> Answer {
         if !self.config.nodes.is_empty() || !self.config.join.is_empty() {
             return Answer::Failed(
@@ -87,7 +87,8 @@ impl Inner {
         let _ = invited.wait_for(|through| !through.is_empty()).await;
     }
 
-    /// Whom to ask for admission: as configured, as invited, and whoever is a member as far as this node knows.
+    /// The addresses to ask for admission: as configured, as invited, and of whoever is a member as far as this node
+    /// knows.
     pub(crate) fn hosts(&self) -> Vec<String> {
         let mut hosts = self.config.join.clone();
         let mut others = self.invited.borrow().clone();

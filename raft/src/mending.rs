@@ -12,7 +12,7 @@ const EVERY: Duration = Duration::from_secs(5);
 const BOUNDS: u64 = 4;
 
 impl Cluster {
-    /// Until the task ends.
+    /// Takes the times of groups back that lie in the future, again and again, until the task ends.
     pub(crate) async fn keep_time_mended(self) {
         let tolerated_ms = self.inner.config.max_clock_skew_ms.saturating_mul(BOUNDS);
         loop {

@@ -1,4 +1,5 @@
-//! Whether a data directory is where it belongs: what it knows of its node's place, held against what the configuration says.
+//! The check that a data directory is where it belongs: what it knows of its node's place, held against what the
+//! configuration says.
 
 use crate::{
     change::FIRST_LATER_ID, cluster::Inner, error::StartError, network::Welcome, types::Member,

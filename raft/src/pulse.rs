@@ -1,5 +1,5 @@
-//! What nodes tell one another again and again: that they are there, what time they have, and which of their groups are
-//! stuck. It decides who counts as up, whether this node's time is right, and whether it is with a majority.
+//! Heartbeats between nodes: that they are there, what time they have, and which of their groups are stuck. They decide
+//! who counts as up, whether this node's time is right, and whether it is with a majority.
 
 use crate::{
     cluster::Inner,
@@ -31,7 +31,7 @@ const AWAY_AFTER: Duration = Duration::from_millis(1_800);
 /// A peer of an earlier version does not know the question, and says so.
 const QUESTION: &[u8] = b"\0pulse";
 
-/// One node's answer.
+/// A node's answer to a heartbeat.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Pulse {
     pub(crate) time: Timestamp,
@@ -43,7 +43,7 @@ pub(crate) struct Pulse {
     pub(crate) sure: bool,
 }
 
-/// What this node knows of another.
+/// A peer's liveness and clocks, as this node last heard of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
     answered_at: Instant,
@@ -54,7 +54,7 @@ pub(crate) struct Peer {
     pub(crate) pulse: Option<Pulse>,
 }
 
-/// What is known of this node's own time.
+/// The state of this node's own time, as others have judged it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Regard {
     pub(crate) standing: Standing,
@@ -326,7 +326,7 @@ impl Inner {
         cfg!(feature = "bug-unclamped-clock") || self.standing_now().is_vouched()
     }
 
-    /// For how long this node's time has had the standing that it has.
+    /// The standing of this node's time, and for how long it has had it.
     pub(crate) fn stands_for(&self) -> (Standing, Duration) {
         let regard = self.regard.read();
         (regard.standing, regard.since.elapsed())
@@ -368,7 +368,7 @@ impl Inner {
         there.count() > voters.len() / 2
     }
 
-    /// What each node's clocks are said to be.
+    /// The standing of each node's clocks, by node.
     pub(crate) fn standings(&self) -> BTreeMap<u64, Standing> {
         let peers = self.peers_known.read();
         let told = peers.iter();

@@ -1,4 +1,4 @@
-//! Whether this node can do its work now, and what is missing where it can't.
+//! The readiness of this node: whether it can do its work now, and what is missing where it can't.
 
 use crate::{
     cluster::{Cluster, Inner},
@@ -10,13 +10,13 @@ use std::time::Duration;
 /// How often a proposal under way looks whether anything can still come of it.
 const LOOKS_EVERY: Duration = Duration::from_millis(100);
 
-/// Who has a proposal that is under way.
+/// The leader that a proposal under way is at.
 pub(crate) enum Leader<'a> {
     Here(&'a Group),
     At(u64),
 }
 
-/// Why a node is not ready.
+/// The reason why a node is not ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unready {
     #[error("the node has not formed or joined its cluster yet")]
@@ -41,7 +41,7 @@ fn apart(ahead_ms: &i64) -> String {
 }
 
 impl Cluster {
-    /// Whether every group has a leader that a majority follows, and this node's clocks are right.
+    /// Checks that every group has a leader that a majority follows, and that this node's clocks are right.
     ///
     /// # Errors
     /// What is missing.
@@ -58,7 +58,7 @@ impl Cluster {
         }
     }
 
-    /// Whether anything that is proposed here can be committed, as far as this node knows.
+    /// Checks that anything that is proposed here can be committed, as far as this node knows.
     ///
     /// # Errors
     /// What is missing: all proposals would be refused for it.

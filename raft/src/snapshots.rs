@@ -30,7 +30,7 @@ fn is_plain(name: &str) -> bool {
 }
 
 impl Inner {
-    /// One group at a time: a snapshot reads much.
+    /// Makes snapshots again and again, one group at a time: a snapshot reads much.
     pub(crate) async fn keep_snapshots(self: Arc<Self>) {
         loop {
             tokio::time::sleep(EVERY).await;

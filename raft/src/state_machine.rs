@@ -27,7 +27,7 @@ use storage::{GroupStore, Manifest};
 /// Commands that one transaction takes at most: bounds its memory and the wait of its first command.
 const BATCH_MAX: usize = 256;
 
-/// What stands beside the rows in the same transaction.
+/// The applied position and membership of a group, written in the same transaction as its rows.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct AppliedState {
     pub(crate) last: Option<LogId>,
@@ -301,8 +301,8 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
     }
 }
 
-/// Whether a snapshot that came from elsewhere is whole, and the one that was announced. Raft ends a group that is given
-/// another.
+/// Verifies that a snapshot that came from elsewhere is whole, and the one that was announced. Raft ends a group that
+/// is given another.
 pub(crate) fn verify_incoming(id: GroupId, meta: &SnapshotMeta, dir: &Path) -> io::Result<()> {
     let manifest = Manifest::verify(dir)?;
     let applied = decode_applied(&manifest.applied)?;

@@ -1,4 +1,4 @@
-//! What this node knows of the cluster, for people and programs that look.
+//! The status of the cluster as this node knows it, for people and programs that look.
 
 use crate::{bodies::BodiesStatus, cluster::Cluster, group::Group};
 use model::clock::Standing;

@@ -1,4 +1,5 @@
-//! One check for all who ask together: a moment that is linearizable, or that everything acknowledged is known here.
+//! Coalesced checks, one for all who ask together: a moment that is linearizable, or that everything acknowledged is
+//! known here.
 
 use std::{future::Future, time::Duration};
 use tokio::{sync::Mutex, time::Instant};
@@ -12,7 +13,7 @@ pub struct Together {
 }
 
 impl Together {
-    /// The same with checks that begin at least so far apart, so that a flood of questions costs next to nothing.
+    /// A coalescer whose checks begin at least so far apart, so that a flood of questions costs next to nothing.
     #[must_use]
     pub fn apart(apart: Duration) -> Self {
         Self {

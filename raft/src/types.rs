@@ -21,7 +21,7 @@ impl fmt::Display for Cmd {
     }
 }
 
-/// What applying a command answered; empty for blank and membership entries.
+/// The reply of an applied command, encoded; empty for blank and membership entries.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Resp(pub Bytes);

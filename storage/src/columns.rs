@@ -59,7 +59,7 @@ impl Column {
     }
 }
 
-/// What a row of `meta` says about its group.
+/// The kind of a row of `meta` about a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Tag {
@@ -139,7 +139,7 @@ pub(crate) fn state_key(group: GroupId, table: Table, key: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Everything of one group, in any column: `[from, to)`.
+/// The key range of one group, in any column: `[from, to)`.
 pub(crate) fn group_range(group: GroupId) -> ([u8; 2], [u8; 2]) {
     debug_assert_ne!(group, NODE, "the node's own facts are not a group");
     (
@@ -148,7 +148,7 @@ pub(crate) fn group_range(group: GroupId) -> ([u8; 2], [u8; 2]) {
     )
 }
 
-/// What the engine as a whole is told.
+/// The options of the database engine as a whole.
 pub(crate) fn engine(options: &Options) -> Engine {
     let mut engine = Engine::default();
     engine.create_if_missing(true);

@@ -1,4 +1,5 @@
-//! One thread writes for all groups: what waits in the queue becomes one batch, one sync, then the answers in order.
+//! The group commit: one thread writes for all groups; what waits in the queue becomes one batch, one sync, then the
+//! answers in order.
 //!
 //! One queue keeps each group's order; one write-ahead log makes a synced record vouch for all records before it.
 
@@ -27,7 +28,7 @@ use std::{
 /// Above this many rows one range tombstone is cheaper than a tombstone a row. Below it, it makes reads slow for nothing.
 const POINT_DELETES: u64 = 128;
 
-/// What the committer has done since the store was opened.
+/// Counters of the committer's work since the store was opened.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) batches: AtomicU64,

@@ -42,7 +42,7 @@ impl Engine {
         })
     }
 
-    /// From now on damage ends the node's work, whoever meets it.
+    /// Begins to serve: from now on damage ends the node's work, whoever meets it.
     pub(crate) fn serve(&self) {
         self.serving.store(true, Ordering::Release);
     }
@@ -76,7 +76,7 @@ impl Engine {
             .inspect_err(|error| self.judge(column, error))
     }
 
-    /// One row as a snapshot has it.
+    /// Reads a row as a snapshot has it.
     pub(crate) fn get_snapshot(
         &self,
         snapshot: &Snapshot<'_>,

@@ -1,9 +1,9 @@
-//! What can go wrong below the narrow waist, said as what was being done.
+//! Errors below the narrow waist, each said as what was being done.
 
 use model::ids::GroupId;
 use std::{io, path::PathBuf};
 
-/// A broken promise of the disk. Nothing is known about the row that was asked for.
+/// An I/O or corruption error: a broken promise of the disk. Nothing is known about the row that was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{doing}")]
@@ -92,7 +92,7 @@ impl From<Error> for io::Error {
     }
 }
 
-/// Why a store does not open.
+/// The reason why a store does not open.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The node has lost what it promised to remember. Its vote and its acknowledgements can't be trusted any more.

@@ -1,4 +1,4 @@
-//! What is known in memory about one group's log: its bounds and its newest rows.
+//! The in-memory state of one group's log: its bounds and its newest rows.
 
 use crate::rows::{self, LogRow};
 use bytes::Bytes;
@@ -94,7 +94,7 @@ impl Log {
         self.epoch
     }
 
-    /// Where the tail begins; rows before it are on disk.
+    /// The first index of the tail in memory; rows before it are on disk.
     pub(crate) fn tail_start(&self) -> u64 {
         self.tail.front().map_or(self.next, |row| row.index)
     }

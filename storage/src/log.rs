@@ -1,4 +1,4 @@
-//! One group's share of the log: append, read, cut, purge, and the vote.
+//! The Raft log of one group: append, read, cut, purge, and the vote.
 
 use crate::{
     columns::{Column, Tag, log_index, log_key, meta_key},
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use rocksdb::WriteBatch;
 use std::{future::poll_fn, io};
 
-/// Where a log begins and ends.
+/// The bounds of a log: its first and last index, and what was purged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogBounds {
     /// Raft's own bytes of the last purged entry.
@@ -110,7 +110,7 @@ impl GroupStore {
         Ok(rows)
     }
 
-    /// Where the log begins and ends, and its last row.
+    /// Reads the bounds of the log, and its last row.
     ///
     /// # Errors
     /// When the last row can't be read.

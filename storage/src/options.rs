@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc, time::Duration};
 /// or is damaged. It may be called on any thread and must not wait for the store.
 pub type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// What a process ends with whose store can't be trusted (`EX_IOERR` of sysexits.h).
+/// The exit code of a process whose store can't be trusted (`EX_IOERR` of sysexits.h).
 pub const EXIT_STORE: i32 = 74;
 
 #[derive(Clone)]

@@ -12,7 +12,7 @@ use model::{envelope::PayloadRef, ids::GroupId};
 use rocksdb::WriteBatch;
 use std::collections::BTreeSet;
 
-/// Which bodies go.
+/// The buckets of bodies that retention lets go of, and those that must stay.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LetGo {
     /// All buckets before this one, but for those that are referred to.
@@ -45,7 +45,7 @@ impl LetGo {
 }
 
 impl GroupStore {
-    /// One body, or nothing when it is not here.
+    /// Reads a body; none when it is not here.
     ///
     /// # Errors
     /// When the disk can't be read or the body is damaged.

@@ -51,7 +51,7 @@ impl Change {
         }
     }
 
-    /// A purge may get lost in a crash: the rows are only deleted again.
+    /// Whether this operation must be synced. A purge may get lost in a crash: the rows are only deleted again.
     pub(crate) fn needs_sync(&self) -> bool {
         !matches!(self, Self::Purge { .. })
     }
@@ -73,7 +73,7 @@ struct Inner {
     waiting: Vec<Waker>,
 }
 
-/// What the committer finds at the queue.
+/// The operations that the committer takes from the queue, or why there are none.
 pub(crate) enum Taken {
     Ops(Vec<Op>),
     /// Nothing came within the time given.
@@ -92,8 +92,9 @@ impl Queue {
         }
     }
 
-    /// Whether an operation may be handed over now; if not, the waker is called when it may be worth another look. Several
-    /// who see the same room may all use it: the bound is passed by one operation of each at most.
+    /// Polls for room in the queue, for back-pressure; while there is none, the waker is called when it may be worth
+    /// another look. Several who see the same room may all use it: the bound is passed by one operation of each at
+    /// most.
     pub(crate) fn poll_room(&self, context: &Context<'_>) -> Poll<()> {
         let mut inner = self.inner.lock();
         let is_full = inner.bytes >= self.max_bytes || inner.ops.len() >= self.max_operations;
@@ -121,7 +122,7 @@ impl Queue {
         self.filled.notify_one();
     }
 
-    /// Everything that waits, up to `max_bytes`, at least one operation.
+    /// Takes everything that waits, up to `max_bytes`, at least one operation.
     pub(crate) fn take(&self, max_bytes: usize, patience: Duration) -> Taken {
         let mut inner = self.inner.lock();
         while inner.ops.is_empty() {

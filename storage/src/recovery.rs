@@ -1,5 +1,5 @@
-//! What is checked before a store opens: that nothing is lost that this node has acknowledged, and that every row
-//! of the log is whole.
+//! Checks before a store opens: that nothing is lost that this node has acknowledged, and that every row of the log is
+//! whole.
 
 use crate::{
     columns::{Column, LAYOUT, LAYOUT_KEY, NODE, Tag, group_range, log_index, log_key, meta_key},

@@ -1,4 +1,4 @@
-//! How log rows and bodies are written: split, checksummed, and joined again to the very same bytes.
+//! The row format of the log and of bodies: split, checksummed, and joined again to the very same bytes.
 //!
 //! Log row: `layout u8 = 1 | form u8 | header_len u32 | header | command part | crc32c u32`. Form 0 holds the whole
 //! command; form 1 holds it up to the end of its head, and its bodies are rows of the payload column.
@@ -22,7 +22,7 @@ const SPLIT: u8 = 1;
 const FIXED: usize = 6;
 const CRC: usize = 4;
 
-/// One entry of a group's log.
+/// An entry of a group's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogRow {
     pub index: u64,
@@ -33,7 +33,7 @@ pub struct LogRow {
 }
 
 impl LogRow {
-    /// What the row weighs in queues and caches.
+    /// The weight of the row in queues and caches, in bytes.
     pub(crate) fn weight(&self) -> usize {
         self.header.len() + self.command.len() + 64
     }
@@ -129,7 +129,7 @@ pub(crate) fn stored(group: GroupId, index: u64, value: &[u8]) -> Result<Stored,
 }
 
 impl Stored {
-    /// Where the bodies lie, without reading them.
+    /// The references to the bodies of the entry, without reading them.
     pub(crate) fn bodies(&self, group: GroupId) -> Result<Vec<PayloadRef>, Error> {
         if !self.split {
             return Ok(Vec::new());

@@ -28,7 +28,7 @@ const STEP_BYTES: u64 = 256 << 10;
 /// No wait is longer: an interval may be configured that no clock holds.
 const WAIT_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// What the scrubber has seen.
+/// The scrubber's findings: what it has read, and what was damaged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scrubbed {
     /// Times that everything was looked at.

@@ -1,4 +1,5 @@
-//! One group's state as files: exported at one moment, checked, installed so that a crash at any step is harmless.
+//! Snapshots of one group's state, as files: exported at one moment, checked, installed so that a crash at any step is
+//! harmless.
 
 mod bodies;
 mod chunk;

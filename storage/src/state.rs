@@ -17,14 +17,15 @@ use model::{
 };
 use rocksdb::{DBRawIterator, Snapshot};
 
-/// What has been committed, as of each call: one `get` or one `scan` sees one moment, two calls may see two.
-/// A whole batch becomes visible at once. Owned and cheap; for several reads of one moment use [`GroupStore::pinned`].
+/// A read view of the latest committed state, as of each call: one `get` or one `scan` sees one moment, two calls may
+/// see two. A whole batch becomes visible at once. Owned and cheap; for several reads of one moment use
+/// [`GroupStore::pinned`].
 #[derive(Clone)]
 pub struct ReadView {
     group: GroupStore,
 }
 
-/// What was committed at one moment, however many reads.
+/// A read view that is pinned to one moment, however many reads.
 pub struct PinnedView<'a> {
     engine: &'a Engine,
     group: &'a Group,
@@ -50,7 +51,7 @@ impl GroupStore {
         })
     }
 
-    /// What the last commit said was applied.
+    /// The applied position that the last commit carried, in Raft's own bytes.
     ///
     /// # Errors
     /// When the store can't be read.
@@ -79,7 +80,7 @@ fn readable(group: &Group) -> Result<(), Error> {
     }
 }
 
-/// Which way a scan goes.
+/// The direction of a scan.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     Up,

@@ -25,7 +25,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-/// Everything one node remembers. Clones share it; the last one to go closes it.
+/// The durable store of one node: everything that it remembers. Clones share it; the last one to go closes it.
 #[derive(Clone)]
 pub struct Store {
     pub(crate) inner: Arc<Inner>,
@@ -48,7 +48,7 @@ pub(crate) struct Inner {
     scrubber: Scrubber,
 }
 
-/// What the committer has done since the store was opened.
+/// Statistics of the committer since the store was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     pub batches: u64,
@@ -128,7 +128,7 @@ impl Store {
         })
     }
 
-    /// One group's part. A group that was never written to is empty.
+    /// A handle on one group's part of the store. A group that was never written to is empty.
     ///
     /// # Panics
     /// For the number that is reserved for the node's own facts.
@@ -150,7 +150,7 @@ impl Store {
         }
     }
 
-    /// One of the node's own facts: its identity, the cluster's id, its incarnation.
+    /// Reads one of the node's own facts: its identity, the cluster's id, its incarnation.
     ///
     /// # Errors
     /// When the store can't be read.
@@ -208,13 +208,13 @@ impl Store {
         }
     }
 
-    /// What looking for damage has come to.
+    /// The scrubber's findings so far.
     #[must_use]
     pub fn scrubbed(&self) -> Scrubbed {
         self.inner.scrubber.seen()
     }
 
-    /// Where the database lies.
+    /// The directory of the database.
     #[must_use]
     pub fn path(&self) -> PathBuf {
         self.inner.engine.path().to_path_buf()

@@ -18,7 +18,7 @@ const LAYOUT: u32 = 1;
 const FILES: [&str; 2] = ["durable.0", "durable.1"];
 const MARK: usize = 26;
 
-/// How far one group is durable at least.
+/// The watermark of one group: how far it is durable at least.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mark {
     /// The log ends before this index.
@@ -29,7 +29,7 @@ pub(crate) struct Mark {
 
 pub(crate) type Marks = BTreeMap<GroupId, Mark>;
 
-/// What the files say at open.
+/// The watermarks that the files hold at open.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     Nothing,

@@ -14,7 +14,7 @@ use model::{
 const SHOWN_BOOKMARK: [&str; 2] = ["alias", "last_used_at"];
 const MAX_LABEL: usize = 255;
 
-/// What a body says. Of what it leaves out a kept bookmark has its own.
+/// The validated input for a bookmark. Of what it leaves out a kept bookmark has its own.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Wanted {
     pub request: Option<RequestId>,

@@ -29,7 +29,7 @@ pub struct Fresh {
     pub min_secret_bytes: usize,
 }
 
-/// Which connection a body is about.
+/// The target of a body: a new connection, an upsert by name, or a known one.
 #[derive(Clone, Copy, Debug)]
 pub enum Target<'a> {
     New,

@@ -31,7 +31,8 @@ const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 const TIMEOUT_MIN_MS: u64 = 1_000;
 const TIMEOUT_MAX_MS: u64 = 120_000;
 
-/// What only the caller knows: the id and the keys that a new destination gets, and how far the operator lets it reach.
+/// The values that only the caller can provide: the id and the keys that a new destination gets, and how far the
+/// operator lets it reach.
 #[derive(Clone, Debug)]
 pub struct Fresh {
     pub id: DestinationId,

@@ -1,4 +1,4 @@
-//! How a destination knows that a request is ours, as clients name it.
+//! Input of a destination's authentication: how its receiver knows that a request is ours.
 
 use crate::{
     body::{Fields, Given},

@@ -1,4 +1,4 @@
-//! What a destination's deliveries are signed with, as clients name it, and how that changes.
+//! Input of a destination's signing secrets and their rotation.
 
 use crate::{
     body::{Fields, Given},

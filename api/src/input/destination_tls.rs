@@ -15,7 +15,7 @@ use model::{
 const MAX_CERTIFICATES: usize = 64 * 1024;
 const MAX_KEY: usize = 16 * 1024;
 
-/// What is wrong with certificates that were tried: the field, and what was expected of it.
+/// An error about certificates that were tried: the field, and what was expected of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unusable {
     pub field: &'static str,

@@ -37,7 +37,8 @@ const ELSEWHERE: [&str; 6] = [
     "email",
 ];
 
-/// What only the caller knows: the id and the signing key that a new trigger gets, and the operator's private networks.
+/// The values that only the caller can provide: the id and the signing key that a new trigger gets, and the operator's
+/// private networks.
 #[derive(Clone, Debug)]
 pub struct Fresh {
     pub id: IssueTriggerId,

@@ -1,4 +1,4 @@
-//! Who is told of all issues, as clients name it.
+//! Input of the subscription to all issues.
 
 use crate::{
     body::{Fields, Given},
@@ -11,7 +11,7 @@ use model::{
 };
 use serde_json::Value;
 
-/// What is told from now on.
+/// Reads the subscription that is in force from now on.
 ///
 /// # Errors
 /// A field that is not as it should be.

@@ -1,4 +1,4 @@
-//! What counts as the same, as clients name it: rules on duplicates, ordering keys and the fields that they compare.
+//! Input of deduplicate rules, ordering keys, and the fields that they compare.
 
 use crate::{
     body::{Fields, Given},
@@ -36,7 +36,7 @@ pub fn read(fields: &Fields<'_>) -> Result<DeduplicateRule, Problem> {
     Ok(rule)
 }
 
-/// One field, or a list of them.
+/// Reads one field, or a list of them.
 pub fn some(fields: &Fields<'_>, key: &str) -> Result<Given<Vec<Field>>, Problem> {
     match fields.value(key) {
         Given::Value(Value::String(text)) => Ok(Given::Value(vec![one(fields, key, text)?])),

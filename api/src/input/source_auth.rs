@@ -1,4 +1,4 @@
-//! How a source verifies, as clients name it. Nothing but a clear word switches verification off.
+//! Input of a source's signature verification. Nothing but a clear word switches verification off.
 
 use super::source_secrets::{self, SECRETS};
 use crate::{

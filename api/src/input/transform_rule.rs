@@ -16,7 +16,7 @@ use model::{
 pub type Stored<'a> =
     &'a dyn Fn(TransformationUse) -> Result<Option<TransformationVersion>, Problem>;
 
-/// What rules are read with, and what they bring along.
+/// The context that rules are read in, with the inline transformations that they bring along.
 pub struct Rulebook<'a> {
     pub catalog: &'a Catalog,
     pub stored: Stored<'a>,

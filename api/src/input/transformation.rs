@@ -28,7 +28,7 @@ const MAX_VARIABLES: usize = 50;
 const MAX_NAME_BYTES: usize = 128;
 const MAX_VALUE_BYTES: usize = 4096;
 
-/// What is known before a body is read.
+/// The values that only the caller can provide, before a body is read.
 #[derive(Clone, Copy, Debug)]
 pub struct Fresh {
     /// The id of a new one.
@@ -119,7 +119,7 @@ pub fn read(
     })
 }
 
-/// What is to be tried: what is given, over what is kept.
+/// Reads the version that a trial run is of: what is given, over what is kept.
 pub fn tried(
     fields: &Fields<'_>,
     kept: Option<&TransformationVersion>,

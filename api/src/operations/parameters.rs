@@ -47,7 +47,7 @@ pub(super) const BY_SIGHT: &[Parameter] = &[of(
     ]),
 )];
 pub(super) const IDS: &[Parameter] = &[of("id", Texts)];
-/// What every noun of the catalog can be filtered by.
+/// The filters that all nouns of the catalog share.
 pub(super) const CATALOG: &[Parameter] = &[
     of("id", Texts),
     of("name", Present),

@@ -15,7 +15,7 @@ pub struct Whole<const LEAST: u64, const MOST: u64>;
 #[derive(Debug)]
 pub struct Name;
 
-/// One value, or several of them.
+/// A value, or a list of them.
 #[derive(Debug, JsonSchema)]
 #[serde(untagged)]
 #[schemars(inline)]

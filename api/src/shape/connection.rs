@@ -27,7 +27,7 @@ pub struct ConnectionShape {
     pub rules: Option<Vec<RuleShape>>,
 }
 
-/// One step of a connection's pipeline.
+/// A step of a connection's pipeline: delay, retry, filter, deduplicate or transform.
 #[derive(Debug, JsonSchema)]
 #[serde(tag = "type", rename_all = "lowercase")]
 #[schemars(rename = "RuleInput")]
@@ -47,7 +47,7 @@ pub struct DelayShape {
     pub until: Option<Text<255>>,
 }
 
-/// Which requests count as the same, and for how many milliseconds.
+/// A deduplication rule: which requests count as the same, and for how many milliseconds.
 #[derive(Debug, JsonSchema)]
 #[schemars(rename = "DeduplicateRuleInput", inline)]
 pub struct DeduplicateShape {
@@ -58,7 +58,7 @@ pub struct DeduplicateShape {
     pub exclude_fields: Option<Vec<String>>,
 }
 
-/// When an event that failed is tried again.
+/// A retry policy: when an event that failed is tried again.
 #[derive(Debug, JsonSchema)]
 #[schemars(rename = "RetryRuleInput", inline)]
 pub struct RetryShape {
@@ -81,7 +81,7 @@ pub enum StatusShape {
     Text(String),
 }
 
-/// What a request must look like. Null takes a part's filter away; `false` is a filter.
+/// A content filter: a pattern for each part that is given. Null takes a part's filter away; `false` is a filter.
 #[derive(Debug, JsonSchema)]
 #[schemars(rename = "FilterRuleInput", inline)]
 pub struct FilterShape {
@@ -99,7 +99,7 @@ pub struct TransformShape {
     pub transformation: Option<TransformationShape>,
 }
 
-/// Which requests rules are tried over: one, or the last ones of a source.
+/// A dry run of rules: the requests that they are tried over, one or the last ones of a source.
 #[derive(Debug, JsonSchema)]
 #[schemars(rename = "TrialInput")]
 pub struct TrialShape {
@@ -110,7 +110,7 @@ pub struct TrialShape {
     pub rules: Option<Vec<RuleShape>>,
 }
 
-/// What a developer listens for.
+/// A developer's session: the connections and filters that it listens to.
 #[derive(Debug, JsonSchema)]
 #[schemars(rename = "CliSessionInput")]
 pub struct CliSessionShape {

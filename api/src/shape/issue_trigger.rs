@@ -24,7 +24,7 @@ pub struct IssueTriggerShape {
     pub disabled_at: Option<Text<64>>,
 }
 
-/// What a trigger looks at; which of these it takes depends on its type.
+/// The alert condition of a trigger; which of these fields it takes depends on its type.
 #[derive(Debug, JsonSchema)]
 #[schemars(rename = "IssueTriggerConfigsInput")]
 pub struct WatchedShape {
@@ -71,14 +71,14 @@ pub struct SlackChannelShape {
     pub channel_name: Option<Text<255>>,
 }
 
-/// What a person says of an issue's state.
+/// An operator's change of an issue's state.
 #[derive(Debug, JsonSchema)]
 #[schemars(rename = "IssueInput")]
 pub struct IssueShape {
     pub status: Word<IssueStatus>,
 }
 
-/// Who is told of all issues.
+/// The subscription to all issues: where they are told.
 #[derive(Debug, JsonSchema)]
 #[schemars(rename = "NotificationsInput")]
 pub struct NotificationsShape {

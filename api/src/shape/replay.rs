@@ -30,7 +30,7 @@ pub struct ConnectionsShape {
     pub webhook_ids: Vec<Id<ConnectionId>>,
 }
 
-/// What a bulk operation is over. An empty query is everything.
+/// A bulk operation, by the query that it is over. An empty query is everything.
 #[derive(Debug, JsonSchema)]
 #[schemars(rename = "BulkOperationInput")]
 pub struct BulkShape {

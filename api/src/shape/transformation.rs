@@ -25,7 +25,7 @@ pub struct TransformationShape {
     pub version: Option<Whole<1, 65_535>>,
 }
 
-/// What is tried, and over which request.
+/// A dry run of a transformation: what is tried, and over which request.
 #[derive(Debug, JsonSchema)]
 #[schemars(rename = "TransformationRunInput")]
 pub struct TransformationRunShape {

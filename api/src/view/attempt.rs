@@ -58,7 +58,7 @@ pub struct AttemptView {
     pub transformations: Option<Vec<UsedView>>,
 }
 
-/// How long the parts of an exchange took.
+/// The timing of an exchange, by its parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "Timing")]
 pub struct TimingView {
@@ -77,7 +77,7 @@ pub struct UsedView {
     pub execution_id: Id<ExecutionId>,
 }
 
-/// What an attempt's row does not say itself.
+/// The records around an attempt, which its own row does not hold.
 #[derive(Debug, Default)]
 pub struct Around {
     pub destination: Option<DestinationId>,

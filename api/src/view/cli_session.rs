@@ -5,7 +5,7 @@ use model::ids::{CliSessionId, ConnectionId};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// What a developer who listens would be sent. Nothing of it is kept.
+/// A developer's session, and what would be sent to it. Nothing of it is kept.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "CliSession")]
 pub struct CliSessionView {

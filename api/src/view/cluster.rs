@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Whether a node lives, or is ready.
+/// The health of a node: whether it lives, or is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Health {
     pub status: &'static str,
@@ -64,7 +64,7 @@ pub struct GroupView {
     pub lag: BTreeMap<NodeId, u64>,
 }
 
-/// What the asked node has lacked of the bodies that its rows refer to.
+/// The bodies that the asked node has lacked, though its rows refer to them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "Bodies")]
 pub struct BodiesView {

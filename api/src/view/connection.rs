@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-/// Which source goes to which destination, and by which rules.
+/// A connection: which source goes to which destination, and by which rules.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "Connection")]
 pub struct ConnectionView {
@@ -33,7 +33,7 @@ pub struct ConnectionView {
     pub created_at: Time,
 }
 
-/// One step of a connection's pipeline.
+/// A step of a connection's pipeline: delay, retry, filter, deduplicate or transform.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "lowercase")]
 #[schemars(rename = "Rule")]
@@ -47,7 +47,7 @@ pub enum RuleView {
     },
 }
 
-/// How long an event waits before its first attempt.
+/// A delay rule: how long an event waits before its first attempt.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "DelayRule", inline)]
 pub struct DelayView {
@@ -58,7 +58,7 @@ pub struct DelayView {
     pub until: Option<String>,
 }
 
-/// When an event that failed is tried again.
+/// A retry policy: when an event that failed is tried again.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "RetryRule", inline)]
 pub struct RetryView {
@@ -75,7 +75,7 @@ pub struct RetryView {
     pub response_status_codes: Option<Vec<String>>,
 }
 
-/// What a request must look like: a filter for each part that is given.
+/// A content filter: a pattern for each part of a request that is given, all of which must match.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "FilterRule", inline)]
 pub struct FilterView {
@@ -89,7 +89,7 @@ pub struct FilterView {
     pub path: Option<Value>,
 }
 
-/// Which requests count as the same, and for how long.
+/// A deduplication rule: which requests count as the same, and for how long.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "DeduplicateRule", inline)]
 pub struct DeduplicateView {

@@ -1,4 +1,4 @@
-//! What a request carried: headers, query and body, as they are shown wherever a request is.
+//! The data of a request: headers, query and body, as they are shown wherever a request is.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
@@ -18,7 +18,7 @@ const HIDDEN_HEADERS: [&str; 4] = [
     "set-cookie",
 ];
 
-/// What a request carried, or would carry.
+/// The data that a request carried, or would carry.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "RequestData")]
 pub struct DataView {
@@ -82,7 +82,7 @@ pub struct RawBodyView {
 }
 
 impl DataView {
-    /// What a recorded request carried. None: its body is not shown.
+    /// The data of a recorded request. None: its body is not shown.
     pub fn of(record: &RequestRecord, base_url: &str, body: Option<&[u8]>) -> Self {
         let query = match record.query.as_str() {
             "" => String::new(),
@@ -107,7 +107,7 @@ impl DataView {
         }
     }
 
-    /// What a copy that somebody keeps carried, and no place where it came from.
+    /// The data of a copy that somebody keeps, without a place where it came from.
     pub fn of_copy(record: &RequestRecord, body: &[u8]) -> Self {
         let is_large = body.len() > MAX_SHOWN_BODY as usize;
         Self {
@@ -118,7 +118,7 @@ impl DataView {
         }
     }
 
-    /// What a message that is part of the traffic carries: credentials in its headers stay hidden.
+    /// The data of a message that is part of the traffic: credentials in its headers stay hidden.
     pub fn of_traffic(message: &Message, record: &RequestRecord) -> Self {
         Self {
             url: None,

@@ -20,7 +20,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Where events go.
+/// A destination, to which events go.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "Destination")]
 pub struct DestinationView {
@@ -78,7 +78,7 @@ pub struct DestinationConfigView {
     pub client_key: Option<String>,
 }
 
-/// What deliveries are signed with.
+/// A signing secret of a destination's deliveries.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "SigningSecret")]
 pub struct SigningSecretView {
@@ -92,7 +92,7 @@ pub struct SigningSecretView {
     pub secret: Option<String>,
 }
 
-/// How a receiver knows that a request is ours; `config.auth_type` says which of these it is.
+/// The authentication by which a receiver knows that a request is ours; `config.auth_type` says which of these it is.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 #[schemars(rename = "DestinationAuth")]
@@ -222,7 +222,7 @@ impl SigningSecretView {
 }
 
 impl DestinationAuthView {
-    /// What it needs beside the signature that every delivery carries; none where that is all.
+    /// The credentials beside the signature that every delivery carries; none where that is all.
     pub fn of(auth: &DestinationAuth) -> Option<Self> {
         let text = |secret: &Secret| secret.reveal().to_owned();
         Some(match auth {

@@ -59,7 +59,7 @@ pub enum LineKind {
     Error,
 }
 
-/// What a try of a transformation came to. Nothing of it is kept.
+/// The result of a dry run of a transformation. Nothing of it is kept.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "TransformationRun")]
 pub struct RunView {
@@ -102,7 +102,7 @@ impl ExecutionView {
     }
 }
 
-/// What a transformation wrote.
+/// The console output of a transformation.
 pub fn console(lines: &[ConsoleLine]) -> Vec<LineView> {
     let lines = lines.iter().map(|line| LineView {
         kind: match line.level {

@@ -57,7 +57,7 @@ pub struct IssueView {
     pub data: Option<Option<IssueDataView>>,
 }
 
-/// What an issue is about, by its type.
+/// The grouping keys of an issue, by its type.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "AggregationKeys")]
 pub struct KeysView {
@@ -101,7 +101,7 @@ pub struct ReferenceView {
     pub trigger_event_request_transformation_id: Option<()>,
 }
 
-/// Something that the trouble was seen at.
+/// A sample of an issue: something that the trouble was seen at.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "IssueSample")]
 pub struct SampleView {
@@ -116,7 +116,7 @@ pub struct SampleView {
     pub transformation_execution_id: Option<Id<ExecutionId>>,
 }
 
-/// What an issue refers to, by its type. What retention has let go is null.
+/// The records that an issue refers to, by its type. What retention has let go is null.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "IssueData")]
 pub struct IssueDataView {

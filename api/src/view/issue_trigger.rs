@@ -14,7 +14,7 @@ use model::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// Which troubles become issues, and who is told.
+/// An issue trigger: which troubles become issues, and who is told.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "IssueTrigger")]
 pub struct IssueTriggerView {
@@ -31,7 +31,7 @@ pub struct IssueTriggerView {
     pub deleted_at: (),
 }
 
-/// What a trigger looks at, by its type.
+/// The alert condition of a trigger, by its type.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 #[schemars(rename = "IssueTriggerConfigs")]

@@ -16,7 +16,7 @@ pub struct List<T> {
     pub missing: Option<Vec<Gap>>,
 }
 
-/// Where a page lies in its list.
+/// The position of a page in its list.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Pagination {
     pub order_by: &'static str,
@@ -54,7 +54,7 @@ impl Gap {
 }
 
 impl<T> List<T> {
-    /// The same list, naming what it lacks. A whole answer looks as it always did.
+    /// Names the partitions that are missing from the list. A whole answer looks as it always did.
     #[must_use]
     pub fn lacking(self, missing: Option<Vec<Gap>>) -> Self {
         Self { missing, ..self }
@@ -78,13 +78,13 @@ impl<T> All<T> {
     }
 }
 
-/// How many a list would show.
+/// The number of things that a list would show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Count {
     pub count: usize,
 }
 
-/// What was deleted.
+/// The id of what was deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Deleted {
     pub id: String,

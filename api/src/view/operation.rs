@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-/// One deed done to everything that a query finds, and how far it has come.
+/// A bulk operation: one deed done to everything that a query finds, and how far it has come.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "BulkOperation")]
 pub struct OperationView {
@@ -60,7 +60,7 @@ impl From<OperationKind> for KindView {
     }
 }
 
-/// What would be done now.
+/// The plan of a bulk operation: what would be done now.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "BulkOperationPlan")]
 pub struct PlanView {

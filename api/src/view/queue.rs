@@ -1,4 +1,4 @@
-//! What waits, as the API shows it.
+//! Queue depths: what waits, as the API shows it.
 
 use super::{
     list::Gap,
@@ -58,7 +58,7 @@ pub struct MetricsView {
     pub queue_depth: Option<u64>,
 }
 
-/// What waits for one destination.
+/// The queue depths of one destination.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "DestinationQueue")]
 pub struct DestinationQueueView {

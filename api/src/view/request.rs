@@ -16,7 +16,7 @@ use model::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// What reached a source, accepted or rejected.
+/// A request that reached a source, accepted or rejected.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "Request")]
 pub struct RequestView {
@@ -39,7 +39,7 @@ pub struct RequestView {
     pub data: Option<DataView>,
 }
 
-/// How the origin was proven, or why it was not: the question that admins ask most.
+/// The provenance of a request: how its origin was proven, or why it was not, the question that admins ask most.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "Origin")]
 pub struct OriginView {
@@ -75,7 +75,7 @@ pub struct IgnoredView {
     pub created_at: Time,
 }
 
-/// What is known beside the cause.
+/// The details of an ignored event, beside its cause.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 #[schemars(rename = "IgnoredMeta")]
@@ -91,7 +91,7 @@ pub enum IgnoredMetaView {
     },
 }
 
-/// What something is a duplicate of: an event of the same connection, or a request as a whole.
+/// The original of a duplicate: an event of the same connection, or a request as a whole.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "First")]
 pub struct FirstView {

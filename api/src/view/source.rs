@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 const DEFAULT_METHODS: [&str; 4] = ["POST", "PUT", "PATCH", "DELETE"];
 
-/// Where requests come in.
+/// A source, where requests come in.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "Source")]
 pub struct SourceView {
@@ -87,7 +87,7 @@ pub struct KnownSecretView {
     pub last_verified_at: Option<Time>,
 }
 
-/// What a sender's handshake left behind.
+/// The result of a sender's handshake.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "Handshake")]
 pub struct HandshakeView {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// What reshapes requests on their way, in its current version.
+/// A transformation, which reshapes requests on their way, in its current version.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "Transformation")]
 pub struct TransformationView {
@@ -30,7 +30,7 @@ pub struct TransformationView {
     pub created_at: Time,
 }
 
-/// One version of a transformation, which never changes.
+/// A version of a transformation, which never changes.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "TransformationVersion")]
 pub struct TransformationVersionView {
@@ -44,7 +44,7 @@ pub struct TransformationVersionView {
     pub created_at: Time,
 }
 
-/// What a version does.
+/// The program of a version: its code or steps, and its environment.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "Program")]
 pub struct ProgramView {

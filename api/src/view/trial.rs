@@ -1,4 +1,4 @@
-//! What rules would make of requests that came in, as the API shows it.
+//! Dry runs of rules over requests that came in, as the API shows them.
 
 use super::{
     data::DataView,
@@ -13,7 +13,7 @@ use model::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// What rules would make of one request.
+/// The result of a dry run over one request.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(rename = "Trial")]
 pub struct TrialView {

@@ -107,7 +107,7 @@ impl<T: Prefixed> JsonSchema for Id<T> {
     }
 }
 
-/// One of the names of an enum of `model`.
+/// A name of an enum of `model`, as the API spells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Word<T>(pub T);
 

@@ -11,7 +11,7 @@ pub struct CatalogChange {
     pub rows: Vec<CatalogRow>,
 }
 
-/// A row as it is now; none where it is gone.
+/// A changed row of the catalog, as it is now; none where it is gone.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CatalogRow {
     Configured(Box<Item>),
@@ -20,7 +20,7 @@ pub enum CatalogRow {
     OfDestination(DestinationId, Option<DestinationObserved>),
 }
 
-/// Something between a catalog and a change is missing: the catalog is to be loaded anew.
+/// A gap between a catalog and a delta of it: a change in between is missing, so the catalog is to be loaded anew.
 #[derive(Debug, thiserror::Error)]
 #[error("a change of the catalog was missed between version {known} and {next}")]
 pub struct Missed {

@@ -27,7 +27,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Its delay rules, in their order.
+    /// The connection's delay rules, in their order.
     pub fn delays(&self) -> impl Iterator<Item = &DelayRule> {
         self.rules.iter().filter_map(|rule| match rule {
             Rule::Delay(delay) => Some(delay),
@@ -35,7 +35,7 @@ impl Connection {
         })
     }
 
-    /// Its retry rule, or the standard one.
+    /// The retry policy in force: the connection's own rule, or the standard one.
     #[must_use]
     pub fn retry(&self) -> &RetryRule {
         let own = self.rules.iter().find_map(|rule| match rule {
@@ -45,7 +45,7 @@ impl Connection {
         own.unwrap_or(&retry::STANDARD)
     }
 
-    /// Its rule on duplicates.
+    /// The connection's deduplicate rule, if it has one.
     #[must_use]
     pub fn deduplicate(&self) -> Option<&DeduplicateRule> {
         self.rules.iter().find_map(|rule| match rule {
@@ -81,7 +81,7 @@ fn at_the_door(rules: &[Rule]) -> (&[Rule], &[Rule]) {
     rules.split_at(first.unwrap_or(rules.len()))
 }
 
-/// One step of a connection's pipeline, in the API's own shape.
+/// A step of a connection's pipeline (delay, retry, filter, deduplicate, transform), in the API's own shape.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Rule {
@@ -103,7 +103,8 @@ impl Rule {
     }
 }
 
-/// What a request must look like: a filter for each part that is given, all of which must match. `false` is a filter too.
+/// A content filter: a pattern for each part of a request that is given, all of which must match. `false` is a filter
+/// too.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FilterRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -129,7 +130,7 @@ impl FilterRule {
     }
 }
 
-/// How long an event waits before its first attempt: until a time that its request names, if it does, and then so long.
+/// The delay of an event's first attempt: until a time that its request names, if it does, and then so long.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DelayRule {
     /// Milliseconds.

@@ -1,4 +1,4 @@
-//! Which requests count as the same, and for how long.
+//! Deduplication rules: which requests count as the same, and for how long.
 
 use super::Field;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ pub struct DeduplicateRule {
 
 impl DeduplicateRule {
     pub const WINDOW_MIN_MS: u64 = 1_000;
-    /// A week.
+    /// The longest deduplication window, in milliseconds: a week.
     pub const WINDOW_MAX_MS: u64 = 7 * 24 * 3_600_000;
     /// Fields that a rule, or an ordering key, can name.
     pub const FIELDS_MAX: usize = 16;

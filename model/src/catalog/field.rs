@@ -1,4 +1,4 @@
-//! Where in a request something is found: `body.order.id`, `headers.x-id`, `query.id`, `path`.
+//! Field paths, which say where in a request a value is found: `body.order.id`, `headers.x-id`, `query.id`, `path`.
 
 use crate::policy::document::Part;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -23,7 +23,7 @@ pub struct IssueTrigger {
     pub updated_at: Timestamp,
 }
 
-/// What a trigger looks at.
+/// The alert condition of a trigger: the type of trouble that it watches, where, and from which threshold on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "configs", rename_all = "lowercase")]
 pub enum Watched {
@@ -52,7 +52,7 @@ pub enum Watched {
 impl Watched {
     /// Milliseconds that a backpressure trigger may wait for.
     pub const DELAY_MS: (u64, u64) = (60_000, 86_400_000);
-    /// What one waits for that does not say.
+    /// The threshold, in milliseconds, of a backpressure trigger that names none.
     pub const DELAY_DEFAULT_MS: u64 = 3_600_000;
 
     #[must_use]
@@ -65,7 +65,7 @@ impl Watched {
         }
     }
 
-    /// What a trigger of this type looks at that does not say, and what is looked at where there is no trigger of the type.
+    /// The default condition of a type: for a trigger that does not say, and where there is no trigger of the type.
     #[must_use]
     pub fn default_of(issue_type: IssueType) -> Self {
         match issue_type {
@@ -107,8 +107,8 @@ impl Chosen {
         Self::Pattern("*".into())
     }
 
-    /// How exactly it names a thing; none: it does not. A list goes before a pattern, a short list before a long one,
-    /// and `*` comes last.
+    /// The specificity with which this choice names a thing; none: it does not. A list goes before a pattern, a short
+    /// list before a long one, and `*` comes last.
     #[must_use]
     pub fn fits(&self, id: &str, name: Option<&str>) -> Option<u32> {
         match self {
@@ -162,7 +162,7 @@ pub enum Causes {
     These(Vec<RejectionCause>),
 }
 
-/// Where a trigger's issues are told of.
+/// The notification channels of a trigger: where its issues are told of.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Channels {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -179,7 +179,7 @@ pub struct WebhookChannel {
     pub signing_secret: Secret,
 }
 
-/// One of Slack's incoming webhooks.
+/// An incoming webhook of Slack, as a notification channel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SlackChannel {
     /// For people: the URL decides where a message goes.

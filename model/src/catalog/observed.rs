@@ -1,5 +1,6 @@
-//! What was observed of configured things: what senders' handshakes left, when a secret last proved a request, what a
-//! receiver asked for. It stands in rows of its own beside the configuration, which only admins change.
+//! Observations of configured things, made at run time: what senders' handshakes left, when a secret last proved a
+//! request, what a receiver asked for. They stand in rows of their own beside the configuration, which only admins
+//! change.
 
 mod destination;
 mod overruled;
@@ -12,7 +13,7 @@ pub use source::{SourceObserved, secret_fingerprint};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Something that was observed, with its time and its place.
+/// An observed value, with its time and its place in the control group's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observed<T> {
     pub value: T,

@@ -39,8 +39,8 @@ impl Outbound {
     }
 }
 
-/// How a destination knows that a request is ours. Each comes on top of the Standard Webhooks signature. The tags are the
-/// API's `auth_type`; append only.
+/// The methods by which our requests authenticate to a destination. Each comes on top of the Standard Webhooks
+/// signature. The tags are the API's `auth_type`; append only.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum DestinationAuth {
@@ -92,7 +92,7 @@ pub struct ClientCredentials {
     pub authentication_type: ClientAuth,
 }
 
-/// How the client's own credentials reach the token's URL.
+/// The client authentication method at an OAuth2 token endpoint: how the client's own credentials reach its URL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ClientAuth {
     /// As user name and password.
@@ -150,7 +150,7 @@ impl ClientAuth {
     }
 }
 
-/// What a destination's TLS has of its own. All in PEM.
+/// TLS settings of one destination: its certificate authorities and our client certificate. All in PEM.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Tls {

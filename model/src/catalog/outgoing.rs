@@ -1,4 +1,5 @@
-//! What leads away from a source: its connections, what plans its requests, and what those are compared by.
+//! The index of a source's outgoing side: its connections, the router over them, and the keys that its requests are
+//! compared by.
 
 use super::{Connection, Source, Things};
 use crate::{
@@ -19,7 +20,7 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    /// All at once, which finds each connection its best place in the router.
+    /// Builds the index at once, which finds each connection its best place in the router.
     pub(super) fn of(source: Option<Arc<Source>>, connections: &[Arc<Connection>]) -> Self {
         let mut outgoing = Self {
             source,
@@ -80,7 +81,7 @@ impl Outgoing {
         self.source.is_none() && self.connections.is_empty()
     }
 
-    /// What plans the requests; none without connections.
+    /// The router over the source's connections; none without connections.
     pub(super) fn router(&self) -> Option<&Router> {
         (!self.connections.is_empty()).then_some(&self.router)
     }

@@ -4,7 +4,7 @@ use super::{Destination, DestinationObserved, Source, SourceObserved, Things};
 use rpds::RedBlackTreeMapSync;
 use std::sync::Arc;
 
-/// What can be laid over a configured thing.
+/// Observations of a `T`, which are laid over its configuration to give the `T` that is in force.
 pub(super) trait Over<T> {
     fn over(&self, configured: &T) -> T;
 }
@@ -21,7 +21,7 @@ impl Over<Destination> for DestinationObserved {
     }
 }
 
-/// What things in force are made of, for those of which something was observed.
+/// The configured and the observed half of each thing of which something was observed.
 #[derive(Clone, Debug)]
 pub(super) struct Overlay<K: Ord, T, O>(RedBlackTreeMapSync<K, Arc<Beneath<T, O>>>);
 

@@ -1,9 +1,9 @@
-//! How far a catalog has come.
+//! The position of a catalog: its version, and the last observation that it holds.
 
 use crate::state::{keys, kv};
 use serde::{Deserialize, Serialize};
 
-/// How far a catalog has come: what was configured, and what was observed of it.
+/// The position of a catalog: the version of its configuration, and the log index of the last observation in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// How often something was configured.
@@ -15,7 +15,7 @@ pub struct Position {
 }
 
 impl Position {
-    /// How far the stored catalog has come, without reading it.
+    /// Reads the position of the stored catalog, without loading the catalog.
     ///
     /// # Errors
     /// When the store can't be read.

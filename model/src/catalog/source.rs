@@ -25,7 +25,7 @@ pub struct Source {
     pub updated_at: Timestamp,
 }
 
-/// What an accepted request is answered with instead of the default.
+/// A configured response to accepted requests, instead of the default one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CustomResponse {
     pub content_type: ResponseKind,

@@ -54,7 +54,7 @@ impl<K: Ord + Copy, T> Things<K, T> {
         self.0.insert_mut(id, thing);
     }
 
-    /// What stood there goes.
+    /// Removes the thing with this id, if there is one.
     pub(crate) fn remove(&mut self, id: &K) {
         self.0.remove_mut(id);
     }

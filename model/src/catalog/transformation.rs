@@ -17,14 +17,14 @@ pub struct Transformation {
     pub updated_at: Timestamp,
 }
 
-/// That a version is kept.
+/// An entry in a transformation's list of versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionMark {
     pub version: u16,
     pub created_at: Timestamp,
 }
 
-/// One version: immutable, so that a retry makes the bytes that the first attempt made.
+/// A version of a transformation: immutable, so that a retry makes the bytes that the first attempt made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TransformationVersion {
     pub transformation_id: TransformationId,
@@ -42,7 +42,7 @@ pub struct TransformationVersion {
     pub created_at: Timestamp,
 }
 
-/// What a version does.
+/// The program of a version: JavaScript, or a list of steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Program {
@@ -90,7 +90,7 @@ impl Transformation {
 }
 
 impl TransformationVersion {
-    /// Everything that a run finds in its environment.
+    /// The environment variables of a run, secrets included.
     #[must_use]
     pub fn environment(&self) -> BTreeMap<String, String> {
         let secrets = self.secrets.iter();

@@ -1,10 +1,11 @@
-//! What a source knows of its senders: its type, the secrets that are alive, and what else the type's scheme asks for.
+//! Signature verification settings of a source: its type, the secrets that are alive, and what else the type's scheme
+//! asks for.
 
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt};
 
-/// How a source proves where its requests come from.
+/// The verification settings of a source: the scheme, secrets and fields by which its requests prove their origin.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verification {
     /// The API's `type`.
@@ -87,7 +88,7 @@ impl Verification {
     }
 }
 
-/// One of the secrets that a source accepts at a time.
+/// A secret that a source accepts, with its expiry: several may be valid at a time while they are rotated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LiveSecret {
     pub secret: Secret,
@@ -116,7 +117,7 @@ impl LiveSecret {
     }
 }
 
-/// What a handshake left behind.
+/// The result of a handshake: a URL to confirm or a token that the sender gave.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Handshaken {
     pub kind: HandshakeKind,

@@ -1,4 +1,5 @@
-//! What of a node's time is believed when it is about forgetting: no more than has passed since the time that it last kept.
+//! Protection of retention against a clock that jumps: about forgetting, a node's time is believed no further than time
+//! has passed since the one that it last kept.
 
 use crate::time::{Monotone, Now, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,7 @@ const TOLERATED_MS: u64 = HOUR_MS;
 /// A doubted time that is moved by more than this is another one, and must stand anew.
 const MOVED_MS: u64 = 24 * HOUR_MS;
 
-/// What a node keeps on disk of the time, again and again, for its next start.
+/// The persisted record of a node's believed time: kept on disk again and again, for its next start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
     /// The time that was believed. Zero: none ever was.
@@ -40,7 +41,7 @@ struct Doubt {
     since: Monotone,
 }
 
-/// What a look at the time comes to.
+/// The result of a look at the time: it became doubted, or believed again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     None,
@@ -112,7 +113,8 @@ impl Belief {
         self.believed.plus_ms(steady.since_us(self.at) / 1000)
     }
 
-    /// How old things may be taken for, at this time of the node: not older than they are by what is believed.
+    /// The believed time, by which ages are told, at this time of the node: nothing counts as older than it is by what
+    /// is believed.
     #[must_use]
     pub fn of(&self, now: Now) -> Timestamp {
         match self.doubt {
@@ -121,7 +123,7 @@ impl Belief {
         }
     }
 
-    /// How far the node's time is ahead of what is believed, while it is doubted.
+    /// The lead, in milliseconds, of the node's time over the believed one, while it is doubted.
     #[must_use]
     pub fn doubted_by_ms(&self, now: Now) -> Option<i64> {
         self.doubt?;
@@ -134,7 +136,7 @@ impl Belief {
         self.doubt.is_none() && self.sure_ms >= self.span_ms
     }
 
-    /// What is to be kept for the next start.
+    /// The record to persist for the next start.
     #[must_use]
     pub fn kept(&self, steady: Monotone) -> Kept {
         Kept {

@@ -32,7 +32,7 @@ struct Apart {
     by_us: i64,
 }
 
-/// What a look at the clocks shows.
+/// A reading of this process's clocks: its time, and how the wall clock stands against it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Look {
     /// The time of this process.

@@ -1,4 +1,5 @@
-//! Which times a command brings into a group, so that a leader can hold them against its own.
+//! Timestamps in commands: those that a command brings into a group, so that a leader can hold them against its own
+//! time.
 
 use crate::{envelope::Envelope, machine::Command, time::Timestamp};
 

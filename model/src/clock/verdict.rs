@@ -1,11 +1,11 @@
-//! What the voters make of one node's time: whether a majority vouches for it, and whether a set wall is to be followed.
+//! The voters' verdict on one node's time: whether a majority vouches for it, and whether a set wall is to be followed.
 
 use serde::{Deserialize, Serialize};
 
 /// So long a wall must have stood where it was set before it is followed by a node that has nobody to ask, or back.
 pub const STANDS_MS: u64 = 60_000;
 
-/// What is known of a node's time.
+/// The standing of a node's time with the majority of voters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
@@ -29,7 +29,7 @@ impl Standing {
         matches!(self, Self::Right | Self::Stepped)
     }
 
-    /// As operators read it.
+    /// The standing's name, as operators read it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -41,7 +41,7 @@ impl Standing {
     }
 }
 
-/// What another voter told of its clocks, against this node's time.
+/// A clock offset that another voter reported: its clocks, measured against this node's time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Told {
     pub time_ahead_ms: i64,
@@ -52,7 +52,7 @@ pub struct Told {
     pub vouched: bool,
 }
 
-/// Who is asked.
+/// The quorum that is asked about time: how many voters there are, whether this node is one, and the bound on skew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Circle {
     /// Voters that can tell their time, this node among them if it votes.
@@ -96,7 +96,7 @@ impl Circle {
     }
 }
 
-/// What comes of a round of asking.
+/// The result of one round of comparing clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
     pub standing: Standing,

@@ -1,4 +1,4 @@
-//! Whose bodies may lie in a node's memory: a budget of bytes that its destinations share.
+//! Admission control for bodies in memory: a budget of bytes that a node's destinations share fairly.
 //!
 //! The scarcer the room, the less of it one destination may add to what it holds, so that one whose attempts hang leaves
 //! room for the others. A destination that holds nothing comes before those that hold some. What is small never waits:
@@ -21,7 +21,7 @@ const PASSES_MAX: u32 = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(u64);
 
-/// Who wants to read a body, and how much memory that takes.
+/// A request for memory: the destination that wants to read a body, and its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Want {
     pub destination: DestinationId,
@@ -62,7 +62,7 @@ impl BodyBudget {
         }
     }
 
-    /// A body of up to so many bytes needs no grant.
+    /// The size, in bytes, up to which a body needs no grant.
     #[must_use]
     pub fn small(&self) -> u64 {
         self.small

@@ -1,5 +1,5 @@
-//! Where to go on reading a destination's queues. Delivered rows leave tombstones in front of those that wait, and a
-//! reader that begins at the front each time steps over all of them.
+//! A read cursor over a destination's queues. Delivered rows leave tombstones in front of those that wait, and a reader
+//! that begins at the front each time steps over all of them.
 
 use crate::{
     state::keys::{Due, DueClass},
@@ -37,7 +37,7 @@ pub(super) struct Bookmark {
 }
 
 impl Bookmark {
-    /// Where the next look begins.
+    /// The start of the next read: the cursor's place, or from time to time the front.
     pub(super) fn look(&mut self, now: Monotone) -> Floors {
         let front = self.floors == Floors::default();
         self.was_full = front || self.full_due().is_none_or(|at| at <= now);
@@ -48,7 +48,8 @@ impl Bookmark {
         self.floors
     }
 
-    /// What the look found. Everything that it did not find is due no earlier than the first that it did.
+    /// Moves the cursor to the first rows that a read found. Everything that it did not find is due no earlier than the
+    /// first that it did.
     pub(super) fn found(&mut self, due: &[Due]) {
         let first = |class| {
             let of_class = due.iter().filter(|due| due.class == class);
@@ -62,7 +63,8 @@ impl Bookmark {
         }
     }
 
-    /// When nothing was found: the moment before which nothing may be said of rows in front of the bookmark.
+    /// The time of the next read from the front, when nothing was found behind it: until then nothing may be said of
+    /// rows in front of the cursor.
     pub(super) fn unsure_until(&self) -> Option<Monotone> {
         (!self.was_full).then(|| self.full_due()).flatten()
     }

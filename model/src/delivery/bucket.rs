@@ -97,7 +97,7 @@ impl Bucket {
         true
     }
 
-    /// When the next token is there, if the lease lasts so long.
+    /// The time at which the next token is there, if the lease lasts so long.
     pub(super) fn ready_at(&self) -> Monotone {
         let missing = self.cost.saturating_sub(self.level);
         self.filled_at
@@ -114,7 +114,7 @@ impl Bucket {
         self.left.map_or(tokens, |left| left.min(tokens))
     }
 
-    /// What is left, in millionths of a token.
+    /// The level of the bucket: what is left, in millionths of a token.
     pub(super) fn left_over(&mut self, now: Monotone) -> u32 {
         self.fill(now.min(self.until));
         let millionths = u128::from(self.level) * 1_000_000 / u128::from(self.cost);

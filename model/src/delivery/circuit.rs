@@ -1,5 +1,6 @@
-//! Whether a destination is tried at all: one that keeps failing, or asks for rest, is left alone for a while and then
-//! tried one by one, so that it is neither hammered nor forgotten. Its events wait meanwhile; none of their tries is spent.
+//! The circuit breaker of a destination: one that keeps failing, or asks for rest, is left alone for a while and then
+//! tried one by one, so that it is neither hammered nor forgotten. Its events wait meanwhile; none of their tries is
+//! spent.
 
 use crate::{
     machine::RunEnd,
@@ -17,7 +18,7 @@ const REST_MAX_MS: u64 = 3_600_000;
 /// The rest of a receiver that answers 429 and does not say for how long.
 const REST_MS: u64 = 1000;
 
-/// What an outcome says of its destination.
+/// The health signal in an attempt's outcome: what it says of the destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sign {
     /// It answered for itself, whatever it thinks of the event.
@@ -138,7 +139,7 @@ impl Circuit {
         }
     }
 
-    /// Until when nothing is tried; none while something is.
+    /// The time until which the circuit is open and nothing is tried; none while something is.
     #[must_use]
     pub(super) fn open_until(&self) -> Option<Monotone> {
         match self.state {

@@ -13,7 +13,7 @@ use crate::{
 };
 use std::collections::{BTreeMap, VecDeque};
 
-/// What happened.
+/// An input of the lane's state machine: something that happened.
 #[derive(Clone, Debug)]
 pub enum Input {
     /// There may be something due.
@@ -48,7 +48,7 @@ pub enum Input {
     Stop,
 }
 
-/// What to do.
+/// An output of the lane's state machine: something to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// Read at most so many rows of each queue that are due by now, from here on.
@@ -169,7 +169,7 @@ impl Lane {
             && self.circuit.open_until().is_none()
     }
 
-    /// From now on the node lets it have so many in flight.
+    /// Sets the number of attempts that the node lets the lane have in flight from now on.
     pub fn allow(&mut self, in_flight: u16) {
         self.allowed = in_flight;
     }
@@ -180,7 +180,7 @@ impl Lane {
         self.taker.window()
     }
 
-    /// What it has of the destination's pace.
+    /// The lane's share of the destination's pace.
     #[must_use]
     pub fn holding(&self) -> Holding {
         self.taker.holding(self.in_flight.into())

@@ -1,17 +1,19 @@
-//! What a destination's home and those who deliver to it tell each other. Every time is a duration: no two clocks agree.
+//! The lease protocol between a destination's home (the rate limit server) and those who deliver to it (its clients).
+//! Every time is a duration: no two clocks agree.
 
 use crate::ids::DestinationId;
 use serde::{Deserialize, Serialize};
 
-/// How long a share of a rate may be used after it was asked for.
+/// The lease of a share of a rate, in milliseconds, counted from when it was asked for.
 pub const LEASE_MS: u32 = 1000;
-/// How long a slot may be taken after it was asked for. Longer than an election, so that those who have slots go on
-/// while their home moves; what it costs is small beside the time for which an attempt may hold a slot anyway.
+/// The lease of a slot, in milliseconds, counted from when it was asked for. Longer than an election, so that those who
+/// have slots go on while their home moves; what it costs is small beside the time for which an attempt may hold a slot
+/// anyway.
 pub const SLOT_LEASE_MS: u32 = 10_000;
 /// Asks in one message; more go with the next.
 pub const ASKS_MAX: usize = 512;
 
-/// A part of what a destination bears.
+/// A share of a destination's limit: of its rate, or slots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Share {
     #[default]
@@ -22,7 +24,7 @@ pub enum Share {
     Slots(u32),
 }
 
-/// One destination's demand on one node.
+/// A lease request: one destination's demand on one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ask {
     /// Grows with every ask. An answer to any but the last is no longer of use, and an older ask is no news.
@@ -36,7 +38,7 @@ pub struct Ask {
     pub returns: u32,
 }
 
-/// What the home gives.
+/// A lease that the home grants, in answer to one ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// Of the ask that it answers.
@@ -53,7 +55,7 @@ pub struct Answer {
     pub again_ms: u32,
 }
 
-/// What a node has of a destination, told to a new home.
+/// A node's report of what it holds of a destination, told to a new home.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     pub holds: Share,
@@ -73,7 +75,7 @@ pub struct Statement {
     pub asks: Vec<(DestinationId, Ask)>,
 }
 
-/// What the home says to it.
+/// The home's answer to a statement: leases, and the identity of the home that granted them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {
     /// The term in which it is the home: another one is another home, which knows nothing.

@@ -1,4 +1,4 @@
-//! What one node has to say to one home: the asks of its lanes, gathered into statements, one under way at a time.
+//! The outbox of one node towards one home: the asks of its lanes, gathered into statements, one under way at a time.
 
 use super::{
     Holding,
@@ -41,7 +41,7 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Of a process that drew `boot` when it started.
+    /// An empty outbox of a process that drew `boot` when it started.
     #[must_use]
     pub fn new(boot: u64, started: Monotone) -> Self {
         Self {
@@ -58,12 +58,12 @@ impl Outbox {
         }
     }
 
-    /// A lane asks. Its earlier ask, if it still waits, is no longer of interest.
+    /// Queues a lane's ask. Its earlier one, if it still waits, is no longer of interest.
     pub fn push(&mut self, destination: DestinationId, ask: Ask) {
         self.asks.insert(destination, ask);
     }
 
-    /// What a lane has now.
+    /// Notes what a lane holds now.
     pub fn holds(&mut self, destination: DestinationId, holding: Holding) {
         if self
             .given
@@ -75,7 +75,7 @@ impl Outbox {
         self.holdings.insert(destination, holding);
     }
 
-    /// A lane is gone. It had given back what it had.
+    /// Forgets a lane that is gone. It had given back what it had.
     pub fn gone(&mut self, destination: DestinationId) {
         let holding = self.holdings.remove(&destination);
         if let Some(at) = holding.and_then(|holding| holding.last_use()) {

@@ -1,8 +1,8 @@
-//! What a destination bears, for the whole cluster.
+//! The pace of a destination: the rate or concurrency limit that it bears, for the whole cluster.
 
 use crate::catalog::{Destination, RatePeriod};
 
-/// How many at once on this node, and what is shared with all others.
+/// The limits on deliveries to a destination: attempts at once on this node, and what is shared with all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
     /// Attempts that may be in flight on this node.
@@ -10,7 +10,7 @@ pub struct Pace {
     pub limit: Limit,
 }
 
-/// What the nodes of a cluster share.
+/// The cluster-wide limit of a destination: a rate, or a number of attempts at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     None,
@@ -120,8 +120,8 @@ impl Rate {
         period_us + stretch
     }
 
-    /// What all buckets of the cluster hold together, in units: seven tenths of the burst, at least a token. The rest is
-    /// for requests that are held up on their way and then arrive close to others.
+    /// The capacity of all buckets of the cluster together, in units: seven tenths of the burst, at least a token. The
+    /// rest is for requests that are held up on their way and then arrive close to others.
     #[must_use]
     pub fn budget(self) -> u64 {
         let cost = self.cost();
@@ -147,7 +147,7 @@ impl Rate {
         if self.budget() < wanted { cost } else { wanted }
     }
 
-    /// How many buckets there may be at once.
+    /// The greatest number of buckets that there may be at once.
     #[must_use]
     pub(super) fn places(self) -> usize {
         usize::try_from(self.budget() / self.room_min())

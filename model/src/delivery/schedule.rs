@@ -1,4 +1,4 @@
-//! When each destination of one partition is next due: what a retry scheduler arms its one timer by.
+//! The timer index of one partition: when each destination is next due, by which a retry scheduler arms its one timer.
 
 use crate::{ids::DestinationId, time::Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,7 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Something of this destination is due then.
+    /// Notes that an event of this destination is due at a time.
     pub fn note(&mut self, destination: DestinationId, due_at: Timestamp) {
         if let Some(known) = self.nearest.get(&destination).copied() {
             if known <= due_at {
@@ -35,7 +35,7 @@ impl Schedule {
         due
     }
 
-    /// When to look again.
+    /// The time of the next look: the earliest due time of all.
     #[must_use]
     pub fn next(&self) -> Option<Timestamp> {
         self.order.first().map(|(at, _)| *at)

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::time::Monotone;
 
-/// How often a share in use is renewed: often enough that two lost messages cost nothing.
+/// The renewal interval of a lease in use, in milliseconds: often enough that two lost messages cost nothing.
 pub const RENEW_MS: u32 = 300;
 /// An ask without an answer for so long is made again.
 const PATIENCE_US: u64 = 300_000;
@@ -21,7 +21,7 @@ const DRIFT: u64 = 50;
 /// A share whose next token is further away than this is of more use to its home.
 const FAR_US: u64 = 500_000;
 
-/// What a lane has to do.
+/// A lane's demand: the attempts that it has to make, and those in flight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Demand {
     /// Events that could be attempted at once if the pace allowed.
@@ -36,7 +36,7 @@ pub struct Permit {
     pub use_by: Option<Monotone>,
 }
 
-/// What a lane has of its destination's pace, for its node to tell a new home.
+/// A lane's holding of its destination's pace, for its node to tell a new home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holding {
     share: Share,
@@ -193,7 +193,7 @@ impl Taker {
         }
     }
 
-    /// When the next token is there.
+    /// The time of the next token; none without a bucket.
     pub(super) fn token_at(&self) -> Option<Monotone> {
         match &self.hand {
             Hand::Tokens(bucket) => Some(bucket.ready_at()),
@@ -201,7 +201,7 @@ impl Taker {
         }
     }
 
-    /// What it has to say to the home, if anything.
+    /// The next lease request to the home, if one is due.
     pub(super) fn ask(&mut self, demand: Demand, now: Monotone) -> Option<Ask> {
         if demand.waiting > 0 {
             self.idle_since = None;
@@ -358,7 +358,7 @@ impl Taker {
         self.hand = Hand::Empty;
     }
 
-    /// It will have no more work: what it has is of use to others.
+    /// Marks the lane as idle: it will have no more work, and what it holds is of use to others.
     pub(super) fn leave(&mut self) {
         self.idle_since = Some(Monotone::default());
     }
@@ -371,7 +371,7 @@ impl Taker {
         }
     }
 
-    /// When something changes by itself: a token comes, a share is to be renewed or given back.
+    /// The next time at which something changes by itself: a token comes, a share is to be renewed or given back.
     pub(super) fn next(&self, demand: Demand, now: Monotone) -> Option<Monotone> {
         let idle_at = self.idle_since.map(|since| since.plus_us(LINGER_US));
         let busy = demand.waiting > 0 || demand.in_flight > 0;

@@ -11,7 +11,7 @@ const EXTENSIONS_MAX: u32 = 8 * 1024;
 /// The fields behind the last chunk together.
 const TRAILERS_MAX: u32 = 8 * 1024;
 
-/// Where in a chunked body its reader is.
+/// The parser state of a chunked body: where in it the reader is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Chunks {
     at: At,

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// Connections of the greediest address that are looked at for one that may go.
 const LOOKED_AT: usize = 32;
 
-/// What becomes of a new connection.
+/// The admission decision about a new connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opened {
     /// It stays.
@@ -58,7 +58,7 @@ impl Connections {
         opened
     }
 
-    /// A connection has ended.
+    /// Forgets a connection that has ended.
     pub fn close(&mut self, address: Address, id: u64) {
         let mut was_there = false;
         self.change(address, |of_it| {

@@ -1,5 +1,5 @@
-//! Where the requests of a connection begin and end, read so strictly that nobody behind can read them otherwise. Heads
-//! pass whole or not at all.
+//! HTTP/1 framing: where the requests of a connection begin and end, read so strictly that nobody behind can read them
+//! otherwise (request smuggling). Heads pass whole or not at all.
 
 use super::{
     chunks::Chunks,
@@ -7,7 +7,7 @@ use super::{
 };
 use std::{fmt, ops::Range, sync::Arc};
 
-/// What is wrong with a stranger's bytes.
+/// A protocol violation in a stranger's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// Lines do not end with CR LF.
@@ -48,7 +48,7 @@ impl Fault {
         Self::ChunkExtension,
     ];
 
-    /// What the counters call it.
+    /// The label of this fault in the metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -92,7 +92,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// What may happen with the bytes that were looked at.
+/// The decision about the bytes that were looked at: pass, wait for more, or refuse.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Look {
     /// So many may pass.
@@ -105,7 +105,7 @@ pub enum Look {
     Refuse(Fault),
 }
 
-/// What a connection waits for.
+/// The phase of a connection: the part of a request that it waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// The next request.
@@ -167,7 +167,7 @@ impl Framing {
         }
     }
 
-    /// So many bytes passed without being looked at.
+    /// Notes that so many bytes passed without being looked at.
     pub fn passed(&mut self, bytes: u64) {
         if let At::Sized { left } = self.at {
             self.at = match left.saturating_sub(bytes) {

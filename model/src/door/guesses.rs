@@ -1,4 +1,4 @@
-//! How often an address may offer a wrong key before it has to wait: a bucket of tries for each.
+//! The rate limit on wrong keys: a token bucket of tries for each address.
 
 use super::Address;
 use crate::time::Monotone;
@@ -56,7 +56,7 @@ impl Guesses {
         }
     }
 
-    /// A key was wrong.
+    /// Notes a wrong key of an address.
     pub fn was_wrong(&mut self, address: Address, now: Monotone) {
         let (rate, full) = (self.per_second, self.burst * TRY);
         let has_place =

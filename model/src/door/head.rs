@@ -1,10 +1,10 @@
-//! What the head of a request must look like before anybody acts on it, and how its body is framed. Whatever two readers
-//! could read in two ways is refused.
+//! Strict parsing of request heads: the form that one must have before anybody acts on it, and how its body is framed.
+//! Whatever two readers could read in two ways is refused.
 
 use super::framing::Fault;
 use std::ops::Range;
 
-/// How much a head may hold, and by which names this listener is known.
+/// The bounds on a request's head, and the names by which this listener is known.
 #[derive(Clone, Debug)]
 pub struct HeadBounds {
     /// The target, path and query together.
@@ -18,7 +18,7 @@ pub struct HeadBounds {
     pub websockets: bool,
 }
 
-/// What a head says of what is behind it.
+/// The result of parsing a head: the framing of the body behind it, and lines to leave out.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Read {
     pub(super) framed: Framed,
@@ -26,7 +26,7 @@ pub(super) struct Read {
     pub(super) unheard: Vec<Range<usize>>,
 }
 
-/// How a request's body ends.
+/// The framing of a request's body: how its end is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framed {
     Sized(u64),

@@ -1,9 +1,9 @@
-//! What may be taken of something scarce, and by whom: the scarcer the room, the less of it one holder may add to what it
-//! holds. Alone a holder gets nearly everything; those who hold little are let in as long as there is any.
+//! Fair shares of something scarce: the scarcer the room, the less of it one holder may add to what it holds. Alone a
+//! holder gets nearly everything; those who hold little are let in as long as there is any.
 
 use std::{collections::HashMap, hash::Hash};
 
-/// Somebody on whose account something is taken, who may have so many times what is left.
+/// An account of the fair share: the holder that takes, and how many times what is left it may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Account<K> {
     pub holder: K,

@@ -27,7 +27,7 @@ pub struct AcceptRequests<'a> {
     pub requests: Vec<Incoming<'a>>,
 }
 
-/// One request with the plan that was made for it at the door.
+/// An incoming request with the routing verdict that was made for it at the door.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Incoming<'a> {
     /// The same on every try: applying it twice changes nothing.
@@ -73,7 +73,7 @@ impl Verdict {
         !matches!(self, Self::Rejected { .. })
     }
 
-    /// The same plan, for one request with this token.
+    /// Adds a one-time token to the plan: it is for the first request with this token only.
     #[must_use]
     pub fn with_token(self, token: Once, keep_ignored: u16) -> Self {
         if !self.is_accepted() {

@@ -1,4 +1,4 @@
-//! What a person makes of an issue: acknowledged, ignored, resolved, opened again, dismissed.
+//! The command by which a person moves an issue: acknowledged, ignored, resolved, opened again, dismissed.
 
 use super::{
     Context,
@@ -11,7 +11,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// A command of the control group.
+/// The command by which an operator changes an issue, in the control group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChangeIssue {
     pub issue: IssueId,

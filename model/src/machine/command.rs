@@ -57,7 +57,7 @@ pub enum Command<'a> {
     ObserveWishes(ObserveWishes),
 }
 
-/// What a proposer gets back.
+/// The reply of a command to its proposer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Reply {
     /// The machine of this version does not know the command.

@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 /// Keys that are remembered. Beyond that all are forgotten, and what was decided before that is decided anew.
 const TIES_MAX: u64 = 20_000;
 
-/// How changes were told before they told what they were decided from: they conflict with every other.
+/// The earlier command that changed the catalog, from before changes told what they were decided from: it conflicts
+/// with every other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Configure<'a> {
     /// The catalog version that the proposer decided from. Another version: refused, and the proposer decides anew.

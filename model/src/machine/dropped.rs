@@ -14,7 +14,7 @@ use crate::{
 /// Rejected requests looked at at once.
 const PAGE: usize = 10_000;
 
-/// Both moments are the starts of hours.
+/// Deletes what was minted between two moments, both of which are the starts of hours.
 pub(super) fn minted_between(
     kv: &mut impl Kv,
     from: Timestamp,

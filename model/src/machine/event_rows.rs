@@ -220,7 +220,7 @@ fn have_turn(
     Ok(())
 }
 
-/// What an event that is due then is called until it is attempted.
+/// The status of an event that waits for its due time: scheduled while that is ahead, queued from then on.
 pub(super) fn waiting_status(due_at: Timestamp, now: Timestamp) -> EventStatus {
     if due_at > now {
         EventStatus::Scheduled

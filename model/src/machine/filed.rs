@@ -51,7 +51,7 @@ fn is_empty(kv: &impl Read) -> Result<bool, TableError> {
     Ok(kv.scan(Table::Requests, &from, &to, 1)?.is_empty())
 }
 
-/// All that is filed. A state that was written before anything was is filed now, all of it, once.
+/// Reads the whole index of bodies. A state that was written before there was one is indexed now, all of it, once.
 pub(super) fn all(kv: &mut impl Kv) -> Result<Vec<(Place, Filing)>, TableError> {
     if keys::read_u64(kv, keys::META_BODIES_FILED)? == 0 {
         file_anew(kv)?;

@@ -1,5 +1,5 @@
-//! How the control group writes issues and notifications: each with its entry, its place among those that may make room,
-//! and the counts that bound them.
+//! The control group's writes of issues and notifications: each with its entry, its place among those that may make
+//! room, and the counts that bound them.
 
 use super::Context;
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// How much is kept. The proposer's configuration says so.
+/// The bounds on kept issues and notifications. The proposer's configuration says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IssueBounds {
     /// Issues in all; those that were settled longest ago make room.
@@ -143,7 +143,7 @@ pub(super) fn put(
     Ok(())
 }
 
-/// One notification for each place that wants to hear of it.
+/// Queues a notification for each target.
 pub(super) fn notify(
     kv: &mut impl Kv,
     context: &Context<'_>,

@@ -16,7 +16,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// What became of an observation.
+/// The reply to an observation: kept, or refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ObserveReply {
     /// It is kept, or was already. Who has everything that was observed up to this log index has it.
@@ -25,7 +25,7 @@ pub enum ObserveReply {
     Refused,
 }
 
-/// Everything that was observed up to now.
+/// The reply of an observation that is kept: the log index up to which everything was.
 pub(super) fn kept(kv: &impl Kv) -> Result<ObserveReply, TableError> {
     let index = keys::read_u64(kv, keys::META_OBSERVED)?;
     Ok(ObserveReply::Kept { index })

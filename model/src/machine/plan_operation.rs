@@ -27,7 +27,7 @@ pub struct CancelOperation {
     pub id: OperationId,
 }
 
-/// How far one partition has come: absolute, so that it may be told twice and out of order.
+/// The progress of one partition with a bulk operation: absolute, so that it may be told twice and out of order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportPart {
     pub id: OperationId,

@@ -1,5 +1,5 @@
-//! How many events wait for each destination, counted as commands put them into queues and take them out: a million of
-//! them can't be counted when somebody asks.
+//! Queue depths: how many events wait for each destination, counted as commands put them into queues and take them out:
+//! a million of them can't be counted when somebody asks.
 
 use crate::{
     ids::DestinationId,

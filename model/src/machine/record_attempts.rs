@@ -36,7 +36,8 @@ pub struct AttemptReport {
     pub next: Next,
 }
 
-/// What follows an attempt. Decided by `policy::retry` with the proposer's jitter.
+/// The decision after an attempt: delivered, retry at a time, or give up. Decided by `policy::retry` with the
+/// proposer's jitter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Next {
     Delivered,

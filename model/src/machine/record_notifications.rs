@@ -12,7 +12,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// A command of the control group.
+/// The command that records tries of notifications, in the control group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordNotifications {
     pub tries: Vec<NotificationTry>,

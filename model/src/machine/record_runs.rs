@@ -45,7 +45,7 @@ pub struct Run {
     pub logs: Vec<ConsoleLine>,
 }
 
-/// What was done with what they made.
+/// The outcome of a run of transformations: what was done with what they made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum RunEnd {
     Attempted {

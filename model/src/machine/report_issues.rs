@@ -1,5 +1,5 @@
-//! What the partitions report to the control group, and what becomes of its issues. Counts are those of all time, so a
-//! report that comes twice, late, or from two nodes counts once.
+//! Reports of troubles from the partitions to the control group, and how its issues follow. Counts are those of all
+//! time, so a report that comes twice, late, or from two nodes counts once.
 
 use super::{
     Context,
@@ -17,7 +17,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// A command of the control group.
+/// The command that reports partitions' troubles, in the control group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReportIssues {
     pub reports: Vec<IssueReport>,

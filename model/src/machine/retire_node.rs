@@ -6,7 +6,7 @@ use crate::state::{
 };
 use serde::{Deserialize, Serialize};
 
-/// A command of the control group.
+/// The command that removes a node's id for good, in the control group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetireNode {
     pub node: u64,

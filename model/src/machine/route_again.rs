@@ -18,7 +18,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What `policy::reroute` made of the request and the catalog.
+/// The command that routes a request anew, as `policy::reroute` decided from the request and the catalog.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteAgain {
     pub request: RequestId,

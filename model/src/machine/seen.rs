@@ -1,4 +1,4 @@
-//! What was seen before: the first of those that count as the same stands for its window, and then goes.
+//! The deduplication table: the first of those that count as the same stands for its window, and then goes.
 
 use super::Context;
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// What something may be accepted once for in so long.
+/// An idempotency key with its window: only one thing with this fingerprint is accepted in so long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Once {
     /// Holds for one source or one connection.

@@ -1,4 +1,4 @@
-//! What one command has seen go wrong, and go right: gathered while it is applied, written once at its end, so that a
+//! Tallies of failures and successes of one command: gathered while it is applied, written once at its end, so that a
 //! storm of failures of one kind costs one row.
 
 use crate::{
@@ -27,7 +27,7 @@ pub(super) struct Tallies {
 }
 
 impl Tallies {
-    /// An attempt was counted. `is_final`: its event has failed with it.
+    /// Counts an attempt. `is_final`: its event has failed with it.
     pub(super) fn attempt(
         &mut self,
         connection: ConnectionId,
@@ -49,7 +49,7 @@ impl Tallies {
         self.add(key, Sighting::once(Sampled::Attempt(id), at, is_final));
     }
 
-    /// A request was rejected and kept.
+    /// Counts a request that was rejected and kept.
     pub(super) fn rejected(
         &mut self,
         source: SourceId,
@@ -61,7 +61,7 @@ impl Tallies {
         self.add(key, Sighting::once(Sampled::Request(request), at, true));
     }
 
-    /// A transformation ran.
+    /// Counts a run of a transformation.
     pub(super) fn run(&mut self, id: ExecutionId, execution: &Execution) {
         let (at, log_level) = (execution.at, execution.log_level);
         if !execution.failed && log_level < LogLevel::Warn {

@@ -26,7 +26,7 @@ pub struct OpenPart {
     pub to: u128,
 }
 
-/// One page: what its leader found between the part's next id and this one.
+/// A page of a bulk operation's work in one partition: what its leader found between the part's next id and this one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkPart {
     pub operation: OperationId,
@@ -40,7 +40,7 @@ pub struct WorkPart {
     pub last: bool,
 }
 
-/// What is done to one thing that the query found.
+/// The action of a bulk operation on one thing that its query found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Act {
     Retry(EventId),

@@ -13,7 +13,7 @@ use crate::{
 /// Rows read at a time.
 const CHUNK: usize = 256;
 
-/// What a partition's leader does next for a bulk operation.
+/// The next step of a partition's leader in a bulk operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     Open,
@@ -47,7 +47,7 @@ pub fn step(operation: &Operation, group: GroupId, part: Option<OperationPart>) 
     }
 }
 
-/// How much one page may hold and cost.
+/// The bounds of one page of a bulk operation: how much it may hold and cost.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// Rows that are looked at.
@@ -56,7 +56,7 @@ pub struct Bounds {
     pub found: usize,
 }
 
-/// What was found from a part's next id on.
+/// A page of a bulk operation's query: the matches from a part's next id on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T> {
     pub found: Vec<T>,

@@ -1,10 +1,10 @@
-//! How long a certificate holds.
+//! The expiry of TLS certificates.
 
 use crate::time::Timestamp;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// When the first certificate of a file in PEM ends. None: there is none that can be read.
+/// The expiry of the first certificate of a file in PEM. None: there is none that can be read.
 #[must_use]
 pub fn ends_at(pem: &str) -> Option<Timestamp> {
     let der = CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;

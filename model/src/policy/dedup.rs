@@ -1,4 +1,4 @@
-//! Which requests count as the same: what of them is compared, as one fingerprint.
+//! Deduplication keys: which requests count as the same, by a fingerprint of what of them is compared.
 
 use super::{
     document::{Document, Part},
@@ -11,7 +11,8 @@ use crate::{
 };
 use std::cell::RefCell;
 
-/// What of a request is compared. Equal selections give equal fingerprints of equal requests.
+/// The fields of a request that a deduplication key is made of. Equal selections give equal fingerprints of equal
+/// requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
     /// Method, path, query and the body's bytes.
@@ -27,7 +28,7 @@ const ONLY: u8 = 1;
 const ALL_BUT: u8 = 2;
 
 impl Selection {
-    /// What a rule compares.
+    /// The fields that a deduplicate rule compares.
     #[must_use]
     pub fn of(rule: &DeduplicateRule) -> Self {
         match (&rule.include_fields[..], &rule.exclude_fields[..]) {
@@ -37,7 +38,7 @@ impl Selection {
         }
     }
 
-    /// What an ordering key compares.
+    /// The fields that an ordering key compares.
     #[must_use]
     pub fn only(fields: &[Field]) -> Self {
         Self::Only(sorted(fields))
@@ -75,7 +76,7 @@ impl Deduplicate {
         }
     }
 
-    /// What a request may be accepted once for. None: it is like no other.
+    /// The idempotency key of a request under this rule, with its window. None: it is like no other.
     #[must_use]
     pub fn once<'a>(&'a self, request: &Fingerprints<'a>, scope: Scope, id: u128) -> Option<Once> {
         Some(Once {
@@ -103,7 +104,7 @@ impl<'a> Fingerprints<'a> {
         }
     }
 
-    /// None when the request has none of the fields that are asked for: then it is like no other.
+    /// The fingerprint of a selection. None when the request has none of its fields: then it is like no other.
     #[must_use]
     pub fn of(&self, selection: &'a Selection) -> Option<Fingerprint> {
         let mut known = self.known.borrow_mut();

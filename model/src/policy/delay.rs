@@ -1,9 +1,10 @@
-//! When an event is due for the first time: after a delay, or at a time that its request names.
+//! The first due time of an event: after a delay, or at a time that its request names.
 
 use super::fields::Picker;
 use crate::{catalog::Connection, time::Timestamp};
 
-/// A time that is further ahead counts as this far ahead: an event that waits keeps all that came after it.
+/// The longest delay until a time, in milliseconds; a later one is cut: an event that waits keeps all
+/// that came after it.
 pub const UNTIL_MAX_MS: u64 = 30 * 24 * 3_600_000;
 
 /// Runs the delay rules of a connection, one after the other. A time that is past, missing or unreadable delays nothing.

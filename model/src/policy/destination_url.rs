@@ -1,4 +1,4 @@
-//! What a destination's URL must look like before anyone asks where it leads. Pure: names are not resolved here, and the
+//! Validation of a destination's URL, before anyone asks where it leads. Pure: names are not resolved here, and the
 //! address that one leads to is judged by `egress` at every connect.
 
 use super::egress::Reach;

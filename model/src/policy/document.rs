@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{fmt, sync::OnceLock};
 
-/// What rules may look at. Stored: append only.
+/// A part of a request that rules may look at. Stored: append only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Part {
@@ -31,7 +31,7 @@ pub enum Part {
 impl Part {
     pub const ALL: [Self; 4] = [Self::Body, Self::Headers, Self::Query, Self::Path];
 
-    /// Its name in the API.
+    /// The part's name in the API.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -61,7 +61,7 @@ pub struct Parts {
     pub path: String,
 }
 
-/// A request by structure.
+/// A request by its structure, as rules see it.
 ///
 /// - `body`: by its content type, see [`Document::of`]; it may have no structure.
 /// - `headers`: names in lower case, values as strings; values of one name are joined with `", "`.
@@ -116,7 +116,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// What was received; none where a transformation made it.
+    /// The request as it was received; none where a transformation made the document.
     pub(crate) fn received(&self) -> Option<(&'a RequestRecord, &'a [u8])> {
         self.received
     }

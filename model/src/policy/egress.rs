@@ -1,10 +1,11 @@
-//! Where deliveries may go: every address that is not global is refused, unless the operator named its network.
+//! The egress policy (SSRF guard), which says where deliveries may go: every address that is not global is refused,
+//! unless the operator named its network.
 
 use super::ports::Ports;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 
-/// What the operator lets this node reach.
+/// The egress policy of a node: the networks, ports and schemes that the operator lets it reach.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
     /// Networks that are not global and may be reached all the same.

@@ -96,7 +96,8 @@ impl Filter {
         failing.map(|(part, _)| *part).collect()
     }
 
-    /// What every document that matches has; none when that can't be told by single values.
+    /// The necessary condition of this filter, for the routing index: what every document that matches has. None when
+    /// that can't be told by single values.
     #[must_use]
     pub fn need(&self) -> Option<Need> {
         Need::all(self.parts.iter().map(|(part, node)| needs::of(*part, node)))

@@ -1,5 +1,5 @@
-//! What of a stranger's request may go on to a destination: nothing of its path, query or headers reaches beyond what
-//! the destination's owner meant, however it is spelled.
+//! Forwarding rules for a stranger's request: nothing of its path, query or headers reaches beyond what the
+//! destination's owner meant, however it is spelled.
 
 mod escapes;
 mod families;

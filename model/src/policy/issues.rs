@@ -1,4 +1,4 @@
-//! Which troubles become issues, who decides about them, who is told, and in what words.
+//! Issue policy: which troubles become issues, which trigger decides about them, who is notified, and in what words.
 
 mod gather;
 mod message;

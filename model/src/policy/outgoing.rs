@@ -5,7 +5,7 @@ pub use super::transform::{check_header_name as check_name, check_header_value a
 /// Headers that one destination may add.
 pub const HEADERS_MAX: usize = 20;
 
-/// What a record shows in a credential's place.
+/// The placeholder that a record shows in a credential's place.
 pub const REDACTED: &str = "[redacted]";
 
 /// Whether a header is a credential whoever set it. Lower-case names.

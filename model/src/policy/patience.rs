@@ -1,8 +1,9 @@
-//! How long requests wait for a partition that takes nothing: through an election, and not behind a leader that refuses.
+//! The waiting time of requests for a partition that takes nothing: through an election, and not behind a leader that
+//! refuses.
 
 use std::time::Duration;
 
-/// A leader that is there and has taken nothing for so long won't before its senders have lost patience.
+/// The longest wait for a leader that is there and takes nothing: it won't before its senders have lost patience.
 pub const REFUSED_MAX: Duration = Duration::from_millis(1_500);
 /// Refusals that lie further apart have nothing to do with one another.
 const APART: Duration = Duration::from_secs(2);

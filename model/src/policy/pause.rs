@@ -1,4 +1,4 @@
-//! What a partition's leader has to do so that events of paused connections are held there, and let go afterwards.
+//! Pauses of connections, by what a partition's leader has to do: hold their events there, and let them go afterwards.
 
 use crate::{
     catalog::Catalogs,
@@ -25,8 +25,8 @@ pub fn paused(catalogs: &Catalogs) -> BTreeSet<ConnectionId> {
     catalogs.paused().map(|connection| connection.id).collect()
 }
 
-/// What a partition does not know yet of the pauses in this version of the catalog; none when it knows all. A connection
-/// that was deleted holds nothing back.
+/// The pause marks that a partition lacks in this version of the catalog; none when it knows all. A connection that was
+/// deleted holds nothing back.
 #[must_use]
 pub fn marks(
     version: u64,
@@ -46,8 +46,8 @@ pub fn marks(
     })
 }
 
-/// One walk over everything that waits, for the events of freshly paused connections. It holds nothing of value: a
-/// successor walks from the front and finds what is left.
+/// The sweep of a partition for events of freshly paused connections: one walk over everything that waits. It holds
+/// nothing of value: a successor walks from the front and finds what is left.
 #[derive(Clone, Debug, Default)]
 pub struct Sweep {
     holding: BTreeMap<ConnectionId, u64>,

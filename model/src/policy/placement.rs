@@ -1,4 +1,4 @@
-//! Which partition takes a request: one that all who must see it together agree on, or any.
+//! Placement of requests: the partition that takes one is any, or one that all who must see it together agree on.
 
 use super::{
     dedup::{Deduplicate, Fingerprints, Selection},
@@ -12,7 +12,7 @@ use crate::{
     machine::Once,
 };
 
-/// What a source and its connections compare its requests by.
+/// The grouping keys of a source: what it and its connections compare its requests by.
 #[derive(Clone, Debug, Default)]
 pub struct Needs {
     once: Option<Deduplicate>,
@@ -54,14 +54,14 @@ impl Needs {
         }
     }
 
-    /// What the source may accept a request once for.
+    /// The idempotency key of a request at the source.
     #[must_use]
     pub fn once<'a>(&'a self, source: SourceId, request: &Fingerprints<'a>) -> Option<Once> {
         let once = self.once.as_ref()?;
         once.once(request, Scope::Source, source.0)
     }
 
-    /// Whose turns the events of a request wait for.
+    /// The ordering key of a request: the queue of turns that its events wait in.
     #[must_use]
     pub fn order<'a>(
         &'a self,
@@ -72,7 +72,7 @@ impl Needs {
         Some(key.within(Scope::Order, source.0))
     }
 
-    /// Where a request of the source belongs; with the token that it was proven by, where there is one.
+    /// The placement of a request of the source; with the token that it was proven by, where there is one.
     #[must_use]
     pub fn place<'a>(
         &'a self,

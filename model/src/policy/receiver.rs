@@ -1,5 +1,5 @@
-//! What a receiver's answer asks of the gateway, beside what it says of the event: to stop for good, to give up this one
-//! event, or to send no more than so many a minute.
+//! Receiver controls: what a receiver's answer asks of the gateway, beside what it says of the event: to stop for good,
+//! to give up this one event, or to send no more than so many a minute.
 //!
 //! `410` is from the Standard Webhooks specification 1.0.0, `webhook-delivery` are Svix' receiver controls,
 //! `WebHook-Allowed-Rate` is from the CloudEvents HTTP webhooks specification 1.0.
@@ -15,7 +15,7 @@ pub const GONE: u16 = 410;
 pub const CONTROL_HEADER: &str = "webhook-delivery";
 pub const RATE_HEADER: &str = "webhook-allowed-rate";
 
-/// Nothing, in the usual case.
+/// The receiver controls in one answer: what it asks for, which is usually nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
     /// Disable the destination.

@@ -1,4 +1,4 @@
-//! What retrying a request comes to: which of its events wait anew, and what the catalog makes of it today.
+//! Retrying a whole request: which of its events wait anew, and what the catalog makes of it today.
 
 use super::route;
 use crate::{
@@ -34,7 +34,7 @@ pub fn proven(
     was_proven(state).then(|| Request::received(record, body).proven())
 }
 
-/// What became of a request so far.
+/// The history of a request: the events and ignored events that it has led to so far.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     pub events: Vec<(EventId, Event)>,

@@ -1,5 +1,6 @@
-//! What a partition may forget: by age and by size, one hour at a time, and never an hour in which an event still wants an
-//! attempt. Ages are told by the group's time and by the stamps of its entries, so that no single clock makes anything old.
+//! Retention of a partition, by age and by size: it forgets one hour at a time, and never an hour in which an event
+//! still wants an attempt. Ages are told by the group's time and by the stamps of its entries, so that no single clock
+//! makes anything old.
 
 use crate::{
     time::Timestamp,
@@ -10,13 +11,14 @@ use std::collections::BTreeSet;
 const HOUR_MS: u64 = 3_600_000;
 /// What is this young is never let go, however full the disk: it may still be on its way.
 const IN_FLIGHT_MS: u64 = 10 * 60 * 1000;
-/// What may go is asked for twice, so far apart: a clock that is wrong for a moment is right again by then. It is the
-/// pause between two hours too: whoever catches up, or was misled by all clocks at once, forgets an hour a minute.
+/// The pause between asking twice for what may go, in milliseconds: a clock that is wrong for a moment is right again
+/// by then. It is the pause between two hours too: whoever catches up, or was misled by all clocks at once, forgets an
+/// hour a minute.
 pub const PAUSE_MS: u64 = 60_000;
 /// Asked for longer ago than this, it is asked for anew.
 const ASKED_MS: u64 = 10 * PAUSE_MS;
 
-/// How much may be kept.
+/// The retention bounds: how much may be kept, by age and by size.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     pub max_age_hours: u64,
@@ -25,7 +27,7 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// How long everything is kept that there is room for.
+    /// The retention period, in milliseconds: how long everything is kept that there is room for.
     #[must_use]
     pub fn max_age_ms(&self) -> u64 {
         let wanted = self.max_age_hours.saturating_mul(HOUR_MS);
@@ -73,7 +75,7 @@ impl Clocks {
             && (self.stands_still() || is_past(self.now, accepted_at))
     }
 
-    /// What may be done, some time after an hour was asked for or let go.
+    /// The retention step that is due, some time after an hour was asked for or let go.
     #[must_use]
     pub fn turn_after(&self, asked: Self) -> Turn {
         let (now, then) = match self.stands_still() {
@@ -90,7 +92,7 @@ impl Clocks {
     }
 }
 
-/// What may be done with an hour that is old enough.
+/// The retention step for an hour that is old enough: ask, wait, or let it go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
     /// It is asked for, for the first time.
@@ -106,7 +108,7 @@ pub fn hour_end(hour: u32) -> Timestamp {
     Timestamp((u64::from(hour) + 1) * HOUR_MS)
 }
 
-/// What a partition's leader sees.
+/// The facts that retention is decided from, as a partition's leader sees them.
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub clocks: Clocks,

@@ -1,4 +1,4 @@
-//! What follows an attempt: an end, or a next try at a time.
+//! The retry policy: after an attempt, an end or a next try at a time.
 
 use crate::{
     catalog::{Backoff, RetryRule},
@@ -12,14 +12,14 @@ use std::sync::LazyLock;
 pub const COUNT_MAX: u16 = 50;
 /// Entries of `response_status_codes`.
 const CODES_MAX: usize = 10;
-/// Everything ends within a week of the first attempt.
+/// The retry horizon, in milliseconds: everything ends within a week of the first attempt.
 pub const HORIZON_MS: u64 = 7 * 24 * 3600 * 1000;
-/// A receiver may ask for a pause this long at most.
+/// The longest `retry-after` that is followed, in milliseconds: a receiver may ask for a pause this long at most.
 pub const RETRY_AFTER_MAX_MS: u64 = 3600 * 1000;
 /// Jitter takes up to this share of the delay off or adds it.
 const JITTER: f64 = 0.1;
 
-/// What a connection without a retry rule does: the schedule of the Standard Webhooks specification 1.0.0.
+/// The retry policy of a connection without a rule: the schedule of the Standard Webhooks specification 1.0.0.
 pub static STANDARD: LazyLock<RetryRule> = LazyLock::new(|| {
     const MINUTE_S: u64 = 60;
     const HOUR_S: u64 = 60 * MINUTE_S;

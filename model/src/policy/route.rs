@@ -1,4 +1,4 @@
-//! Which connections take a request, and when each first attempt is due.
+//! Routing: which connections take a request, and when each first attempt is due.
 
 mod index;
 mod router;
@@ -14,7 +14,7 @@ use crate::{
     traffic::{RejectionCause, Request, Verified},
 };
 
-/// How much of what did not come through is kept.
+/// The bounds on what is kept of requests and events that did not come through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// Rejected requests of a source; older ones make room.
@@ -23,7 +23,7 @@ pub struct Kept {
     pub ignored_per_request: usize,
 }
 
-/// What becomes of a request, and the partition that it belongs to.
+/// The routing plan of a request: its verdict, and its placement on a partition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     pub verdict: Verdict,
@@ -71,7 +71,7 @@ pub fn plan(catalog: &Catalog, request: &Request<Verified>, now: Timestamp, kept
     }
 }
 
-/// What those of its source's connections that are asked make of a request: whom it becomes an event for, and who ignores
+/// Routes a request to those of its source's connections that are asked: whom it becomes an event for, and who ignores
 /// it. Whether it came before, and whose turn it waits for, is not asked.
 #[must_use]
 pub fn over(
@@ -97,7 +97,7 @@ pub fn over(
     (events, ignored)
 }
 
-/// What stands against a request before its signature is looked at.
+/// The reason to reject a request before its signature is looked at, if there is one.
 #[must_use]
 pub fn refusal(source: &Source, method: &str) -> Option<RejectionCause> {
     const DEFAULT_METHODS: [&str; 4] = ["POST", "PUT", "PATCH", "DELETE"];

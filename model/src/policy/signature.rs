@@ -46,7 +46,8 @@ use crate::{
 use bytes::Bytes;
 use proven::Proven;
 
-/// A request before its scheme, the source's side of the scheme, and the keys that others publish.
+/// The context of a verification: a request before its scheme, the source's side of it, and the keys that others
+/// publish.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     pub facts: &'a Facts<'a>,
@@ -54,7 +55,7 @@ pub struct Context<'a> {
     pub keys: &'a dyn Keys,
 }
 
-/// Why a scheme does not accept a request, or not yet.
+/// The reason why a scheme does not accept a request, or not yet.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Refusal {
     Diagnosed(Diagnosis),
@@ -68,7 +69,7 @@ impl From<Diagnosis> for Refusal {
     }
 }
 
-/// What became of a request.
+/// The result of verifying a request.
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
@@ -244,8 +245,8 @@ pub fn told_url(source: &Source, public_url: &str, record: &RequestRecord) -> St
     }
 }
 
-/// Why a source proves nothing yet though its type has senders that prove themselves, for the admin; none where it is
-/// complete, or where nothing is asked of its senders.
+/// The settings that a source lacks to verify its senders, in words for the admin; none where it is complete, or where
+/// nothing is asked of its senders.
 #[must_use]
 pub fn lacks(auth: &Verification, now: Timestamp) -> Option<String> {
     let Some(provider) = registry::find(&auth.scheme) else {
@@ -269,7 +270,7 @@ pub fn acknowledgement(auth: &Verification, place: Option<u8>, now: Timestamp) -
     Some(acknowledged(secret, now))
 }
 
-/// What of that which a source's scheme signs may be used once only, and is remembered.
+/// The kind of one-time tokens (replay protection) in what a source's scheme signs.
 #[must_use]
 pub fn tokens(auth: &Verification) -> Tokens {
     registry::find(&auth.scheme).map_or(Tokens::None, Provider::tokens)

@@ -32,7 +32,7 @@ impl Version {
         }
     }
 
-    /// What a secret signs.
+    /// The signature version that a secret signs.
     #[must_use]
     pub fn of(secret: &str) -> Self {
         if secret.starts_with(PRIVATE) {
@@ -93,8 +93,9 @@ pub fn signatures<'a>(
     all.join(" ")
 }
 
-/// One signature. `secret` is `whsec_` and base64, or `whsk_` and base64; anything else is taken as it is.
-/// `timestamp_s` is in seconds since the epoch, as `webhook-timestamp` carries it.
+/// Signs a body as the Standard Webhooks specification says, with one secret. `secret` is `whsec_` and base64, or
+/// `whsk_` and base64; anything else is taken as it is. `timestamp_s` is in seconds since the epoch, as
+/// `webhook-timestamp` carries it.
 #[must_use]
 pub fn signature(secret: &str, id: &str, timestamp_s: u64, body: &[u8]) -> String {
     let head = format!("{id}.{timestamp_s}.");
@@ -118,7 +119,7 @@ pub fn plain(secret: &str, body: &[u8]) -> String {
     STANDARD.encode(mac(secret.as_bytes(), &[body]))
 }
 
-/// What a receiver checks `v1a` signatures of this secret with. None: it makes no such signatures.
+/// The public key by which a receiver checks `v1a` signatures of this secret. None: it makes no such signatures.
 #[must_use]
 pub fn public_key(secret: &str) -> Option<String> {
     let pair = key_pair(secret)?;

@@ -42,7 +42,7 @@ pub const CONFIG_BYTES_MAX: usize = 256 * 1024;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Steps(Vec<Step>);
 
-/// What a run may make.
+/// The limits of a run of steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of the body that comes out; twice the largest body that comes in.
@@ -59,7 +59,7 @@ impl Limits {
     }
 }
 
-/// Why a message could not be reshaped.
+/// The failure of a run: the step at which the message could not be reshaped, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Failure {
     /// Which step stopped, counted from 0, and its op; none when it was none of them.

@@ -1,4 +1,4 @@
-//! How values are written: one version byte, then bincode 2 (or JSON for the catalog, which people read and extend).
+//! The encoding of values: one version byte, then bincode 2 (or JSON for the catalog, which people read and extend).
 
 use super::kv::{KvError, Read, Table};
 use serde::{Serialize, de::DeserializeOwned};

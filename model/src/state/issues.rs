@@ -21,7 +21,7 @@ fn read<T: codec::Stored>(kv: &impl Read, key: &[u8]) -> Result<Option<T>, Table
     }
 }
 
-/// What a partition has seen of a trouble.
+/// Reads a partition's tally of a trouble.
 ///
 /// # Errors
 /// When the store can't be read or the row is damaged.
@@ -43,7 +43,7 @@ pub fn tallies_behind(
     decoded(kv, Table::Index, &rows, keys::mark_of)
 }
 
-/// When a connection last delivered something of this partition.
+/// Reads when a connection last delivered something of this partition.
 ///
 /// # Errors
 /// When the store can't be read.
@@ -55,7 +55,7 @@ pub fn delivered_at(
     Ok(row.map(|value| Timestamp(keys::read_number(&value))))
 }
 
-/// When a transformation last ran in this partition without a grave word.
+/// Reads when a transformation last ran cleanly in this partition: it did not fail and logged nothing from `warn` on.
 ///
 /// # Errors
 /// When the store can't be read.

@@ -65,38 +65,40 @@ use crate::{
 
 /// The latest time that any applied command carried.
 pub const META_NOW: &[u8] = b"now";
-/// How often the catalog changed.
+/// The version of the catalog: how often it changed.
 pub const META_CATALOG_VERSION: &[u8] = b"catalog_version";
 /// The log index at which something was last observed of what is configured.
 pub const META_OBSERVED: &[u8] = b"observed";
-/// Everything minted before this time is gone, as earlier versions let go. Later ones don't write it.
+/// The earlier retention mark: everything minted before this time is gone, as earlier versions let go. Later ones don't
+/// write it.
 pub const META_RETAINED_FROM: &[u8] = b"retained_from";
-/// Whether the events in queues are counted. Before the first of them was, there are no counts.
+/// The flag that the events in queues are counted. Before the first of them was, there are no counts.
 pub const META_QUEUES_COUNTED: &[u8] = b"queues_counted";
 /// The log index at which an ended event was last reopened.
 pub const META_REOPENED_AT: &[u8] = b"reopened_at";
 /// No fingerprint that expired before this time is left.
 pub const META_SEEN_FROM: &[u8] = b"seen_from";
-/// How many connections are paused here. Zero spares every look for one.
+/// The number of connections that are paused here. Zero spares every look for one.
 pub const META_PAUSED: &[u8] = b"paused";
 /// The catalog's version that the last change of pauses was decided from.
 pub const META_PAUSED_VERSION: &[u8] = b"paused_version";
-/// How many open bulk operations want events kept as they found them. Zero spares every look for one.
+/// The number of open bulk operations that want events kept as they found them. Zero spares every look for one.
 pub const META_OPERATIONS: &[u8] = b"operations";
-/// How many bookmarks there are.
+/// The number of bookmarks.
 pub const META_BOOKMARKS: &[u8] = b"bookmarks";
 /// The time that was last taken back to, out of a future that never was.
 pub const META_MENDED: &[u8] = b"mended";
 
-/// How many ties of the catalog are kept.
+/// The number of ties of the catalog that are kept.
 pub const META_TIES: &[u8] = b"ties";
 /// Changes that were decided from an older version of the catalog are refused: what tied them is forgotten.
 pub const META_TIES_FROM: &[u8] = b"ties_from";
-/// Whether it is filed where all requests have their bodies. Before the first request was, nothing was.
+/// The flag that the index of bodies is complete: it is filed where all requests have theirs. Before the first request
+/// was, nothing was.
 pub const META_BODIES_FILED: &[u8] = b"bodies_filed";
 /// The group's time when retention last asked for an hour or let one go.
 pub const META_LET_GO_AT: &[u8] = b"let_go_at";
-/// What the proposer's clock showed then.
+/// The proposer's clock when retention last let an hour go.
 pub const META_LET_GO_STAMP: &[u8] = b"let_go_stamp";
 
 const DEDUP_SEEN: u8 = 1;
@@ -120,7 +122,7 @@ const COUNT_ACCEPTED_AT: u8 = 2;
 const COUNT_QUEUED: u8 = 3;
 const COUNT_FILED: u8 = 4;
 
-/// Where it is kept that a node was removed.
+/// The key that marks a node as removed.
 #[must_use]
 pub fn retired_node(node: u64) -> [u8; 16] {
     let mut key = *b"retired:\0\0\0\0\0\0\0\0";
@@ -197,7 +199,7 @@ impl Due {
     }
 }
 
-/// Where it is kept that a connection is paused.
+/// The key of a connection's pause mark.
 #[must_use]
 pub fn paused(connection: ConnectionId) -> [u8; 18] {
     let mut key = [0; 18];
@@ -215,7 +217,7 @@ pub fn paused_connection(key: &[u8]) -> Option<ConnectionId> {
 /// All connections that are paused or still release: `[from, to)`.
 pub const PAUSED_ALL: ([u8; 2], [u8; 2]) = ([INDEX_PAUSE, PAUSE_MARK], [INDEX_PAUSE, PAUSE_HELD]);
 
-/// Where it is kept what was observed of a source.
+/// The key of what was observed of a source.
 #[must_use]
 pub fn source_observed(source: SourceId) -> [u8; 18] {
     let mut key = [0; 18];
@@ -236,7 +238,7 @@ pub const SOURCES_OBSERVED: ([u8; 2], [u8; 2]) = (
     [INDEX_OBSERVED, OBSERVED_SOURCE + 1],
 );
 
-/// Where it is kept what was observed of a destination.
+/// The key of what was observed of a destination.
 #[must_use]
 pub fn destination_observed(destination: DestinationId) -> [u8; 18] {
     let mut key = [0; 18];
@@ -339,7 +341,7 @@ pub fn ignored_event(key: &[u8]) -> Option<EventId> {
     EventId::from_key(key.get(1..)?)
 }
 
-/// Where the first of those that count as the same is kept.
+/// The deduplication key of a fingerprint: there the first of those that count as the same is kept.
 #[must_use]
 pub fn seen(fingerprint: Fingerprint) -> [u8; 17] {
     let mut key = [0; 17];
@@ -348,7 +350,7 @@ pub fn seen(fingerprint: Fingerprint) -> [u8; 17] {
     key
 }
 
-/// Where it is kept that a fingerprint expires: by time, so that those that did stand in front.
+/// The key of a fingerprint's expiry: ordered by time, so that those that have expired stand in front.
 #[must_use]
 pub fn expiry(at: Timestamp, fingerprint: Fingerprint) -> [u8; 25] {
     let mut key = [0; 25];
@@ -390,13 +392,13 @@ impl Queue {
         key
     }
 
-    /// Where the event is kept whose turn it is.
+    /// The key of the event whose turn it is.
     #[must_use]
     pub fn turn(self) -> [u8; 33] {
         self.prefixed(INDEX_TURN)
     }
 
-    /// Where an event is kept that waits for its turn.
+    /// The key of an event that waits for its turn.
     #[must_use]
     pub fn waiting(self, turn: &Turn) -> [u8; 45] {
         let mut key = [0; 45];
@@ -406,14 +408,14 @@ impl Queue {
         key
     }
 
-    /// Those that wait behind a place: `[from, to)`.
+    /// The key range of the events that wait behind a place: `[from, to)`.
     #[must_use]
     pub fn behind(self, turn: &Turn) -> (Vec<u8>, Vec<u8>) {
         let from = [self.waiting(turn).as_slice(), &[0]].concat();
         (from, self.all().1)
     }
 
-    /// All that wait: `[from, to)`.
+    /// The key range of all events that wait: `[from, to)`.
     #[must_use]
     pub fn all(self) -> (Vec<u8>, Vec<u8>) {
         let prefix = self.prefixed(INDEX_WAITING);
@@ -440,7 +442,7 @@ pub fn executions_between(from: EventId, to: EventId) -> (Vec<u8>, Vec<u8>) {
     (prefixed(from), prefixed(to))
 }
 
-/// Where it is kept that an execution was one of a transformation.
+/// The key of a transformation's execution, in the index by transformation.
 #[must_use]
 pub fn executed(transformation: TransformationId, id: ExecutionId) -> Vec<u8> {
     let (from, _) = executed_between(transformation, EventId(0), EventId(0));
@@ -482,7 +484,7 @@ pub fn rejected_count(source: SourceId) -> [u8; 17] {
     key
 }
 
-/// Where the log index of the last accepted request that was minted in an hour is kept.
+/// The key of the log index of the last accepted request that was minted in an hour.
 #[must_use]
 pub fn accepted_at(hour: u32) -> [u8; 5] {
     let mut key = [0; 5];
@@ -491,7 +493,7 @@ pub fn accepted_at(hour: u32) -> [u8; 5] {
     key
 }
 
-/// Where it is filed that requests of an hour have their bodies in a bucket.
+/// The key of the entry that requests of an hour have their bodies in a bucket.
 #[must_use]
 pub fn filed(place: Place) -> [u8; 9] {
     let mut key = [0; 9];
@@ -530,7 +532,7 @@ fn under(prefix: &[u8]) -> (Vec<u8>, Vec<u8>) {
     (prefix.to_vec(), to)
 }
 
-/// Where an event stands that has not ended, for counting.
+/// The queue that an event stands in while it has not ended, for counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Stand {
@@ -557,7 +559,7 @@ impl Stand {
     }
 }
 
-/// Where it is kept how many events stand in a queue of a destination.
+/// The key of the depth of a queue: how many events of a destination stand in it.
 #[must_use]
 pub fn queued(destination: DestinationId, stand: Stand) -> [u8; 18] {
     let mut key = [0; 18];
@@ -579,7 +581,7 @@ pub fn queued_for(key: &[u8]) -> Option<DestinationId> {
 /// All counts of queues, whatever the destination: `[from, to)`.
 pub const QUEUED_ALL: ([u8; 1], [u8; 1]) = ([COUNT_QUEUED], [COUNT_QUEUED + 1]);
 
-/// Where the control group keeps at which version a tie of the catalog was last marked.
+/// The key of the catalog version at which a tie was last marked, in the control group.
 #[must_use]
 pub fn tie(tie: Fingerprint) -> [u8; 17] {
     let mut key = [INDEX_TIE; 17];

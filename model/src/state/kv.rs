@@ -33,7 +33,7 @@ impl Table {
     ];
 }
 
-/// A key and its value.
+/// A row of a table: a key and its value.
 pub type Row = (Bytes, Bytes);
 
 /// The store could not answer: nothing is known about the row.

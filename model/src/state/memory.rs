@@ -1,4 +1,4 @@
-//! A twin of the disk for tests and simulation.
+//! The in-memory key-value store: a twin of the disk for tests and simulation.
 
 use super::kv::{Kv, KvError, Read, Row, Table};
 use bytes::Bytes;

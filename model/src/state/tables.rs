@@ -215,7 +215,7 @@ pub fn attempts_of(
     decoded(kv, Table::Attempts, &rows, AttemptId::from_key)
 }
 
-/// What a row of the queues says. One that says nothing would be an event that is never delivered.
+/// Reads a row of the due queues. One that says nothing would be an event that is never delivered.
 ///
 /// # Errors
 /// When it is damaged.
@@ -223,8 +223,8 @@ pub fn due_row(kv: &impl Read, key: &[u8]) -> Result<Due, KvError> {
     codec::read_key(kv, Table::Due, "due row", Due::from_key(key))
 }
 
-/// One queue of a destination from a moment on: at most `limit` events that are due by `until`, the longest due first,
-/// and when the first one after those is due.
+/// Reads a queue of a destination from a moment on: at most `limit` events that are due by `until`, the longest due
+/// first, and when the first one after those is due.
 ///
 /// # Errors
 /// When the store can't be read.
@@ -248,7 +248,7 @@ pub fn queue(
     Ok((due, next))
 }
 
-/// When one destination's next event is due, of either queue.
+/// The next due time of a destination, of either queue.
 ///
 /// # Errors
 /// When the store can't be read.
@@ -261,7 +261,7 @@ pub fn next_due_of(
     Ok(fresh.into_iter().chain(retry).min())
 }
 
-/// What waits for one destination.
+/// The queue depths of one destination: what waits for it, by kind, and since when.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Queued {
     /// Events that have not been tried yet, or are to be by hand.
@@ -279,7 +279,7 @@ impl Queued {
         self.fresh + self.retries + self.behind
     }
 
-    /// Of several partitions.
+    /// The sum of two partitions' queue depths.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -291,7 +291,7 @@ impl Queued {
     }
 }
 
-/// What waits for one destination here. Costs five look-ups, however long the queues.
+/// Reads the queue depths of one destination here. Costs five look-ups, however long the queues.
 ///
 /// # Errors
 /// When the store can't be read.
@@ -312,7 +312,7 @@ pub fn queued(kv: &impl Read, destination: DestinationId) -> Result<Queued, KvEr
     })
 }
 
-/// How many events wait for each destination that has any, for at most so many of them.
+/// Reads how many events wait for each destination that has any, for at most so many of them.
 ///
 /// # Errors
 /// When the store can't be read.
@@ -376,7 +376,7 @@ pub fn turn(kv: &impl Read, queue: Queue) -> Result<Option<EventId>, KvError> {
 /// Rows read at a time where all of a table are looked at.
 const PAGE: usize = 1_000;
 
-/// When the oldest event was minted that still wants an attempt. Reads all of them.
+/// The time at which the oldest event was minted that still wants an attempt. Reads all of them.
 ///
 /// # Errors
 /// When the store can't be read.
@@ -450,7 +450,7 @@ pub(crate) enum Waiting {
 }
 
 impl Waiting {
-    /// None: it waits for nothing, or for its turn.
+    /// The row of the queues that an event has. None: it waits for nothing, or for its turn.
     pub(crate) fn of(id: EventId, event: &Event) -> Option<Self> {
         let at = event.due_at?;
         Some(match event.status {

@@ -162,7 +162,7 @@ impl From<FirstEvent> for Event {
     }
 }
 
-/// Why a connection did not route a request.
+/// The cause of an ignored event: why a connection did not route a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum IgnoreCause {
@@ -173,7 +173,7 @@ pub enum IgnoreCause {
     Duplicate,
 }
 
-/// What is known of an ignored event beside its cause. Stored: append only.
+/// The details of an ignored event, beside its cause. Stored: append only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum IgnoredMeta {
     /// The parts of the request that the filter did not match.

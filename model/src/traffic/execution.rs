@@ -57,7 +57,7 @@ pub enum LineLevel {
     Fatal,
 }
 
-/// How grave the gravest line of an execution is. Stored: append only, in this order.
+/// The severity of an execution: that of its gravest log line. Stored: append only, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {

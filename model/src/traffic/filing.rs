@@ -1,5 +1,5 @@
-//! Where requests have their bodies. Rows go by the hour that their ids were minted in, bodies by the hour that their
-//! entry was stamped with: two clocks' words, which need not be the same.
+//! The index of bodies, which says in which bucket requests have theirs. Rows go by the hour that their ids were minted
+//! in, bodies by the hour that their entry was stamped with: two clocks' words, which need not be the same.
 
 use crate::{state::codec::Stored, time::Timestamp};
 use serde::{Deserialize, Serialize};

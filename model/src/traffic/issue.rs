@@ -35,14 +35,14 @@ pub enum IssueStatus {
     Resolved,
 }
 
-/// How a delivery failed: by its answer where there was one.
+/// The cause of a failed delivery: the status of its answer, where there was one, or an error code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Failure {
     Status(u16),
     Error(ErrorCode),
 }
 
-/// What an issue is about: everything of one key is one issue.
+/// The grouping key of an issue: everything of one key is one issue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum IssueKey {
     Delivery {
@@ -97,7 +97,8 @@ impl IssueKey {
         })
     }
 
-    /// What a run of a transformation is an instance of, by its gravest line; none where it neither wrote nor failed.
+    /// The issue that a run of a transformation belongs to, by its gravest line; none where it neither wrote nor
+    /// failed.
     #[must_use]
     pub fn of_execution(execution: &Execution) -> Option<Self> {
         let is_told = execution.failed || !execution.logs.is_empty();
@@ -147,7 +148,7 @@ impl IssueKey {
     }
 }
 
-/// Which failures of a delivery open an issue.
+/// The threshold of delivery issues: which failures open one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
@@ -179,7 +180,7 @@ impl Strategy {
     }
 }
 
-/// What is told of an issue.
+/// A transition of an issue that is notified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum IssueTurn {
     Opened,
@@ -187,7 +188,7 @@ pub enum IssueTurn {
     Resolved,
 }
 
-/// What a person makes of an issue.
+/// An operator's change to an issue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum IssueChange {
     Status(IssueStatus),
@@ -195,7 +196,7 @@ pub enum IssueChange {
     Dismiss,
 }
 
-/// What one partition has counted of an issue.
+/// A partition's count of an issue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     pub group: GroupId,
@@ -244,7 +245,7 @@ impl Stored for Issue {
     const VERSION: u8 = 1;
 }
 
-/// How an issue is found by its key.
+/// The index entry by which an issue is found from its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IssueEntry {
     pub key: IssueKey,
@@ -286,7 +287,7 @@ impl Issue {
         }
     }
 
-    /// How often it was seen. What waits is counted by its openings.
+    /// The number of occurrences. What waits is counted by its openings.
     #[must_use]
     pub fn count(&self) -> Count {
         if let IssueKey::Backpressure { .. } = self.key {
@@ -430,7 +431,7 @@ impl Issue {
         (self.may_go() && at.since_ms(from) >= delay_ms).then(|| self.reopen(trigger, now))
     }
 
-    /// What a person makes of it.
+    /// Applies an operator's change, and returns the transition to notify.
     pub fn change(&mut self, change: IssueChange, now: Timestamp) -> Option<IssueTurn> {
         let was = (self.status, self.dismissed_at.is_some());
         match change {

@@ -9,7 +9,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Where a notification goes. What a channel is now is looked up at each try.
+/// The recipient of a notification. What a channel is now is looked up at each try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Target {
     /// The webhook of this trigger's channels.

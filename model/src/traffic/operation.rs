@@ -29,7 +29,7 @@ pub struct Operation {
     pub parts: Vec<PartReport>,
 }
 
-/// What a partition has reported of its part.
+/// A partition's progress report on its part of a bulk operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartReport {
     /// Pages worked off. A report of fewer is an old one.
@@ -65,7 +65,7 @@ impl Operation {
         self.parts.iter().all(|part| part.ended)
     }
 
-    /// What all partitions have reported together.
+    /// The sum of all partitions' reports.
     #[must_use]
     pub fn report(&self) -> PartReport {
         let mut sum = PartReport {

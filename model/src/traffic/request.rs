@@ -15,11 +15,12 @@ use std::marker::PhantomData;
 /// Nobody has proven where it comes from.
 #[derive(Clone, Copy, Debug)]
 pub struct Unverified;
-/// Its source's scheme has accepted it.
+/// Marks a request whose signature was verified: its source's scheme has accepted it.
 #[derive(Clone, Copy, Debug)]
 pub struct Verified;
 
-/// One HTTP request that reached a source. Only `policy::signature` makes a `Request<Verified>`, and only that can be routed.
+/// An HTTP request that reached a source. Only `policy::signature` makes a `Request<Verified>`, and only that can be
+/// routed.
 #[derive(Clone, Debug)]
 pub struct Request<Trust> {
     pub record: RequestRecord,
@@ -49,7 +50,7 @@ impl Request<Unverified> {
         self.proven_once(None)
     }
 
-    /// The same of a request that its sender's token makes the only one.
+    /// Marks a request as verified, with the one-time token of its sender that makes it the only one.
     pub(crate) fn proven_once(self, once: Option<Once>) -> Request<Verified> {
         Request {
             record: self.record,
@@ -76,7 +77,7 @@ pub struct RequestRecord {
     pub origin: Origin,
 }
 
-/// What is known of where a request comes from.
+/// The provenance of a request: whether and by what its origin was proven.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Origin {
     /// Nothing was asked, or nothing was looked at.
@@ -151,7 +152,7 @@ impl From<FirstRecord> for RequestRecord {
     }
 }
 
-/// Why a request went no further. The names are the API's.
+/// The cause of a rejection: why a request went no further. The names are the API's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RejectionCause {

@@ -1,5 +1,5 @@
-//! What a partition has seen of one trouble: how often, from when to when, and who it happened to. A tally only grows, so
-//! a report of it counts once however often it is made.
+//! Tallies of one trouble in one partition: how often it was seen, from when to when, and who it happened to. A tally
+//! only grows, so a report of it counts once however often it is made.
 
 use super::IssueKey;
 use crate::{
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// Samples that a tally keeps; the newest push the oldest out.
 pub const SAMPLES_MAX: usize = 5;
 
-/// How often something happened.
+/// The number of occurrences of a trouble.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Count {
     pub all: u64,
@@ -39,7 +39,8 @@ impl Count {
     }
 }
 
-/// Where a tally last changed: the entry of its partition's log, and its place among the tallies that the entry changed.
+/// The position of a tally's last change: the entry of its partition's log, and its place among the tallies that the
+/// entry changed.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -69,7 +70,7 @@ impl Mark {
     }
 }
 
-/// Something to look at.
+/// A sample of a trouble: something to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Sample {
     pub at: Timestamp,
@@ -94,7 +95,7 @@ pub fn merge_samples(kept: &mut Vec<Sample>, new: &[Sample], most: usize) {
     kept.drain(..surplus);
 }
 
-/// What one command has seen of a trouble.
+/// An increment to a tally: what one command has seen of a trouble.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
     pub count: Count,

@@ -13,7 +13,7 @@ pub fn decoded<'b>(body: &'b [u8], content_type: Option<&str>) -> Cow<'b, [u8]> 
     }
 }
 
-/// The same for a part of a body, which has no mark of its own.
+/// Decodes a part of a body, which has no byte order mark of its own.
 pub(crate) fn decoded_field<'b>(field: &'b [u8], content_type: Option<&str>) -> Cow<'b, [u8]> {
     let label = content_type.and_then(|value| parameter(value, "charset"));
     // A name that nobody knows means nothing.

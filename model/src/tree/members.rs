@@ -44,7 +44,7 @@ impl Members {
         self.find(name.as_bytes())
     }
 
-    /// The same by what a string of the body holds.
+    /// Looks a member up by what a string of the body holds.
     #[must_use]
     pub fn get_text(&self, name: &Text) -> Option<&Tree> {
         self.find(name.bytes())

@@ -1,4 +1,4 @@
-//! What a JSON string holds, and how it was spelled.
+//! JSON strings: what one holds, and how it was spelled.
 
 use std::{
     borrow::Cow,
@@ -60,7 +60,7 @@ impl Text {
         }
     }
 
-    /// What it holds. Equal strings have equal bytes, and others have not.
+    /// The content of the string, decoded. Equal strings have equal bytes, and others have not.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         match &self.0 {
@@ -69,7 +69,7 @@ impl Text {
         }
     }
 
-    /// What stood between its quotes, where that is not just what it holds.
+    /// The spelling between the string's quotes, where that is not just what it holds.
     #[must_use]
     pub fn raw(&self) -> Option<&[u8]> {
         match &self.0 {

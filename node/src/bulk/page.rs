@@ -1,4 +1,4 @@
-//! One page of a bulk operation: what is selected of the rows that come next, and what is to be done with each.
+//! A page of a bulk operation: what is selected of the rows that come next, and what is to be done with each.
 
 use crate::{
     gateway::Gateway,
@@ -128,7 +128,7 @@ pub(crate) enum CountError {
     TooMany,
 }
 
-/// How much a query selects in these partitions now, exactly; looks at no more than `rows` rows.
+/// Counts what a query selects in these partitions now, exactly; looks at no more than `rows` rows.
 pub(crate) fn count(
     gateway: &Gateway,
     kind: OperationKind,

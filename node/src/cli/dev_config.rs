@@ -13,7 +13,8 @@ use std::{
 /// From one node's ports to the next one's.
 const NODE_STEP: u16 = 10;
 
-/// What all nodes of the cluster have in common. It holds their secrets: it is not to be printed.
+/// The configuration that all nodes of a development cluster have in common. It holds their secrets: it is not to be
+/// printed.
 #[derive(Clone)]
 pub(super) struct Plan {
     pub(super) nodes: u16,
@@ -22,7 +23,7 @@ pub(super) struct Plan {
     pub(super) secrets: Secrets,
 }
 
-/// What nobody else may know.
+/// The secrets of a development cluster, which nobody else may know.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Secrets {
     pub(super) token: String,

@@ -4,7 +4,7 @@ use super::Config;
 use serde::Serialize;
 use std::ops::RangeInclusive;
 
-/// One key.
+/// An entry of the manual: one key of the configuration.
 pub(super) struct Entry {
     pub(super) key: &'static str,
     /// Its doc comment, line by line.
@@ -32,7 +32,7 @@ pub(super) trait Section {
 }
 
 impl Entry {
-    /// What its value must be, in words; empty where anything of its type will do.
+    /// The expected value, in words; empty where anything of its type will do.
     pub(super) fn expected(&self) -> String {
         let bounds = self.bounds.as_ref();
         bounds.map_or_else(String::new, |bounds| words(self.key, bounds))

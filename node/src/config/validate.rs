@@ -1,4 +1,4 @@
-//! What a configuration must hold before a node starts with it.
+//! Validation of a configuration, before a node starts with it.
 
 use super::{
     Config,
@@ -8,7 +8,7 @@ use super::{
 /// Bytes that the cluster's secret needs at least.
 const SECRET_MIN: usize = 32;
 
-/// Everything that is wrong, each with its key and what was expected.
+/// The list of everything that is wrong, each with its key and what was expected.
 pub(crate) fn problems(config: &Config) -> Vec<String> {
     let mut found = secrets(config);
     found.extend(addresses(config));

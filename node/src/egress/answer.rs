@@ -1,5 +1,5 @@
-//! What comes back over a connection, put right before the client sees it: an answer belongs to the request that it was
-//! given to, and ends where RFC 9112 says. The one place where that is decided, whoever asked.
+//! HTTP responses, put right before the client sees them: an answer belongs to the request that it was given to, and
+//! ends where RFC 9112 says. The one place where that is decided, whoever asked.
 
 mod chunks;
 mod framing;
@@ -9,7 +9,7 @@ mod reader;
 
 pub(crate) use line::{Line, Stream};
 
-/// Why what came is no answer.
+/// A protocol violation by a receiver: why what came is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Broken {
     #[error("reading an answer's head: {0}")]

@@ -26,7 +26,7 @@ pub(crate) struct Granted {
     pub(crate) life: Duration,
 }
 
-/// Why there is no token; for the log and the attempt.
+/// The reason why there is no access token; for the log and the attempt.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum GrantError {
     /// Asked again, it would say the same.

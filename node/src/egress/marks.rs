@@ -1,5 +1,5 @@
-//! How long the parts of one exchange took, and that its time is up. The connection is made deep inside the client, but within the task that
-//! waits for the answer: what is noted there is found here.
+//! The timing of one exchange: how long its parts took, and that its time is up. The connection is made deep inside the
+//! client, but within the task that waits for the answer: what is noted there is found here.
 
 use actix_web::body::{BodySize, MessageBody};
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// When the parts of an exchange were done.
+/// The moments at which the parts of an exchange were done.
 #[derive(Debug, Default)]
 pub(crate) struct Marks {
     /// How long the name took; none while no name was asked for.
@@ -38,24 +38,24 @@ impl Marks {
         self.time_is_up.set(true);
     }
 
-    /// How long the name took. None: an open connection was used again, or it never came to that.
+    /// The time that resolving the name took. None: an open connection was used again, or it never came to that.
     pub(crate) fn dns(&self) -> Option<Duration> {
         self.resolved.get()
     }
 
-    /// How long TCP and TLS took. None as above.
+    /// The time that TCP and TLS took. None as above.
     pub(crate) fn connect(&self) -> Option<Duration> {
         let connecting = self.connecting.get()?;
         Some(self.ready.get()?.saturating_duration_since(connecting))
     }
 }
 
-/// A name is asked for from now on.
+/// Notes that a name is asked for from now on.
 pub(super) fn started() -> Instant {
     Instant::now()
 }
 
-/// Its addresses are known: from now on it is connected to.
+/// Notes that the name is resolved: its addresses are known, and from now on it is connected to.
 pub(super) fn resolved(started: Instant) {
     let now = Instant::now();
     // Outside of an exchange that is looked at, nobody asks.

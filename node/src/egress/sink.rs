@@ -37,12 +37,12 @@ pub(crate) struct Sink {
 }
 
 impl Sink {
-    /// One that says this to every request and keeps the connection.
+    /// A server for tests that says this to every request and keeps the connection.
     pub(crate) fn saying(answer: &'static str) -> Self {
         Self::start(None, move |line, _| line.write_all(answer.as_bytes()))
     }
 
-    /// One that behaves like this, with TLS if it is told how.
+    /// A server for tests that behaves like this, with TLS if it is told how.
     pub(crate) fn start(
         tls: Option<ServerConfig>,
         behaviour: impl Fn(&mut dyn Line, &str) -> io::Result<()> + Send + Sync + 'static,
@@ -50,7 +50,7 @@ impl Sink {
         Self::start_at(Ipv4Addr::LOCALHOST.into(), tls, behaviour)
     }
 
-    /// One that reads for itself, too. When it is done, the connection ends.
+    /// A server for tests that reads for itself, too. When it is done, the connection ends.
     pub(crate) fn start_raw(
         tls: Option<ServerConfig>,
         behaviour: impl Fn(&mut dyn Line) -> io::Result<()> + Send + Sync + 'static,
@@ -163,7 +163,7 @@ fn read_request(line: &mut dyn Line) -> io::Result<Option<String>> {
     }
 }
 
-/// Who vouches for certificates in a story.
+/// A certificate authority for stories.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {

@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 /// Certificates of one file.
 const CERTIFICATES_MAX: usize = 50;
 
-/// What is wrong with a destination's certificates: the field and what was expected.
+/// An error in a destination's certificates: the field and what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("reading a destination's certificates: {field}: {expected}")]
 pub(crate) struct Unusable {
@@ -42,7 +42,7 @@ pub(super) fn plain() -> ClientConfig {
     finished(trusting(roots).with_no_client_auth())
 }
 
-/// What a destination asks for.
+/// The TLS client configuration that a destination asks for.
 ///
 /// # Errors
 /// When a certificate or a key can't be read, or when they don't belong together.

@@ -1,4 +1,4 @@
-//! What a connection goes over: TCP, or TLS on it.
+//! The stream under an outgoing connection: TCP, or TLS on it.
 
 use super::answer::Stream;
 use actix_rt::net::{ActixStream, Ready, TcpStream};

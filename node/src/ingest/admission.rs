@@ -1,4 +1,5 @@
-//! How much a node takes on at once: a count of requests and the bytes of their bodies, shared among addresses and sources.
+//! Admission control: how much a node takes on at once, as a count of requests and the bytes of their bodies, shared
+//! among addresses and sources.
 
 use crate::error::Refused;
 use model::{
@@ -9,14 +10,14 @@ use parking_lot::Mutex;
 use prometheus::IntGauge;
 use std::sync::Arc;
 
-/// Whose share it is.
+/// A holder of a share: an address or a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Holder {
     Address(Address),
     Source(SourceId),
 }
 
-/// On whose accounts a request is taken on.
+/// The accounts that a request is charged to: its address and its source.
 pub(super) type Accounts = [Account<Holder>; 2];
 
 /// An address may have so many times what is left: four fifths, where nobody else asks.
@@ -51,7 +52,7 @@ struct Both {
     bytes: Shares<Holder>,
 }
 
-/// One admitted request. What it holds is free again when it is dropped.
+/// A permit of one admitted request. What it holds is free again when it is dropped.
 #[derive(Debug)]
 pub(super) struct Permit {
     admission: Arc<Admission>,

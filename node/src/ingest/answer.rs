@@ -1,4 +1,4 @@
-//! What a sender is told about an accepted request.
+//! The answer to the sender of an accepted request.
 
 use actix_web::{
     HttpResponse,

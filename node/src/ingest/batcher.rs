@@ -1,4 +1,5 @@
-//! Which requests go together into which partition, and when: one partition's batch at a time, pure.
+//! Batching of requests into proposals: which go together into which partition, and when. One partition's batch at a
+//! time, pure.
 
 use model::ids::GroupId;
 use std::{
@@ -20,7 +21,7 @@ pub(super) struct Bounds {
     pub(super) max_stuck: usize,
 }
 
-/// What to do now.
+/// The next step of the batcher.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step<T> {
     /// Nothing until a request comes or a batch ends.
@@ -113,17 +114,17 @@ impl<T> Batcher<T> {
         }
     }
 
-    /// A partition takes nothing now: without a leader, it would hold up one batch after the other.
+    /// Notes that a partition takes nothing now: without a leader, it would hold up one batch after the other.
     pub(super) fn shun(&mut self, group: GroupId, now: Duration) {
         self.shunned.insert(group, now + SHUNNED_FOR);
     }
 
-    /// A partition took a batch.
+    /// Notes that a partition took a batch.
     pub(super) fn welcome(&mut self, group: GroupId) {
         self.shunned.remove(&group);
     }
 
-    /// A batch came to its end, whatever that was.
+    /// Notes that a batch came to its end, whatever that was.
     pub(super) fn ended(&mut self, group: GroupId) {
         self.in_flight.remove(&group);
     }

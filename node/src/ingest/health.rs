@@ -1,4 +1,4 @@
-//! What load balancers ask.
+//! Health checks for load balancers.
 
 use super::receive::Door;
 use actix_web::{HttpResponse, web};

@@ -1,4 +1,4 @@
-//! What becomes of a request that was read whole: the plan of its events, or the cause of its rejection.
+//! The judgement of a request that was read whole: the plan of its events, or the cause of its rejection.
 
 use crate::{config::Ingest, error::Refused};
 use bytes::Bytes;
@@ -36,7 +36,7 @@ pub(super) struct Judged {
 const CONNECTION_BYTES: usize = 64;
 
 impl Judged {
-    /// What it takes of a proposal, or a little more.
+    /// The size of the request in a proposal, in bytes, or a little more.
     pub(super) fn proposed_bytes(&self) -> usize {
         let connections = match &self.verdict {
             Verdict::Accepted { events, ignored } => events.len() + ignored.len(),
@@ -53,7 +53,7 @@ impl Judged {
     }
 }
 
-/// What a request came to.
+/// The judgement of a request: its plan, a handshake's answer, or the key that is missing.
 #[derive(Debug)]
 pub(super) enum Judgement {
     Judged(Judged),
@@ -199,7 +199,7 @@ pub(super) fn unread(
     }
 }
 
-/// What the sender is told of a request with this fate; none where it was accepted.
+/// The refusal that the sender of a judged request is told; none where it was accepted.
 pub(super) fn refused(source: &Source, judged: &Judged) -> Option<Refused> {
     match judged.verdict {
         Verdict::Rejected { .. } if judged.unfinished => Some(Refused::Unavailable),
@@ -208,7 +208,8 @@ pub(super) fn refused(source: &Source, judged: &Judged) -> Option<Refused> {
     }
 }
 
-/// What the sender is told about a rejection. One answer for everything that a forger could learn from.
+/// The refusal that the sender is told for a cause of rejection. One answer for everything that a forger could learn
+/// from.
 pub(super) fn refusal(source: &Source, cause: RejectionCause) -> Refused {
     match cause {
         RejectionCause::UnsupportedHttpMethod => {

@@ -16,7 +16,7 @@ pub(super) struct Proposal {
     envelope: Bytes,
 }
 
-/// What came of a proposal.
+/// The outcome of a proposal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// A majority has it on disk; so many of it were duplicates for their sources.

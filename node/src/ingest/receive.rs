@@ -1,4 +1,4 @@
-//! One request from its head to its answer; the path reads as a list.
+//! The path of a request from its head to its answer; it reads as a list.
 
 use super::{
     actor::{Admit, IngestActor, Job},
@@ -48,7 +48,7 @@ const VERIFY_INLINE_MAX: usize = 256 * 1024;
 /// cluster no more than one such check in so long.
 const CHECKS_APART: Duration = Duration::from_millis(50);
 
-/// What all handlers of the public side share.
+/// The public side of a node, its admission control included: what all its handlers share.
 pub struct Door {
     gateway: Arc<Gateway>,
     ingest: Addr<IngestActor>,
@@ -127,7 +127,7 @@ impl Door {
         }
     }
 
-    /// The same door at another time, with keys that were fetched before.
+    /// Sets the door's clock, and the keys that were fetched before.
     pub fn at(self, clock: fn() -> Timestamp, keys: Arc<KeyCache>) -> Self {
         Self {
             clock,

@@ -1,5 +1,5 @@
-//! Which of a source's secrets its sender still uses. Kept only while there are several: the admin who rotates one wants
-//! to know when the old one can go.
+//! The record of which of a source's secrets its sender still uses. Kept only while there are several: the admin who
+//! rotates one wants to know when the old one can go.
 
 use crate::{gateway::Gateway, observations};
 use model::{

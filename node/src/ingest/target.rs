@@ -1,4 +1,4 @@
-//! What a request's path names: a source by its id, and what follows it.
+//! The target of a request, which its path names: a source by its id, and what follows it.
 
 use model::ids::SourceId;
 

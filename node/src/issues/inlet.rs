@@ -15,7 +15,7 @@ use model::{
     traffic::{Notification, Origin, Request, RequestRecord},
 };
 
-/// What came of it.
+/// The outcome of publishing a notification into a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Put {
     /// It is a request now. A second time it is the same one.

@@ -1,4 +1,4 @@
-//! What a script is given.
+//! The input of a script's run.
 
 use bytes::Bytes;
 use model::time::Timestamp;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use std::{collections::BTreeMap, sync::Arc};
 use url::form_urlencoded;
 
-/// One run of a script over one request.
+/// A call of a script: one run over one request.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     /// Whose turn this uses: the connection's id. Of one key one call runs at a time while others wait.

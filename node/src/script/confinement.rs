@@ -1,5 +1,6 @@
-//! What an engine's process gives up before the first line of JavaScript: files, sockets, other processes, new threads,
-//! and memory beyond what its scripts may use. A flaw in the engine then reaches nothing that a script does not.
+//! The sandbox of an engine's process: what it gives up before the first line of JavaScript, which is files, sockets,
+//! other processes, new threads, and memory beyond what its scripts may use. A flaw in the engine then reaches nothing
+//! that a script does not.
 
 use super::limits::Limits;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! What a confined process can still do, told by one that tries.
+//! Stories of a confined process: what it can still do, told by one that tries.
 
 use super::{confinement, limits::Limits};
 use crate::config::Config;

@@ -1,4 +1,4 @@
-//! What a script writes to its console, within bounds.
+//! The console that a script writes to, within bounds.
 
 use super::{
     execution::{ConsoleLine, LineType},

@@ -1,4 +1,4 @@
-//! One run of one script, in a fresh runtime that ends with it.
+//! The engine: one run of one script, in a fresh runtime that ends with it.
 
 use super::{
     call::{Payload, Request},

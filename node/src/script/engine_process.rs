@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What is started as an engine.
+/// The program that is started as an engine.
 #[derive(Clone, Debug)]
 pub struct Program {
     pub(super) file: PathBuf,
@@ -38,7 +38,7 @@ impl Program {
     }
 }
 
-/// One process. It is killed when this is dropped: it holds nothing that could be lost.
+/// The process of an engine. It is killed when this is dropped: it holds nothing that could be lost.
 pub(super) struct EngineProcess {
     child: Child,
     socket: UnixStream,

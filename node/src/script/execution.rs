@@ -1,4 +1,4 @@
-//! What came of a script's run.
+//! The result of a script's run.
 
 use super::{call::Payload, failure::ScriptFailure};
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ pub(crate) struct Reshaped {
     pub(crate) body: Payload,
 }
 
-/// One call of the console.
+/// A line of the console: one call of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ConsoleLine {
     #[serde(rename = "type")]
@@ -51,7 +51,7 @@ pub(crate) enum LineType {
     Fatal,
 }
 
-/// How grave the gravest line of an execution is.
+/// The severity of an execution: that of its gravest line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogLevel {

@@ -1,4 +1,4 @@
-//! Why a script gave no request.
+//! Failures of scripts: why one gave no request.
 
 use serde::{Deserialize, Serialize};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// A result may be this many times as large as the largest body that is accepted.
 const OUTPUT_FACTOR: usize = 2;
 
-/// Everything that a run may use at most.
+/// The resource limits of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Limits {
     /// From the first byte of the code to the last of the result.

@@ -34,7 +34,7 @@ pub(crate) struct ScriptPool {
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// What came of asking for a run.
+/// The outcome of asking for a run.
 #[derive(Debug)]
 pub(crate) enum Ran {
     Ended(Execution),
@@ -42,7 +42,7 @@ pub(crate) enum Ran {
     Busy,
 }
 
-/// What came of asking whether a script can be used.
+/// The outcome of checking whether a script can be used.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Checked {
     Fine,
@@ -170,7 +170,7 @@ impl ScriptPool {
         Ok(pool)
     }
 
-    /// As a node's configuration says.
+    /// A pool as a node's configuration says.
     ///
     /// # Errors
     /// As [`ScriptPool::start`].
@@ -203,7 +203,7 @@ impl ScriptPool {
         }
     }
 
-    /// Whether a script can be used: it is compiled, and its top level is run to see that it adds a handler.
+    /// Checks whether a script can be used: it is compiled, and its top level is run to see that it adds a handler.
     pub(crate) async fn check(
         &self,
         code: Arc<str>,

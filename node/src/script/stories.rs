@@ -1,4 +1,5 @@
-//! What scripts see, return and can't do, run on this thread. What only a process can stop is in `pool_stories`.
+//! Stories of scripts, run on this thread: what they see, return and can't do. What only a process can stop is in
+//! `pool_stories`.
 
 use super::{
     call::{Payload, Request},

@@ -1,4 +1,5 @@
-//! Whose call runs next: by the time that each key used recently, so that slow scripts wait and nobody waits for them.
+//! Fair scheduling of scripts: whose call runs next, by the time that each key used recently, so that slow scripts wait
+//! and nobody waits for them.
 
 use std::collections::{BTreeMap, VecDeque};
 

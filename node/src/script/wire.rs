@@ -1,4 +1,4 @@
-//! What a node and an engine's process say to each other over their socket: frames of a head, a code and a body.
+//! The protocol between a node and an engine's process, over their socket: frames of a head, a code and a body.
 
 use super::{
     call::{Payload, Request},
@@ -28,7 +28,7 @@ pub(super) struct Job {
     pub(super) seed: u64,
 }
 
-/// What came of it.
+/// The report of a run, from the engine's process.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Report {
     pub(super) failure: Option<ScriptFailure>,

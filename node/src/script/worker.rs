@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How a node starts an engine; nobody else has a reason to.
+/// The verb of the command line by which a node starts an engine; nobody else has a reason to.
 pub(crate) const VERB: &str = "script-engine";
 /// Jobs after which a process makes room for a fresh one, whatever it may have gathered.
 const JOBS_MAX: u32 = 10_000;

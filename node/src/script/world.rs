@@ -1,4 +1,4 @@
-//! What a script finds beyond the language, laid out in each fresh context before it.
+//! The globals of a script: what it finds beyond the language, laid out in each fresh context before it.
 
 use super::{
     console::{Console, Line},

@@ -1,4 +1,4 @@
-//! What a node and a listening command line say to one another: text frames of JSON, as existing command lines have them.
+//! The protocol between a node and a listening command line: text frames of JSON, as existing command lines have them.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -55,7 +55,7 @@ pub(crate) struct AskedRequest {
     pub(crate) headers: BTreeMap<String, String>,
 }
 
-/// What came of it there.
+/// The frame by which a command line reports the outcome of an attempt.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Told {
     pub(crate) attempt_id: String,
@@ -75,7 +75,7 @@ impl Asked {
         write(ATTEMPT, self)
     }
 
-    /// None: the frame says something else.
+    /// Reads the frame. None: it says something else.
     pub(crate) fn read(text: &[u8]) -> Option<Self> {
         read(ATTEMPT, text)
     }
@@ -86,7 +86,7 @@ impl Told {
         write(RESPONSE, self)
     }
 
-    /// None: the frame says something else.
+    /// Reads the frame. None: it says something else.
     pub(crate) fn read(text: &[u8]) -> Option<Self> {
         read(RESPONSE, text)
     }

@@ -1,5 +1,5 @@
-//! Who listens at this node. Nothing of it is replicated or stored: a socket's headers tell all that there is to a session,
-//! and a client that loses its line comes back with them, to this node or another.
+//! The registry of developers' sessions at this node. Nothing of it is replicated or stored: a socket's headers tell
+//! all that there is to a session, and a client that loses its line comes back with them, to this node or another.
 
 use super::frames::ASKED_MAX;
 use bytes::Bytes;
@@ -53,7 +53,7 @@ struct Open {
     room: Arc<Semaphore>,
 }
 
-/// One attempt for a developer's machine.
+/// An attempt that is handed to a developer's machine.
 pub(crate) struct Order {
     pub(crate) attempt: String,
     pub(crate) frame: String,
@@ -62,7 +62,7 @@ pub(crate) struct Order {
     pub(crate) room: OwnedSemaphorePermit,
 }
 
-/// What came of an attempt there.
+/// The outcome of an attempt on a developer's machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "heard", rename_all = "snake_case")]
 pub(crate) enum Heard {
@@ -87,7 +87,7 @@ pub(crate) struct Listener {
     pub(crate) filter: Option<FilterRule>,
 }
 
-/// Who listens for a connection at one node.
+/// The sessions that listen for a connection at one node.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Listeners {
     /// The newest first.
@@ -143,7 +143,7 @@ impl Sessions {
         Ok((place, inbox))
     }
 
-    /// Who listens here for a connection.
+    /// The sessions that listen here for a connection.
     pub(crate) fn of(&self, connection: ConnectionId, now: Instant) -> Listeners {
         let mut book = self.book.lock();
         book.away.retain(|_, (_, until)| now < *until);

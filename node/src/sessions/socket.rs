@@ -1,4 +1,4 @@
-//! One developer's line: orders go out, answers come in, and silence ends it.
+//! The socket of one developer's session: orders go out, answers come in, and silence ends it.
 
 use super::{
     frames::{TOLD_MAX, Told},

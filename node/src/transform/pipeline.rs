@@ -42,7 +42,7 @@ pub(crate) struct Pipeline {
     pub(crate) stages: VecDeque<Stage>,
 }
 
-/// One rule, ready to run.
+/// A stage of the pipeline: one rule, ready to run.
 pub(crate) enum Stage {
     Transform(TransformationUse, Arc<Prepared>),
     /// The version is nowhere.
@@ -50,7 +50,7 @@ pub(crate) enum Stage {
     Filter(Arc<Filter>),
 }
 
-/// What came of all rules.
+/// The result of a pipeline that ran all its rules.
 #[derive(Debug)]
 pub(crate) struct Passed {
     pub(crate) runs: Vec<Run>,
@@ -67,7 +67,7 @@ pub(crate) enum End {
     },
 }
 
-/// Nothing is known of what the rules come to.
+/// The error of a pipeline that was halted: nothing is known of what the rules come to.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Halted {
     #[error("too many scripts wait for their turn")]
@@ -147,7 +147,7 @@ impl Pipeline {
         self.run_as(gateway, false).await
     }
 
-    /// The same for somebody who looks at what it comes to: no delivery of the connection stands behind it.
+    /// Runs all stages for somebody who looks at what it comes to: no delivery of the connection stands behind it.
     pub(crate) async fn run_to_look_at(self, gateway: &Gateway) -> Result<Passed, Halted> {
         self.run_as(gateway, true).await
     }

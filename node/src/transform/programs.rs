@@ -19,7 +19,7 @@ const BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Connections whose filters are kept ready.
 const CONNECTIONS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 
-/// What runs at delivery, ready to run.
+/// The cache of transformations and filters that run at delivery, ready to run.
 pub(crate) struct Transforms {
     ready: Mutex<Ready>,
     filters: Mutex<LruCache<ConnectionId, Filters>>,
@@ -28,7 +28,7 @@ pub(crate) struct Transforms {
     pub(super) runs: Semaphore,
 }
 
-/// One version, ready to run.
+/// A version of a transformation, ready to run.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) program: Program,

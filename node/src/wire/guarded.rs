@@ -49,7 +49,7 @@ pub(crate) struct Guarded {
 }
 
 impl Guarded {
-    /// None: there is no room for it.
+    /// Guards an accepted socket. None: there is no room for it.
     pub(super) fn open(io: TcpStream, lines: &Arc<Lines>) -> Option<Self> {
         let Some((id, line)) = lines.open(io.peer_addr().ok()) else {
             // It may not even be read. What does not go out at once does not go out.

@@ -1,4 +1,4 @@
-//! What is known of one connection by all who have to do with it.
+//! The shared state of one incoming connection, for all who have to do with it.
 
 use actix_web::HttpRequest;
 use futures::task::AtomicWaker;
@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-/// Whom a connection waits for.
+/// The party that a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Waits {
@@ -52,7 +52,7 @@ impl Line {
         self.waits.store(whom as u8, Ordering::Relaxed);
     }
 
-    /// It waits for another one, if it has waited for one of these.
+    /// Moves the connection on to wait for another party, if it has waited for one of these.
     pub(super) fn turn(&self, from: [Waits; 2], to: Waits) {
         if from.iter().any(|whom| self.does_wait(*whom)) {
             self.waits(to);
@@ -63,7 +63,7 @@ impl Line {
         self.waits.load(Ordering::Relaxed) == whom as u8
     }
 
-    /// What was wrong with its bytes. The first fault is the last one.
+    /// The fault in the connection's bytes, if there was one. The first fault is the last one.
     pub(super) fn fault(&self) -> Option<Fault> {
         self.fault.get().copied()
     }
@@ -72,7 +72,7 @@ impl Line {
         let _ = self.fault.set(fault);
     }
 
-    /// It ends, for the sake of another one.
+    /// Ends the connection, for the sake of another one.
     pub(super) fn end(&self) {
         self.gone.store(true, Ordering::Release);
         self.waker.wake();
@@ -82,7 +82,7 @@ impl Line {
         self.gone.load(Ordering::Acquire)
     }
 
-    /// Who is woken when it ends.
+    /// Registers the task to wake when the connection ends.
     pub(super) fn register(&self, waker: &std::task::Waker) {
         self.waker.register(waker);
     }
@@ -93,14 +93,14 @@ pub(super) fn line_of(request: &HttpRequest) -> Option<&Arc<Line>> {
     request.conn_data()
 }
 
-/// A request's connection speaks another protocol from now on: its route has taken it.
+/// Notes that a request's connection speaks another protocol from now on: its route has taken it.
 pub(crate) fn upgraded(request: &HttpRequest) {
     if let Some(line) = line_of(request) {
         line.waits(Waits::Upgraded);
     }
 }
 
-/// Whose share a request takes: that of whom its connection comes from, or of whom a trusted proxy names.
+/// The address on whose share a request counts: its connection's peer, or the one that a trusted proxy names.
 pub(crate) fn address_of(request: &HttpRequest, trusted: &[IpNet]) -> Address {
     let peer = request.peer_addr().map(|peer| peer.ip());
     let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));

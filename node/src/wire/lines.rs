@@ -17,7 +17,7 @@ use std::{
 /// How often the log says that there were malformed requests or refused connections.
 const TELL_EVERY_US: u64 = 60_000_000;
 
-/// Which listener it is.
+/// The listener that a connection came in at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     Ingest,
@@ -92,7 +92,7 @@ impl Lines {
         })
     }
 
-    /// A connection has come. None: there is no room for it.
+    /// Admits a new connection. None: there is no room for it.
     pub(super) fn open(&self, peer: Option<SocketAddr>) -> Option<(u64, Arc<Line>)> {
         let ip = peer.map_or(IpAddr::from([0; 4]), |peer| peer.ip());
         let address = Address::of(ip);

@@ -42,7 +42,7 @@ struct Request {
     answer: oneshot::Sender<io::Result<Answer>>,
 }
 
-/// What every connection of this node needs.
+/// The dialling side's shared settings: what every connection of this node needs.
 pub(crate) struct Dialler {
     pub(crate) secret: Vec<u8>,
     pub(crate) wrapping: Wrapping,

@@ -1,4 +1,4 @@
-//! What the peer listener refused.
+//! Counters of what the peer listener refused.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,4 +1,5 @@
-//! One connection: a challenge handshake under the cluster's secret, then frames with a MAC each.
+//! The authenticated link between two peers: a challenge handshake under the cluster's secret, then frames with a MAC
+//! each.
 //!
 //! Handshake (all integers big-endian): the dialler sends `hello`, the listener its own, each with a fresh nonce; then
 //! each proves the secret with `HMAC(secret, role ‖ len ‖ binding ‖ len ‖ hello_dialler ‖ hello_listener)`. The binding
@@ -27,7 +28,7 @@ const HELLO_MAX: usize = 4 * 1024;
 pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 const MAC_LEN: usize = 32;
 
-/// Who a node says that it is. Node 0 is one that has no id yet.
+/// The claimed identity of a peer. Node 0 is one that has no id yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Identity {
     pub(crate) cluster: String,
@@ -63,7 +64,7 @@ impl Role {
     }
 }
 
-/// One direction's MAC state.
+/// The MAC state of one direction of a link: the session key and the next sequence number.
 pub(crate) struct Seal {
     key: Hmac<Sha256>,
     sequence: u64,
@@ -105,7 +106,7 @@ fn mac(key: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).expect("HMAC takes a key of any length")
 }
 
-/// A refused peer or frame. The connection ends with it.
+/// The error of a refused peer or frame. The connection ends with it.
 pub(crate) fn refused(why: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, why)
 }

@@ -25,7 +25,7 @@ const ANSWERS: usize = 1024;
 /// Calls of one connection that may be under way: what is beyond waits in the socket.
 const CALLS_MAX: usize = 1024;
 
-/// What the node does with a call. The returned future is polled once at once, in the order of arrival.
+/// The handler of calls from peers. The returned future is polled once at once, in the order of arrival.
 pub(crate) trait Handler: Send + Sync + 'static {
     fn handle(self: Arc<Self>, from: u64, call: Call) -> BoxFuture<'static, Answer>;
     /// Whether the membership knows this peer as it says it is.

@@ -1,4 +1,4 @@
-//! How peer sockets are set: a link that swallows packets must end the connection, not outlive it.
+//! Socket options of peer connections: a link that swallows packets must end the connection, not outlive it.
 
 use socket2::{SockRef, TcpKeepalive};
 use std::{io, time::Duration};

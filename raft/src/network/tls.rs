@@ -37,7 +37,7 @@ const BINDING_LEN: usize = 32;
 pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
 
-/// A connection before anyone has proved anything.
+/// A channel between two peers before anyone has proved anything.
 pub(crate) struct Channel<S> {
     pub(crate) stream: S,
     /// What both ends of this connection know and no other connection has; empty where it is not encrypted.
@@ -46,7 +46,7 @@ pub(crate) struct Channel<S> {
 
 type PeerChannel = Channel<Box<dyn Duplex>>;
 
-/// How this node's peer connections are wrapped; the same on all nodes of a cluster.
+/// The transport of this node's peer connections, plain or TLS; the same on all nodes of a cluster.
 #[derive(Clone)]
 pub(crate) enum Wrapping {
     Plain,

@@ -1,4 +1,4 @@
-//! What nodes say to one another. Append only: the position of a variant is on the wire.
+//! The peer protocol: the messages between nodes. Append only: the position of a variant is on the wire.
 
 use crate::types::{Member, SnapshotMeta, TypeConfig, Vote};
 use bytes::Bytes;
@@ -93,7 +93,7 @@ pub(crate) enum Answer {
     Rows(Vec<(Bytes, Bytes)>),
 }
 
-/// One step at one group's leader.
+/// A step of a membership or leadership change, taken at one group's leader.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Change {
     /// Draws a number that was never drawn before: the index of a committed blank entry.
@@ -104,7 +104,7 @@ pub(crate) enum Change {
     TransferTo(u64),
 }
 
-/// What a node tells one that wants to form or join a cluster.
+/// The introduction of a node to one that wants to form or join a cluster.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Welcome {
     /// The node's id; 0 when it has none yet.

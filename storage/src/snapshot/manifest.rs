@@ -1,4 +1,5 @@
-//! What a snapshot consists of. The manifest is written last, so a directory without one is no snapshot.
+//! The manifest of a snapshot, which lists its files. The manifest is written last, so a directory without one is no
+//! snapshot.
 
 use super::chunk;
 use crate::{error::Error, watermark::sync_dir};
@@ -13,7 +14,7 @@ use std::{
 pub(super) const LAYOUT: u32 = 1;
 const NAME: &str = "MANIFEST";
 
-/// One file of rows.
+/// A chunk of a snapshot: one file of rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chunk {
     pub name: String,

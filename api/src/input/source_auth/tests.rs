@@ -1,4 +1,4 @@
-//! How a source verifies, told by the bodies that clients send.
+//! Tests of the verification settings that clients send.
 
 use super::*;
 use crate::{body::Body, input::source_secrets::rotate};

@@ -1,10 +1,10 @@
-//! What was observed of a destination's receiver.
+//! Observations of a destination's receiver, and how they are laid over its configuration.
 
 use super::{Observed, Overruled, Overruling};
 use crate::catalog::{Destination, DisabledBy, Wishes};
 use serde::{Deserialize, Serialize};
 
-/// What a destination's receiver asked for in its answers.
+/// The receiver controls of a destination: that it asked, in its answers, for a rate limit or to be sent nothing more.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DestinationObserved {
     /// To be sent nothing any more, by which answer.
@@ -42,8 +42,9 @@ impl DestinationObserved {
         destination
     }
 
-    /// What an admin's change writes, and what it takes back. `made` was decided from the destination in force; what it
-    /// left as that was stays with the receiver, and what it altered is the admin's word from now on.
+    /// Splits an admin's change into the configuration to write and the observations that it overrules. `made` was
+    /// decided from the destination in force; what it left as that was stays with the receiver, and what it altered is
+    /// the admin's word from now on.
     #[must_use]
     pub fn split(
         &self,

@@ -1,4 +1,4 @@
-//! What an admin takes back of what was observed.
+//! Overrulings: the observations that an admin's change takes back.
 
 use crate::ids::{DestinationId, SourceId};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! What was observed of a source's senders.
+//! Observations of a source's senders, and how they are laid over its configuration.
 
 use super::{Observed, Overruled, Overruling};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What a source's senders left in handshakes, and which secrets they use.
+/// The handshakes' results that a source's senders left, and when each secret was last used.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SourceObserved {
     /// The scheme that they spoke. What one scheme was told says nothing to another.
@@ -27,7 +27,7 @@ impl crate::state::codec::Stored for SourceObserved {
     const VERSION: u8 = 1;
 }
 
-/// What a secret is known by in a row that need not hold it.
+/// The fingerprint of a secret, by which a row that need not hold the secret refers to it.
 #[must_use]
 pub fn secret_fingerprint(secret: &Secret) -> Fingerprint {
     let mut hasher = Hasher::default();
@@ -36,7 +36,7 @@ pub fn secret_fingerprint(secret: &Secret) -> Fingerprint {
 }
 
 impl SourceObserved {
-    /// Nothing yet, of senders that speak the source's scheme.
+    /// An empty row of observations, of senders that speak the source's scheme.
     #[must_use]
     pub fn of(source: &Source) -> Self {
         Self {
@@ -87,8 +87,9 @@ impl SourceObserved {
         })
     }
 
-    /// What an admin's change writes, and what it takes back. `made` was decided from the source in force. Secrets and a
-    /// handshake that it left as they were stay observed; whoever alters them takes over what was there.
+    /// Splits an admin's change into the configuration to write and the observations that it overrules. `made` was
+    /// decided from the source in force. Secrets and a handshake that it left as they were stay observed; whoever
+    /// alters them takes over what was there.
     #[must_use]
     pub fn split(&self, configured: &Source, mut made: Source) -> (Source, Option<Overruling>) {
         let in_force = self.over(configured).verification;

@@ -1,4 +1,5 @@
-//! One destination's accounts at its home: who was given what and until when, and who wants something.
+//! The rate limit server's ledger for one destination: which node was granted what and until when, and which wants
+//! more.
 
 use super::{
     super::{
@@ -10,7 +11,7 @@ use super::{
 use crate::time::Monotone;
 use std::collections::BTreeMap;
 
-/// How soon to ask again when what is wanted is about to come back from others.
+/// The time after which to ask again, in milliseconds, when what is wanted is about to come back from others.
 pub(super) const POLL_MS: u32 = 30;
 /// A taker that has not asked for so long after it was to ask wants nothing any more.
 const SILENCE_MS: u64 = 500;
@@ -19,7 +20,7 @@ const KEPT_MS: u64 = 10_000;
 /// How long a free place waits for the one whose turn it is.
 const GRACE_MS: u64 = 60;
 
-/// What is known when every node has told what it has.
+/// The moment from which the ledger is complete: every node has told what it holds.
 #[derive(Clone, Copy)]
 pub(super) struct Known {
     /// When the last of them did.
@@ -96,7 +97,7 @@ impl Ledger {
         self.limit = limit;
     }
 
-    /// What a node says that it has. It is only news of those of whom nothing is known.
+    /// Books a claim: what a node says that it holds. It is only news of those of whom nothing is known.
     pub(super) fn claim(&mut self, taker: TakerId, claim: &Claim, now: Monotone) {
         if let Some(unused_us) = claim.unused_us {
             self.last_use = self.last_use.max(now.minus_us(unused_us));
@@ -195,7 +196,7 @@ impl Ledger {
         })
     }
 
-    /// Those who want something, in the order of their names.
+    /// The nodes whose demand is unmet, in the order of their names, each with its demand.
     pub(super) fn wanting(&self, now: Monotone) -> Vec<(TakerId, u32)> {
         let wanting = self.accounts.iter();
         wanting
@@ -204,7 +205,7 @@ impl Ledger {
             .collect()
     }
 
-    /// All that others may believe to have.
+    /// The live grants of all nodes but this one: all that others may believe to hold.
     pub(super) fn others(&self, taker: TakerId, now: Monotone) -> impl Iterator<Item = &Account> {
         self.accounts.iter().filter_map(move |(id, account)| {
             (*id != taker && account.amount > 0 && now < account.until).then_some(account)
@@ -283,7 +284,7 @@ pub(super) fn converted(share: Share, rate: Rate) -> (u32, u64) {
 }
 
 impl Answer {
-    /// There is nothing to be had now.
+    /// An answer without a lease: there is nothing to be had now.
     pub(super) fn nothing(number: u64) -> Self {
         Self {
             number,

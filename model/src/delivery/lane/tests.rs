@@ -1,4 +1,4 @@
-//! What a lane does, input by input.
+//! Tests of the lane, input by input.
 
 use super::*;
 use crate::{

@@ -1,4 +1,4 @@
-//! What passes and what does not, whole and byte by byte.
+//! Tests of the framing: bytes that pass and bytes that do not, whole and byte by byte.
 
 use super::*;
 

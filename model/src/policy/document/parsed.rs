@@ -1,4 +1,4 @@
-//! What a body was read as, once for all who look into it: verification, filters, deduplication.
+//! The parsed body of a request, cached for all who look into it: verification, filters, deduplication.
 
 use super::{form, multipart, xml};
 use crate::{

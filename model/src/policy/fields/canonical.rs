@@ -19,7 +19,7 @@ pub(super) fn find<'t>(tree: &'t Tree, steps: &[String]) -> Option<&'t Tree> {
     })
 }
 
-/// What a string holds or a number or a boolean is written as; none for anything else.
+/// The text of a scalar: what a string holds, or a number or a boolean is written as; none for anything else.
 pub(super) fn scalar(tree: &Tree) -> Option<&str> {
     match tree {
         Tree::Null => None,
@@ -89,7 +89,7 @@ fn behind<'w>(without: &[&'w [String]], name: &[u8]) -> Option<Vec<&'w [String]>
     Some(behind)
 }
 
-/// What stands at a field, written; none for nothing and for `null`.
+/// The canonical form of the value at a field; none for nothing and for `null`.
 pub(super) fn value(tree: &Tree, steps: &[String]) -> Option<Vec<u8>> {
     let found = find(tree, steps).filter(|found| **found != Tree::Null)?;
     let mut out = Vec::new();

@@ -1,4 +1,5 @@
-//! One request, read at the fields that a configuration names. The body is taken apart only if one of them asks for it.
+//! A reader of the fields of one request that a configuration names. The body is taken apart only if one of them asks
+//! for it.
 
 use super::canonical;
 use crate::{
@@ -87,7 +88,7 @@ impl<'a> Picker<'a> {
         self.document.part(Part::Body)
     }
 
-    /// What stands at a field, written so that equal values are written alike and others are not. None: nothing, or
+    /// The canonical form of the value at a field: equal values are written alike and others are not. None: nothing, or
     /// nothing but a `null` or an empty part.
     #[must_use]
     pub fn value(&self, field: &Field) -> Option<Vec<u8>> {

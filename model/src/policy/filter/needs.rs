@@ -1,4 +1,5 @@
-//! What every document that a filter matches has: values at places. Routing looks filters up by it.
+//! Necessary conditions of filters: values at places that every document that matches has. Routing looks filters up by
+//! it.
 
 use super::{
     node::{Choice, Node, Object, Operand, Scalars, Test},
@@ -9,7 +10,8 @@ use crate::{
     tree::{Text, Tree},
 };
 
-/// Where a value stands: a part and the keys that lead to it, through arrays wherever there are some.
+/// A place in a document where a value stands: a part and the keys that lead to it, through arrays wherever there are
+/// some.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
     pub part: Part,
@@ -27,7 +29,7 @@ pub enum Key {
 }
 
 impl Key {
-    /// None for lists and objects.
+    /// The index key of a scalar; none for lists and objects.
     #[must_use]
     pub fn of(value: &Tree) -> Option<Self> {
         if let Some(number) = Number::of(value) {
@@ -64,7 +66,7 @@ impl Need {
     }
 }
 
-/// What a filter on a part needs.
+/// The necessary condition of a filter on one part.
 pub(super) fn of(part: Part, node: &Node) -> Option<Need> {
     let mut place = Place {
         part,

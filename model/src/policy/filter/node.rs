@@ -5,7 +5,7 @@ use crate::tree::{Text, Tree};
 use ipnet::IpNet;
 use std::collections::HashSet;
 
-/// What is asked of one value.
+/// A node of a filter's syntax tree: the condition on one value.
 #[derive(Clone, Debug)]
 pub(super) enum Node {
     /// A scalar.
@@ -50,14 +50,14 @@ pub(super) enum Relation {
     LessOrEqual,
 }
 
-/// What an operator compares with.
+/// The right-hand side of a comparison: a given value, or one that a reference points to.
 #[derive(Clone, Debug)]
 pub(super) enum Operand {
     Given(Tree),
     At(Reference),
 }
 
-/// What `$in` looks into.
+/// The right-hand side of `$in`: the values, or the text, to look into.
 #[derive(Clone, Debug)]
 pub(super) enum Choice {
     Among(Scalars),

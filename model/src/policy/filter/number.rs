@@ -29,7 +29,7 @@ const WHOLE_DIGITS_MAX: i64 = 38;
 const EXPONENT_MAX: i64 = 1 << 60;
 
 impl Number {
-    /// What a scalar is as a number: `true` is 1, `""` is 0, `"x"` is none.
+    /// The number that a scalar converts to: `true` is 1, `""` is 0, `"x"` is none.
     pub(crate) fn of(value: &Tree) -> Option<Self> {
         match value {
             Tree::Number(digits) => Some(Self::written(digits)),

@@ -36,7 +36,7 @@ impl Pattern {
         compiled
     }
 
-    /// What a search of a text costs; none when the text is too long to be searched.
+    /// The cost, in steps, of searching a text; none when the text is too long to be searched.
     pub(super) fn price(&self, text: &str) -> Option<u64> {
         let bytes = text.len();
         (bytes <= PATTERN_TEXT_MAX).then_some(bytes as u64 * self.steps_per_byte)

@@ -1,4 +1,4 @@
-//! Where a `$ref` points: `a.b`, `items[0].sku`, `[$index].b`, `$.a["b c"]`.
+//! References between fields (`$ref`), as paths: `a.b`, `items[0].sku`, `[$index].b`, `$.a["b c"]`.
 
 use super::DEPTH_MAX;
 use crate::tree::Tree;

@@ -1,4 +1,4 @@
-//! How single values compare: loosely across types, strictly within lists, by order.
+//! Comparison of scalars: loosely across types, strictly within lists, by order.
 
 use super::number::Number;
 use crate::tree::Tree;
@@ -13,7 +13,7 @@ pub(super) fn loosely_equal(one: &Tree, other: &Tree) -> bool {
     }
 }
 
-/// The same type and the same value. Not for lists and objects.
+/// Strict equality of two scalars: the same type and the same value. Not for lists and objects.
 pub(super) fn strictly_equal(one: &Tree, other: &Tree) -> bool {
     match (one, other) {
         (Tree::Number(one), Tree::Number(other)) => {

@@ -8,8 +8,8 @@ use super::{
 use crate::tree::{Members, Text, Tree};
 use std::net::IpAddr;
 
-/// What the filters of one request may cost together. Each has some steps of its own, so that a costly one never makes
-/// another undecided that is cheap; what it needs beyond those comes out of the request's.
+/// The step budget that the filters of one request share. Each has some steps of its own, so that a costly one never
+/// makes another undecided that is cheap; what it needs beyond those comes out of the request's.
 #[derive(Clone, Debug)]
 pub struct Steps {
     shared: u64,
@@ -39,7 +39,7 @@ pub(super) struct Exhausted;
 
 type Asked = Result<bool, Exhausted>;
 
-/// One filter on its way over one document.
+/// The evaluation of one filter over one document, with its share of the step budget.
 pub(super) struct Walk<'s> {
     own: u64,
     steps: &'s mut Steps,

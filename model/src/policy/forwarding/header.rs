@@ -42,7 +42,8 @@ const READ_BY_SERVERS: [&str; 8] = [
     "user-agent",
 ];
 
-/// One spelling for all names that a server may fold into one variable (`X_Team`, `x.team`, `x-team`).
+/// The folded form of a header's name: one spelling for all that a server may take for one variable (`X_Team`,
+/// `x.team`, `x-team`).
 #[must_use]
 pub fn folded(name: &str) -> String {
     name.chars()

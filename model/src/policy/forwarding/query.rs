@@ -20,7 +20,7 @@ impl Names {
         names
     }
 
-    /// One more, not escaped.
+    /// Adds a name that is not escaped.
     pub fn add(&mut self, name: &str) {
         let escaped: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
         self.0.extend(readings(&escaped));
@@ -38,7 +38,7 @@ impl Names {
     }
 }
 
-/// What is left of a stranger's query without those names and without those that begin with `prefix`, if any. The rest
+/// The rest of a stranger's query without those names and without those that begin with `prefix`, if any. The rest
 /// stays as it is written.
 #[must_use]
 pub fn kept<'q>(query: &'q str, names: &Names, prefix: Option<&str>) -> Cow<'q, str> {

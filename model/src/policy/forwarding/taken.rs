@@ -1,4 +1,5 @@
-//! What goes on from one source to one destination: decided by the source's scheme and by what the destination opens.
+//! The forwarding rules between one source and one destination: decided by the source's scheme and by what the
+//! destination opens.
 
 use super::{
     families, header,
@@ -14,7 +15,7 @@ use crate::{
 use bytes::Bytes;
 use std::borrow::Cow;
 
-/// What may go on of the requests of one source.
+/// The forwarding rules for requests of one source: what of their headers and queries may go on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Forwarding {
     /// Folded names of headers that hold the source's secret.
@@ -51,7 +52,7 @@ impl Forwarding {
         forwarding
     }
 
-    /// The same, of what a catalog knows of both.
+    /// The rules between a source and a destination, as a catalog knows both.
     #[must_use]
     pub fn in_catalog(
         catalog: &Catalog,

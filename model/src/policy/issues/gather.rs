@@ -1,6 +1,6 @@
-//! What a node has to report to the control group: what the partitions that it leads have tallied since the last report,
-//! troubles that are over, and what waits too long. Everything is read from replicated rows, so whoever leads next finds
-//! the same, whatever a node that died had not told.
+//! Collection of what a node reports to the control group: tallies of the partitions that it leads since the last
+//! report, troubles that are over, and what waits too long. Everything is read from replicated rows, so whoever leads
+//! next finds the same, whatever a node that died had not told.
 
 use super::rule::{Rule, rule, targets};
 use crate::{
@@ -31,7 +31,7 @@ pub struct Partition<'a, V> {
     pub view: &'a V,
 }
 
-/// One look at everything.
+/// A pass of collecting issue reports, over a catalog and a replica of the control group.
 #[derive(Debug)]
 pub struct Gathering<'a, C> {
     pub catalogs: &'a Catalogs,
@@ -43,7 +43,8 @@ pub struct Gathering<'a, C> {
 }
 
 impl<C: Read> Gathering<'_, C> {
-    /// What a partition has tallied behind a mark, of at most `limit` tallies, and the mark up to which that is all.
+    /// The reports from a partition's tallies behind a mark, of at most `limit` of them, and the mark up to which that
+    /// is all.
     ///
     /// # Errors
     /// When the store can't be read or a row is damaged.
@@ -201,7 +202,7 @@ impl<C: Read> Gathering<'_, C> {
         }
     }
 
-    /// What waits too long in a partition, and issues of which nothing does any more.
+    /// The backpressure reports of a partition: what waits too long there, and issues of which nothing does any more.
     ///
     /// # Errors
     /// When the store can't be read or a row is damaged.

@@ -8,7 +8,7 @@ use crate::{
     traffic::{Failure, IssueKey, IssueTurn, Strategy, Target},
 };
 
-/// What a trigger says about one trouble.
+/// The alert rule in force for one trouble: what its trigger says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// None: the default of the type.
@@ -125,7 +125,7 @@ fn fits(catalog: &Catalog, watched: &Watched, key: &IssueKey) -> Option<(u32, bo
     Some((chosen.fits(&id, name)?, exact))
 }
 
-/// Who is told when an issue of this trigger takes a turn.
+/// The recipients of a notification: the channels that are told when an issue of this trigger takes a turn.
 #[must_use]
 pub fn targets(catalog: &Catalog, trigger: Option<IssueTriggerId>, turn: IssueTurn) -> Vec<Target> {
     let mut targets = Vec::new();
@@ -153,8 +153,8 @@ pub fn targets(catalog: &Catalog, trigger: Option<IssueTriggerId>, turn: IssueTu
     targets
 }
 
-/// How often a notification is tried: twelve times more, from ten seconds on, each wait twice the one before. It is given
-/// up after half a day.
+/// The retry policy of notifications: twelve tries more, from ten seconds on, each wait twice the one before. It is
+/// given up after half a day.
 #[must_use]
 pub fn retry_rule() -> RetryRule {
     RetryRule {

@@ -1,4 +1,4 @@
-//! What an issue is about, for people: one line, with the names that things have now.
+//! Descriptions of issues for people: one line, with the names that things have now.
 
 use crate::{
     catalog::Catalog,
@@ -37,7 +37,7 @@ impl Names<'_> {
         format!("{} -> {name}", self.source(known.source_id))
     }
 
-    /// One line.
+    /// The one-line description of an issue.
     #[must_use]
     pub fn tell(&self, key: &IssueKey) -> String {
         match key {

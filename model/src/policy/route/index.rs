@@ -56,7 +56,7 @@ struct Leaf {
     list: List,
 }
 
-/// Where a connection stands.
+/// The entry of a connection in the index: the values under which it is found, or always.
 #[derive(Clone, Debug)]
 pub(super) enum Standing {
     /// Nowhere: it is asked always.

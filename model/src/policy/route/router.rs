@@ -154,7 +154,8 @@ impl Router {
         self.plan_among(candidates, document, now, kept)
     }
 
-    /// The same by asking each connection: what the index must equal, and the baseline that it is measured against.
+    /// Plans by asking each connection in turn: what the index must equal, and the baseline that it is measured
+    /// against.
     #[must_use]
     pub fn plan_by_asking_all(
         &self,
@@ -189,8 +190,8 @@ impl Router {
         }
     }
 
-    /// The same plan with what is decided on arrival: what its source and its connections take once, and whose turns its
-    /// events wait for. A plan without any of that stays as it is.
+    /// Adds to a plan the keys by which it is decided on arrival: what its source and its connections take once, and
+    /// whose turns its events wait for. A plan without any of that stays as it is.
     pub(super) fn keyed<'a>(
         &'a self,
         verdict: Verdict,

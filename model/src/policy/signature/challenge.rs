@@ -1,4 +1,4 @@
-//! What a challenge that is answered with the secret looks like. No handshake signs anything else, and no MAC over such a
+//! The form of challenges that are answered with the secret. No handshake signs anything else, and no MAC over such a
 //! text proves an event, of whatever type: so an answer can never be passed off as a signature.
 
 use super::digest::Digest;
@@ -77,7 +77,7 @@ impl Challengeable {
         }
     }
 
-    /// Of a digest without a key, which no handshake answers with.
+    /// A watch that takes nothing for a challenge: of a digest without a key, which no handshake answers with.
     pub(super) fn never() -> Self {
         Self {
             shapes: &[],

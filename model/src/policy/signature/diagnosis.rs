@@ -1,8 +1,9 @@
-//! Why a request was not accepted. For admins: senders see one uniform answer.
+//! Diagnoses of failed verification. For admins: senders see one uniform answer.
 
 use serde::{Deserialize, Serialize};
 
-/// What stood in the way of a request. Kept with the rejected request; the variants are append-only.
+/// The diagnosis of a request that failed verification: what stood in its way. Kept with the rejected request; the
+/// variants are append-only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Diagnosis {
     #[error("the {0} is missing")]

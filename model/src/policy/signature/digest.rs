@@ -8,7 +8,8 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 use subtle::ConstantTimeEq;
 
-/// Which hash function. Broken ones are here because senders still use them; HMAC over them still holds (RFC 6151).
+/// The hash function of a scheme. Broken ones are here because senders still use them; HMAC over them still holds (RFC
+/// 6151).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Digest {
     Md5,
@@ -19,7 +20,7 @@ pub enum Digest {
 }
 
 impl Digest {
-    /// As `config.auth.algorithm` names it.
+    /// The digest that `config.auth.algorithm` names.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         match name {
@@ -32,7 +33,7 @@ impl Digest {
         }
     }
 
-    /// As documents write it.
+    /// The digest's name as documents write it.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
@@ -84,7 +85,7 @@ impl Digest {
     }
 }
 
-/// A digest or MAC in the making.
+/// The streaming state of a digest or MAC.
 pub(super) struct Sum {
     state: State,
     message: Challengeable,
@@ -159,7 +160,7 @@ impl Finished {
         self.could_be_challenge
     }
 
-    /// For answering a challenge; never for comparing.
+    /// The bytes of the digest, for answering a challenge; never for comparing.
     pub(super) fn reveal(self) -> Vec<u8> {
         self.digest
     }

@@ -1,4 +1,4 @@
-//! How a signature is written as text (RFC 4648), and how a secret is turned into a key.
+//! Encodings of signatures as text (RFC 4648), and of secrets as keys.
 
 use super::digest::Digest;
 use base64::{
@@ -8,7 +8,7 @@ use base64::{
 use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization;
 
-/// How a signature is written.
+/// The text encoding of a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// Either case.
@@ -82,7 +82,7 @@ pub(super) fn base64_pasted(text: &str) -> Option<Vec<u8>> {
     LENIENT.decode(text.trim()).ok()
 }
 
-/// What of a pasted secret is the key.
+/// The encoding of a key in a pasted secret: what of it is the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyForm {
     /// The text itself, also where it looks encoded.
@@ -112,7 +112,7 @@ impl KeyForm {
         }
     }
 
-    /// As documents write it; empty for the plain text.
+    /// The key form's name as documents write it; empty for the plain text.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {

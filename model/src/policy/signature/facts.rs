@@ -1,4 +1,5 @@
-//! What a scheme may look at: the request as received, the URL that the sender was told, and the time.
+//! The input of a scheme, which is all that it may look at: the request as received, the URL that the sender was told,
+//! and the time.
 
 use super::diagnosis::Diagnosis;
 use crate::{
@@ -15,7 +16,7 @@ const SORTED_FIELDS_MAX: usize = 10_000;
 /// Name and value of a field of a query or a form, decoded.
 pub(super) type Field<'a> = (Cow<'a, str>, Cow<'a, str>);
 
-/// A request before its scheme.
+/// The facts that a scheme is judged by: a request as received, its URL, and the time.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
     pub record: &'a RequestRecord,
@@ -138,7 +139,7 @@ impl<'a> Facts<'a> {
             .ok_or_else(|| Diagnosis::missing(format!("JSON field {path}")))
     }
 
-    /// The same facts over another body, to find out what changed.
+    /// The facts with another body in place of their own, to find out what changed.
     #[must_use]
     pub(super) fn with_body<'b>(&'b self, body: &'b [u8], parsed: &'b Parsed) -> Facts<'b> {
         Facts {
@@ -172,7 +173,7 @@ pub(super) fn text_at<'t>(tree: &'t Tree, path: &str) -> Option<&'t str> {
     }
 }
 
-/// The same inside a JSON text that is no body.
+/// The text at a path in a JSON text that is not the request's body.
 #[must_use]
 pub(super) fn json_text(json: &str, path: &str) -> Option<String> {
     let tree = tree::read(json.as_bytes()).ok()?;

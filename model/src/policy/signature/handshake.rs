@@ -24,7 +24,7 @@ const TEST_MAX: usize = 8 * 1024;
 /// Bodies beyond this are no pings.
 const PING_MAX: usize = 64;
 
-/// One handshake of a provider.
+/// A handshake of a provider (endpoint verification): how it is recognized, guarded and answered.
 #[derive(Debug)]
 pub struct Handshake {
     pub words: &'static str,
@@ -33,7 +33,7 @@ pub struct Handshake {
     pub reply: Reply,
 }
 
-/// What makes a request a handshake, and where its challenge is.
+/// The form of a handshake request: what tells it, and where its challenge is.
 #[derive(Debug)]
 pub enum Asked {
     /// A GET with a query field, which is the challenge.
@@ -84,7 +84,7 @@ pub enum Asked {
     },
 }
 
-/// What must hold before it is answered.
+/// The precondition under which a handshake is answered.
 #[derive(Debug)]
 pub enum Guard {
     /// The sender gives nothing to check. What it gets back, it knew before.
@@ -100,7 +100,7 @@ pub enum Guard {
     NoSecretYet,
 }
 
-/// What it is answered with.
+/// The form of the answer to a handshake.
 #[derive(Debug)]
 pub enum Reply {
     /// 200 and nothing.

@@ -1,5 +1,5 @@
-//! Why an HMAC does not match, where that can be told: the usual mistakes are tried, and the one that explains the
-//! signature is named. Only admins see it, and only a bounded body is looked at again.
+//! Explanations of an HMAC that does not match, where that can be told: the usual mistakes are tried, and the one that
+//! explains the signature is named. Only admins see it, and only a bounded body is looked at again.
 
 use super::{
     Context,

@@ -19,7 +19,7 @@ const TOKEN_MAX: usize = 64 * 1024;
 /// A token for one request that lives longer than this is forgotten before it ends.
 const REMEMBERED_MAX_S: f64 = 30.0 * 24.0 * 3600.0;
 
-/// A token that proves a request.
+/// A JWT check: the token that proves a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Jwt {
     pub at: TokenPlace,
@@ -46,7 +46,7 @@ pub enum TokenPlace {
     Detached(&'static str),
 }
 
-/// What ties a token to its request.
+/// The binding of a token to its request: whether and how it covers the body.
 #[derive(Clone, Copy, Debug)]
 pub enum Binding {
     /// Nothing: the body is not covered.

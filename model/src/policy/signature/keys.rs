@@ -13,7 +13,7 @@ pub struct KeyRequest {
     pub access: Access,
 }
 
-/// What the key's owner asks for before it hands it out.
+/// The access control of a key document: what the key's owner asks for before it hands it out.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Access {
     /// Anyone may read it.
@@ -30,7 +30,7 @@ pub enum Access {
     },
 }
 
-/// What is known of a document.
+/// A document in the key cache, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Document {
     Known(Bytes),
@@ -60,7 +60,7 @@ impl Keys for NoKeys {
     }
 }
 
-/// Where the public key of a scheme comes from.
+/// The source of a scheme's public key: configured, built in, or published.
 #[derive(Clone, Copy, Debug)]
 pub enum KeyFrom {
     /// The source's rotating credential is the key.

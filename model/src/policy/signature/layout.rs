@@ -1,11 +1,11 @@
-//! How a signature's value is laid out: where in it the candidates stand, and what stands beside them.
+//! The layout of a signature's value: where in it the candidates stand, and what stands beside them.
 
 use super::{diagnosis::Diagnosis, facts::Facts};
 
 /// Candidates that are looked at in one request. Senders that rotate send two or three.
 const CANDIDATES_MAX: usize = 16;
 
-/// Where a signature stands.
+/// The place of a signature in a request.
 #[derive(Clone, Copy, Debug)]
 pub enum Place<'a> {
     Header(&'a str),
@@ -22,7 +22,7 @@ pub enum Place<'a> {
 }
 
 impl Place<'_> {
-    /// For people.
+    /// The description in words, for people.
     #[must_use]
     pub fn words(&self) -> String {
         match self {
@@ -87,7 +87,7 @@ impl Place<'_> {
     }
 }
 
-/// How the value is laid out.
+/// The syntax of a signature's value.
 #[derive(Clone, Copy, Debug)]
 pub enum Layout<'a> {
     /// The signature alone.
@@ -107,7 +107,7 @@ pub enum Layout<'a> {
     Positional { separator: char },
 }
 
-/// One set of candidates and what stands beside them.
+/// A group of candidate signatures in the value, and the elements beside them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Group<'a> {
     pub(super) candidates: Vec<&'a str>,
@@ -131,7 +131,7 @@ impl<'a> Group<'a> {
 }
 
 impl Layout<'_> {
-    /// For people.
+    /// The description in words, for people.
     #[must_use]
     pub fn words(&self) -> String {
         match self {
@@ -187,8 +187,8 @@ impl Layout<'_> {
     }
 }
 
-/// What stands behind a prefix. One that ends in a space is a scheme word of HTTP, which has no case and any number of
-/// spaces behind it (RFC 9110 section 11.1).
+/// The rest of a text behind a prefix. One that ends in a space is a scheme word of HTTP, which has no case and any
+/// number of spaces behind it (RFC 9110 section 11.1).
 pub(super) fn behind<'v>(value: &'v str, prefix: &str) -> Option<&'v str> {
     if !prefix.ends_with(' ') {
         return value.strip_prefix(prefix);

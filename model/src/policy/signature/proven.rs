@@ -1,4 +1,4 @@
-//! What proved a request, and what of it may be used once only.
+//! The proof of a request: the secret that fitted, and the one-time token in what was signed.
 
 use crate::{
     fingerprint::{Hasher, Scope},
@@ -6,7 +6,7 @@ use crate::{
     machine::Once,
 };
 
-/// What a check has found.
+/// The proof that a check has found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proven {
     /// The place of the secret that fitted; none where the scheme has no secrets of the source's own.
@@ -14,7 +14,7 @@ pub struct Proven {
     pub(super) once: Option<OneTime>,
 }
 
-/// What the sender signs anew for each request: whoever shows it again shows a copy.
+/// A one-time token (nonce), which the sender signs anew for each request: whoever shows it again shows a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct OneTime {
     pub(super) token: Vec<u8>,
@@ -23,7 +23,7 @@ pub(super) struct OneTime {
 }
 
 impl OneTime {
-    /// As a source remembers it.
+    /// The idempotency key by which a source remembers the token.
     pub(super) fn of(self, source: SourceId) -> Once {
         let mut hasher = Hasher::default();
         hasher.part(&self.token);
@@ -42,7 +42,7 @@ impl Proven {
         Self { secret, once: None }
     }
 
-    /// The same with a token, which is refused after so many seconds by itself; none where nothing bounds it.
+    /// Adds a one-time token, which is refused after so many seconds by itself; none where nothing bounds it.
     pub(super) fn once(self, token: Vec<u8>, within_s: Option<u64>) -> Self {
         Self {
             once: Some(OneTime {

@@ -83,7 +83,7 @@ pub(super) fn allows_legacy(context: &Context<'_>) -> bool {
     context.auth.is_set(ALLOW_LEGACY.name)
 }
 
-/// One check.
+/// A verification check of a provider: a signature, a token, Basic, a JWT, or one of its own.
 #[derive(Clone, Copy, Debug)]
 pub enum Check {
     Signed(Signed<'static>),
@@ -96,7 +96,8 @@ pub enum Check {
     Own(fn(&Context<'_>) -> Checked, &'static str),
 }
 
-/// What a sender signs for one request only. The order is that of what a copy could change.
+/// The kind of one-time tokens that a sender signs, for one request only. The order is that of what a copy could
+/// change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tokens {
     /// Nothing.
@@ -356,7 +357,8 @@ impl Provider {
         named.or_else(of_scheme).unwrap_or(KeyForm::Utf8)
     }
 
-    /// What a source of it lacks to prove anything, for the admin; none where it is complete.
+    /// The settings that a source of this provider lacks to prove anything, in words for the admin; none where it is
+    /// complete.
     #[must_use]
     pub fn lacks(&self, auth: &Verification, now: Timestamp) -> Option<String> {
         if !self.proves_origin() {
@@ -410,7 +412,7 @@ impl Provider {
         }) || ["COINBASE_CDP", "CONTENTFUL", "HMAC", "HUBSPOT"].contains(&self.name)
     }
 
-    /// What its checks find that may be used once only, and what a copy could still change.
+    /// The kind of one-time tokens that the checks find, by what a copy could still change.
     pub(super) fn tokens(&self) -> Tokens {
         let each = self.each().map(|check| match check {
             Check::Signed(scheme) | Check::SignedWith(_, scheme) if scheme.once.is_some() => {
@@ -459,7 +461,7 @@ impl Provider {
         check.check(context).map(Some)
     }
 
-    /// How it proves, for people.
+    /// The verification scheme in words, for people.
     #[must_use]
     pub fn scheme(&self) -> String {
         match self.checks {
@@ -475,7 +477,7 @@ impl Provider {
         }
     }
 
-    /// Its handshakes, for people; empty for none.
+    /// The handshakes in words, for people; empty for none.
     #[must_use]
     pub fn handshake(&self) -> String {
         let words: Vec<_> = self

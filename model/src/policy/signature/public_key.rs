@@ -11,7 +11,7 @@ use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer, pem::PemObject};
 use serde_json::{Map, Value};
 use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo, X509Certificate};
 
-/// How a signature was made. Pinned by the source's configuration, never by the request.
+/// The algorithm of a public-key signature. Pinned by the source's configuration, never by the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
     Ed25519,
@@ -33,7 +33,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// As documents write it.
+    /// The algorithm's name as documents write it.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {

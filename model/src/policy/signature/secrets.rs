@@ -1,4 +1,4 @@
-//! Where a scheme reads the secret itself, and what is shown and kept in its place.
+//! Secrets inside requests: where a scheme reads one, and what is shown and kept in its place (redaction).
 
 use super::{
     handshake::{Asked, Guard},
@@ -24,7 +24,7 @@ const SOUGHT_MIN: usize = 8;
 /// What stands in a query in a secret's place.
 const REDACTED_ESCAPED: &str = "%5Bredacted%5D";
 
-/// Where in a request's head a secret stands.
+/// The place of a secret in a request's head.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SecretPlace {
     /// Lower-case name.

@@ -28,7 +28,7 @@ impl Token {
         }
     }
 
-    /// Where it stands: where the admin said, else where its sender puts it.
+    /// The place of the shared secret: where the admin said, else where its sender puts it.
     pub(super) fn place<'a>(&self, auth: &'a Verification) -> Place<'a> {
         match (self.at, auth.field("header_key"), auth.field("query_key")) {
             (Place::Header(_), _, Some(field)) => Place::Query(field),

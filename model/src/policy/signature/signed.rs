@@ -29,7 +29,7 @@ pub struct Signed<'a> {
     pub requires: &'a [Requirement<'a>],
 }
 
-/// What the signature is.
+/// The cryptographic form of a signature: HMAC, hash or public key.
 #[derive(Clone, Copy, Debug)]
 pub enum Proof {
     Hmac(Digest, KeyForm),
@@ -40,7 +40,7 @@ pub enum Proof {
     PublicKeyOverDigest(Digest, Algorithm, KeyFrom),
 }
 
-/// What else must hold.
+/// A further requirement on a signed request.
 #[derive(Clone, Copy, Debug)]
 pub enum Requirement<'a> {
     /// A header has this value.
@@ -69,7 +69,7 @@ impl<'a> Signed<'a> {
         }
     }
 
-    /// What a sender would have signed; none where the request lacks a part of it.
+    /// The message that a sender would have signed; none where the request lacks a part of it.
     #[cfg(test)]
     pub(super) fn message_of(
         &self,
@@ -239,7 +239,7 @@ impl Message<'_> {
         template::render(self.template, &sources, sink)
     }
 
-    /// None when the secret is not of the form that the scheme asks for.
+    /// The HMAC of the message. None when the secret is not of the form that the scheme asks for.
     pub(super) fn hmac(
         &self,
         digest: Digest,
@@ -271,7 +271,7 @@ impl Message<'_> {
         self.template.contains("{body")
     }
 
-    /// The same message over another body.
+    /// The message of the same scheme over another context, such as one with another body.
     pub(super) fn with<'n>(&'n self, context: &'n Context<'n>) -> Message<'n> {
         Message {
             template: self.template,

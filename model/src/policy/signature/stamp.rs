@@ -41,12 +41,12 @@ pub enum Unit {
     Nonce,
 }
 
-/// How far off a timestamp may be, in seconds, whose sender documents no bound: it may sign once and try again for
-/// a while.
+/// The tolerance, in seconds, for timestamps whose sender documents no bound: it may sign once and try again for a
+/// while.
 pub(super) const UNDOCUMENTED_S: u32 = 3600;
 
 impl<'a> Stamp<'a> {
-    /// Within the same bound both ways.
+    /// A timestamp with the same tolerance both ways.
     #[must_use]
     pub const fn new(at: StampPlace<'a>, unit: Unit, tolerance_s: Option<u32>) -> Self {
         Self {
@@ -57,7 +57,7 @@ impl<'a> Stamp<'a> {
         }
     }
 
-    /// For people.
+    /// The description in words, for people.
     #[must_use]
     pub fn words(&self) -> String {
         let at = match self.at {
@@ -82,7 +82,7 @@ impl<'a> Stamp<'a> {
         }
     }
 
-    /// How long one and the same timestamp is taken, in seconds; none where it is for ever.
+    /// The validity window of one and the same timestamp, in seconds; none where it is for ever.
     pub(super) fn window_s(&self) -> Option<u64> {
         let dated = self.unit != Unit::Nonce && self.unit != Unit::Told;
         dated.then_some(u64::from(self.past_s?) + u64::from(self.ahead_s?))
@@ -107,7 +107,7 @@ impl<'a> Stamp<'a> {
         Ok(text)
     }
 
-    /// Whether a timestamp that was signed rightly lies in the window.
+    /// Checks that a timestamp that was signed rightly lies in the window.
     pub(super) fn check(&self, text: &str, facts: &Facts<'_>) -> Result<(), Diagnosis> {
         if self.unit == Unit::Nonce {
             return Ok(());

@@ -7,7 +7,7 @@ use super::{
     layout::Group,
 };
 
-/// Everything a template can draw from.
+/// The variables of a template: everything that it can draw from.
 pub(super) struct Sources<'a> {
     pub(super) facts: &'a Facts<'a>,
     /// The part of the signature's value that the candidates stand in.
@@ -154,7 +154,7 @@ pub(super) fn base_url(url: &str) -> &str {
     url.split_once('?').map_or(url, |(base, _)| base)
 }
 
-/// What follows the host; a slash when nothing does.
+/// The path and query of a URL; a slash when there is neither.
 pub(super) fn path_and_query(url: &str) -> &str {
     let behind = url.split_once("://").map_or(url, |(_, behind)| behind);
     behind.find(['/', '?']).map_or("/", |at| &behind[at..])

@@ -1,4 +1,5 @@
-//! How a step names a part of a message: `body.items[0].id`, `headers.x-kind`, `query.page`, `path`, `method`, `env.NAME`.
+//! Addresses of parts of a message, as steps name them: `body.items[0].id`, `headers.x-kind`, `query.page`, `path`,
+//! `method`, `env.NAME`.
 
 use std::fmt;
 
@@ -72,18 +73,18 @@ impl BodyPath {
         }
     }
 
-    /// How many lists it goes through, element by element.
+    /// The number of lists that the address goes through, element by element.
     pub(super) fn lists(&self) -> usize {
         self.0.iter().filter(|s| **s == Segment::Each).count()
     }
 
-    /// How many lists both go through together: an element of one is an element of the other.
+    /// The number of lists that both go through together: an element of one is an element of the other.
     pub(super) fn lists_shared_with(&self, other: &Self) -> usize {
         let common = self.0.iter().zip(&other.0).take_while(|(a, b)| a == b);
         common.filter(|(a, _)| **a == Segment::Each).count()
     }
 
-    /// Its last segment and what is before it.
+    /// Splits off the last segment from what is before it.
     pub(super) fn split_last(&self) -> Option<(&Segment, &[Segment])> {
         self.0.split_last()
     }

@@ -1,4 +1,4 @@
-//! What one run may cost, counted and not timed: the same message fails or passes on every node.
+//! The budget of one run, counted and not timed: the same message fails or passes on every node.
 
 use super::{
     Halt,
@@ -8,7 +8,7 @@ use super::{
 /// Values that all steps of a run together may look at.
 const LOOKS_MAX: usize = 20_000_000;
 
-/// What is left of it.
+/// The rest of a run's budget: looks, values and bytes that it may still spend.
 #[derive(Debug)]
 pub(super) struct Budget {
     looks: usize,
@@ -56,7 +56,7 @@ impl Budget {
     }
 }
 
-/// Whether a value may stand so many levels below the root.
+/// Checks that a value may stand so many levels below the root.
 pub(super) fn place(value: Measure, level: usize) -> Result<(), Halt> {
     if value.depth + level > DEPTH_MAX {
         return Err(Halt::new(format!(

@@ -1,4 +1,4 @@
-//! What the tests of the steps share.
+//! Fixtures that the tests of the steps share.
 
 use super::{Env, Failure, Limits, Message, Steps};
 use bytes::Bytes;
@@ -43,7 +43,7 @@ pub(super) fn body(step: &Value, before: &str) -> String {
     String::from_utf8(after.body.to_vec()).expect("text")
 }
 
-/// Why one step fails over a JSON body.
+/// The reason why one step fails over a JSON body.
 pub(super) fn fails(step: &Value, before: &str) -> String {
     let failure = of_json(step, before).expect_err("a failure");
     failure.to_string()

@@ -1,4 +1,4 @@
-//! What a step gives to a field, a header or a parameter: a value, a copy of another part, or a template.
+//! Values that a step gives to a field, a header or a parameter: a constant, a copy of another part, or a template.
 
 use super::{
     Halt,
@@ -18,7 +18,7 @@ pub(super) enum Give {
     Template(Template),
 }
 
-/// Where a text goes, which decides how the values in it are escaped.
+/// The target of a text, which decides how the values in it are escaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     /// A text of its own: whoever writes it into JSON, a query or a header escapes or checks the whole of it.
@@ -44,7 +44,7 @@ impl Give {
         }
     }
 
-    /// The same where only a text makes sense.
+    /// Reads a given value where only a text makes sense.
     pub(super) fn read_text(fields: &Fields<'_>) -> Result<Self, Fault> {
         let give = Self::read(fields)?;
         match &give {

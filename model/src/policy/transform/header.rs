@@ -1,4 +1,4 @@
-//! Which headers a transformation or a destination's configuration may set, and to what.
+//! Validation of the headers that a transformation or a destination's configuration may set.
 
 /// Headers of one hop, of the message's framing, and of who receives it.
 const RESERVED: [&str; 10] = [

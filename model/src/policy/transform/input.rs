@@ -7,7 +7,7 @@ use super::{
 };
 use serde_json::{Map, Value};
 
-/// Something in the configuration of steps that is not as it should be.
+/// A validation error in the configuration of steps.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{at}: {expected}")]
 pub struct Fault {

@@ -1,4 +1,4 @@
-//! What a transformation is given and what it gives back: a request without its method's meaning or its origin.
+//! The message that a transformation is given and gives back: a request without its method's meaning or its origin.
 
 use crate::{policy::forwarding::Forwarding, traffic::RequestRecord, tree::charset};
 use bytes::Bytes;
@@ -22,7 +22,7 @@ pub struct Message {
 pub type Env = BTreeMap<String, String>;
 
 impl Message {
-    /// What is delivered of a request where nothing changes it.
+    /// The message that is delivered of a request where nothing changes it.
     #[must_use]
     pub fn of(record: &RequestRecord, body: Bytes, forwarding: &Forwarding) -> Self {
         Self {

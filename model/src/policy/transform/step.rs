@@ -45,7 +45,7 @@ pub(super) enum Step {
     SetContentType(set_content_type::SetContentType),
 }
 
-/// What `op` may be.
+/// The names of the steps: the values that `op` may have.
 pub(super) const OPS: [&str; 17] = [
     "rename",
     "move",
@@ -126,7 +126,7 @@ impl Step {
         }
     }
 
-    /// What the admin called it.
+    /// The step's name, as the admin wrote it.
     pub(super) fn op(&self) -> &'static str {
         OPS[match self {
             Self::Rename(_) => 0,

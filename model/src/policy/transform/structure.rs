@@ -1,4 +1,4 @@
-//! What a body is by its content type, and its tree.
+//! The structure of a body, told by its content type, and its tree.
 
 use super::{
     Halt, Message, form,
@@ -39,7 +39,7 @@ impl Structure {
     }
 }
 
-/// What a body can be written as, by its content type.
+/// The format in which a body can be written, by its content type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     Json,
@@ -48,7 +48,7 @@ pub enum Format {
     Other,
 }
 
-/// What the body of a message is to be written as.
+/// The format in which the body of a message is to be written.
 #[must_use]
 pub fn format_of(message: &Message) -> Format {
     match Structure::of(message.header("content-type").as_deref()) {
@@ -154,7 +154,7 @@ pub(super) fn read(message: &Message, structure: Structure) -> Result<Tree, Halt
     }
 }
 
-/// Where a file of a form still stands in what a body became; its content can't be written from there.
+/// The name of a form's field that still holds a file in what a body became; its content can't be written from there.
 pub(super) fn file_in(tree: &Tree) -> Option<&str> {
     fn within<'t>(name: &'t str, tree: &'t Tree) -> Option<&'t str> {
         match tree {

@@ -89,7 +89,7 @@ fn width(tree: &Tree) -> usize {
     }
 }
 
-/// What stands at an address. Its first lists are those of `place`; every further one is gathered into a list.
+/// Reads the value at an address. Its first lists are those of `place`; every further one is gathered into a list.
 pub(super) fn find<'t>(
     tree: &'t Tree,
     path: &[Segment],

@@ -1,4 +1,4 @@
-//! One run: the message, its body as a tree once somebody asks for it, and what the steps may still cost.
+//! The state of one run: the message, its body as a tree once somebody asks for it, and what the steps may still cost.
 
 use super::{
     Env, Failure, Halt, Limits, Message,
@@ -88,7 +88,7 @@ impl<'a> Work<'a> {
         })
     }
 
-    /// What stands at an address; for a field of the body, seen from one place of the target.
+    /// Reads the value at an address; for a field of the body, seen from one place of the target.
     pub(super) fn find(
         &mut self,
         address: &Address,

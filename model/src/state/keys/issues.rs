@@ -30,7 +30,7 @@ pub fn tallies_of(connection: ConnectionId) -> (Vec<u8>, Vec<u8>) {
     (from, to)
 }
 
-/// Where it stands that a tally last changed.
+/// The key of a tally's last change, in the order of changes.
 #[must_use]
 pub fn tally_mark(mark: Mark) -> [u8; 2 + Mark::LEN] {
     let mut key = [0; 2 + Mark::LEN];
@@ -52,7 +52,7 @@ pub fn marks_behind(mark: Mark) -> (Vec<u8>, Vec<u8>) {
     (from, vec![INDEX_TALLY, 3])
 }
 
-/// When a connection last delivered.
+/// The key of the time at which a connection last delivered.
 #[must_use]
 pub fn delivered(connection: ConnectionId) -> [u8; 18] {
     let mut key = [0; 18];
@@ -61,13 +61,13 @@ pub fn delivered(connection: ConnectionId) -> [u8; 18] {
     key
 }
 
-/// When connections last delivered: `[from, to)`.
+/// The key range of the times at which connections last delivered: `[from, to)`.
 #[must_use]
 pub fn delivered_all() -> (Vec<u8>, Vec<u8>) {
     under(&[INDEX_TALLY, 3])
 }
 
-/// When a transformation last ran without a grave word.
+/// The key of the time at which a transformation last ran cleanly, without failure or warning.
 #[must_use]
 pub fn ran_well(transformation: TransformationId) -> [u8; 18] {
     let mut key = [0; 18];
@@ -76,7 +76,7 @@ pub fn ran_well(transformation: TransformationId) -> [u8; 18] {
     key
 }
 
-/// When transformations last ran without a grave word: `[from, to)`.
+/// The key range of the times at which transformations last ran cleanly: `[from, to)`.
 #[must_use]
 pub fn ran_well_all() -> (Vec<u8>, Vec<u8>) {
     under(&[INDEX_TALLY, 4])
@@ -102,7 +102,7 @@ pub fn issues() -> (Vec<u8>, Vec<u8>) {
     under(&[INDEX_ISSUE, 1])
 }
 
-/// How an issue is found.
+/// The key of an issue's entry, by which the issue is found.
 #[must_use]
 pub fn issue_entry(of: &IssueKey) -> Vec<u8> {
     [&[INDEX_ISSUE, 2], of.bytes().as_slice()].concat()
@@ -143,13 +143,13 @@ pub fn reported(group: GroupId) -> [u8; 4] {
     [INDEX_ISSUE, 4, high, low]
 }
 
-/// How many issues of a type may not make room; without a type: how many issues there are.
+/// The key of the number of issues of a type that may not make room; without a type: of all issues.
 #[must_use]
 pub fn issue_count(of: Option<IssueType>) -> [u8; 3] {
     [INDEX_ISSUE, 5, of.map_or(0, |of| of as u8)]
 }
 
-/// How many notifications wait.
+/// The key of the number of notifications that wait.
 pub const NOTIFICATION_COUNT: [u8; 2] = [INDEX_ISSUE, 6];
 
 #[must_use]

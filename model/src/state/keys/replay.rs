@@ -17,7 +17,7 @@ fn replay(tag: u8, id: [u8; 16]) -> [u8; 18] {
     key
 }
 
-/// Where the control group keeps a bulk operation.
+/// The key of a bulk operation, in the control group.
 #[must_use]
 pub fn operation(id: OperationId) -> [u8; 18] {
     replay(REPLAY_OPERATION, id.key())
@@ -35,7 +35,7 @@ pub fn operation_id(key: &[u8]) -> Option<OperationId> {
     OperationId::from_key(key.get(2..)?)
 }
 
-/// Where a partition keeps how far it has come with a bulk operation.
+/// The key of a partition's part of a bulk operation: how far it has come.
 #[must_use]
 pub fn part(id: OperationId) -> [u8; 18] {
     replay(REPLAY_PART, id.key())
@@ -45,7 +45,7 @@ pub fn part(id: OperationId) -> [u8; 18] {
 pub const PARTS_ALL: ([u8; 2], [u8; 2]) =
     ([INDEX_REPLAY, REPLAY_PART], [INDEX_REPLAY, REPLAY_PART + 1]);
 
-/// Where an event is kept as a bulk operation found it.
+/// The key of an event's snapshot, as a bulk operation found it.
 #[must_use]
 pub fn as_it_was(id: OperationId, event: EventId) -> [u8; 34] {
     let mut key = [0; 34];
@@ -54,7 +54,7 @@ pub fn as_it_was(id: OperationId, event: EventId) -> [u8; 34] {
     key
 }
 
-/// Where it is kept which bulk operation asked for an attempt.
+/// The key of the bulk operation that asked for an attempt.
 #[must_use]
 pub fn bulk_attempt(attempt: AttemptId) -> [u8; 20] {
     let mut key = [0; 20];
@@ -80,7 +80,7 @@ pub const BOOKMARKS_ALL: ([u8; 2], [u8; 2]) = (
     [INDEX_REPLAY, REPLAY_BOOKMARK + 1],
 );
 
-/// Where the body of a bookmark's request is kept.
+/// The key of the body of a bookmark's request.
 #[must_use]
 pub fn bookmark_body(id: BookmarkId) -> [u8; 18] {
     replay(REPLAY_BODY, id.key())

@@ -9,7 +9,7 @@ use crate::{
     traffic::{Filing, Place},
 };
 
-/// What is filed of a place; none when no request is.
+/// Reads the filing of a place; none when no request is filed there.
 ///
 /// # Errors
 /// When the store can't be read or the row is damaged.

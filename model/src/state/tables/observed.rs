@@ -1,4 +1,4 @@
-//! What was observed of sources and destinations.
+//! The table of observations of sources and destinations.
 
 use super::{TableError, decoded, read};
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 /// Rows read from the store at a time.
 const PAGE: usize = 1000;
 
-/// What was observed of a source, where anything was.
+/// Reads what was observed of a source, where anything was.
 ///
 /// # Errors
 /// When the store can't be read or the row is damaged.
@@ -22,7 +22,7 @@ pub fn source_observed(kv: &impl Read, id: SourceId) -> Result<Option<SourceObse
     read(kv, Table::Index, &keys::source_observed(id))
 }
 
-/// What was observed of a destination, where anything was.
+/// Reads what was observed of a destination, where anything was.
 ///
 /// # Errors
 /// When the store can't be read or the row is damaged.
@@ -33,7 +33,7 @@ pub fn destination_observed(
     read(kv, Table::Index, &keys::destination_observed(id))
 }
 
-/// What was observed of all sources, by id.
+/// Reads what was observed of all sources, by id.
 ///
 /// # Errors
 /// When the store can't be read or a row is damaged.
@@ -41,7 +41,7 @@ pub fn sources_observed(kv: &impl Read) -> Result<Vec<(SourceId, SourceObserved)
     all(kv, keys::SOURCES_OBSERVED, keys::observed_source)
 }
 
-/// What was observed of all destinations, by id.
+/// Reads what was observed of all destinations, by id.
 ///
 /// # Errors
 /// When the store can't be read or a row is damaged.

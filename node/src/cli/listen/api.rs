@@ -44,7 +44,7 @@ impl Api {
         format!("{}{BASE}{path}", self.origin)
     }
 
-    /// Any verb.
+    /// Makes an API call with any method.
     ///
     /// # Errors
     /// Why there is no answer, in words: the API's own where it answered.

@@ -1,4 +1,4 @@
-//! What listens on this machine, and one request to it.
+//! The local server that listens on this machine, and one request to it.
 
 use crate::{
     egress,
@@ -24,7 +24,7 @@ pub(super) struct Local {
     port: u16,
 }
 
-/// One event, as its line on the terminal tells it.
+/// The outcome of one forwarded event, as its line on the terminal tells it.
 pub(super) struct Done {
     pub(super) told: Told,
     event: String,

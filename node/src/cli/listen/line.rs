@@ -31,7 +31,7 @@ pub(super) struct Line {
     incoming: LocalBoxStream<'static, Result<Frame, WsProtocolError>>,
 }
 
-/// Why a line ended.
+/// The reason why a line ended.
 pub(super) enum Lost {
     Stopped,
     Broken(String),

@@ -1,4 +1,4 @@
-//! What must be there before anybody can listen: a source, a connection from it to a command line, a session.
+//! The setup before anybody can listen: a source, a connection from it to a command line, a session.
 
 use super::api::Api;
 use serde_json::{Map, Value, json};
@@ -27,7 +27,7 @@ pub(super) struct Connection {
     pub(super) path: String,
 }
 
-/// What a socket's headers tell.
+/// A session, as the headers of its socket tell it.
 pub(super) struct Session {
     pub(super) id: String,
     pub(super) connections: Vec<String>,

@@ -1,4 +1,4 @@
-//! Where an answer ends: RFC 9112, section 6.3, in its order.
+//! The framing of a response, which tells where it ends: RFC 9112, section 6.3, in its order.
 
 use super::{Broken, head::Head};
 

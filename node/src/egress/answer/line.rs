@@ -30,7 +30,7 @@ const LAST_LOOK_BYTES: usize = 256 * 1024;
 /// may not know of closing either. And a receiver that said yes before it had all of the request needs no more of it.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// What a line may lie on.
+/// A stream that a line may lie on, TCP or TLS.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {
     /// Whether something waits to be read, be it the end, asked of the kernel: what the runtime knows may be older.
     fn has_news(&self) -> bool;

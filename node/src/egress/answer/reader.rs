@@ -46,7 +46,7 @@ enum Stage {
     UntilClose,
 }
 
-/// What the end of the connection meant.
+/// The meaning of the connection's end for the answer under way.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum End {
     /// Nothing was under way, or the answer ended with it.
@@ -78,7 +78,7 @@ impl Reader {
         matches!(self.stage, Stage::UntilClose) && self.unannounced
     }
 
-    /// A request goes out, of which this is the beginning.
+    /// Begins to read the answer to a request that goes out; this is the request's beginning.
     pub(super) fn ask(&mut self, request: &[u8]) {
         *self = Self {
             stage: Stage::Head,

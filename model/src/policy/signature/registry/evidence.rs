@@ -1,5 +1,5 @@
-//! How each row was held against its sender: in which text of the sender's own its facts were read. A row that is not
-//! here was taken from catalogues and receivers that cite the sender's page.
+//! Evidence for the rows of the registry: in which text of the sender's own the facts of each were read. A row that is
+//! not here was taken from catalogues and receivers that cite the sender's page.
 
 /// What the documents say of a row that was not held against a text of the sender's own.
 const NOT_VERIFIED: &str = "not verified: receivers and catalogues that cite the page";
@@ -200,7 +200,7 @@ const READ: &[(&str, &str)] = &[
     ("ZOOM", "documentation"),
 ];
 
-/// Where the facts of a row were read.
+/// The text in which the facts of a row were read.
 #[must_use]
 pub fn read_in(name: &str) -> &'static str {
     let found = READ.iter().find(|(known, _)| *known == name);

@@ -1,4 +1,4 @@
-//! For senders that have no row of their own.
+//! Generic schemes (HMAC, Basic, API key, JWT and the like), for senders that have no row of their own.
 
 use super::super::{
     Context,
