@@ -24,7 +24,7 @@ impl CatalogFilter {
         Self::with_names(query, names)
     }
 
-    /// The same for things that can't be switched off: by ids and names alone.
+    /// Reads the filters for things that can't be switched off: ids and names alone.
     pub fn read_named(query: &Query) -> Self {
         let texts = |name| query.all(name).into_iter().map(str::to_owned).collect();
         Self {
@@ -36,7 +36,7 @@ impl CatalogFilter {
         }
     }
 
-    /// The same for things whose name is free text: a comma is part of it.
+    /// Reads the filters for things whose name is free text: a comma is part of it.
     pub fn read_free(query: &Query) -> Result<Self, Problem> {
         Self::with_names(query, query.texts("name"))
     }

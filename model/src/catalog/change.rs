@@ -1,4 +1,4 @@
-//! What one command changed of the catalogs, and how those in memory take it in.
+//! Deltas of the catalogs: the rows that one command changed, and how those in memory take them in.
 
 use super::{Catalogs, DestinationObserved, Item, Kind, Position, SourceObserved};
 use crate::ids::{DestinationId, SourceId};

@@ -1,4 +1,4 @@
-//! Who is told of all issues of a project: a source that takes what happens to them as requests of its own.
+//! A project's subscription to issues: a source that takes what happens to them as requests of its own.
 
 use crate::{
     ids::{ProjectNumber, SourceId},
@@ -27,7 +27,7 @@ pub enum Topic {
 }
 
 impl Notifications {
-    /// The id of the one that a project has.
+    /// The id of a project's subscription.
     #[must_use]
     pub fn id(project: ProjectNumber) -> u128 {
         (u128::from(project.0) << 64) | 1

@@ -86,7 +86,7 @@ impl IssueKey {
         }
     }
 
-    /// What the failure with which an event's last attempt ended is an instance of; none where it did not fail.
+    /// The issue that the failure of an event's last attempt belongs to; none where it did not fail.
     #[must_use]
     pub fn of_event(event: &Event) -> Option<Self> {
         let code = event.error_code?;

@@ -20,8 +20,8 @@ pub struct Rule {
     pub delay_ms: u64,
 }
 
-/// Who decides about a trouble in a project: of the triggers that fit, the one that names it most exactly; of two, the older one. While
-/// there is no trigger of a type, its default does. None: nobody, so it is no issue.
+/// Finds the trigger that decides about a trouble in a project: of those that fit, the one that names it most exactly; of
+/// two, the older one. While there is no trigger of a type, its default does. None: nobody, so it is no issue.
 #[must_use]
 pub fn rule(catalog: &Catalog, key: &IssueKey) -> Option<Rule> {
     let issue_type = key.issue_type();
