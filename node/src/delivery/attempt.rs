@@ -3,10 +3,9 @@
 use super::{
     gate::{Gate, Shut},
     memory::{self, Held},
-    outlet::Outlet,
     reporter::Report,
-    sending::{Sending, Sent, Tried},
     shared::Shared,
+    transport::{KeptClient, Sending, Sent, Tried},
     work::{self, Work},
 };
 use crate::{
@@ -144,7 +143,7 @@ async fn unreadable(due: Due, error: &str) -> Launched {
 /// Makes one attempt for a due event: everything that takes time before the gate, and the sending behind it.
 pub(super) async fn make(
     shared: &Shared,
-    outlet: &Outlet,
+    client: &KeptClient,
     due: Due,
     loaded: Loaded,
     gate: Gate,
@@ -188,7 +187,7 @@ pub(super) async fn make(
         (Some(destination), Some(message)) => {
             let sending = Sending {
                 shared,
-                outlet,
+                client,
                 work: &work,
                 destination,
                 message,
@@ -201,7 +200,7 @@ pub(super) async fn make(
     let end = match sent {
         Ok(Sent::Tried(tried)) => {
             if let Some(destination) = &work.destination {
-                shared.controls.honour(destination.id, tried.asked);
+                shared.receiver_signals.honour(destination.id, tried.asked);
             }
             attempted(gateway, &work, number, world::now(), *tried)
         }

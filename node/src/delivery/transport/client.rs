@@ -1,17 +1,18 @@
-//! A destination's own way out. No other destination sends over its connections, and they close when its actor goes.
+//! The HTTP client of one destination. No other destination sends over its connections, and they close when its actor goes.
 
 use crate::egress::{Client, Egress, tls::Unusable};
 use model::{catalog::Destination, time::Timestamp};
 use std::{cell::RefCell, sync::Arc};
 
-pub(super) struct Outlet {
+/// A client that is kept from attempt to attempt.
+pub(in crate::delivery) struct KeptClient {
     egress: Arc<Egress>,
     /// Made for the destination as it was then.
     client: RefCell<Option<(Timestamp, Client)>>,
 }
 
-impl Outlet {
-    pub(super) fn new(egress: Arc<Egress>) -> Self {
+impl KeptClient {
+    pub(in crate::delivery) fn new(egress: Arc<Egress>) -> Self {
         Self {
             egress,
             client: RefCell::default(),

@@ -2,15 +2,20 @@
 //! the other end.
 
 use super::{
+    cli::{self, SessionLookup},
+    client::KeptClient,
     exchange::{self, Exchanged},
-    gate::{Gate, Shut},
-    listening::{self, Taker},
-    outlet::Outlet,
     request::{self, Kept, Launch, Outgoing, Unsendable},
-    shared::Shared,
-    work::Work,
 };
-use crate::{egress::Client, world};
+use crate::{
+    delivery::{
+        gate::{Gate, Shut},
+        shared::Shared,
+        work::Work,
+    },
+    egress::Client,
+    world,
+};
 use bytes::Bytes;
 use model::{
     catalog::{Destination, DestinationAuth, DestinationKind, Secret},
@@ -31,7 +36,7 @@ const UNAUTHORIZED: u16 = 401;
 const ACCEPTED: u16 = 200;
 
 /// What sending came to.
-pub(super) enum Sent {
+pub(in crate::delivery) enum Sent {
     Tried(Box<Tried>),
     /// It came to no attempt: nobody wants it.
     Ignored {
@@ -43,23 +48,23 @@ pub(super) enum Sent {
 /// Who is at the other end.
 enum End {
     Server(Client),
-    Developer(Taker),
+    Developer(SessionLookup),
     Nobody,
 }
 
 /// What an attempt came to, with all that is kept of it.
-pub(super) struct Tried {
-    pub(super) started_at: Timestamp,
-    pub(super) outcome: Outcome,
-    pub(super) asked: Asked,
-    pub(super) method: String,
-    pub(super) url: String,
-    pub(super) trace: Trace,
+pub(in crate::delivery) struct Tried {
+    pub(in crate::delivery) started_at: Timestamp,
+    pub(in crate::delivery) outcome: Outcome,
+    pub(in crate::delivery) asked: Asked,
+    pub(in crate::delivery) method: String,
+    pub(in crate::delivery) url: String,
+    pub(in crate::delivery) trace: Trace,
 }
 
 impl Tried {
     /// It came to no request.
-    pub(super) fn not_sent(code: ErrorCode) -> Self {
+    pub(in crate::delivery) fn not_sent(code: ErrorCode) -> Self {
         Self::without_request(world::now(), Outcome::failed(code))
     }
 
@@ -117,26 +122,26 @@ impl Tried {
 }
 
 /// One attempt that has somewhere to go.
-pub(super) struct Sending<'a> {
-    pub(super) shared: &'a Shared,
-    pub(super) outlet: &'a Outlet,
-    pub(super) work: &'a Work,
-    pub(super) destination: &'a Destination,
-    pub(super) message: &'a Message,
-    pub(super) number: u16,
-    pub(super) leadership: Leadership,
+pub(in crate::delivery) struct Sending<'a> {
+    pub(in crate::delivery) shared: &'a Shared,
+    pub(in crate::delivery) client: &'a KeptClient,
+    pub(in crate::delivery) work: &'a Work,
+    pub(in crate::delivery) destination: &'a Destination,
+    pub(in crate::delivery) message: &'a Message,
+    pub(in crate::delivery) number: u16,
+    pub(in crate::delivery) leadership: Leadership,
 }
 
 impl Sending<'_> {
     /// # Errors
     /// When there is no permit, or this node may not send any more.
-    pub(super) async fn run(&self, gate: Gate) -> Result<Sent, Shut> {
+    pub(in crate::delivery) async fn run(&self, gate: Gate) -> Result<Sent, Shut> {
         let end = match self.end().await {
             Ok(end) => end,
             Err(code) => return Ok(Sent::Tried(Box::new(Tried::not_sent(code)))),
         };
-        if let End::Developer(taker) = &end
-            && let Some((cause, meta)) = taker.ignores().filter(|_| self.is_first())
+        if let End::Developer(found) = &end
+            && let Some((cause, meta)) = found.ignores().filter(|_| self.is_first())
         {
             return Ok(Sent::Ignored { cause, meta });
         }
@@ -151,7 +156,7 @@ impl Sending<'_> {
 
     async fn end(&self) -> Result<End, ErrorCode> {
         match self.destination.outbound.kind {
-            DestinationKind::Http => match self.outlet.client(self.destination) {
+            DestinationKind::Http => match self.client.client(self.destination) {
                 Ok(client) => Ok(End::Server(client)),
                 Err(error) => {
                     tracing::error!(destination = %self.destination.id, %error, "attempt not made");
@@ -161,8 +166,8 @@ impl Sending<'_> {
             DestinationKind::Cli { .. } => {
                 let gateway = &self.shared.gateway;
                 let (connection, record) = (self.work.event.connection_id, &self.work.record);
-                let taker = listening::find(gateway, connection, self.message, record);
-                Ok(End::Developer(taker.await))
+                let found = cli::find(gateway, connection, self.message, record);
+                Ok(End::Developer(found.await))
             }
             DestinationKind::MockApi => Ok(End::Nobody),
         }
@@ -214,16 +219,16 @@ impl Sending<'_> {
     async fn exchange(&self, end: &End, outgoing: &Outgoing, left: Duration) -> Exchanged {
         match end {
             End::Server(client) => exchange::send(client, outgoing, &self.message.body, left).await,
-            End::Developer(taker) => {
+            End::Developer(found) => {
                 let started = Instant::now();
                 let attempt = AttemptId {
                     event: self.work.due.event,
                     number: self.number,
                 };
                 let connection = self.work.event.connection_id;
-                let asked = listening::asked(outgoing, self.message, attempt, connection, left);
+                let asked = cli::asked(outgoing, self.message, attempt, connection, left);
                 let gateway = &self.shared.gateway;
-                let outcome = listening::send(gateway, taker, asked, left).await;
+                let outcome = cli::send(gateway, found, asked, left).await;
                 Exchanged::unseen(outcome, started.elapsed())
             }
             End::Nobody => {

@@ -1,6 +1,7 @@
 //! What goes out: method, URL and headers of one attempt, and what is kept of them. No I/O here.
 
-use super::{aws, work::Work};
+use super::aws;
+use crate::delivery::work::Work;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use model::{

@@ -30,10 +30,10 @@ const LOOK_WITHIN: Duration = Duration::from_millis(1500);
 /// The developer's machine gives up so much earlier than we do: then it can still say so.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// Who takes an event.
+/// The session that takes an event, or why there is none.
 #[derive(Debug, PartialEq)]
-pub(super) enum Taker {
-    Session {
+pub(super) enum SessionLookup {
+    Found {
         /// None: this one.
         node: Option<NodeId>,
         id: CliSessionId,
@@ -45,7 +45,7 @@ pub(super) enum Taker {
     Nobody,
 }
 
-impl Taker {
+impl SessionLookup {
     /// Why a first attempt is none: who listens does not want the event, or nobody does. None: it is to be made.
     pub(super) fn ignores(&self) -> Option<(IgnoreCause, Option<IgnoredMeta>)> {
         match self {
@@ -54,7 +54,7 @@ impl Taker {
                 Some((IgnoreCause::Filtered, Some(meta)))
             }
             Self::Nobody => Some((IgnoreCause::CliDisconnected, None)),
-            Self::Session { .. } | Self::Unknown => None,
+            Self::Found { .. } | Self::Unknown => None,
         }
     }
 }
@@ -65,12 +65,12 @@ pub(super) async fn find(
     connection: ConnectionId,
     message: &Message,
     record: &RequestRecord,
-) -> Taker {
+) -> SessionLookup {
     let wanted = Wanted { message, record };
     let mut verdict = Verdict::default();
     let here = gateway.sessions.of(connection, Instant::now());
     if let Some(id) = verdict.look(here, &wanted).await {
-        return Taker::Session { node: None, id };
+        return SessionLookup::Found { node: None, id };
     }
     let cluster = &gateway.cluster;
     let others = cluster.members().into_keys();
@@ -86,10 +86,10 @@ pub(super) async fn find(
         };
         if let Some(id) = verdict.look(there, &wanted).await {
             let node = Some(node);
-            return Taker::Session { node, id };
+            return SessionLookup::Found { node, id };
         }
     }
-    verdict.taker()
+    verdict.lookup()
 }
 
 /// What somebody is wanted for.
@@ -117,11 +117,11 @@ impl Verdict {
         None
     }
 
-    fn taker(self) -> Taker {
+    fn lookup(self) -> SessionLookup {
         match self.filtered {
-            Some(parts) => Taker::Filtered(parts),
-            None if self.unknown => Taker::Unknown,
-            None => Taker::Nobody,
+            Some(parts) => SessionLookup::Filtered(parts),
+            None if self.unknown => SessionLookup::Unknown,
+            None => SessionLookup::Nobody,
         }
     }
 }
@@ -222,13 +222,13 @@ pub(super) fn asked(
 /// Has the attempt made by the session that takes it.
 pub(super) async fn send(
     gateway: &Gateway,
-    taker: &Taker,
+    found: &SessionLookup,
     asked: Asked,
     limit: Duration,
 ) -> Outcome {
-    let Taker::Session { node, id } = taker else {
-        let why = match taker {
-            Taker::Filtered(_) => {
+    let SessionLookup::Found { node, id } = found else {
+        let why = match found {
+            SessionLookup::Filtered(_) => {
                 "who listens with the command line has filters that do not take it"
             }
             _ => "nobody listens with the command line",
@@ -345,7 +345,7 @@ mod tests {
             for listeners in all {
                 assert_eq!(verdict.look(listeners, &wanted).await, None);
             }
-            verdict.taker()
+            verdict.lookup()
         };
         let awaited = Listeners {
             open: Vec::new(),
@@ -355,14 +355,14 @@ mod tests {
             open: vec![listener(1, Some(json!(false)))],
             awaited: false,
         };
-        assert_eq!(verdict(vec![Listeners::default()]).await, Taker::Nobody);
+        assert_eq!(verdict(vec![Listeners::default()]).await, SessionLookup::Nobody);
         let unknown = verdict(vec![awaited.clone(), Listeners::default()]).await;
-        assert_eq!((unknown.ignores(), unknown), (None, Taker::Unknown));
+        assert_eq!((unknown.ignores(), unknown), (None, SessionLookup::Unknown));
         let filtered = verdict(vec![filtered, awaited]).await;
         let (cause, meta) = filtered.ignores().expect("ignored");
         let parts = IgnoredMeta::Filtered(vec![Part::Body]);
         assert_eq!((cause, meta), (IgnoreCause::Filtered, Some(parts)));
-        let (cause, _) = Taker::Nobody.ignores().expect("ignored");
+        let (cause, _) = SessionLookup::Nobody.ignores().expect("ignored");
         assert_eq!(cause, IgnoreCause::CliDisconnected);
     }
 
