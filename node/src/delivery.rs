@@ -16,8 +16,7 @@ mod tokens;
 mod transport;
 mod work;
 
-pub(crate) use attempt::URL_KEPT;
-pub(crate) use transport::{post, url};
+pub(crate) use transport::{URL_KEPT, post, target};
 pub(crate) use work::pinned;
 
 use crate::gateway::Gateway;

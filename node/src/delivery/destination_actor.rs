@@ -5,7 +5,7 @@ use super::{
     crowd::Seats,
     gate::Gate,
     shared::Shared,
-    transport::KeptClient,
+    transport::Connections,
     work::{self, Wanted},
 };
 use crate::{fatal, world};
@@ -40,7 +40,7 @@ pub(super) struct DestinationActor {
     /// Attempts that were to be made ready, and how they get their permits.
     prepared: HashMap<EventId, oneshot::Sender<Permit>>,
     shared: Arc<Shared>,
-    client: Rc<KeptClient>,
+    connections: Rc<Connections>,
     messages: mpsc::Sender<Input>,
     inbox: Option<mpsc::Receiver<Input>>,
     alarm: Option<SpawnHandle>,
@@ -60,7 +60,7 @@ impl DestinationActor {
             lane: Lane::new(pace),
             noted: None,
             prepared: HashMap::new(),
-            client: Rc::new(KeptClient::new(shared.egress.clone())),
+            connections: Rc::new(Connections::new(shared.egress.clone())),
             shared,
             messages,
             inbox: Some(inbox),
@@ -140,7 +140,7 @@ impl DestinationActor {
     }
 
     fn launch(&self, due: Due, gate: Gate, seats: &mut Seats) {
-        let (shared, client) = (self.shared.clone(), self.client.clone());
+        let (shared, connections) = (self.shared.clone(), self.connections.clone());
         let seat = seats.sit();
         let id = self.id;
         let mut flight = Flight {
@@ -156,7 +156,7 @@ impl DestinationActor {
                     Ok(loaded) => loaded,
                     Err(launched) => return launched,
                 };
-                let attempt = attempt::make(&shared, &client, due, loaded, gate);
+                let attempt = attempt::make(&shared, &connections, due, loaded, gate);
                 shared.crowd.watch(id, attempt).await
             };
             // A receiver whose answer makes this panic takes one attempt along.
