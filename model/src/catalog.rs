@@ -14,12 +14,13 @@ mod load;
 mod names;
 mod notifications;
 mod observed;
-mod outbound;
 mod outgoing;
 mod overlay;
 mod position;
 mod project;
+mod request_template;
 mod source;
+mod stored_destination;
 mod things;
 mod ties;
 mod transformation;
@@ -31,7 +32,7 @@ pub use change::{CatalogChange, CatalogRow, Missed};
 pub use connection::{Backoff, Connection, DelayRule, FilterRule, RetryRule, Rule};
 pub use deduplicate::DeduplicateRule;
 pub use destination::{Destination, DisabledBy, RatePeriod, Wishes};
-pub use destination_kind::DestinationKind;
+pub use destination_kind::{CliTarget, DestinationKind, HttpTarget, MockTarget};
 pub use field::{Field, FieldError};
 pub use issue_trigger::{
     Causes, Channels, Chosen, IssueTrigger, SlackChannel, Star, Watched, WebhookChannel,
@@ -41,9 +42,11 @@ pub use notifications::{Notifications, Topic};
 pub use observed::{
     DestinationObserved, Observed, Overruled, Overruling, SourceObserved, secret_fingerprint,
 };
-pub use outbound::{ClientAuth, ClientCredentials, DestinationAuth, KeyPlace, Outbound, Tls};
 pub use position::Position;
 pub use project::Project;
+pub use request_template::{
+    ClientAuth, ClientCredentials, DestinationAuth, KeyPlace, RequestTemplate, Tls,
+};
 pub use source::{CustomResponse, ResponseKind, Source};
 pub use things::Things;
 pub use ties::Ties;

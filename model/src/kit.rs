@@ -4,12 +4,14 @@
 
 use crate::{
     catalog::{
-        Connection, Destination, Outbound, RatePeriod, Secret, Source, Verification, Wishes,
+        Connection, Destination, DestinationKind, HttpTarget, RatePeriod, RequestTemplate, Secret,
+        Source, Verification, Wishes,
     },
     ids::{ConnectionId, DestinationId, SourceId},
     time::Timestamp,
-    traffic::{Origin, RequestRecord},
+    traffic::{Attempt, HttpRecord, Origin, Outcome, RequestRecord, TransportRecord, Trigger},
 };
+use bytes::Bytes;
 
 /// Source 1, which takes whatever is posted.
 pub fn source() -> Source {
@@ -50,18 +52,49 @@ pub fn destination() -> Destination {
         id: DestinationId(1),
         name: "sink".into(),
         description: None,
-        url: "https://a.example/".into(),
-        http_method: None,
-        path_forwarding: true,
+        kind: server("https://a.example/"),
         rate_limit: None,
         rate_limit_period: RatePeriod::Second,
-        signing_secret: Secret::new("whsec_".into()),
-        outbound: Outbound::default(),
+        timeout_ms: None,
         wishes: Wishes::default(),
         disabled_at: None,
         created_at: Timestamp(0),
         updated_at: Timestamp(0),
     }
+}
+
+/// An HTTP server at a URL, whose requests go on as they came.
+pub fn server(url: &str) -> DestinationKind {
+    DestinationKind::Http(HttpTarget {
+        url: url.to_owned(),
+        request: request_template(),
+    })
+}
+
+/// What changes nothing of a request but to sign it.
+pub fn request_template() -> RequestTemplate {
+    RequestTemplate::plain(Secret::new("whsec_".into()))
+}
+
+/// A first attempt of node 1 at a server, which said yes.
+pub fn attempt() -> Attempt {
+    Attempt {
+        trigger: Trigger::Initial,
+        node: 1,
+        started_at: Timestamp(0),
+        finished_at: Timestamp(0),
+        outcome: Outcome::answered(200, Bytes::new(), None),
+        transport: posted("http://receiver/"),
+    }
+}
+
+/// The record of a post to a URL that keeps nothing else of it.
+pub fn posted(url: &str) -> TransportRecord {
+    TransportRecord::Http(Box::new(HttpRecord {
+        requested_url: url.to_owned(),
+        http_method: "POST".into(),
+        ..HttpRecord::default()
+    }))
 }
 
 /// A post to source 1 without path, query, headers and proof.

@@ -2,63 +2,27 @@
 
 mod answers;
 mod attempt;
-mod aws;
-mod controls;
 mod crowd;
 mod destination_actor;
 mod dispatcher;
-mod exchange;
-#[cfg(test)]
-mod faults;
 mod gate;
-mod listening;
 mod memory;
-mod outlet;
 mod pacing;
+mod receiver_signals;
 mod reporter;
-mod request;
 mod retry_scheduler;
-mod sending;
 mod shared;
 mod tokens;
-#[cfg(test)]
-mod ways;
+mod transport;
 mod work;
 
-pub(crate) use attempt::URL_KEPT;
-pub(crate) use request::url;
+pub(crate) use transport::{URL_KEPT, post, target};
 pub(crate) use work::pinned;
 
-use crate::{egress::Client, gateway::Gateway};
+use crate::gateway::Gateway;
 use actix::{Actor, Addr};
-use bytes::Bytes;
 use dispatcher::{Dispatcher, Leave, Stop};
-use model::{
-    policy::{destination_url, egress::Reach},
-    traffic::{ErrorCode, Outcome},
-};
 use std::{sync::Arc, time::Duration};
-
-/// Posts something of the gateway's own, by the same way as every delivery.
-pub(crate) async fn post(
-    client: &Client,
-    reach: &Reach,
-    url: &str,
-    headers: Vec<(String, Bytes)>,
-    body: &Bytes,
-    limit: Duration,
-) -> Outcome {
-    if destination_url::check(url, reach).is_err() {
-        return Outcome::failed(ErrorCode::InvalidUrl);
-    }
-    let outgoing = request::Outgoing {
-        method: "POST".into(),
-        url: destination_url::normalised(url),
-        headers,
-        kept: request::Kept::default(),
-    };
-    exchange::send(client, &outgoing, body, limit).await.outcome
-}
 
 /// The delivering side of a node.
 pub struct Delivery {

@@ -10,7 +10,7 @@ use crate::{
     problem::Problem,
 };
 use model::{
-    catalog::{Catalog, Destination, DestinationKind, Outbound, RatePeriod, Secret, Tls, Wishes},
+    catalog::{Catalog, Destination, RatePeriod, RequestTemplate, Secret, Tls, Wishes},
     ids::DestinationId,
     policy::{egress::Reach, forwarding, outgoing},
     time::Timestamp,
@@ -54,30 +54,22 @@ pub fn read(
         Some(config) => config,
         None => Fields::over(fields.path("config"), &empty),
     };
-    let (kind, url) = destination_kind::read(fields, &config, kept, &fresh.reach)?;
-    let forwarding_disabled = config.flag("path_forwarding_disabled")?;
+    let kind = destination_kind::read(fields, &config, kept, &fresh.reach)?;
     let (rate_limit, rate_limit_period) = read_pace(&config, kept)?;
-    let signing = destination_signing::read(&config, kept, &fresh.key)?;
-    let outbound = read_outbound(&config, kept, fresh, now)?;
+    // What requests carry stays when another kind takes them over.
+    let request = kept.and_then(|kept| kept.kind.request());
+    let request = read_request(&config, request, fresh, now)?;
     let destination = Destination {
         id: kept.map_or(fresh.id, |kept| kept.id),
         name: names::required(fields, kept.map(|kept| kept.name.as_str()))?,
         description: names::description(fields, kept.and_then(|k| k.description.clone()))?,
-        url,
-        http_method: read_method(&config, kept)?,
-        path_forwarding: match forwarding_disabled {
-            Given::Value(disabled) => !disabled,
-            Given::Null => true,
-            Given::Absent => kept.is_none_or(|kept| kept.path_forwarding),
-        },
+        kind: kind.with(request),
         rate_limit,
         rate_limit_period,
-        signing_secret: signing.secret,
-        outbound: Outbound {
-            kind,
-            other_secrets: signing.others,
-            ..outbound
-        },
+        timeout_ms: config
+            .whole("timeout_ms", TIMEOUT_MIN_MS, TIMEOUT_MAX_MS)?
+            .map(|timeout_ms| u32::try_from(timeout_ms).unwrap_or(u32::MAX))
+            .or_kept(kept.and_then(|kept| kept.timeout_ms)),
         wishes: Wishes {
             // Whoever sets a rate takes back what the receiver asked for.
             rate_per_minute: kept
@@ -113,14 +105,15 @@ pub fn check_name(catalog: &Catalog, destination: &Destination) -> Result<(), Pr
     }
 }
 
-/// How requests go out, but for what they are signed with.
-fn read_outbound(
+/// The requests that deliveries are made of, whichever kind of destination takes them.
+fn read_request(
     config: &Fields<'_>,
-    kept: Option<&Destination>,
+    kept: Option<&RequestTemplate>,
     fresh: &Fresh,
     now: Timestamp,
-) -> Result<Outbound, Problem> {
-    let kept = kept.map(|kept| &kept.outbound);
+) -> Result<RequestTemplate, Problem> {
+    let forwarding_disabled = config.flag("path_forwarding_disabled")?;
+    let signing = destination_signing::read(config, kept, &fresh.key)?;
     let auth = destination_auth::read(config, kept.map(|kept| &kept.auth), &fresh.reach)?;
     let headers = read_headers(config, kept)?;
     let claimed = destination_auth::header(&auth);
@@ -129,24 +122,26 @@ fn read_outbound(
         return Err(config.invalid("headers", taken));
     }
     let forward_headers = read_forward_headers(config, kept)?;
-    let timeout_ms = config.whole("timeout_ms", TIMEOUT_MIN_MS, TIMEOUT_MAX_MS)?;
-    Ok(Outbound {
+    Ok(RequestTemplate {
+        method: read_method(config, kept)?,
+        path_forwarding: match forwarding_disabled {
+            Given::Value(disabled) => !disabled,
+            Given::Null => true,
+            Given::Absent => kept.is_none_or(|kept| kept.path_forwarding),
+        },
         tls: destination_tls::read(config, kept.map(|kept| &kept.tls), fresh, now)?,
-        timeout_ms: timeout_ms
-            .map(|timeout_ms| u32::try_from(timeout_ms).unwrap_or(u32::MAX))
-            .or_kept(kept.and_then(|kept| kept.timeout_ms)),
-        kind: DestinationKind::default(),
-        other_secrets: Vec::new(),
+        signing_secret: signing.secret,
+        other_secrets: signing.others,
+        auth,
         headers,
         forward_headers,
-        auth,
     })
 }
 
 /// Headers that every request carries: those that are given stand for all.
 fn read_headers(
     config: &Fields<'_>,
-    kept: Option<&Outbound>,
+    kept: Option<&RequestTemplate>,
 ) -> Result<BTreeMap<String, Secret>, Problem> {
     const KEY: &str = "headers";
     let given = match config.value(KEY) {
@@ -184,7 +179,7 @@ fn read_headers(
 /// Headers of senders that go on though they would be held back: those that are given stand for all.
 fn read_forward_headers(
     config: &Fields<'_>,
-    kept: Option<&Outbound>,
+    kept: Option<&RequestTemplate>,
 ) -> Result<Vec<String>, Problem> {
     const KEY: &str = "forward_headers";
     let given = match config.list(KEY)? {
@@ -215,7 +210,10 @@ fn read_forward_headers(
     Ok(opened)
 }
 
-fn read_method(config: &Fields<'_>, kept: Option<&Destination>) -> Result<Option<String>, Problem> {
+fn read_method(
+    config: &Fields<'_>,
+    kept: Option<&RequestTemplate>,
+) -> Result<Option<String>, Problem> {
     let given = config.text("http_method", 16)?;
     let given = given.map(str::to_ascii_uppercase);
     match given {
@@ -223,7 +221,7 @@ fn read_method(config: &Fields<'_>, kept: Option<&Destination>) -> Result<Option
             let expected = format!("expected one of {}", METHODS.join(", "));
             Err(config.invalid("http_method", expected))
         }
-        given => Ok(given.or_kept(kept.and_then(|kept| kept.http_method.clone()))),
+        given => Ok(given.or_kept(kept.and_then(|kept| kept.method.clone()))),
     }
 }
 
@@ -281,16 +279,22 @@ mod tests {
         over(None, json!({"name": "d", "config": config})).expect("a destination")
     }
 
+    fn request(destination: &Destination) -> &RequestTemplate {
+        destination.kind.request().expect("HTTP is spoken")
+    }
+
     #[test]
     fn a_fresh_destination_signs_with_a_secret_of_its_own() {
-        assert_eq!(plain().signing_secret, Version::V1.fresh(&[7; 32]));
+        let plain = plain();
+        assert_eq!(request(&plain).signing_secret, Version::V1.fresh(&[7; 32]));
     }
 
     #[test]
     fn a_host_of_another_script_is_kept_as_the_name_that_it_stands_for() {
         let at = |url: &str| over(None, json!({"name": "d", "config": {"url": url}}));
         let kept = at("https://b\u{fc}cher.example/a").expect("a name");
-        assert_eq!(kept.url, "https://xn--bcher-kva.example/a");
+        let url = kept.kind.base_url();
+        assert_eq!(url.as_deref(), Some("https://xn--bcher-kva.example/a"));
         // Digits of another script are no way around the form of an address.
         for url in [
             "https://\u{2460}\u{2461}\u{2466}.0.0.1/",
@@ -306,8 +310,8 @@ mod tests {
         let config =
             json!({"headers": {"X-Team": "a", "authorization": "Token t"}, "timeout_ms": 5000});
         let kept = over(Some(&plain()), json!({ "config": config })).expect("a destination");
-        assert_eq!(kept.outbound.headers["x-team"].reveal(), "a");
-        assert_eq!(kept.outbound.timeout_ms, Some(5000));
+        assert_eq!(request(&kept).headers["x-team"].reveal(), "a");
+        assert_eq!(kept.timeout_ms, Some(5000));
         let again = over(Some(&kept), json!({"config": {"rate_limit": null}}));
         assert_eq!(again, Ok(kept.clone()));
         let bearer = json!({"auth_type": "BEARER_TOKEN", "auth": {"token": "t"}});
@@ -324,7 +328,10 @@ mod tests {
     fn headers_that_would_be_held_back_are_opened_by_name() {
         let config = json!({"forward_headers": ["X-Forwarded-For", "x-ms-*", "x-forwarded-for"]});
         let kept = over(Some(&plain()), json!({ "config": config })).expect("a destination");
-        assert_eq!(kept.outbound.forward_headers, ["x-forwarded-for", "x-ms-*"]);
+        assert_eq!(
+            request(&kept).forward_headers,
+            ["x-forwarded-for", "x-ms-*"]
+        );
         let again = over(Some(&kept), json!({"config": {"rate_limit": null}}));
         assert_eq!(again, Ok(kept.clone()));
         let none = over(Some(&kept), json!({"config": {"forward_headers": null}}));
@@ -349,7 +356,7 @@ mod tests {
                             "path_forwarding_disabled": true});
         let kept = over(Some(&plain()), json!({ "config": config })).expect("a destination");
         assert_eq!(kept.rate_limit_period, RatePeriod::Minute);
-        assert_eq!(kept.http_method.as_deref(), Some("PUT"));
+        assert_eq!(request(&kept).method.as_deref(), Some("PUT"));
         let again = over(Some(&kept), json!({"name": "d", "description": "x"}));
         let expected = Destination {
             description: Some("x".into()),

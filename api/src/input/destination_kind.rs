@@ -1,4 +1,4 @@
-//! What stands at a destination's other end, as clients name it: its type, and what leads there.
+//! The kind of a destination as clients name it: its type, and what leads there.
 
 use crate::{
     body::{Fields, Given},
@@ -6,40 +6,59 @@ use crate::{
     problem::Problem,
 };
 use model::{
-    catalog::{Destination, DestinationKind},
+    catalog::{CliTarget, Destination, DestinationKind, HttpTarget, MockTarget, RequestTemplate},
     policy::{destination_url, egress::Reach},
 };
 
-/// The kind of destination and its URL, which is empty where it has none.
+/// A kind of destination and what leads there, before it is known what its requests carry.
+#[derive(Debug)]
+pub enum Lead {
+    Http { url: String },
+    Cli { path: String },
+    Mock,
+}
+
+impl Lead {
+    /// The kind whose requests are made of this.
+    pub fn with(self, request: RequestTemplate) -> DestinationKind {
+        match self {
+            Self::Http { url } => DestinationKind::Http(HttpTarget { url, request }),
+            Self::Cli { path } => DestinationKind::Cli(CliTarget { path, request }),
+            Self::Mock => DestinationKind::Mock(MockTarget { request }),
+        }
+    }
+}
+
+/// The kind that a body names, or that was kept.
 pub fn read(
     fields: &Fields<'_>,
     config: &Fields<'_>,
     kept: Option<&Destination>,
     reach: &Reach,
-) -> Result<(DestinationKind, String), Problem> {
-    let known = kept.map_or("HTTP", |kept| kept.outbound.kind.name());
+) -> Result<Lead, Problem> {
+    let kept = kept.map(|kept| &kept.kind);
+    let known = kept.map_or("HTTP", DestinationKind::name);
     let name = match fields.text("type", 64)? {
         Given::Absent => known,
         Given::Value(name) if DestinationKind::NAMES.contains(&name) => name,
         Given::Value(other) => return Err(unknown(&fields.path("type"), other)),
         Given::Null => return Err(unknown(&fields.path("type"), "null")),
     };
-    // Another type keeps nothing of what led to the old one.
-    let kept = kept.filter(|kept| kept.outbound.kind.name() == name);
     match name {
         "CLI" => {
             refuse(config, "url", "an HTTP")?;
             let path = read_path(config, kept)?;
-            Ok((DestinationKind::Cli { path }, String::new()))
+            Ok(Lead::Cli { path })
         }
         "MOCK_API" => {
             refuse(config, "url", "an HTTP")?;
             refuse(config, "path", "a CLI")?;
-            Ok((DestinationKind::MockApi, String::new()))
+            Ok(Lead::Mock)
         }
         _ => {
             refuse(config, "path", "a CLI")?;
-            Ok((DestinationKind::Http, read_url(config, kept, reach)?))
+            let url = read_url(config, kept, reach)?;
+            Ok(Lead::Http { url })
         }
     }
 }
@@ -49,28 +68,26 @@ pub fn unknown(field: &str, given: &str) -> Problem {
     Problem::invalid(field, format!("expected one of {names}, got {given:?}"))
 }
 
+/// Another type keeps nothing of what led to the old one, here as below.
 fn read_url(
     config: &Fields<'_>,
-    kept: Option<&Destination>,
+    kept: Option<&DestinationKind>,
     reach: &Reach,
 ) -> Result<String, Problem> {
     let text = match (config.text("url", destination_url::LEN_MAX)?, kept) {
         (Given::Value(text), _) => text,
-        (Given::Absent, Some(kept)) => return Ok(kept.url.clone()),
+        (Given::Absent, Some(DestinationKind::Http(kept))) => return Ok(kept.url.clone()),
         _ => return Err(config.invalid("url", "expected an http or https URL")),
     };
     checked_url(text, reach).map_err(|reason| config.invalid("url", reason))
 }
 
 /// What stands behind `http://localhost:PORT` on the developer's machine.
-fn read_path(config: &Fields<'_>, kept: Option<&Destination>) -> Result<String, Problem> {
+fn read_path(config: &Fields<'_>, kept: Option<&DestinationKind>) -> Result<String, Problem> {
     let expected = "expected a path that begins with a slash, as /hooks";
     let text = match (config.text("path", destination_url::LEN_MAX)?, kept) {
         (Given::Value(text), _) => text,
-        (Given::Absent, Some(kept)) => match &kept.outbound.kind {
-            DestinationKind::Cli { path } => return Ok(path.clone()),
-            _ => return Err(config.invalid("path", expected)),
-        },
+        (Given::Absent, Some(DestinationKind::Cli(kept))) => return Ok(kept.path.clone()),
         _ => return Err(config.invalid("path", expected)),
     };
     let is_sound = text.starts_with('/')
@@ -117,15 +134,18 @@ mod tests {
         over(None, body).expect("a destination")
     }
 
+    fn path(destination: &Destination) -> Option<&str> {
+        match &destination.kind {
+            DestinationKind::Cli(target) => Some(&target.path),
+            _ => None,
+        }
+    }
+
     #[test]
     fn a_destination_may_be_a_developers_machine_or_nobody() {
-        let path = "/hooks".to_owned();
-        assert_eq!(cli("/hooks").outbound.kind, DestinationKind::Cli { path });
+        assert_eq!(path(&cli("/hooks")), Some("/hooks"));
         let mock = over(None, json!({"name": "d", "type": "MOCK_API"})).expect("a destination");
-        assert_eq!(
-            (mock.outbound.kind, mock.url.as_str()),
-            (DestinationKind::MockApi, "")
-        );
+        assert!(matches!(mock.kind, DestinationKind::Mock(_)), "{mock:?}");
     }
 
     #[test]
@@ -135,23 +155,17 @@ mod tests {
             Some(&kept),
             json!({"description": "x", "config": {"rate_limit": 5}}),
         );
-        assert_eq!(
-            again.expect("a destination").outbound.kind,
-            kept.outbound.kind
-        );
-        let path = "/other".to_owned();
-        let moved = over(Some(&kept), json!({"config": {"path": "/other"}}));
-        assert_eq!(
-            moved.expect("moved").outbound.kind,
-            DestinationKind::Cli { path }
-        );
+        assert_eq!(again.expect("a destination").kind, kept.kind);
+        let moved = over(Some(&kept), json!({"config": {"path": "/other"}})).expect("moved");
+        assert_eq!(path(&moved), Some("/other"));
         let error = over(Some(&kept), json!({"type": "HTTP"})).expect_err("no URL");
         assert!(error.message().starts_with("config.url: "), "{error}");
         let url = json!({"type": "HTTP", "config": {"url": "https://a.example/"}});
         let http = over(Some(&kept), url).expect("a destination");
-        assert!(http.outbound.is_plain(), "{http:?}");
+        assert_eq!(http.kind.base_url().as_deref(), Some("https://a.example/"));
+        assert_eq!(http.kind.request(), kept.kind.request());
         let mock = over(Some(&http), json!({"type": "MOCK_API"})).expect("a destination");
-        assert_eq!(mock.url, "");
+        assert!(matches!(mock.kind, DestinationKind::Mock(_)), "{mock:?}");
     }
 
     #[test]

@@ -5,14 +5,14 @@ use crate::{
     problem::Problem,
 };
 use model::{
-    catalog::{Destination, LiveSecret, Outbound, Secret},
+    catalog::{Destination, LiveSecret, RequestTemplate, Secret},
     policy::signing::Version,
     time::Timestamp,
 };
 
 const MAX_SECRET: usize = 256;
 /// Earlier secrets of one kind that may be alive beside the newest.
-const EARLIER_MAX: usize = Outbound::OTHER_SECRETS_MAX / 2;
+const EARLIER_MAX: usize = RequestTemplate::OTHER_SECRETS_MAX / 2;
 const GRACE_S: u64 = 24 * 3600;
 const GRACE_MAX_S: u64 = 30 * 24 * 3600;
 
@@ -26,13 +26,13 @@ pub struct Signing {
 /// The secrets after a body was applied. `drawn` are random bytes for a new one.
 pub fn read(
     config: &Fields<'_>,
-    kept: Option<&Destination>,
+    kept: Option<&RequestTemplate>,
     drawn: &[u8; 32],
 ) -> Result<Signing, Problem> {
     let mut signing = match kept {
         Some(kept) => Signing {
             secret: kept.signing_secret.clone(),
-            others: kept.outbound.other_secrets.clone(),
+            others: kept.other_secrets.clone(),
         },
         None => Signing {
             secret: Version::V1.fresh(drawn),
@@ -69,8 +69,8 @@ pub fn read(
 
 /// A secret that the operator brings: `config.auth.signing_secret`, where the signature is all that the destination asks
 /// for. With `CUSTOM_SIGNATURE` the field means another one.
-fn brought(config: &Fields<'_>, kept: Option<&Destination>) -> Result<Option<Secret>, Problem> {
-    let kept = kept.map(|kept| kept.outbound.auth.name());
+fn brought(config: &Fields<'_>, kept: Option<&RequestTemplate>) -> Result<Option<Secret>, Problem> {
+    let kept = kept.map(|kept| kept.auth.name());
     let kind = config.text("auth_type", 64)?.or_kept(kept);
     let is_signature = kind.is_none_or(|kind| kind == "HOOKDECK_SIGNATURE");
     let Some(auth) = config.object("auth")?.value().filter(|_| is_signature) else {
@@ -108,9 +108,15 @@ pub fn rotate(
     let grace_s = fields.whole("grace_s", 0, GRACE_MAX_S)?.value();
     let end = now.plus_ms(grace_s.unwrap_or(GRACE_S) * 1000);
     let mut destination = kept.clone();
-    let others = &mut destination.outbound.other_secrets;
+    let Some(request) = destination.kind.request_mut() else {
+        let name = kept.kind.name();
+        return Err(Problem::unprocessable(format!(
+            "deliveries to a destination of the type {name} are not signed"
+        )));
+    };
+    let others = &mut request.other_secrets;
     if kind == Version::V1 {
-        others.insert(0, LiveSecret::new(kept.signing_secret.clone()));
+        others.insert(0, LiveSecret::new(request.signing_secret.clone()));
     } else if !others.iter().any(|other| version(other) == kind) {
         return Err(fields.invalid(
             "signature",
@@ -128,7 +134,7 @@ pub fn rotate(
         )));
     }
     match kind {
-        Version::V1 => destination.signing_secret = secret,
+        Version::V1 => request.signing_secret = secret,
         Version::V1a => others.push(LiveSecret::new(secret)),
     }
     destination.updated_at = now;
@@ -181,7 +187,12 @@ mod tests {
     }
 
     fn live(destination: &Destination, at: Timestamp) -> Vec<String> {
-        destination.signing_secrets(at).map(str::to_owned).collect()
+        let secrets = request(destination).signing_secrets(at);
+        secrets.map(str::to_owned).collect()
+    }
+
+    fn request(destination: &Destination) -> &RequestTemplate {
+        destination.kind.request().expect("HTTP is spoken")
     }
 
     #[test]
@@ -189,8 +200,8 @@ mod tests {
         let first = over(None, json!({})).expect("a destination");
         let second = rotated(&first, json!({"grace_s": 60}), 8, NOW).expect("rotated");
         let (old, new) = (
-            first.signing_secret.reveal(),
-            second.signing_secret.reveal(),
+            request(&first).signing_secret.reveal(),
+            request(&second).signing_secret.reveal(),
         );
         assert_ne!(old, new);
         assert_eq!(live(&second, NOW), [new, old]);
@@ -198,9 +209,9 @@ mod tests {
         let third = rotated(&second, json!({"grace_s": 0}), 9, NOW.plus_ms(1)).expect("rotated");
         assert_eq!(
             live(&third, NOW.plus_ms(1)),
-            [third.signing_secret.reveal()]
+            [request(&third).signing_secret.reveal()]
         );
-        assert_eq!(third.outbound.other_secrets, []);
+        assert_eq!(request(&third).other_secrets, []);
     }
 
     #[test]
@@ -224,14 +235,15 @@ mod tests {
             over(Some(&both), json!({"ed25519_signature": true})),
             Ok(both.clone())
         );
-        let private = both.outbound.other_secrets[0].secret.reveal().to_owned();
+        let private = request(&both).other_secrets[0].secret.reveal().to_owned();
         let next = rotated(&both, json!({"signature": "v1a"}), 8, NOW).expect("rotated");
-        assert_eq!(next.signing_secret, both.signing_secret);
+        let secret = |of| &request(of).signing_secret;
+        assert_eq!(secret(&next), secret(&both));
         assert_eq!(live(&next, NOW).len(), 3);
         let later = live(&next, NOW.plus_ms(GRACE_S * 1000));
         assert!(later.len() == 2 && !later.contains(&private));
         let none = over(Some(&next), json!({"ed25519_signature": false})).expect("v1 alone");
-        assert_eq!(none.outbound.other_secrets, []);
+        assert_eq!(request(&none).other_secrets, []);
     }
 
     #[test]

@@ -7,7 +7,10 @@ use super::{
 use bytes::Bytes;
 use model::{
     ids::{AttemptId, DestinationId, EventId, ExecutionId, NodeId, OperationId, TransformationId},
-    traffic::{Attempt, AttemptStatus, ErrorCode, RequestRecord, Trigger, trace::Told},
+    traffic::{
+        Attempt, AttemptStatus, ErrorCode, RequestRecord, Trigger,
+        http_record::{Timing, Told},
+    },
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -88,9 +91,9 @@ pub struct Around {
 
 impl AttemptView {
     pub fn of(viewer: &Viewer, id: AttemptId, attempt: &Attempt, around: &Around) -> Self {
-        let (outcome, trace) = (&attempt.outcome, &attempt.trace);
+        let (outcome, http) = (&attempt.outcome, attempt.transport.http());
         let finished_at = Time(attempt.finished_at);
-        let responded = outcome.response_status.is_some();
+        let responded = outcome.is_answered();
         let latency = attempt.finished_at.since_ms(attempt.started_at);
         let some = |text: &String| (!text.is_empty()).then(|| text.clone());
         let request = around.request.as_ref();
@@ -102,25 +105,22 @@ impl AttemptView {
                 .destination
                 .map(|id| id.to_string())
                 .unwrap_or_default(),
-            response_status: outcome.response_status,
+            response_status: outcome.response_status(),
             attempt_number: id.number,
             trigger: attempt.trigger.into(),
             error_code: outcome.error_code.map(Word),
-            body: match outcome.response_body.as_ref() {
+            body: match outcome.text().as_ref() {
                 b"" => None,
                 body => Some(String::from_utf8_lossy(body).into_owned()),
             },
-            requested_url: some(&attempt.requested_url),
-            http_method: some(&attempt.http_method),
+            requested_url: http.and_then(|http| some(&http.requested_url)),
+            http_method: http.and_then(|http| some(&http.http_method)),
             request_headers: request.and_then(|request| sent_headers(id, attempt, request)),
-            response_headers: responded.then(|| data::headers(&trace.answered)),
-            headers_cut: trace.is_cut,
-            timing: TimingView {
-                dns_ms: trace.timing.dns_ms,
-                connect_ms: trace.timing.connect_ms,
-                first_byte_ms: trace.timing.first_byte_ms,
-                total_ms: trace.timing.total_ms,
-            },
+            response_headers: http
+                .filter(|_| responded)
+                .map(|http| data::headers(&http.answered)),
+            headers_cut: http.is_some_and(|http| http.is_cut),
+            timing: TimingView::of(http.map(|http| http.timing).unwrap_or_default()),
             node_id: attempt.node,
             bulk_retry_id: around.operation.map(Id),
             status: attempt.status().into(),
@@ -136,20 +136,31 @@ impl AttemptView {
     }
 }
 
+impl TimingView {
+    fn of(timing: Timing) -> Self {
+        Self {
+            dns_ms: timing.dns_ms,
+            connect_ms: timing.connect_ms,
+            first_byte_ms: timing.first_byte_ms,
+            total_ms: timing.total_ms,
+        }
+    }
+}
+
 /// The headers that went out. None: nothing did, or an earlier version sent it and did not say.
 pub fn headers_sent(
     id: AttemptId,
     attempt: &Attempt,
     request: &RequestRecord,
 ) -> Option<Vec<(String, Bytes)>> {
-    let sent = attempt.trace.sent.as_ref()?;
+    let http = attempt.transport.http()?;
     let told = Told {
         id,
         trigger: attempt.trigger,
         at: attempt.started_at,
-        url: &attempt.requested_url,
+        url: &http.requested_url,
     };
-    Some(sent.headers(&told, request))
+    Some(http.sent.as_ref()?.headers(&told, request))
 }
 
 /// The same as they are shown, with how long their body was.
@@ -159,7 +170,7 @@ fn sent_headers(
     request: &RequestRecord,
 ) -> Option<Map<String, Value>> {
     let headers = headers_sent(id, attempt, request)?;
-    let length = attempt.trace.sent.as_ref()?.body_len;
+    let length = attempt.transport.http()?.sent.as_ref()?.body_len;
     let mut shown = data::headers(&headers);
     shown.insert("content-length".to_owned(), length.to_string().into());
     Some(shown)
@@ -173,22 +184,20 @@ mod tests {
         kit,
         time::Timestamp,
         traffic::{
-            ErrorCode, Outcome, Trace, Trigger,
-            trace::{Sent, Timing},
+            ErrorCode, HttpRecord, Outcome, TransportRecord,
+            http_record::{Sent, Timing},
         },
     };
     use serde_json::json;
 
     fn shown(outcome: Outcome) -> Value {
         let attempt = Attempt {
-            trigger: Trigger::Initial,
-            node: 1,
-            requested_url: "https://a.example/hook".into(),
-            http_method: "POST".into(),
             started_at: Timestamp(1000),
             finished_at: Timestamp(1250),
             outcome,
-            trace: Box::new(Trace {
+            transport: TransportRecord::Http(Box::new(HttpRecord {
+                requested_url: "https://a.example/hook".into(),
+                http_method: "POST".into(),
                 sent: Some(Sent {
                     forwarded: vec![1],
                     source_name: "shop".into(),
@@ -204,7 +213,8 @@ mod tests {
                     total_ms: 250,
                     ..Timing::default()
                 },
-            }),
+            })),
+            ..kit::attempt()
         };
         let id = AttemptId {
             event: EventId(7),

@@ -7,8 +7,8 @@ use super::{
 };
 use model::{
     catalog::{
-        ClientAuth, ClientCredentials, Destination, DestinationAuth, DestinationKind, DisabledBy,
-        KeyPlace, LiveSecret, RatePeriod, Secret,
+        CliTarget, ClientAuth, ClientCredentials, Destination, DestinationAuth, DestinationKind,
+        DisabledBy, HttpTarget, KeyPlace, LiveSecret, MockTarget, RatePeriod, Secret,
     },
     ids::DestinationId,
     policy::{
@@ -141,7 +141,7 @@ impl DestinationView {
             name: destination.name.clone(),
             description: destination.description.clone(),
             team_id: viewer.team.clone(),
-            kind: destination.outbound.kind.name(),
+            kind: destination.kind.name(),
             config: DestinationConfigView::of(viewer, destination),
             disabled_at: Time::some(destination.disabled_at),
             disabled_by: destination.wishes.disabled_by.map(Word),
@@ -154,29 +154,32 @@ impl DestinationView {
 
 impl DestinationConfigView {
     fn of(viewer: &Viewer, destination: &Destination) -> Self {
-        let outbound = &destination.outbound;
-        let tls = &outbound.tls;
-        let newest = LiveSecret::new(destination.signing_secret.clone());
-        let secrets = || std::iter::once(&newest).chain(&outbound.other_secrets);
-        let is_private = |live: &LiveSecret| Version::of(live.secret.reveal()) == Version::V1a;
-        let (url, path) = match &outbound.kind {
-            DestinationKind::Http => (Some(destination.url.clone()), None),
-            DestinationKind::Cli { path } => (None, Some(path.clone())),
-            DestinationKind::MockApi => (None, None),
+        let (url, path, request) = match &destination.kind {
+            DestinationKind::Http(HttpTarget { url, request }) => {
+                (Some(url.clone()), None, request)
+            }
+            DestinationKind::Cli(CliTarget { path, request }) => {
+                (None, Some(path.clone()), request)
+            }
+            DestinationKind::Mock(MockTarget { request }) => (None, None, request),
         };
+        let tls = &request.tls;
+        let newest = LiveSecret::new(request.signing_secret.clone());
+        let secrets = || std::iter::once(&newest).chain(&request.other_secrets);
+        let is_private = |live: &LiveSecret| Version::of(live.secret.reveal()) == Version::V1a;
         let certificate = tls.client_certificate.as_deref();
-        let has_headers = !outbound.headers.is_empty();
+        let has_headers = !request.headers.is_empty();
         Self {
             url,
             path,
             rate_limit: destination.rate_limit,
             rate_limit_period: destination.rate_limit_period.into(),
-            path_forwarding_disabled: !destination.path_forwarding,
-            http_method: destination.http_method.clone(),
-            auth_type: outbound.auth.name(),
-            timeout_ms: outbound.timeout_ms,
-            header_names: outbound.headers.keys().cloned().collect(),
-            forward_headers: outbound.forward_headers.clone(),
+            path_forwarding_disabled: !request.path_forwarding,
+            http_method: request.method.clone(),
+            auth_type: request.auth.name(),
+            timeout_ms: destination.timeout_ms,
+            header_names: request.headers.keys().cloned().collect(),
+            forward_headers: request.forward_headers.clone(),
             signing_secrets: secrets()
                 .map(|live| SigningSecretView::of(viewer, live))
                 .collect(),
@@ -185,13 +188,13 @@ impl DestinationConfigView {
             client_certificate: tls.client_certificate.clone(),
             client_certificate_expires_at: certificate.and_then(certificate::ends_at).map(Time),
             auth: viewer.shows_auth.then(|| {
-                DestinationAuthView::of(&outbound.auth).unwrap_or_else(|| {
+                DestinationAuthView::of(&request.auth).unwrap_or_else(|| {
                     DestinationAuthView::HookdeckSignature {
-                        signing_secret: destination.signing_secret.reveal().to_owned(),
+                        signing_secret: request.signing_secret.reveal().to_owned(),
                     }
                 })
             }),
-            headers: (viewer.shows_auth && has_headers).then(|| revealed(&outbound.headers)),
+            headers: (viewer.shows_auth && has_headers).then(|| revealed(&request.headers)),
             client_key: tls
                 .client_key
                 .as_ref()
@@ -277,7 +280,7 @@ mod tests {
     use super::*;
     use crate::view::tests::{json, viewer};
     use model::{
-        catalog::{Outbound, Tls},
+        catalog::{RequestTemplate, Tls},
         kit,
     };
     use serde_json::Value;
@@ -286,14 +289,20 @@ mod tests {
         json(DestinationView::of(&viewer(shows_auth), destination))
     }
 
+    fn server(request: RequestTemplate) -> DestinationKind {
+        DestinationKind::Http(HttpTarget {
+            url: "https://a.example".into(),
+            request,
+        })
+    }
+
     #[test]
     fn a_destination_hides_its_signing_secret_too() {
         let mut destination = Destination {
             name: "d".into(),
-            url: "https://a.example".into(),
+            kind: server(RequestTemplate::plain(Secret::new("whsec_x".into()))),
             rate_limit: Some(3),
             rate_limit_period: RatePeriod::Concurrent,
-            signing_secret: Secret::new("whsec_x".into()),
             ..kit::destination()
         };
         let hidden = shown(false, &destination);
@@ -302,7 +311,7 @@ mod tests {
         assert_eq!(hidden["config"]["path_forwarding_disabled"], false);
         let plain = shown(true, &destination);
         assert_eq!(plain["config"]["auth"]["signing_secret"], "whsec_x");
-        destination.outbound = Outbound {
+        destination.kind = server(RequestTemplate {
             auth: DestinationAuth::BearerToken {
                 token: Secret::new("hidden token".into()),
             },
@@ -312,8 +321,8 @@ mod tests {
                 client_key: Some(Secret::new("hidden key".into())),
                 ..Tls::default()
             },
-            ..Outbound::default()
-        };
+            ..RequestTemplate::plain(Secret::new("whsec_x".into()))
+        });
         let hidden = shown(false, &destination).to_string();
         for secret in ["hidden", "whsec_", "whsk_"] {
             assert!(!hidden.contains(secret), "{hidden}");

@@ -34,7 +34,7 @@ pub enum Sign {
 impl Sign {
     #[must_use]
     pub fn of(outcome: &Outcome) -> Self {
-        match (outcome.response_status, outcome.retry_after_ms) {
+        match (outcome.response_status(), outcome.retry_after_ms) {
             (Some(429 | 503), Some(ms)) => Self::Rest {
                 ms: ms.min(REST_MAX_MS),
             },

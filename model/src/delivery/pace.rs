@@ -159,18 +159,13 @@ impl Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        catalog::{Secret, Wishes},
-        kit,
-    };
+    use crate::{catalog::Wishes, kit};
 
     fn limit(rate_limit: Option<u32>, period: RatePeriod, asked: Option<u32>) -> Limit {
         let destination = Destination {
             name: "billing".into(),
-            url: "https://receiver/".into(),
             rate_limit,
             rate_limit_period: period,
-            signing_secret: Secret::new("secret".into()),
             wishes: Wishes {
                 rate_per_minute: asked,
                 ..Wishes::default()

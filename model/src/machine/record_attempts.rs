@@ -98,7 +98,7 @@ pub(super) fn record(
         updated_at: context.now,
         due_at: None,
         last_attempt_at: Some(report.attempt.finished_at),
-        response_status: report.attempt.outcome.response_status,
+        response_status: report.attempt.outcome.response_status(),
         error_code: report.attempt.outcome.error_code,
         ..was.clone()
     };

@@ -81,7 +81,7 @@ pub(super) fn event(
         successful_at: attempt
             .filter(|attempt| attempt.outcome.is_success())
             .map(|attempt| attempt.finished_at),
-        response_status: attempt.and_then(|attempt| attempt.outcome.response_status),
+        response_status: attempt.and_then(|attempt| attempt.outcome.response_status()),
         error_code: attempt.and_then(|attempt| attempt.outcome.error_code),
         // It left its queue when it was ignored; those behind it have gone on.
         turn: None,

@@ -41,7 +41,7 @@ impl Tallies {
             *latest = at.max(*latest);
             return;
         };
-        let status = attempt.outcome.response_status;
+        let status = attempt.outcome.response_status();
         let key = IssueKey::Delivery {
             connection,
             failure: status.map_or(Failure::Error(code), Failure::Status),

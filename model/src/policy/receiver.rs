@@ -94,7 +94,7 @@ impl AllowedRate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{Secret, Wishes};
+    use crate::catalog::Wishes;
 
     use crate::kit;
 
@@ -111,8 +111,6 @@ mod tests {
     fn destination() -> Destination {
         Destination {
             name: "billing".into(),
-            url: "https://billing.example.com".into(),
-            signing_secret: Secret::new("whsec_x".into()),
             created_at: Timestamp(1),
             updated_at: Timestamp(1),
             ..kit::destination()

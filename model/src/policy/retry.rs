@@ -61,7 +61,7 @@ pub fn decide(
         return Next::GiveUp;
     };
     // `number` counts the first attempt too, the rule only what follows it.
-    if number > tries(rule) || !is_retried(rule, outcome.response_status) {
+    if number > tries(rule) || !is_retried(rule, outcome.response_status()) {
         return Next::GiveUp;
     }
     let scheduled = delay_ms(rule, number);

@@ -4,8 +4,9 @@ use crate::{
     issues::{issue, notification, tally},
     observed::{of_destination, of_source},
     replay::{bookmark, operation, part, paused},
-    traffic::{attempt, event, execution, ignored, record, seen, stored_request},
+    traffic::{attempt, event, execution, http_record, ignored, record, seen, stored_request},
 };
+use bytes::Bytes;
 use model::{
     catalog::Item,
     envelope::PayloadRef,
@@ -13,7 +14,10 @@ use model::{
     machine::{Command, decode_reply},
     state::codec::{self, Stored},
     time::Timestamp,
-    traffic::{Attempt, Event, Origin, Outcome, RequestRecord, RequestState, StoredRequest},
+    traffic::{
+        Answer, Attempt, Event, HttpRecord, Origin, Outcome, RequestRecord, RequestState,
+        StoredRequest, TransportRecord,
+    },
 };
 use proptest::prelude::*;
 
@@ -104,8 +108,15 @@ proptest! {
             ..stored_request()
         };
         prop_assert_eq!(codec::decode::<StoredRequest>(&codec::encode(&request)).ok(), Some(request));
-        let outcome = Outcome { response_status: status, response_body: bytes.into(), ..attempt().outcome };
-        let attempt = Attempt { node, requested_url: url, outcome, ..attempt() };
+        let text = Bytes::from(bytes);
+        let answer = match status {
+            Some(status) => Answer::Http { status, body: text },
+            None => Answer::None { reason: text },
+        };
+        let outcome = Outcome { answer, ..attempt().outcome };
+        let http = HttpRecord { requested_url: url, ..http_record() };
+        let transport = TransportRecord::Http(Box::new(http));
+        let attempt = Attempt { node, outcome, transport, ..attempt() };
         prop_assert_eq!(codec::decode::<Attempt>(&codec::encode(&attempt)).ok(), Some(attempt));
     }
 }

@@ -3,37 +3,75 @@
 use crate::{AT, json_stays};
 use model::{
     catalog::{
-        Backoff, ClientAuth, ClientCredentials, Connection, DeduplicateRule, DelayRule,
-        Destination, DestinationAuth, DestinationKind, FilterRule, HandshakeKind, Handshaken, Item,
-        LiveSecret, Outbound, Program, RatePeriod, RetryRule, Rule, Secret, Source, Tls,
-        Transformation, TransformationVersion, Verification, VersionMark,
+        Backoff, CliTarget, ClientAuth, ClientCredentials, Connection, DeduplicateRule, DelayRule,
+        Destination, DestinationAuth, DestinationKind, DisabledBy, FilterRule, HandshakeKind,
+        Handshaken, HttpTarget, Item, LiveSecret, MockTarget, Program, RatePeriod, RequestTemplate,
+        RetryRule, Rule, Secret, Source, Tls, Transformation, TransformationVersion, Verification,
+        VersionMark, Wishes,
     },
     ids::{ConnectionId, DestinationId, SourceId, TransformationId},
 };
 use serde_json::json;
 
-fn outbound() -> Outbound {
-    Outbound {
-        kind: DestinationKind::Http,
-        auth: DestinationAuth::Oauth2ClientCredentials(ClientCredentials {
-            auth_server: "https://t/".into(),
-            client_id: "id".into(),
-            client_secret: Secret::new("s".into()),
-            scope: Some("all".into()),
-            authentication_type: ClientAuth::Form,
+fn request() -> RequestTemplate {
+    RequestTemplate::plain(Secret::new("0123456789abcdef".into()))
+}
+
+/// A destination with all that one can have.
+fn full() -> Destination {
+    Destination {
+        kind: DestinationKind::Http(HttpTarget {
+            url: "https://a/".into(),
+            request: RequestTemplate {
+                method: Some("PUT".into()),
+                path_forwarding: false,
+                auth: DestinationAuth::Oauth2ClientCredentials(ClientCredentials {
+                    auth_server: "https://t/".into(),
+                    client_id: "id".into(),
+                    client_secret: Secret::new("s".into()),
+                    scope: Some("all".into()),
+                    authentication_type: ClientAuth::Form,
+                }),
+                other_secrets: vec![LiveSecret {
+                    expires_at: Some(AT),
+                    ..LiveSecret::new(Secret::new("whsec_old".into()))
+                }],
+                headers: [("x-a".to_owned(), Secret::new("b".into()))].into(),
+                forward_headers: vec!["x-client-ip".into()],
+                tls: Tls {
+                    ca_certificates: Some("ca".into()),
+                    client_certificate: Some("crt".into()),
+                    client_key: Some(Secret::new("key".into())),
+                },
+                ..request()
+            },
         }),
-        other_secrets: vec![LiveSecret {
-            expires_at: Some(AT),
-            ..LiveSecret::new(Secret::new("whsec_old".into()))
-        }],
-        headers: [("x-a".to_owned(), Secret::new("b".into()))].into(),
-        forward_headers: Vec::new(),
         timeout_ms: Some(5000),
-        tls: Tls {
-            ca_certificates: Some("ca".into()),
-            client_certificate: Some("crt".into()),
-            client_key: Some(Secret::new("key".into())),
+        wishes: Wishes {
+            disabled_by: Some(DisabledBy::Gone),
+            rate_per_minute: Some(7),
         },
+        ..plain()
+    }
+}
+
+/// One with nothing but what it must have.
+fn plain() -> Destination {
+    Destination {
+        id: DestinationId(2),
+        name: "shop".into(),
+        description: Some("d".into()),
+        kind: DestinationKind::Http(HttpTarget {
+            url: "https://a/".into(),
+            request: request(),
+        }),
+        rate_limit: Some(5),
+        rate_limit_period: RatePeriod::Concurrent,
+        timeout_ms: None,
+        wishes: Wishes::default(),
+        disabled_at: Some(AT),
+        created_at: AT,
+        updated_at: AT,
     }
 }
 
@@ -57,7 +95,6 @@ fn verification() -> Verification {
 }
 
 fn items() -> [Item; 3] {
-    let secret = || Secret::new("0123456789abcdef".into());
     [
         Item::Source(Source {
             id: SourceId(1),
@@ -76,22 +113,7 @@ fn items() -> [Item; 3] {
             created_at: AT,
             updated_at: AT,
         }),
-        Item::Destination(Destination {
-            id: DestinationId(2),
-            name: "shop".into(),
-            description: Some("d".into()),
-            url: "https://a/".into(),
-            http_method: None,
-            path_forwarding: true,
-            rate_limit: Some(5),
-            rate_limit_period: RatePeriod::Concurrent,
-            signing_secret: secret(),
-            outbound: Outbound::default(),
-            wishes: model::catalog::Wishes::default(),
-            disabled_at: Some(AT),
-            created_at: AT,
-            updated_at: AT,
-        }),
+        Item::Destination(plain()),
         Item::Connection(Connection {
             id: ConnectionId(3),
             name: None,
@@ -132,12 +154,9 @@ fn items() -> [Item; 3] {
 
 #[test]
 fn a_destination_with_everything_keeps_its_json() {
-    let golden = r#"{"auth":{"type":"OAUTH2_CLIENT_CREDENTIALS","auth_server":"https://t/","client_id":"id","client_secret":"s","scope":"all","authentication_type":"x-www-form-urlencoded"},"other_secrets":[{"secret":"whsec_old","expires_at":1700000000000}],"headers":{"x-a":"b"},"timeout_ms":5000,"tls":{"ca_certificates":"ca","client_certificate":"crt","client_key":"key"}}"#;
-    let json = serde_json::to_string(&outbound()).expect("JSON");
-    assert_eq!(json, golden);
-    assert_eq!(
-        serde_json::from_str::<Outbound>(golden).ok(),
-        Some(outbound())
+    json_stays(
+        &Item::Destination(full()),
+        r#"{"kind":"Destination","value":{"id":"des_00000000000000000000000002","name":"shop","description":"d","url":"https://a/","http_method":"PUT","path_forwarding":false,"rate_limit":5,"rate_limit_period":"concurrent","signing_secret":"0123456789abcdef","outbound":{"auth":{"type":"OAUTH2_CLIENT_CREDENTIALS","auth_server":"https://t/","client_id":"id","client_secret":"s","scope":"all","authentication_type":"x-www-form-urlencoded"},"other_secrets":[{"secret":"whsec_old","expires_at":1700000000000}],"headers":{"x-a":"b"},"forward_headers":["x-client-ip"],"timeout_ms":5000,"tls":{"ca_certificates":"ca","client_certificate":"crt","client_key":"key"}},"wishes":{"disabled_by":"GONE","rate_per_minute":7},"disabled_at":1700000000000,"created_at":1700000000000,"updated_at":1700000000000}}"#,
     );
 }
 
@@ -145,20 +164,21 @@ fn a_destination_with_everything_keeps_its_json() {
 fn a_stored_kind_of_destination_keeps_its_json() {
     for (kind, golden) in [
         (
-            DestinationKind::Cli {
+            DestinationKind::Cli(CliTarget {
                 path: "/hooks".into(),
-            },
-            r#"{"kind":{"type":"CLI","path":"/hooks"}}"#,
+                request: request(),
+            }),
+            r#""url":"","http_method":null,"path_forwarding":true,"rate_limit":5,"rate_limit_period":"concurrent","signing_secret":"0123456789abcdef","outbound":{"kind":{"type":"CLI","path":"/hooks"}}"#,
         ),
-        (DestinationKind::MockApi, r#"{"kind":{"type":"MOCK_API"}}"#),
-        (DestinationKind::Http, "{}"),
+        (
+            DestinationKind::Mock(MockTarget { request: request() }),
+            r#""url":"","http_method":null,"path_forwarding":true,"rate_limit":5,"rate_limit_period":"concurrent","signing_secret":"0123456789abcdef","outbound":{"kind":{"type":"MOCK_API"}}"#,
+        ),
     ] {
-        let outbound = Outbound {
-            kind,
-            ..Outbound::default()
-        };
-        assert_eq!(serde_json::to_string(&outbound).expect("JSON"), golden);
-        assert_eq!(serde_json::from_str(golden).ok(), Some(outbound));
+        let golden = format!(
+            r#"{{"kind":"Destination","value":{{"id":"des_00000000000000000000000002","name":"shop","description":"d",{golden},"disabled_at":1700000000000,"created_at":1700000000000,"updated_at":1700000000000}}}}"#
+        );
+        json_stays(&Item::Destination(Destination { kind, ..plain() }), &golden);
     }
 }
 

@@ -232,8 +232,8 @@ fn commands() -> Vec<Command<'static>> {
                 attempt: FirstAttempt {
                     trigger: attempt().trigger,
                     node: attempt().node,
-                    requested_url: attempt().requested_url,
-                    http_method: attempt().http_method,
+                    requested_url: "http://a/".into(),
+                    http_method: "PUT".into(),
                     started_at: attempt().started_at,
                     finished_at: attempt().finished_at,
                     outcome: attempt().outcome,

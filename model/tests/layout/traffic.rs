@@ -9,10 +9,11 @@ use model::{
     policy::document,
     state::codec,
     traffic::{
-        Attempt, ConsoleLine, ErrorCode, Event, EventStatus, Execution, Filing, IgnoreCause,
-        Ignored, IgnoredMeta, LineLevel, LogLevel, Origin, Outcome, RejectionCause, RequestRecord,
-        RequestState, Seen, StoredRequest, Trace, TransformationUse, Trigger, Turn,
-        trace::{Sent, Timing},
+        Attempt, ConsoleLine, ErrorCode, Event, EventStatus, Execution, Filing, HttpRecord,
+        IgnoreCause, Ignored, IgnoredMeta, LineLevel, LogLevel, Origin, Outcome, RejectionCause,
+        RequestRecord, RequestState, Seen, StoredRequest, TransformationUse, TransportRecord,
+        Trigger, Turn,
+        http_record::{Sent, Timing},
     },
 };
 
@@ -76,41 +77,47 @@ pub(crate) fn attempt() -> Attempt {
     Attempt {
         trigger: Trigger::Manual,
         node: 3,
-        requested_url: "http://a/".into(),
-        http_method: "PUT".into(),
         started_at: AT,
         finished_at: AT.plus_ms(9),
         outcome: Outcome {
-            response_status: None,
-            error_code: Some(ErrorCode::Unknown),
-            response_body: Bytes::from_static(b"no"),
             retry_after_ms: Some(1000),
+            ..Outcome::failed_because(ErrorCode::Unknown, "no")
         },
-        trace: Box::new(Trace {
-            sent: Some(Sent {
-                forwarded: vec![0, 3],
-                source_name: "shop".into(),
-                will_retry_after_s: Some(5),
-                signature: "v1,x".into(),
-                body_len: 300,
-                own: vec![("a".into(), Bytes::from_static(b"b"))],
-            }),
-            answered: vec![("server".into(), Bytes::from_static(b"s"))],
-            is_cut: true,
-            timing: Timing {
-                dns_ms: None,
-                connect_ms: Some(2),
-                first_byte_ms: Some(8),
-                total_ms: 9,
-            },
+        transport: TransportRecord::Http(Box::new(http_record())),
+    }
+}
+
+pub(crate) fn http_record() -> HttpRecord {
+    HttpRecord {
+        requested_url: "http://a/".into(),
+        http_method: "PUT".into(),
+        sent: Some(Sent {
+            forwarded: vec![0, 3],
+            source_name: "shop".into(),
+            will_retry_after_s: Some(5),
+            signature: "v1,x".into(),
+            body_len: 300,
+            own: vec![("a".into(), Bytes::from_static(b"b"))],
         }),
+        answered: vec![("server".into(), Bytes::from_static(b"s"))],
+        is_cut: true,
+        timing: Timing {
+            dns_ms: None,
+            connect_ms: Some(2),
+            first_byte_ms: Some(8),
+            total_ms: 9,
+        },
     }
 }
 
 /// The same, as the first layout had it.
 pub(crate) fn first_attempt() -> Attempt {
     Attempt {
-        trace: Box::default(),
+        transport: TransportRecord::Http(Box::new(HttpRecord {
+            requested_url: "http://a/".into(),
+            http_method: "PUT".into(),
+            ..HttpRecord::default()
+        })),
         ..attempt()
     }
 }
@@ -215,15 +222,28 @@ fn the_first_layout_of_an_attempt_is_still_read() {
     assert_eq!(read.expect("readable"), first_attempt());
 }
 
+#[test]
+fn an_attempt_that_came_to_no_request_keeps_its_bytes() {
+    let unsent = Attempt {
+        outcome: Outcome::failed(ErrorCode::MissingUrl),
+        transport: TransportRecord::Unsent,
+        ..attempt()
+    };
+    stays(
+        &unsent,
+        "0202030000fd0068e5cf8b010000fd0968e5cf8b010000000105000000000000000000",
+    );
+}
+
 /// Twice on each disk: in the log for a while, and in the state. What a usual webhook's attempt takes must not outweigh
 /// the webhook.
 #[test]
 fn a_usual_attempt_is_lean() {
     let header = |name: &str, value: &'static str| (name.to_owned(), Bytes::from(value));
     let usual = Attempt {
-        requested_url: "https://shop.example.com/webhooks/orders".into(),
         outcome: Outcome::answered(200, Bytes::from_static(b"ok"), None),
-        trace: Box::new(Trace {
+        transport: TransportRecord::Http(Box::new(HttpRecord {
+            requested_url: "https://shop.example.com/webhooks/orders".into(),
             sent: Some(Sent {
                 forwarded: (0..8).collect(),
                 source_name: "orders".into(),
@@ -238,8 +258,8 @@ fn a_usual_attempt_is_lean() {
                 header("content-length", "2"),
                 header("server", "nginx"),
             ],
-            ..*attempt().trace
-        }),
+            ..http_record()
+        })),
         ..attempt()
     };
     let (first, now) = (

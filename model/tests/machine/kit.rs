@@ -264,14 +264,10 @@ pub(crate) fn attempt(next: Next) -> Attempt {
         Next::RetryAt(_) | Next::GiveUp => Outcome::failed(ErrorCode::Timeout),
     };
     Attempt {
-        trigger: Trigger::Initial,
-        node: 1,
-        requested_url: "http://receiver/".into(),
-        http_method: "POST".into(),
         started_at: NOW,
         finished_at: NOW,
         outcome,
-        trace: Box::default(),
+        ..kit::attempt()
     }
 }
 

@@ -6,6 +6,7 @@ use model::{
     delivery::{Floors, Home, Input, Lane, Limit, Output, Pace, Rate, Sign, Statement},
     envelope::Envelope,
     ids::{ConnectionId, DestinationId, EventId, GroupId, OperationId, RequestId, SourceId},
+    kit,
     machine::{
         self, AcceptRequests, Act, AttemptReport, Command, Entry, Incoming, OpenPart,
         PlanOperation, Planned, RecordRuns, ReportPart, Verdict, WorkPart,
@@ -544,12 +545,10 @@ impl World {
             attempt: Attempt {
                 trigger: event.next_trigger,
                 node: u64::from(self.life),
-                requested_url: "http://receiver/".into(),
-                http_method: "POST".into(),
                 started_at: self.now,
                 finished_at,
                 outcome,
-                trace: Box::default(),
+                ..kit::attempt()
             },
             next,
         });

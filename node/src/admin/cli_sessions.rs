@@ -74,8 +74,8 @@ fn read_connections(fields: &Fields<'_>, catalog: &Catalog) -> Result<Vec<Connec
             return invalid(format!("there is no connection {value}"));
         };
         let destination = catalog.destinations.get(&connection.destination_id);
-        let kind = destination.map(|destination| &destination.outbound.kind);
-        if !matches!(kind, Some(DestinationKind::Cli { .. })) {
+        let kind = destination.map(|destination| &destination.kind);
+        if !matches!(kind, Some(DestinationKind::Cli(_))) {
             return invalid("expected a connection to a CLI destination".into());
         }
         connections.push(connection.id);

@@ -66,7 +66,7 @@ impl Noun for Destination {
     fn keeps(&self, filter: &Filter, _: &InProject) -> bool {
         let (id, name) = (self.id.to_string(), Some(self.name.as_str()));
         filter.common.keeps(&id, name, self.disabled_at)
-            && is_among(&filter.types, self.outbound.kind.name())
+            && is_among(&filter.types, self.kind.name())
     }
 
     fn order(&self, order_by: &str, _: &InProject) -> String {

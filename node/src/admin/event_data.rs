@@ -202,7 +202,7 @@ impl Traffic {
         let told = self
             .sent
             .as_ref()
-            .and_then(|(_, attempt)| attempt.trace.sent.as_ref());
+            .and_then(|(_, attempt)| attempt.transport.http()?.sent.as_ref());
         if told.is_some_and(|told| told.body_len as usize != length) {
             return Err(Unknown::NotTheSame);
         }
@@ -257,7 +257,8 @@ impl Traffic {
             .collect();
         let recorded = self.sent.as_ref().and_then(|(id, attempt)| {
             let sent = headers_sent(*id, attempt, &redacted(self.record.clone()))?;
-            Some((sent, attempt.trace.is_cut))
+            let is_cut = attempt.transport.http().is_some_and(|http| http.is_cut);
+            Some((sent, is_cut))
         });
         let (headers, is_cut) = recorded.unwrap_or_else(|| (known.headers.clone(), false));
         let is_there = |wanted: &&str| headers.iter().any(|(name, _)| name == wanted);
@@ -287,16 +288,13 @@ impl Traffic {
 
     /// Where it went and by which method, or would go as its destination is now.
     fn target(&self, message: &Message) -> (String, String) {
-        match (&self.sent, &self.destination) {
-            (Some((_, attempt)), _) => (attempt.requested_url.clone(), attempt.http_method.clone()),
-            (None, Some(known)) => {
-                let url = delivery::url(known, &message.path, &message.query);
-                let method = known.http_method.clone();
-                let method = method.unwrap_or_else(|| message.method.clone());
-                (url.unwrap_or_default(), method)
-            }
-            (None, None) => (String::new(), message.method.clone()),
+        let sent = self.sent.as_ref();
+        if let Some(http) = sent.and_then(|(_, attempt)| attempt.transport.http()) {
+            return (http.requested_url.clone(), http.http_method.clone());
         }
+        let destination = self.destination.as_ref();
+        let target = destination.and_then(|known| delivery::target(&known.kind, message));
+        target.unwrap_or_else(|| (String::new(), message.method.clone()))
     }
 }
 
@@ -368,7 +366,7 @@ fn last_sent(
     for number in (1..=stored.attempts).rev().take(LOOKED_AT.into()) {
         let id = AttemptId { event, number };
         let attempt = tables::attempt(view, id)?;
-        if let Some(attempt) = attempt.filter(|attempt| !attempt.http_method.is_empty()) {
+        if let Some(attempt) = attempt.filter(|attempt| attempt.transport.http().is_some()) {
             return Ok(Some((id, attempt)));
         }
     }

@@ -1,12 +1,12 @@
 //! Answers what the actors of other nodes ask: on a delivering thread, where the clients live. Paces alone are answered at
 //! once, where the question arrives.
 
-use super::shared::Shared;
+use super::{shared::Shared, tokens::Grantee};
 use crate::{configure::KNOWN_WITHIN, peer::Question};
 use actix::ArbiterHandle;
 use bytes::Bytes;
 use futures::future::{self, FutureExt};
-use model::{catalog::DestinationAuth, ids::DestinationId};
+use model::ids::DestinationId;
 use serde::Serialize;
 use std::{
     sync::{Arc, Weak},
@@ -91,11 +91,8 @@ async fn token(
     refused: Option<&str>,
 ) -> Option<Bytes> {
     let catalog = shared.gateway.catalog();
-    let destination = catalog.destination(destination)?;
-    let DestinationAuth::Oauth2ClientCredentials(credentials) = &destination.outbound.auth else {
-        return None;
-    };
-    let tokens = &shared.tokens;
-    let answer = tokens.answer(destination, credentials, asked, refused);
+    let request = catalog.destination(destination)?.kind.request()?;
+    let grantee = Grantee::of(destination, request)?;
+    let answer = shared.tokens.answer(grantee, asked, refused);
     encoded(&answer.await?)
 }

@@ -3,10 +3,9 @@
 use super::{
     gate::{Gate, Shut},
     memory::{self, Held},
-    outlet::Outlet,
     reporter::Report,
-    sending::{Sending, Sent, Tried},
     shared::Shared,
+    transport::{self, Connections, Sending, Sent, Tried},
     work::{self, Work},
 };
 use crate::{
@@ -16,11 +15,10 @@ use crate::{
 };
 use bytes::Bytes;
 use model::{
-    catalog::{Destination, DestinationKind},
     envelope::PayloadRef,
     ids::GroupId,
     machine::{Run, RunEnd, RunReport},
-    policy::{destination_url, egress::Reach, retry, transform::Message},
+    policy::{retry, transform::Message},
     state::keys::Due,
     time::Timestamp,
     traffic::{Attempt, ErrorCode},
@@ -29,8 +27,6 @@ use raft::{Body, Leadership};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A URL longer than this is kept cut.
-pub(crate) const URL_KEPT: usize = 2048;
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// What came of launching an event.
@@ -57,8 +53,6 @@ const STALE_AFTER: Duration = Duration::from_millis(500);
 /// Bodies that a transformed one takes at once: as it came, as the program is given it, as it comes back, and what is
 /// made of that.
 const COPIES_TRANSFORMED: u64 = 4;
-/// As it is, as text, and as a frame of the line to the developer.
-const COPIES_TO_CLI: u64 = 3;
 
 /// Brings what an attempt needs into memory, once there is room for its body. Else says why there is no attempt.
 pub(super) async fn load(shared: &Shared, due: Due) -> Result<Loaded, Launched> {
@@ -103,13 +97,10 @@ pub(super) async fn load(shared: &Shared, due: Due) -> Result<Loaded, Launched> 
 }
 
 fn copies(work: &Work) -> u64 {
-    let to_cli = work.destination.as_ref().is_some_and(|destination| {
-        matches!(destination.outbound.kind, DestinationKind::Cli { .. })
-    });
-    match (work.stages.is_empty(), to_cli) {
-        (false, _) => COPIES_TRANSFORMED,
-        (true, true) => COPIES_TO_CLI,
-        (true, false) => 1,
+    match &work.destination {
+        _ if !work.stages.is_empty() => COPIES_TRANSFORMED,
+        Some(destination) => transport::copies(&destination.kind),
+        None => 1,
     }
 }
 
@@ -144,7 +135,7 @@ async fn unreadable(due: Due, error: &str) -> Launched {
 /// Makes one attempt for a due event: everything that takes time before the gate, and the sending behind it.
 pub(super) async fn make(
     shared: &Shared,
-    outlet: &Outlet,
+    connections: &Connections,
     due: Due,
     loaded: Loaded,
     gate: Gate,
@@ -172,36 +163,32 @@ pub(super) async fn make(
         Err(Halted::Busy | Halted::Stopping) => return Launched::NotMade,
     };
     if let (Some(held), Some(message)) = (&held, &message)
-        && copies(&work) != COPIES_TO_CLI
+        && copies(&work) == 1
     {
         // The copies that were made on the way are gone.
         held.resize(message.body.len());
     }
-    let reach = &shared.egress.reach;
-    let not_sent = |code| Ok(Sent::Tried(Box::new(Tried::not_sent(code))));
+    let not_sent = |code| Ok(Sent::from(Tried::not_sent(code)));
     let sent = match (&work.destination, &message) {
         (None, _) => not_sent(ErrorCode::MissingUrl),
         (_, None) => not_sent(ErrorCode::PayloadMissing),
-        (Some(destination), _) if leads_nowhere(destination, reach) => {
-            not_sent(ErrorCode::InvalidUrl)
-        }
         (Some(destination), Some(message)) => {
             let sending = Sending {
                 shared,
-                outlet,
+                connections,
                 work: &work,
                 destination,
                 message,
                 number,
                 leadership,
             };
-            sending.run(gate).await
+            transport::send(&sending, gate).await
         }
     };
     let end = match sent {
         Ok(Sent::Tried(tried)) => {
             if let Some(destination) = &work.destination {
-                shared.controls.honour(destination.id, tried.asked);
+                shared.receiver_signals.honour(destination.id, tried.asked);
             }
             attempted(gateway, &work, number, world::now(), *tried)
         }
@@ -214,12 +201,6 @@ pub(super) async fn make(
         Err(Shut::Discarded) => return Launched::Discarded,
     };
     Launched::Done(told(due, number, runs, end))
-}
-
-/// Whether a destination's URL is one that nothing may be sent to. Only servers have one.
-fn leads_nowhere(destination: &Destination, reach: &Reach) -> bool {
-    destination.outbound.kind == DestinationKind::Http
-        && destination_url::check(&destination.url, reach).is_err()
 }
 
 /// What the rules at delivery make of the request; none where its body is lost.
@@ -293,21 +274,14 @@ fn attempted(
     metrics
         .attempt_seconds
         .observe(finished_at.since_ms(started_at) as f64 / 1000.0);
-    let mut requested_url = tried.url;
-    if requested_url.len() > URL_KEPT {
-        let end = requested_url.floor_char_boundary(URL_KEPT);
-        requested_url.truncate(end);
-    }
     RunEnd::Attempted {
         attempt: Attempt {
             trigger: work.event.next_trigger,
             node: gateway.cluster.node_id(),
-            requested_url,
-            http_method: tried.method,
             started_at,
             finished_at,
             outcome,
-            trace: Box::new(tried.trace),
+            transport: tried.transport,
         },
         next,
     }

@@ -4,8 +4,8 @@ use super::{
     attempt::{self, Launched},
     crowd::Seats,
     gate::Gate,
-    outlet::Outlet,
     shared::Shared,
+    transport::Connections,
     work::{self, Wanted},
 };
 use crate::{fatal, world};
@@ -40,7 +40,7 @@ pub(super) struct DestinationActor {
     /// Attempts that were to be made ready, and how they get their permits.
     prepared: HashMap<EventId, oneshot::Sender<Permit>>,
     shared: Arc<Shared>,
-    outlet: Rc<Outlet>,
+    connections: Rc<Connections>,
     messages: mpsc::Sender<Input>,
     inbox: Option<mpsc::Receiver<Input>>,
     alarm: Option<SpawnHandle>,
@@ -60,7 +60,7 @@ impl DestinationActor {
             lane: Lane::new(pace),
             noted: None,
             prepared: HashMap::new(),
-            outlet: Rc::new(Outlet::new(shared.egress.clone())),
+            connections: Rc::new(Connections::new(shared.egress.clone())),
             shared,
             messages,
             inbox: Some(inbox),
@@ -140,7 +140,7 @@ impl DestinationActor {
     }
 
     fn launch(&self, due: Due, gate: Gate, seats: &mut Seats) {
-        let (shared, outlet) = (self.shared.clone(), self.outlet.clone());
+        let (shared, connections) = (self.shared.clone(), self.connections.clone());
         let seat = seats.sit();
         let id = self.id;
         let mut flight = Flight {
@@ -156,7 +156,7 @@ impl DestinationActor {
                     Ok(loaded) => loaded,
                     Err(launched) => return launched,
                 };
-                let attempt = attempt::make(&shared, &outlet, due, loaded, gate);
+                let attempt = attempt::make(&shared, &connections, due, loaded, gate);
                 shared.crowd.watch(id, attempt).await
             };
             // A receiver whose answer makes this panic takes one attempt along.

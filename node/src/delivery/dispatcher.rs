@@ -3,11 +3,11 @@
 
 use super::{
     answers,
-    controls::Controls,
     crowd::Crowd,
     destination_actor::{DestinationActor, MAILBOX},
     memory::BodyMemory,
     pacing::{self, Pacing},
+    receiver_signals::ReceiverSignals,
     reporter::Reporter,
     retry_scheduler::{Note, RetryScheduler},
     shared::{Shared, Wake},
@@ -173,7 +173,7 @@ impl Actor for Dispatcher {
         let shared = Arc::new(Shared {
             tokens: Tokens::new(egress.clone(), Some(self.gateway.cluster.clone())),
             egress,
-            controls: Controls::new(self.gateway.clone()),
+            receiver_signals: ReceiverSignals::new(self.gateway.clone()),
             crowd: Arc::new(Crowd::new(
                 delivery.max_attempts_in_flight,
                 self.gateway.metrics.attempts_in_flight.clone(),

@@ -162,7 +162,7 @@ impl Pacing {
 /// What a destination bears, by this node's configuration.
 pub(super) fn pace_of(gateway: &Gateway, destination: Option<&Destination>) -> Pace {
     let delivery = &gateway.config.delivery;
-    let own_ms = destination.and_then(|destination| destination.outbound.timeout_ms);
+    let own_ms = destination.and_then(|destination| destination.timeout_ms);
     let limit_ms = own_ms.map_or(delivery.timeout_ms, u64::from);
     let attempt_ms = limit_ms.saturating_add(ATTEMPT_SLACK_MS);
     let attempt_ms = u32::try_from(attempt_ms).unwrap_or(u32::MAX);

@@ -1,10 +1,10 @@
 //! What the actors of deliveries have in common.
 
 use super::{
-    controls::Controls,
     crowd::Crowd,
     memory::BodyMemory,
     pacing::{self, Pacing},
+    receiver_signals::ReceiverSignals,
     reporter::Reporter,
     tokens::Tokens,
 };
@@ -24,7 +24,7 @@ pub(super) struct Shared {
     pub(super) pacing: Arc<Pacing>,
     pub(super) egress: Arc<Egress>,
     pub(super) tokens: Tokens,
-    pub(super) controls: Controls,
+    pub(super) receiver_signals: ReceiverSignals,
     pub(super) reporters: BTreeMap<GroupId, Reporter>,
 }
 

@@ -12,7 +12,7 @@ use crate::{
 use held::{Held, Look, Token};
 use lru::LruCache;
 use model::{
-    catalog::{ClientCredentials, Destination, Secret},
+    catalog::{ClientCredentials, DestinationAuth, RequestTemplate, Secret, Tls},
     delivery::home_of,
     ids::DestinationId,
     policy::destination_url,
@@ -33,6 +33,29 @@ pub(super) struct Tokens {
     /// None: there are no other nodes.
     cluster: Option<Cluster>,
     slots: Mutex<LruCache<DestinationId, Arc<Slot>>>,
+}
+
+/// A destination that takes tokens: by which credentials they are granted, and over which TLS.
+#[derive(Clone, Copy)]
+pub(super) struct Grantee<'a> {
+    id: DestinationId,
+    credentials: &'a ClientCredentials,
+    /// The destination's own authorities and certificate hold for its token's URL, too.
+    tls: &'a Tls,
+}
+
+impl<'a> Grantee<'a> {
+    /// None: its requests prove in another way who sends them.
+    pub(super) fn of(id: DestinationId, template: &'a RequestTemplate) -> Option<Self> {
+        match &template.auth {
+            DestinationAuth::Oauth2ClientCredentials(credentials) => Some(Self {
+                id,
+                credentials,
+                tls: &template.tls,
+            }),
+            _ => None,
+        }
+    }
 }
 
 /// One destination's token.
@@ -63,12 +86,8 @@ impl Tokens {
     ///
     /// # Errors
     /// Why there is none, in words.
-    pub(super) async fn get(
-        &self,
-        destination: &Destination,
-        credentials: &ClientCredentials,
-    ) -> Result<Secret, String> {
-        let token = self.token(destination, credentials, Way::Home).await?;
+    pub(super) async fn get(&self, grantee: Grantee<'_>) -> Result<Secret, String> {
+        let token = self.token(grantee, Way::Home).await?;
         Ok(token.secret)
     }
 
@@ -82,19 +101,18 @@ impl Tokens {
     /// Answers another node, which takes this one for the destination's home. None: it has other credentials.
     pub(super) async fn answer(
         &self,
-        destination: &Destination,
-        credentials: &ClientCredentials,
+        grantee: Grantee<'_>,
         asked: &str,
         refused: Option<&str>,
     ) -> Option<TokenAnswer> {
-        if fingerprint(credentials) != asked {
+        if fingerprint(grantee.credentials) != asked {
             return None;
         }
         if let Some(refused) = refused {
-            let slot = self.slot(destination.id, credentials);
+            let slot = self.slot(grantee);
             slot.held.lock().refuse(refused);
         }
-        let got = self.token(destination, credentials, Way::Server).await;
+        let got = self.token(grantee, Way::Server).await;
         Some(match got {
             Ok(token) => token.answer(Instant::now()),
             Err(error) => TokenAnswer {
@@ -106,13 +124,8 @@ impl Tokens {
         })
     }
 
-    async fn token(
-        &self,
-        destination: &Destination,
-        credentials: &ClientCredentials,
-        way: Way,
-    ) -> Result<Token, String> {
-        let slot = self.slot(destination.id, credentials);
+    async fn token(&self, grantee: Grantee<'_>, way: Way) -> Result<Token, String> {
+        let slot = self.slot(grantee);
         let looked = slot.held.lock().look(Instant::now());
         let (old, _turn) = match looked {
             Look::Fresh(token) => return Ok(token),
@@ -135,8 +148,8 @@ impl Tokens {
             (pause, None) => tokio::time::sleep(pause?).await,
         }
         let asked = match way {
-            Way::Home => self.ask_home(destination, credentials, &slot).await,
-            Way::Server => self.ask_server(destination, credentials).await,
+            Way::Home => self.ask_home(grantee, &slot).await,
+            Way::Server => self.ask_server(grantee).await,
         };
         let mut held = slot.held.lock();
         match (asked, old) {
@@ -145,7 +158,7 @@ impl Tokens {
                 Ok(token)
             }
             (Err(error), old) => {
-                tracing::warn!(destination = %destination.id, error, "no token for a destination");
+                tracing::warn!(destination = %grantee.id, error, "no token for a destination");
                 held.failed(error.clone(), Instant::now());
                 old.ok_or(error)
             }
@@ -153,35 +166,30 @@ impl Tokens {
     }
 
     /// What is kept of a destination's token. Other credentials begin anew.
-    fn slot(&self, id: DestinationId, credentials: &ClientCredentials) -> Arc<Slot> {
+    fn slot(&self, grantee: Grantee<'_>) -> Arc<Slot> {
         let mut slots = self.slots.lock();
         if let Some(slot) = slots
-            .get(&id)
-            .filter(|slot| slot.credentials == *credentials)
+            .get(&grantee.id)
+            .filter(|slot| slot.credentials == *grantee.credentials)
         {
             return slot.clone();
         }
         let slot = Arc::new(Slot {
-            credentials: credentials.clone(),
+            credentials: grantee.credentials.clone(),
             held: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
         });
-        slots.put(id, slot.clone());
+        slots.put(grantee.id, slot.clone());
         slot
     }
 
-    async fn ask_home(
-        &self,
-        destination: &Destination,
-        credentials: &ClientCredentials,
-        slot: &Slot,
-    ) -> Result<Token, String> {
-        let Some((cluster, home)) = self.home(destination.id) else {
-            return self.ask_server(destination, credentials).await;
+    async fn ask_home(&self, grantee: Grantee<'_>, slot: &Slot) -> Result<Token, String> {
+        let Some((cluster, home)) = self.home(grantee.id) else {
+            return self.ask_server(grantee).await;
         };
         let question = Question::Token {
-            destination: destination.id,
-            credentials: fingerprint(credentials),
+            destination: grantee.id,
+            credentials: fingerprint(grantee.credentials),
             refused: slot.held.lock().refused().map(str::to_owned),
         };
         match question.put(cluster, home, HOME_PATIENCE).await {
@@ -190,7 +198,7 @@ impl Tokens {
             }) => Err(error),
             Ok(answer) => Token::told(answer, Instant::now())
                 .ok_or_else(|| "the destination's home gave no token".to_owned()),
-            Err(_) => self.ask_server(destination, credentials).await,
+            Err(_) => self.ask_server(grantee).await,
         }
     }
 
@@ -201,18 +209,12 @@ impl Tokens {
         (home != cluster.node_id()).then_some((cluster, home))
     }
 
-    async fn ask_server(
-        &self,
-        destination: &Destination,
-        credentials: &ClientCredentials,
-    ) -> Result<Token, String> {
+    async fn ask_server(&self, grantee: Grantee<'_>) -> Result<Token, String> {
+        let credentials = grantee.credentials;
         destination_url::check(&credentials.auth_server, &self.egress.reach)
             .map_err(|expected| format!("the token's URL can't be asked: {expected}"))?;
-        // The destination's own authorities and certificate hold for its token's URL, too.
-        let client = self
-            .egress
-            .client(&destination.outbound.tls)
-            .map_err(|error| error.to_string())?;
+        let client = self.egress.client(grantee.tls);
+        let client = client.map_err(|error| error.to_string())?;
         let granted = egress::grant(&client, credentials).await;
         let granted = granted.map_err(|error| error.to_string())?;
         Ok(Token::granted(granted, Instant::now()))

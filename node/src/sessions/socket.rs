@@ -6,7 +6,7 @@ use super::{
 };
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, MessageStream, Session};
 use bytes::Bytes;
-use model::traffic::trace::ANSWER_KEPT;
+use model::traffic::http_record::ANSWER_KEPT;
 use std::{collections::HashMap, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, oneshot},

@@ -23,7 +23,7 @@ use model::{
     policy::document::Part,
     state::codec,
     time::Timestamp,
-    traffic::{Attempt, IgnoreCause, IgnoredMeta, Origin, Outcome, RequestRecord, Trigger},
+    traffic::{Attempt, IgnoreCause, IgnoredMeta, Origin, Outcome, RequestRecord},
 };
 use node::{admin, bulk, config::Config, gateway::Gateway, pausing, world};
 use serde_json::{Value, json};
@@ -50,14 +50,11 @@ impl Node {
             event,
             number,
             attempt: Attempt {
-                trigger: Trigger::Initial,
-                node: 1,
-                requested_url: "https://a.example/hook".into(),
-                http_method: "POST".into(),
                 started_at: now,
                 finished_at: now,
                 outcome: Outcome::answered(500, Bytes::new(), None),
-                trace: Box::default(),
+                transport: kit::posted("https://a.example/hook"),
+                ..kit::attempt()
             },
             next: Next::GiveUp,
         };

@@ -9,8 +9,10 @@ use crate::stage::{Stage, eventually, pushed};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::StatusCode, web};
 use bytes::Bytes;
 use model::{
-    catalog::{Backoff, Connection, Destination, Item, RetryRule, Rule, Secret},
-    catalog::{Catalogs, Verification},
+    catalog::{
+        Backoff, Catalogs, Connection, Destination, DestinationKind, HttpTarget, Item,
+        RequestTemplate, RetryRule, Rule, Secret, Verification,
+    },
     ids::{ConnectionId, DestinationId, EventId, GroupId, RequestId, SourceId},
     kit,
     machine::{
@@ -125,8 +127,10 @@ impl World {
     fn destination(&self, disabled_at: Option<Timestamp>) -> Item {
         Item::Destination(Destination {
             id: DESTINATION,
-            url: self.url.clone(),
-            signing_secret: Secret::new(SECRET.into()),
+            kind: DestinationKind::Http(HttpTarget {
+                url: self.url.clone(),
+                request: RequestTemplate::plain(Secret::new(SECRET.into())),
+            }),
             disabled_at,
             ..kit::destination()
         })

@@ -61,7 +61,8 @@ impl Forwarding {
     ) -> Self {
         let source = catalog.sources.get(&source);
         let destination = destination.and_then(|id| catalog.destinations.get(&id));
-        let opened = destination.map(|known| known.outbound.forward_headers.as_slice());
+        let request = destination.and_then(|known| known.kind.request());
+        let opened = request.map(|request| request.forward_headers.as_slice());
         Self::between(
             source.map(|known| &known.verification),
             opened.unwrap_or_default(),

@@ -23,7 +23,7 @@ use model::{
     time::Timestamp,
     traffic::{
         Attempt, Failure, IgnoreCause, IgnoredMeta, Issue, IssueChange, IssueKey, IssueTurn,
-        LogLevel, Notification, Outcome, RejectionCause, Strategy, Target, Trigger,
+        LogLevel, Notification, Outcome, RejectionCause, Strategy, Target,
     },
 };
 
@@ -102,14 +102,10 @@ impl Cluster {
 
     pub(super) fn attempt(&mut self, event: EventId, number: u16, outcome: Outcome, next: Next) {
         let attempt = Attempt {
-            trigger: Trigger::Initial,
-            node: 1,
-            requested_url: "http://receiver/".into(),
-            http_method: "POST".into(),
             started_at: self.now,
             finished_at: self.now,
             outcome,
-            trace: Box::default(),
+            ..model::kit::attempt()
         };
         let report = AttemptReport {
             event,

@@ -10,6 +10,7 @@ use model::catalog::{Backoff, RetryRule};
 use model::delivery::{Input, Lane, Output, Sign};
 use model::envelope::Envelope;
 use model::ids::{DestinationId, EventId};
+use model::kit;
 use model::machine::{AttemptReport, Command, RecordRuns, RunEnd, RunReport};
 use model::policy::retry;
 use model::state::keys::Due;
@@ -173,7 +174,7 @@ impl World {
             &mut self.rng,
         );
         if seen {
-            let success = outcome.is_success() || outcome.response_status.is_none();
+            let success = outcome.is_success() || outcome.response_status().is_none();
             let receipt = Receipt {
                 event: due.event,
                 number,
@@ -255,14 +256,11 @@ impl World {
             event,
             number,
             attempt: Attempt {
-                trigger: Trigger::Initial,
                 node: node as u64,
-                requested_url: "http://receiver/".into(),
-                http_method: "POST".into(),
                 started_at,
                 finished_at,
                 outcome,
-                trace: Box::default(),
+                ..kit::attempt()
             },
             next,
         }

@@ -1,9 +1,9 @@
 //! What a token's URL and a destination can count on, told against a server that gives tokens and counts.
 
-use super::Tokens;
+use super::{Grantee, Tokens};
 use crate::egress::{self, sink::Sink};
 use model::{
-    catalog::{ClientAuth, ClientCredentials, Destination, DestinationAuth, Outbound, Secret},
+    catalog::{ClientAuth, ClientCredentials, DestinationAuth, RequestTemplate, Secret},
     ids::DestinationId,
     kit,
 };
@@ -42,15 +42,15 @@ fn credentials(server: &Sink) -> ClientCredentials {
     }
 }
 
-fn destination(credentials: &ClientCredentials) -> Destination {
-    Destination {
-        name: "d".into(),
-        outbound: Outbound {
-            auth: DestinationAuth::Oauth2ClientCredentials(credentials.clone()),
-            ..Outbound::default()
-        },
-        ..kit::destination()
+fn template(credentials: &ClientCredentials) -> RequestTemplate {
+    RequestTemplate {
+        auth: DestinationAuth::Oauth2ClientCredentials(credentials.clone()),
+        ..kit::request_template()
     }
+}
+
+fn grantee(template: &RequestTemplate) -> Grantee<'_> {
+    Grantee::of(DestinationId(1), template).expect("it takes tokens")
 }
 
 fn tokens() -> Arc<Tokens> {
@@ -58,7 +58,7 @@ fn tokens() -> Arc<Tokens> {
 }
 
 async fn get(tokens: &Tokens, credentials: &ClientCredentials) -> Result<String, String> {
-    let got = tokens.get(&destination(credentials), credentials).await;
+    let got = tokens.get(grantee(&template(credentials))).await;
     got.map(|token| token.reveal().to_owned())
 }
 
@@ -158,11 +158,9 @@ async fn a_tokens_url_inside_is_not_asked() {
 async fn a_home_answers_for_the_credentials_that_it_has_and_forgets_what_was_refused() {
     let server = server(3600);
     let (tokens, credentials) = (tokens(), credentials(&server));
-    let destination = destination(&credentials);
+    let template = template(&credentials);
     let ask = async |asked: &str, refused: Option<&str>| {
-        let answer = tokens
-            .answer(&destination, &credentials, asked, refused)
-            .await;
+        let answer = tokens.answer(grantee(&template), asked, refused).await;
         answer.and_then(|answer| answer.token)
     };
     let asked = super::fingerprint(&credentials);

@@ -4,11 +4,11 @@ use super::{
     BASE, Node,
     transformations::{accept, connected, propose, run, text},
 };
-use bytes::Bytes;
 use model::{
     ids::EventId,
+    kit,
     machine::{Command, Next, RecordRuns, RunEnd, RunReport},
-    traffic::{Attempt, Outcome, Trace, TransformationUse, Trigger, trace::Sent},
+    traffic::{Attempt, HttpRecord, TransformationUse, TransportRecord, http_record::Sent},
 };
 use node::world;
 use serde_json::{Value, json};
@@ -99,22 +99,20 @@ async fn sent(node: &Node, event: EventId, used: TransformationUse, body_len: u3
         runs: vec![run(used, false)],
         end: RunEnd::Attempted {
             attempt: Attempt {
-                trigger: Trigger::Initial,
-                node: 1,
-                requested_url: "https://a.example/hook/paid?n=1".into(),
-                http_method: "POST".into(),
                 started_at: now,
                 finished_at: now,
-                outcome: Outcome::answered(200, Bytes::new(), None),
-                trace: Box::new(Trace {
+                transport: TransportRecord::Http(Box::new(HttpRecord {
+                    requested_url: "https://a.example/hook/paid?n=1".into(),
+                    http_method: "POST".into(),
                     sent: Some(Sent {
                         // Its content type.
                         forwarded: vec![0],
                         body_len,
                         ..Sent::default()
                     }),
-                    ..Trace::default()
-                }),
+                    ..HttpRecord::default()
+                })),
+                ..kit::attempt()
             },
             next: Next::Delivered,
         },

@@ -13,8 +13,8 @@ use model::{
     state::{codec, kv::Read},
     time::Timestamp,
     traffic::{
-        Attempt, ConsoleLine, IgnoreCause, IgnoredMeta, LineLevel, Origin, Outcome, RequestRecord,
-        TransformationUse, Trigger,
+        Attempt, ConsoleLine, IgnoreCause, IgnoredMeta, LineLevel, Origin, RequestRecord,
+        TransformationUse,
     },
 };
 use node::world;
@@ -130,7 +130,6 @@ pub(super) async fn ran(node: &Node, event: EventId, used: TransformationUse, fa
         .expect("there")
         .due_at
         .expect("due");
-    let outcome = Outcome::answered(200, Bytes::new(), None);
     let end = match failed {
         true => RunEnd::Ignored {
             due_at,
@@ -139,14 +138,10 @@ pub(super) async fn ran(node: &Node, event: EventId, used: TransformationUse, fa
         },
         false => RunEnd::Attempted {
             attempt: Attempt {
-                trigger: Trigger::Initial,
-                node: 1,
-                requested_url: "https://a.example/hook".into(),
-                http_method: "POST".into(),
                 started_at: world::now(),
                 finished_at: world::now(),
-                outcome,
-                trace: Box::default(),
+                transport: kit::posted("https://a.example/hook"),
+                ..kit::attempt()
             },
             next: Next::Delivered,
         },

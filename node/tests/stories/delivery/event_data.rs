@@ -8,8 +8,9 @@ use crate::{contract, stage::eventually};
 use actix_web::{App, middleware::from_fn, test, web};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use model::{
-    catalog::{Destination, Item},
+    catalog::{Destination, DestinationKind, HttpTarget, Item, RequestTemplate},
     ids::EventId,
+    kit,
 };
 use serde_json::{Value, json};
 
@@ -144,8 +145,13 @@ async fn an_event_shows_what_its_receiver_got_and_its_request_what_came_in() {
 fn elsewhere(world: &World) -> Item {
     match world.destination(None) {
         Item::Destination(known) => Item::Destination(Destination {
-            url: format!("{}/elsewhere", world.url),
-            path_forwarding: false,
+            kind: DestinationKind::Http(HttpTarget {
+                url: format!("{}/elsewhere", world.url),
+                request: RequestTemplate {
+                    path_forwarding: false,
+                    ..kit::request_template()
+                },
+            }),
             ..known
         }),
         other => other,
@@ -206,7 +212,7 @@ async fn an_event_that_is_sent_again_shows_what_was_sent_last() {
     world.configure(vec![connection(Vec::new())]).await;
     let destination = match world.destination(None) {
         Item::Destination(known) => Item::Destination(Destination {
-            url: "ftp://nowhere.example/".into(),
+            kind: kit::server("ftp://nowhere.example/"),
             ..known
         }),
         other => other,

@@ -29,9 +29,14 @@ fn opening(world: &World, url: &str, headers: &[&str]) -> Item {
     let Item::Destination(mut destination) = world.destination(None) else {
         unreachable!("a destination")
     };
-    destination.url = format!("{}{url}", world.url);
-    destination.outbound.headers = [("x-team".to_owned(), Secret::new("ours".into()))].into();
-    destination.outbound.forward_headers = headers.iter().map(|name| (*name).to_owned()).collect();
+    destination.kind = DestinationKind::Http(HttpTarget {
+        url: format!("{}{url}", world.url),
+        request: RequestTemplate {
+            headers: [("x-team".to_owned(), Secret::new("ours".into()))].into(),
+            forward_headers: headers.iter().map(|name| (*name).to_owned()).collect(),
+            ..RequestTemplate::plain(Secret::new(SECRET.into()))
+        },
+    });
     Item::Destination(destination)
 }
 
@@ -100,7 +105,7 @@ async fn a_stored_path_that_leads_elsewhere_is_not_sent_and_says_why() {
         let attempt = tables::attempt(&view, attempt)
             .expect("readable")
             .expect("made");
-        let reason = String::from_utf8_lossy(&attempt.outcome.response_body);
+        let reason = String::from_utf8_lossy(attempt.outcome.text());
         assert!(reason.starts_with("expected "), "{reason}");
     }
     assert!(world.receiver.seen.lock().is_empty(), "nothing was sent");

@@ -1,8 +1,14 @@
 //! Deliveries to developers' machines: who listens is asked of this node first, then of the others. The one whose session
 //! takes the event makes the attempt.
 
-use super::request::Outgoing;
+use super::{
+    exchange::Exchanged,
+    over_http,
+    request::Outgoing,
+    sending::{Sending, Sent},
+};
 use crate::{
+    delivery::gate::{Gate, Shut},
     gateway::Gateway,
     peer::Question,
     sessions::{
@@ -10,10 +16,9 @@ use crate::{
         frames::{ASKED_MAX, Asked, AskedRequest},
     },
 };
-use bytes::Bytes;
 use futures::stream::{FuturesUnordered, StreamExt};
 use model::{
-    catalog::{Destination, FilterRule},
+    catalog::{CliTarget, FilterRule},
     ids::{AttemptId, CliSessionId, ConnectionId, NodeId},
     policy::{
         document::{Document, Part},
@@ -25,15 +30,43 @@ use model::{
 use std::{io, time::Duration};
 use tokio::time::Instant;
 
+/// A body as it is, as text, and as a frame of the line to the developer.
+pub(super) const COPIES: u64 = 3;
 /// What another node may take to say who listens there.
 const LOOK_WITHIN: Duration = Duration::from_millis(1500);
 /// The developer's machine gives up so much earlier than we do: then it can still say so.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// Who takes an event.
+/// Makes an attempt on the machine of a developer who listens. Where nobody does, or wants the event, a first one is none.
+///
+/// # Errors
+/// When there is no permit, or this node may not send any more.
+pub(super) async fn send(
+    sending: &Sending<'_>,
+    target: &CliTarget,
+    gate: Gate,
+) -> Result<Sent, Shut> {
+    let gateway = &sending.shared.gateway;
+    let (connection, message) = (sending.work.event.connection_id, sending.message);
+    let found = find(gateway, connection, message, &sending.work.record).await;
+    if let Some((cause, meta)) = found.ignores().filter(|_| sending.is_first()) {
+        return Ok(Sent::Ignored { cause, meta });
+    }
+    let exchange = async |outgoing: &Outgoing, left| {
+        let started = Instant::now();
+        let asked = asked(outgoing, message, sending.id(), connection, left);
+        let outcome = ask(gateway, &found, asked, left).await;
+        Exchanged::unseen(outcome, started.elapsed())
+    };
+    let base_url = target.base_url();
+    let tried = over_http::attempt(sending, &base_url, &target.request, gate, exchange).await?;
+    Ok(tried.into())
+}
+
+/// The session that takes an event, or why there is none.
 #[derive(Debug, PartialEq)]
-pub(super) enum Taker {
-    Session {
+enum SessionLookup {
+    Found {
         /// None: this one.
         node: Option<NodeId>,
         id: CliSessionId,
@@ -45,32 +78,32 @@ pub(super) enum Taker {
     Nobody,
 }
 
-impl Taker {
+impl SessionLookup {
     /// Why a first attempt is none: who listens does not want the event, or nobody does. None: it is to be made.
-    pub(super) fn ignores(&self) -> Option<(IgnoreCause, Option<IgnoredMeta>)> {
+    fn ignores(&self) -> Option<(IgnoreCause, Option<IgnoredMeta>)> {
         match self {
             Self::Filtered(parts) => {
                 let meta = IgnoredMeta::Filtered(parts.clone());
                 Some((IgnoreCause::Filtered, Some(meta)))
             }
             Self::Nobody => Some((IgnoreCause::CliDisconnected, None)),
-            Self::Session { .. } | Self::Unknown => None,
+            Self::Found { .. } | Self::Unknown => None,
         }
     }
 }
 
 /// Looks for a session that listens for a connection and takes the message.
-pub(super) async fn find(
+async fn find(
     gateway: &Gateway,
     connection: ConnectionId,
     message: &Message,
     record: &RequestRecord,
-) -> Taker {
+) -> SessionLookup {
     let wanted = Wanted { message, record };
     let mut verdict = Verdict::default();
     let here = gateway.sessions.of(connection, Instant::now());
     if let Some(id) = verdict.look(here, &wanted).await {
-        return Taker::Session { node: None, id };
+        return SessionLookup::Found { node: None, id };
     }
     let cluster = &gateway.cluster;
     let others = cluster.members().into_keys();
@@ -86,10 +119,10 @@ pub(super) async fn find(
         };
         if let Some(id) = verdict.look(there, &wanted).await {
             let node = Some(node);
-            return Taker::Session { node, id };
+            return SessionLookup::Found { node, id };
         }
     }
-    verdict.taker()
+    verdict.lookup()
 }
 
 /// What somebody is wanted for.
@@ -117,11 +150,11 @@ impl Verdict {
         None
     }
 
-    fn taker(self) -> Taker {
+    fn lookup(self) -> SessionLookup {
         match self.filtered {
-            Some(parts) => Taker::Filtered(parts),
-            None if self.unknown => Taker::Unknown,
-            None => Taker::Nobody,
+            Some(parts) => SessionLookup::Filtered(parts),
+            None if self.unknown => SessionLookup::Unknown,
+            None => SessionLookup::Nobody,
         }
     }
 }
@@ -185,14 +218,14 @@ async fn listeners_at(
 }
 
 /// The attempt as a developer's machine is asked for it.
-pub(super) fn asked(
+fn asked(
     outgoing: &Outgoing,
     message: &Message,
     attempt: AttemptId,
     connection: ConnectionId,
     limit: Duration,
 ) -> Asked {
-    let target = outgoing.url.strip_prefix(Destination::LOCAL);
+    let target = outgoing.url.strip_prefix(CliTarget::LOCAL);
     let mut headers = std::collections::BTreeMap::<String, String>::new();
     // The client's own HTTP library says where it goes and how much it sends.
     let named = outgoing.headers.iter();
@@ -220,25 +253,20 @@ pub(super) fn asked(
 }
 
 /// Has the attempt made by the session that takes it.
-pub(super) async fn send(
-    gateway: &Gateway,
-    taker: &Taker,
-    asked: Asked,
-    limit: Duration,
-) -> Outcome {
-    let Taker::Session { node, id } = taker else {
-        let why = match taker {
-            Taker::Filtered(_) => {
+async fn ask(gateway: &Gateway, found: &SessionLookup, asked: Asked, limit: Duration) -> Outcome {
+    let SessionLookup::Found { node, id } = found else {
+        let why = match found {
+            SessionLookup::Filtered(_) => {
                 "who listens with the command line has filters that do not take it"
             }
             _ => "nobody listens with the command line",
         };
-        return told(ErrorCode::CliUnavailable, why);
+        return Outcome::failed_because(ErrorCode::CliUnavailable, why);
     };
     let frame = asked.frame();
     if frame.len() > ASKED_MAX {
         let why = format!("the event makes a frame of more than {ASKED_MAX} bytes");
-        return told(ErrorCode::Cli, why);
+        return Outcome::failed_because(ErrorCode::Cli, why);
     }
     outcome(match node {
         None => {
@@ -264,15 +292,15 @@ pub(super) async fn send(
 fn outcome(heard: Heard) -> Outcome {
     match heard {
         Heard::Answered { status, body } => Outcome::answered(status, body, None),
-        Heard::Silence => told(
+        Heard::Silence => Outcome::failed_because(
             ErrorCode::Cli,
             "nothing answered on the machine that listens",
         ),
-        Heard::Gone => told(
+        Heard::Gone => Outcome::failed_because(
             ErrorCode::CliUnavailable,
             "the line to the machine that listens broke before it answered",
         ),
-        Heard::Full => told(
+        Heard::Full => Outcome::failed_because(
             ErrorCode::CliUnavailable,
             "the machine that listens has as much under way as it may",
         ),
@@ -280,17 +308,10 @@ fn outcome(heard: Heard) -> Outcome {
     }
 }
 
-/// The reason stands where an answer's body would.
-fn told(code: ErrorCode, why: impl Into<Bytes>) -> Outcome {
-    Outcome {
-        response_body: why.into(),
-        ..Outcome::failed(code)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
     use model::{kit, policy::forwarding::Forwarding};
     use serde_json::json;
 
@@ -345,7 +366,7 @@ mod tests {
             for listeners in all {
                 assert_eq!(verdict.look(listeners, &wanted).await, None);
             }
-            verdict.taker()
+            verdict.lookup()
         };
         let awaited = Listeners {
             open: Vec::new(),
@@ -355,14 +376,17 @@ mod tests {
             open: vec![listener(1, Some(json!(false)))],
             awaited: false,
         };
-        assert_eq!(verdict(vec![Listeners::default()]).await, Taker::Nobody);
+        assert_eq!(
+            verdict(vec![Listeners::default()]).await,
+            SessionLookup::Nobody
+        );
         let unknown = verdict(vec![awaited.clone(), Listeners::default()]).await;
-        assert_eq!((unknown.ignores(), unknown), (None, Taker::Unknown));
+        assert_eq!((unknown.ignores(), unknown), (None, SessionLookup::Unknown));
         let filtered = verdict(vec![filtered, awaited]).await;
         let (cause, meta) = filtered.ignores().expect("ignored");
         let parts = IgnoredMeta::Filtered(vec![Part::Body]);
         assert_eq!((cause, meta), (IgnoreCause::Filtered, Some(parts)));
-        let (cause, _) = Taker::Nobody.ignores().expect("ignored");
+        let (cause, _) = SessionLookup::Nobody.ignores().expect("ignored");
         assert_eq!(cause, IgnoreCause::CliDisconnected);
     }
 
@@ -378,7 +402,7 @@ mod tests {
                 header("x-a", "2"),
                 ("x-b".into(), Bytes::from_static(b"\xff")),
             ],
-            kept: super::super::request::Kept::default(),
+            kept: crate::delivery::transport::request::Kept::default(),
         };
         let message = Message {
             body: Bytes::from("{\"a\":\"\u{e4}\"}"),
@@ -403,7 +427,7 @@ mod tests {
     fn what_is_heard_is_the_attempts_outcome() {
         let body = Bytes::from("made");
         let answered = outcome(Heard::Answered { status: 201, body });
-        assert!(answered.is_success() && answered.response_body == "made");
+        assert!(answered.is_success() && answered.text() == "made");
         for (heard, code) in [
             (Heard::Silence, ErrorCode::Cli),
             (Heard::Gone, ErrorCode::CliUnavailable),
@@ -411,7 +435,7 @@ mod tests {
         ] {
             let outcome = outcome(heard);
             assert_eq!(outcome.error_code, Some(code));
-            assert!(!outcome.response_body.is_empty(), "it says why");
+            assert!(!outcome.text().is_empty(), "it says why");
         }
         assert_eq!(outcome(Heard::Late).error_code, Some(ErrorCode::Timeout));
     }

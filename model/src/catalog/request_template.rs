@@ -1,41 +1,55 @@
-//! What a destination's requests carry and how they get there, beyond its URL and its pace.
+//! The HTTP request that deliveries are made of, as operators configure it: method, path, headers, signature and proof.
 
-use super::{DestinationKind, LiveSecret, Secret};
+use super::{LiveSecret, Secret};
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Everything is left out where it is not set: a destination without any of it reads and writes as it always did.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Outbound {
-    #[serde(skip_serializing_if = "DestinationKind::is_http")]
-    pub kind: DestinationKind,
-    #[serde(skip_serializing_if = "DestinationAuth::is_signature")]
-    pub auth: DestinationAuth,
+/// The configured part of a destination's HTTP requests. Every kind that speaks HTTP has one, whoever answers it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RequestTemplate {
+    /// Upper case; none: the request's own method.
+    pub method: Option<String>,
+    /// Whether the path behind the source id is appended to the destination's own.
+    pub path_forwarding: bool,
+    /// The newest key of the Standard Webhooks signature that deliveries carry.
+    pub signing_secret: Secret,
     /// Signing secrets beside the newest one: those that end after a rotation, and the one of the `v1a` signature. At
     /// most [`Self::OTHER_SECRETS_MAX`].
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub other_secrets: Vec<LiveSecret>,
+    pub auth: DestinationAuth,
     /// Sent with every request; lower-case names. Their values may be credentials.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, Secret>,
     /// Headers of the sender that go on though their family is held back; lower case, `*` at the end stands for any.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub forward_headers: Vec<String>,
-    /// An attempt must have ended within this, instead of the node's `delivery.timeout_ms`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeout_ms: Option<u32>,
-    #[serde(skip_serializing_if = "Tls::is_plain")]
+    /// For connections to the destination, and to the server that grants its tokens.
     pub tls: Tls,
 }
 
-impl Outbound {
+impl RequestTemplate {
     /// Two more `v1` secrets and two of `v1a`: three and two signatures in the header.
     pub const OTHER_SECRETS_MAX: usize = 4;
 
+    /// The sender's request as it came, signed and with nothing added.
     #[must_use]
-    pub fn is_plain(&self) -> bool {
-        *self == Self::default()
+    pub fn plain(signing_secret: Secret) -> Self {
+        Self {
+            method: None,
+            path_forwarding: true,
+            signing_secret,
+            other_secrets: Vec::new(),
+            auth: DestinationAuth::default(),
+            headers: BTreeMap::new(),
+            forward_headers: Vec::new(),
+            tls: Tls::default(),
+        }
+    }
+
+    /// Every secret that deliveries are signed with now, the newest first.
+    pub fn signing_secrets(&self, now: Timestamp) -> impl Iterator<Item = &str> {
+        let others = self.other_secrets.iter();
+        let live = others.filter(move |other| other.is_live(now));
+        std::iter::once(self.signing_secret.reveal()).chain(live.map(|live| live.secret.reveal()))
     }
 }
 
@@ -108,7 +122,7 @@ pub enum ClientAuth {
 }
 
 impl DestinationAuth {
-    fn is_signature(&self) -> bool {
+    pub(super) fn is_signature(&self) -> bool {
         *self == Self::HookdeckSignature
     }
 
@@ -176,14 +190,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_destination_without_any_of_it_writes_nothing_of_it() {
-        let plain = serde_json::to_string(&Outbound::default()).expect("JSON");
-        assert_eq!(plain, "{}");
-        let read: Outbound = serde_json::from_str("{}").expect("readable");
-        assert!(read.is_plain());
-    }
-
-    #[test]
     fn the_tags_are_the_names_of_the_api() {
         let secret = || Secret::new("s".into());
         let all = [
@@ -231,7 +237,7 @@ mod tests {
 
     #[test]
     fn nothing_secret_is_shown() {
-        let outbound = Outbound {
+        let template = RequestTemplate {
             auth: DestinationAuth::BearerToken {
                 token: Secret::new("hidden".into()),
             },
@@ -240,9 +246,9 @@ mod tests {
                 client_key: Some(Secret::new("hidden".into())),
                 ..Tls::default()
             },
-            ..Outbound::default()
+            ..RequestTemplate::plain(Secret::new("hidden".into()))
         };
-        let shown = format!("{outbound:?}");
+        let shown = format!("{template:?}");
         assert!(!shown.contains("hidden"), "{shown}");
     }
 }

@@ -1,16 +1,17 @@
-//! A destination's own way out. No other destination sends over its connections, and they close when its actor goes.
+//! The HTTP client of one destination.
 
 use crate::egress::{Client, Egress, tls::Unusable};
-use model::{catalog::Destination, time::Timestamp};
+use model::{catalog::Tls, time::Timestamp};
 use std::{cell::RefCell, sync::Arc};
 
-pub(super) struct Outlet {
+/// A client that is kept from attempt to attempt.
+pub(super) struct KeptClient {
     egress: Arc<Egress>,
     /// Made for the destination as it was then.
     client: RefCell<Option<(Timestamp, Client)>>,
 }
 
-impl Outlet {
+impl KeptClient {
     pub(super) fn new(egress: Arc<Egress>) -> Self {
         Self {
             egress,
@@ -18,20 +19,20 @@ impl Outlet {
         }
     }
 
-    /// The client for the destination as it is configured now: a change begins with new connections, which are vetted
+    /// The client for the destination as it was configured then: a change begins with new connections, which are vetted
     /// anew.
     ///
     /// # Errors
     /// When its certificates can't be used.
-    pub(super) fn client(&self, destination: &Destination) -> Result<Client, Unusable> {
+    pub(super) fn get(&self, updated_at: Timestamp, tls: &Tls) -> Result<Client, Unusable> {
         let mut kept = self.client.borrow_mut();
         if let Some((at, client)) = &*kept
-            && *at == destination.updated_at
+            && *at == updated_at
         {
             return Ok(client.clone());
         }
-        let client = self.egress.client(&destination.outbound.tls)?;
-        *kept = Some((destination.updated_at, client.clone()));
+        let client = self.egress.client(tls)?;
+        *kept = Some((updated_at, client.clone()));
         Ok(client)
     }
 }

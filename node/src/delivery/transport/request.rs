@@ -1,19 +1,23 @@
 //! What goes out: method, URL and headers of one attempt, and what is kept of them. No I/O here.
 
-use super::{aws, work::Work};
+use super::aws;
+use crate::delivery::work::Work;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use model::{
-    catalog::{Destination, DestinationAuth, KeyPlace, Secret},
+    catalog::{DestinationAuth, DestinationKind, KeyPlace, RequestTemplate, Secret},
     ids::AttemptId,
     policy::{destination_url, forwarding, outgoing, signing, transform::Message},
     time::Timestamp,
     traffic::{
         ErrorCode,
-        trace::{Sent, Told, host},
+        http_record::{Sent, Told, host},
     },
 };
 use url::form_urlencoded;
+
+/// A URL longer than this is kept cut.
+pub(crate) const URL_KEPT: usize = 2048;
 
 /// One HTTP request, ready to be sent. It holds credentials: it is not to be printed.
 pub(super) struct Outgoing {
@@ -34,7 +38,9 @@ pub(super) struct Kept {
 /// What an attempt's request is made of.
 pub(super) struct Launch<'a> {
     pub(super) work: &'a Work,
-    pub(super) destination: &'a Destination,
+    /// What its URL begins with.
+    pub(super) base_url: &'a str,
+    pub(super) template: &'a RequestTemplate,
     /// What the rules made of the sender's request.
     pub(super) message: &'a Message,
     pub(super) number: u16,
@@ -47,7 +53,7 @@ pub(super) struct Launch<'a> {
 
 /// Why nothing is sent, and the reason in words where there is more to say.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Unsendable {
+pub(super) struct Unsendable {
     pub(super) code: ErrorCode,
     pub(super) reason: String,
 }
@@ -66,23 +72,21 @@ impl Unsendable {
 /// # Errors
 /// When the URL is of a form that can't be asked for, or is not to be.
 pub(super) fn outgoing(launch: &Launch<'_>) -> Result<Outgoing, Unsendable> {
-    let (work, destination) = (launch.work, launch.destination);
+    let (work, template) = (launch.work, launch.template);
     let (record, message) = (&work.record, launch.message);
-    let method = destination
-        .http_method
-        .clone()
-        .unwrap_or_else(|| message.method.clone());
-    let plain = url(destination, &message.path, &message.query)?;
-    let proof = proof(&destination.outbound.auth, launch);
-    let (url, kept_url) = match &proof.query {
+    let plain = url(launch.base_url, template, &message.path, &message.query)?;
+    let proof = proof(&template.auth, launch);
+    let (url, mut kept_url) = match &proof.query {
         None => (plain.clone(), plain),
         Some((key, value)) => (
             with_query(&plain, key, value),
             with_query(&plain, key, outgoing::REDACTED),
         ),
     };
+    kept_url.truncate(kept_url.floor_char_boundary(URL_KEPT));
+    let method = method(template, message);
     let event = work.due.event;
-    let secrets = destination.signing_secrets(launch.now);
+    let secrets = template.signing_secrets(launch.now);
     let (id, timestamp_s) = (event.to_string(), launch.now.0 / 1000);
     let mut sent = Sent {
         source_name: work.source_name.clone(),
@@ -92,7 +96,7 @@ pub(super) fn outgoing(launch: &Launch<'_>) -> Result<Outgoing, Unsendable> {
         ..Sent::default()
     };
     sent.forward(&forwarded(launch, &proof), record);
-    let own = destination.outbound.headers.iter();
+    let own = template.headers.iter();
     sent.own
         .extend(own.map(|(name, value)| (name.clone(), Bytes::from(value.reveal().to_owned()))));
     sent.own.extend(proof.headers);
@@ -105,14 +109,14 @@ pub(super) fn outgoing(launch: &Launch<'_>) -> Result<Outgoing, Unsendable> {
         at: launch.now,
         url: &url,
     };
-    if let DestinationAuth::AwsSignature { .. } = destination.outbound.auth {
+    if let DestinationAuth::AwsSignature { .. } = template.auth {
         let headers = sent.headers(&told, record);
         let signed = aws_headers(launch, &method, &url, &headers);
         sent.own
             .extend(signed.ok_or_else(|| Unsendable::url("a header to be signed is no text"))?);
     }
     let headers = sent.headers(&told, record);
-    let operators = destination.outbound.headers.keys();
+    let operators = template.headers.keys();
     let mut secret: Vec<String> = operators
         .filter(|name| !outgoing::is_harmless(name))
         .cloned()
@@ -134,17 +138,14 @@ pub(super) fn outgoing(launch: &Launch<'_>) -> Result<Outgoing, Unsendable> {
 /// The message's headers that go on: those of no name that the destination's configuration sets, whichever of them a
 /// server takes for the same.
 fn forwarded(launch: &Launch<'_>, proof: &Proof) -> Vec<(String, Bytes)> {
-    let operators = launch.destination.outbound.headers.keys();
+    let operators = launch.template.headers.keys();
     let operators: Vec<String> = operators
         .chain(&proof.secret)
         .map(String::as_str)
         .chain(proof.replaces.iter().copied())
         .map(forwarding::folded)
         .collect();
-    let signs_all = matches!(
-        launch.destination.outbound.auth,
-        DestinationAuth::AwsSignature { .. }
-    );
+    let signs_all = matches!(launch.template.auth, DestinationAuth::AwsSignature { .. });
     let record = &launch.work.record;
     let goes_on = |header: &(String, Bytes)| {
         let name = forwarding::folded(&header.0);
@@ -226,7 +227,7 @@ fn aws_headers(
         secret_access_key,
         region,
         service,
-    } = &launch.destination.outbound.auth
+    } = &launch.template.auth
     else {
         return None;
     };
@@ -252,19 +253,33 @@ fn aws_headers(
     aws::headers(&signer, &signed, launch.now)
 }
 
+/// Where a message would go and by which method. The URL is empty where it leads elsewhere. None: the kind of destination
+/// speaks no HTTP.
+pub(crate) fn target(kind: &DestinationKind, message: &Message) -> Option<(String, String)> {
+    let (base_url, template) = kind.base_url().zip(kind.request())?;
+    let url = url(&base_url, template, &message.path, &message.query);
+    Some((url.unwrap_or_default(), method(template, message)))
+}
+
+fn method(template: &RequestTemplate, message: &Message) -> String {
+    let own = template.method.as_ref();
+    own.unwrap_or(&message.method).clone()
+}
+
 /// The destination's URL, or what stands for one, with the request's path and query behind it, where forwarding is on.
 /// What the URL and the authentication set is the operator's alone.
 ///
 /// # Errors
 /// When there is a path that leads elsewhere.
-pub(crate) fn url(
-    destination: &Destination,
+fn url(
+    base_url: &str,
+    template: &RequestTemplate,
     path: &str,
     query: &str,
 ) -> Result<String, Unsendable> {
-    let url = destination_url::normalised(&destination.base_url());
-    let auth = &destination.outbound.auth;
-    if !destination.path_forwarding || !forwarding::takes_target(auth, host(&url)) {
+    let url = destination_url::normalised(base_url);
+    let auth = &template.auth;
+    if !template.path_forwarding || !forwarding::takes_target(auth, host(&url)) {
         return Ok(url);
     }
     // It was checked at the door; but an earlier version may have stored it, or a transformation made it.
@@ -306,7 +321,7 @@ fn with_query(url: &str, key: &str, value: &str) -> String {
 mod tests {
     use super::*;
     use model::{
-        catalog::{ClientAuth, ClientCredentials, LiveSecret},
+        catalog::{ClientAuth, ClientCredentials, HttpTarget, LiveSecret},
         ids::{ConnectionId, DestinationId, EventId, SourceId},
         kit,
         state::keys::{Due, DueClass},
@@ -315,12 +330,13 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(1_440_938_160_000);
 
-    fn destination(url: &str, path_forwarding: bool) -> Destination {
-        Destination {
+    fn server(url: &str, path_forwarding: bool) -> HttpTarget {
+        HttpTarget {
             url: url.into(),
-            path_forwarding,
-            signing_secret: secret("whsec_"),
-            ..kit::destination()
+            request: RequestTemplate {
+                path_forwarding,
+                ..kit::request_template()
+            },
         }
     }
 
@@ -383,21 +399,22 @@ mod tests {
         }
     }
 
-    fn sent(destination: &Destination) -> Outgoing {
+    fn sent(server: &HttpTarget) -> Outgoing {
         let work = work();
         let message = Message::of(&work.record, Bytes::from_static(b"hello"), &work.forwarding);
-        launched(destination, &work, &message).expect("a request")
+        launched(server, &work, &message).expect("a request")
     }
 
     fn launched(
-        destination: &Destination,
+        server: &HttpTarget,
         work: &Work,
         message: &Message,
     ) -> Result<Outgoing, Unsendable> {
         let token = secret("granted");
         let launch = Launch {
             work,
-            destination,
+            base_url: &server.url,
+            template: &server.request,
             message,
             number: 1,
             now: NOW,
@@ -408,9 +425,9 @@ mod tests {
     }
 
     fn with(auth: DestinationAuth) -> Outgoing {
-        let mut destination = destination("https://A.example./hook", true);
-        destination.outbound.auth = auth;
-        sent(&destination)
+        let mut server = server("https://A.example./hook", true);
+        server.request.auth = auth;
+        sent(&server)
     }
 
     fn value(outgoing: &Outgoing, name: &str) -> Option<String> {
@@ -440,6 +457,10 @@ mod tests {
         )
     }
 
+    fn made(server: &HttpTarget, path: &str, query: &str) -> Result<String, Unsendable> {
+        url(&server.url, &server.request, path, query)
+    }
+
     #[test]
     fn path_and_query_go_behind_the_destinations_own() {
         for (base, path, query, expected) in [
@@ -453,10 +474,10 @@ mod tests {
             ),
             ("http://a", "", "q=2", "http://a?q=2"),
         ] {
-            let made = url(&destination(base, true), path, query);
+            let made = made(&server(base, true), path, query);
             assert_eq!(made.as_deref(), Ok(expected));
         }
-        let without = url(&destination("http://a/h", false), "/../x", "q=2");
+        let without = made(&server("http://a/h", false), "/../x", "q=2");
         assert_eq!(without.as_deref(), Ok("http://a/h"));
     }
 
@@ -468,7 +489,7 @@ mod tests {
             "/..%2fadmin",
             "//elsewhere.example/",
         ] {
-            let refused = url(&destination("http://a/hooks", true), path, "");
+            let refused = made(&server("http://a/hooks", true), path, "");
             let refused = refused.expect_err(path);
             assert_eq!(refused.code, ErrorCode::InvalidUrl);
             assert!(refused.reason.starts_with("expected "), "{refused:?}");
@@ -484,11 +505,11 @@ mod tests {
             ("q=1;MODE[]=theirs", format!("{own}&q=1")),
             ("list=2&q=1", format!("{own}&q=1")),
         ] {
-            let made = url(&destination(own, true), "", strangers);
+            let made = made(&server(own, true), "", strangers);
             assert_eq!(made, Ok(expected), "{strangers}");
         }
-        let mut keyed = destination("http://a/hooks", true);
-        keyed.outbound.auth = DestinationAuth::ApiKey {
+        let mut keyed = server("http://a/hooks", true);
+        keyed.request.auth = DestinationAuth::ApiKey {
             key: "api_key".into(),
             api_key: secret("operators"),
             to: KeyPlace::Query,
@@ -505,8 +526,8 @@ mod tests {
 
     #[test]
     fn only_what_the_gateway_sets_is_signed_for_a_cloud() {
-        let mut destination = destination("https://s3.eu-west-1.amazonaws.com/bucket", true);
-        destination.outbound.auth = DestinationAuth::AwsSignature {
+        let mut server = server("https://s3.eu-west-1.amazonaws.com/bucket", true);
+        server.request.auth = DestinationAuth::AwsSignature {
             access_key_id: "AKID".into(),
             secret_access_key: secret("s"),
             region: "eu-west-1".into(),
@@ -528,7 +549,7 @@ mod tests {
             ],
             ..Message::default()
         };
-        let sent = launched(&destination, &work, &message).expect("a request");
+        let sent = launched(&server, &work, &message).expect("a request");
         assert_eq!(sent.url, "https://s3.eu-west-1.amazonaws.com/bucket");
         let proof = value(&sent, "authorization").expect("signed");
         let names = "SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-storage-class,";
@@ -539,8 +560,8 @@ mod tests {
 
     #[test]
     fn another_spelling_of_an_operators_header_is_the_operators_too() {
-        let mut destination = destination("https://a.example/", false);
-        destination.outbound.headers = [("x-team".to_owned(), secret("ours"))].into();
+        let mut server = server("https://a.example/", false);
+        server.request.headers = [("x-team".to_owned(), secret("ours"))].into();
         let work = work();
         let spelled = ["x-team", "x_team", "x.team", "x-teams"];
         let message = Message {
@@ -548,7 +569,7 @@ mod tests {
             headers: spelled.map(|name| header(name, "theirs")).to_vec(),
             ..Message::default()
         };
-        let sent = launched(&destination, &work, &message).expect("a request");
+        let sent = launched(&server, &work, &message).expect("a request");
         assert_eq!(value(&sent, "x-team").as_deref(), Some("ours"));
         assert_eq!(value(&sent, "x_team"), None);
         assert_eq!(value(&sent, "x.team"), None);
@@ -576,8 +597,8 @@ mod tests {
 
     #[test]
     fn every_live_secret_signs_what_goes_out() {
-        let mut destination = destination("https://a.example/", true);
-        destination.outbound.other_secrets = vec![
+        let mut server = server("https://a.example/", true);
+        server.request.other_secrets = vec![
             LiveSecret {
                 expires_at: Some(NOW.plus_ms(1)),
                 ..LiveSecret::new(secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))
@@ -587,7 +608,7 @@ mod tests {
                 ..LiveSecret::new(secret("whsec_ended"))
             },
         ];
-        let sent = sent(&destination);
+        let sent = sent(&server);
         let secrets = ["whsec_", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"];
         let id = EventId(7).to_string();
         let expected = signing::signatures(secrets.into_iter(), &id, NOW.0 / 1000, b"hello");
@@ -675,13 +696,13 @@ mod tests {
 
     #[test]
     fn the_operators_headers_replace_the_senders_and_stay_between_us() {
-        let mut destination = destination("https://a.example/", false);
-        destination.outbound.headers = [
+        let mut server = server("https://a.example/", false);
+        server.request.headers = [
             ("content-type".to_owned(), secret("application/json")),
             ("x-mine".to_owned(), secret("the operator's")),
         ]
         .into();
-        let sent = sent(&destination);
+        let sent = sent(&server);
         assert_eq!(
             value(&sent, "content-type").as_deref(),
             Some("application/json")

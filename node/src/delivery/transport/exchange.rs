@@ -20,7 +20,7 @@ use model::{
     time::Timestamp,
     traffic::{
         ErrorCode, Outcome,
-        trace::{self, ANSWER_KEPT, Timing},
+        http_record::{self, ANSWER_KEPT, Timing},
     },
 };
 use rustls::AlertDescription as Alert;
@@ -100,7 +100,7 @@ pub(super) async fn send(
         }
     };
     // Half an answer asks for nothing.
-    let asked = outcome.response_status.map(|_| answered.asked);
+    let asked = outcome.response_status().map(|_| answered.asked);
     Exchanged {
         outcome,
         asked: asked.unwrap_or_default(),
@@ -157,7 +157,7 @@ where
         let value = Bytes::copy_from_slice(value.as_bytes());
         (name.as_str().to_owned(), value)
     });
-    (answered.headers, answered.is_cut) = trace::answered(headers);
+    (answered.headers, answered.is_cut) = http_record::answered(headers);
     let mut kept = BytesMut::new();
     let mut drained = 0;
     while let Some(chunk) = response.next().await {

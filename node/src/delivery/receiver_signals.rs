@@ -22,13 +22,13 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Destinations that are remembered before those of long ago are forgotten.
 const REMEMBERED: usize = 1024;
 
-pub(super) struct Controls {
+pub(super) struct ReceiverSignals {
     gateway: Arc<Gateway>,
     /// When a destination was last changed from here, and whether that was to disable it.
     changed: Mutex<HashMap<(DestinationId, bool), Instant>>,
 }
 
-impl Controls {
+impl ReceiverSignals {
     pub(super) fn new(gateway: Arc<Gateway>) -> Self {
         Self {
             gateway,

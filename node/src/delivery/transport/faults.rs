@@ -142,15 +142,12 @@ async fn an_answer_without_end_is_cut_and_judged_by_its_status() {
         });
         let outcome = with(&sink, PATIENCE).await.outcome;
         assert_eq!(
-            (outcome.response_status, outcome.error_code),
+            (outcome.response_status(), outcome.error_code),
             (Some(200), None)
         );
-        assert_eq!(outcome.response_body.len(), 1024);
+        assert_eq!(outcome.text().len(), 1024);
         if first.as_ref() == b"\x1f\x8b" {
-            assert!(
-                outcome.response_body.starts_with(b"\x1f\x8b"),
-                "not unpacked"
-            );
+            assert!(outcome.text().starts_with(b"\x1f\x8b"), "not unpacked");
         }
         assert!(sink.has_closed(1).await, "the connection is not used again");
         // What was read and what the sockets hold: nothing near what was offered.
@@ -220,7 +217,7 @@ async fn what_goes_wrong_on_the_way_has_a_name() {
     for (url, code) in cases {
         let exchanged = exchange(&client(), url.clone(), PATIENCE).await;
         assert_eq!(exchanged.outcome.error_code, Some(code), "{url}");
-        assert_eq!(exchanged.outcome.response_status, None, "{url}");
+        assert_eq!(exchanged.outcome.response_status(), None, "{url}");
     }
 }
 
@@ -328,7 +325,7 @@ async fn a_redirect_inside_is_a_failure_and_nobody_follows_it() {
             format!("HTTP/1.1 {status} Moved\r\nlocation: {target}\r\ncontent-length: 0\r\n\r\n");
         let sink = Sink::start(None, move |line, _| line.write_all(answer.as_bytes()));
         let outcome = with(&sink, PATIENCE).await.outcome;
-        assert_eq!(outcome.response_status, Some(status));
+        assert_eq!(outcome.response_status(), Some(status));
         assert_eq!(outcome.error_code, Some(ErrorCode::BadResponse));
         assert_eq!(sink.requests(), 1);
     }

@@ -1,5 +1,6 @@
-//! What an attempt leaves behind for whoever must settle a dispute: the headers that went out, those that came back, and
-//! how long each part took. Kept lean: what the request or the attempt's own id tells is not written again.
+//! What an attempt in HTTP leaves behind for whoever must settle a dispute: where it went, the headers that went out,
+//! those that came back, and how long each part took. Kept lean: what the request or the attempt's own id tells is not
+//! written again.
 
 use super::{RequestRecord, Trigger};
 use crate::{
@@ -15,9 +16,12 @@ pub const ANSWER_KEPT: usize = 1024;
 /// Bytes of names and values that are kept of an answer's headers, and of our own ones beyond the usual.
 pub const HEADERS_KEPT: usize = 2048;
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trace {
-    /// None: nothing was put together, since there was no destination or no body.
+/// An HTTP request that an attempt made, and the head of its answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HttpRecord {
+    pub requested_url: String,
+    pub http_method: String,
+    /// None: an earlier version sent it and did not say.
     pub sent: Option<Sent>,
     /// The answer's headers in their order, lower case.
     pub answered: Vec<(String, Bytes)>,
