@@ -17,6 +17,7 @@ pub mod scene;
 pub mod sender;
 mod served;
 pub mod settings;
+pub mod sink;
 pub mod wall_clock;
 pub mod ward;
 pub mod websocket;

@@ -5,8 +5,9 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use cluster_tests::{
     admin::{Admin, id_of},
     clock,
-    endpoint::{Asked, Authority, Endpoint, Reply},
+    endpoint::{Asked, Endpoint, Reply},
     process::{Cluster, Options, resident_bytes},
+    sink::Authority,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::Mutex;

@@ -9,8 +9,6 @@ pub(crate) mod marks;
 mod own;
 mod resolve;
 #[cfg(test)]
-pub(crate) mod sink;
-#[cfg(test)]
 mod stories;
 pub(crate) mod tls;
 mod wire;

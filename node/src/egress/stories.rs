@@ -1,10 +1,8 @@
 //! Every way into a private network that is known, tried through the real client, with a resolver that lies.
 
-use super::{
-    Client, Egress, closed, loopback, resolve,
-    sink::{Authority, Sink},
-};
+use super::{Client, Egress, closed, loopback, resolve};
 use awc::error::SendRequestError;
+use cluster_tests::sink::{Authority, Issued, Sink};
 use futures::future::FutureExt;
 use model::{
     catalog::Tls,
@@ -252,9 +250,9 @@ async fn no_two_clients_share_a_connection_and_a_narrower_policy_holds_at_once()
 
 #[actix_rt::test]
 async fn tls_is_verified_and_a_destinations_own_authority_holds_for_it_alone() {
-    let authority = Authority::new();
+    let authority = Authority::draw();
     let sink = Sink::start(
-        Some(authority.server(&authority.issue("sink.test"), None)),
+        Some(Authority::server(&authority.issue("sink.test"), None)),
         |line, _| line.write_all(OK.as_bytes()),
     );
     let (resolver, _) = lying(&[&["127.0.0.1"]]);
@@ -268,7 +266,7 @@ async fn tls_is_verified_and_a_destinations_own_authority_holds_for_it_alone() {
     assert_eq!(get(&own, &at("sink.test")).await.ok(), Some(200));
     assert!(get(&own, &at("other.test")).await.is_err(), "another name");
     let strangers = Tls {
-        ca_certificates: Some(Authority::new().pem()),
+        ca_certificates: Some(Authority::draw().pem()),
         ..Tls::default()
     };
     for tls in [Tls::default(), strangers] {
@@ -280,14 +278,14 @@ async fn tls_is_verified_and_a_destinations_own_authority_holds_for_it_alone() {
 
 #[actix_rt::test]
 async fn a_client_certificate_is_shown_by_its_own_client_alone() {
-    let (servers, clients) = (Authority::new(), Authority::new());
-    let config = servers.server(&servers.issue("sink.test"), Some(&clients));
+    let (servers, clients) = (Authority::draw(), Authority::draw());
+    let config = Authority::server(&servers.issue("sink.test"), Some(&clients));
     let sink = Sink::start(Some(config), |line, _| line.write_all(OK.as_bytes()));
     let (resolver, _) = lying(&[&["127.0.0.1"]]);
     let egress = Egress::for_tests(reach(&["127.0.0.0/8"]), &[], resolver);
     let url = format!("https://sink.test:{}/", sink.address.port());
     let with = |authority: &Authority| {
-        let (certificate, key) = authority.issue("gateway.test");
+        let Issued { certificate, key } = authority.issue("gateway.test");
         Tls {
             ca_certificates: Some(servers.pem()),
             client_certificate: Some(certificate.pem()),
@@ -301,7 +299,7 @@ async fn a_client_certificate_is_shown_by_its_own_client_alone() {
         client_key: None,
         ..with(&clients)
     };
-    for tls in [none, with(&Authority::new())] {
+    for tls in [none, with(&Authority::draw())] {
         let client = egress.client(&tls).expect("a client");
         assert!(get(&client, &url).await.is_err());
     }

@@ -183,7 +183,7 @@ mod tests {
     /// As a receiver's are read by a node.
     #[actix_rt::test]
     async fn an_interim_answer_is_not_told() {
-        let sink = crate::egress::sink::Sink::saying(
+        let sink = cluster_tests::sink::Sink::saying(
             "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Made\r\nContent-Length: 3\r\n\r\nown",
         );
         let local = Local::new(sink.address.port());

@@ -1,7 +1,8 @@
 //! What a token's URL and a destination can count on, told against a server that gives tokens and counts.
 
 use super::{Grantee, Tokens};
-use crate::egress::{self, sink::Sink};
+use crate::egress;
+use cluster_tests::sink::Sink;
 use model::{
     catalog::{ClientAuth, ClientCredentials, DestinationAuth, RequestTemplate, Secret},
     ids::DestinationId,

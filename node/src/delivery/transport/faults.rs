@@ -4,11 +4,9 @@ use super::{
     exchange::{self, Exchanged},
     request::{Kept, Outgoing},
 };
-use crate::egress::{
-    self, Client, Egress, Resolve,
-    sink::{Authority, Sink},
-};
+use crate::egress::{self, Client, Egress, Resolve};
 use bytes::Bytes;
+use cluster_tests::sink::{Authority, Sink};
 use futures::future::FutureExt;
 use model::{
     catalog::Tls,
@@ -236,7 +234,7 @@ fn here() -> Arc<Egress> {
 /// F29, in TLS.
 #[actix_rt::test]
 async fn what_goes_wrong_in_tls_has_a_name() {
-    let (authority, clients) = (Authority::new(), Authority::new());
+    let (authority, clients) = (Authority::draw(), Authority::draw());
     let says_ok = |config| {
         Sink::start(Some(config), |line, _| {
             line.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
@@ -260,27 +258,31 @@ async fn what_goes_wrong_in_tls_has_a_name() {
     let plain = RawSink::saying(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec());
     let sinks = [
         (
-            says_ok(authority.server(&expired, None)).address,
+            says_ok(Authority::server(&expired, None)).address,
             ErrorCode::SslCertExpired,
         ),
         (
-            says_ok(authority.server(&future, None)).address,
+            says_ok(Authority::server(&future, None)).address,
             ErrorCode::SslCertExpired,
         ),
         (
-            says_ok(authority.server(&authority.issue("other.test"), None)).address,
+            says_ok(Authority::server(&authority.issue("other.test"), None)).address,
             ErrorCode::ErrTlsCertAltnameInvalid,
         ),
         (
-            says_ok(Authority::new().server(&clients.issue("sink.test"), None)).address,
+            says_ok(Authority::server(&clients.issue("sink.test"), None)).address,
             ErrorCode::SslErrorCaUnknown,
         ),
         (
-            says_ok(authority.server(&itself, None)).address,
+            says_ok(Authority::server(&itself, None)).address,
             ErrorCode::SelfSignedCert,
         ),
         (
-            says_ok(authority.server(&authority.issue("sink.test"), Some(&clients))).address,
+            says_ok(Authority::server(
+                &authority.issue("sink.test"),
+                Some(&clients),
+            ))
+            .address,
             ErrorCode::SslErrorCaUnknown,
         ),
         (old, ErrorCode::ErrSslWrongVersionNumber),

@@ -5,11 +5,9 @@ use super::{
     exchange::{self, Exchanged},
     request::{Kept, Outgoing},
 };
-use crate::egress::{
-    self, Client,
-    sink::{Authority, Line, Sink},
-};
+use crate::egress::{self, Client};
 use bytes::Bytes;
+use cluster_tests::sink::{Authority, Line, Sink};
 use model::{
     catalog::Tls,
     traffic::{ErrorCode, Outcome},
@@ -66,13 +64,13 @@ impl Ends {
     }
 
     fn secured() -> Self {
-        let authority = Authority::new();
+        let authority = Authority::draw();
         let tls = Tls {
             ca_certificates: Some(authority.pem()),
             ..Tls::default()
         };
         Self {
-            server: Some(authority.server(&authority.issue("localhost"), None)),
+            server: Some(Authority::server(&authority.issue("localhost"), None)),
             client: egress::loopback().client(&tls).expect("a client"),
             scheme: "https",
         }

@@ -1,4 +1,5 @@
-//! A server for stories that may behave as badly as it likes: raw sockets, with or without TLS.
+//! The server of all tests, on raw sockets, with or without TLS: it may behave as badly as it likes. And authorities whose
+//! certificates it shows.
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{
@@ -18,8 +19,24 @@ use std::{
     time::Duration,
 };
 
-pub(crate) trait Line: Read + Write + Send {}
-impl<T: Read + Write + Send> Line for T {}
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A connection as the server has it.
+pub trait Line: Read + Write + Send {
+    /// The certificate that the other side proved to have, in DER.
+    fn certificate(&self) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+impl Line for TcpStream {}
+
+impl Line for StreamOwned<ServerConnection, TcpStream> {
+    fn certificate(&self) -> Option<Vec<u8>> {
+        let shown = self.conn.peer_certificates()?.first()?;
+        Some(shown.to_vec())
+    }
+}
 
 /// Does with a connection what it likes. When it is done, or by an error, the connection ends.
 type Service = Arc<dyn Fn(&mut dyn Line, &Counts) -> io::Result<()> + Send + Sync>;
@@ -31,19 +48,22 @@ struct Counts {
     closed: AtomicUsize,
 }
 
-pub(crate) struct Sink {
-    pub(crate) address: SocketAddr,
+/// A running server. Its threads end with the test's process.
+pub struct Sink {
+    pub address: SocketAddr,
     counts: Arc<Counts>,
 }
 
 impl Sink {
     /// A server for tests that says this to every request and keeps the connection.
-    pub(crate) fn saying(answer: &'static str) -> Self {
+    #[must_use]
+    pub fn saying(answer: &'static str) -> Self {
         Self::start(None, move |line, _| line.write_all(answer.as_bytes()))
     }
 
     /// A server for tests that behaves like this, with TLS if it is told how.
-    pub(crate) fn start(
+    #[must_use]
+    pub fn start(
         tls: Option<ServerConfig>,
         behaviour: impl Fn(&mut dyn Line, &str) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
@@ -51,7 +71,8 @@ impl Sink {
     }
 
     /// A server for tests that reads for itself, too. When it is done, the connection ends.
-    pub(crate) fn start_raw(
+    #[must_use]
+    pub fn start_raw(
         tls: Option<ServerConfig>,
         behaviour: impl Fn(&mut dyn Line) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
@@ -59,7 +80,8 @@ impl Sink {
         Self::serve_at(address, tls, move |line, _| behaviour(line))
     }
 
-    pub(crate) fn start_at(
+    #[must_use]
+    pub fn start_at(
         address: IpAddr,
         tls: Option<ServerConfig>,
         behaviour: impl Fn(&mut dyn Line, &str) -> io::Result<()> + Send + Sync + 'static,
@@ -98,20 +120,23 @@ impl Sink {
         Self { address, counts }
     }
 
-    pub(crate) fn url(&self, host: &str, path: &str) -> String {
+    #[must_use]
+    pub fn url(&self, host: &str, path: &str) -> String {
         format!("http://{host}:{}{path}", self.address.port())
     }
 
-    pub(crate) fn connections(&self) -> usize {
+    #[must_use]
+    pub fn connections(&self) -> usize {
         self.counts.connections.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn requests(&self) -> usize {
+    #[must_use]
+    pub fn requests(&self) -> usize {
         self.counts.requests.load(Ordering::SeqCst)
     }
 
     /// Waits until so many of its connections have ended.
-    pub(crate) async fn has_closed(&self, wanted: usize) -> bool {
+    pub async fn has_closed(&self, wanted: usize) -> bool {
         for _ in 0..200 {
             if self.counts.closed.load(Ordering::SeqCst) >= wanted {
                 return true;
@@ -128,8 +153,8 @@ fn serve(
     service: &Service,
     counts: &Counts,
 ) -> io::Result<()> {
-    // A story that fails must not leave threads behind.
-    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    // A test that fails must not leave threads behind.
+    stream.set_read_timeout(Some(PATIENCE))?;
     let mut line: Box<dyn Line> = match tls {
         None => Box::new(stream),
         Some(tls) => {
@@ -163,11 +188,35 @@ fn read_request(line: &mut dyn Line) -> io::Result<Option<String>> {
     }
 }
 
-/// A certificate authority for stories.
-pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+/// A certificate and its key.
+pub struct Issued {
+    pub certificate: rcgen::Certificate,
+    pub key: KeyPair,
+}
+
+impl Issued {
+    #[must_use]
+    pub fn pem(&self) -> String {
+        self.certificate.pem()
+    }
+
+    #[must_use]
+    pub fn key_pem(&self) -> String {
+        self.key.serialize_pem()
+    }
+
+    #[must_use]
+    pub fn der(&self) -> Vec<u8> {
+        self.certificate.der().to_vec()
+    }
+}
+
+/// A certificate authority of a test.
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    pub(crate) fn new() -> Self {
+    #[must_use]
+    pub fn draw() -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("params");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
@@ -175,40 +224,38 @@ impl Authority {
     }
 
     /// A certificate that vouches for itself and for others, as the usual tools make them.
-    pub(crate) fn self_signed(name: &str) -> (rcgen::Certificate, KeyPair) {
+    #[must_use]
+    pub fn self_signed(name: &str) -> Issued {
         let mut params = CertificateParams::new([name.to_owned()]).expect("params");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
-        (params.self_signed(&key).expect("a certificate"), key)
+        let certificate = params.self_signed(&key).expect("a certificate");
+        Issued { certificate, key }
     }
 
-    pub(crate) fn pem(&self) -> String {
+    #[must_use]
+    pub fn pem(&self) -> String {
         self.0.pem()
     }
 
     /// A certificate for a name, and its key, both in PEM.
-    pub(crate) fn issue(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
+    #[must_use]
+    pub fn issue(&self, name: &str) -> Issued {
         self.issue_with(name, |_| {})
     }
 
-    pub(crate) fn issue_with(
-        &self,
-        name: &str,
-        change: impl FnOnce(&mut CertificateParams),
-    ) -> (rcgen::Certificate, KeyPair) {
+    #[must_use]
+    pub fn issue_with(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Issued {
         let mut params = CertificateParams::new([name.to_owned()]).expect("params");
         change(&mut params);
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.0).expect("a certificate");
-        (certificate, key)
+        Issued { certificate, key }
     }
 
-    /// A server of this name; with `clients`, one that asks for a certificate that they vouch for.
-    pub(crate) fn server(
-        &self,
-        (certificate, key): &(rcgen::Certificate, KeyPair),
-        clients: Option<&Self>,
-    ) -> ServerConfig {
+    /// A server that shows this certificate; with `clients`, one that asks for a certificate that they vouch for.
+    #[must_use]
+    pub fn server(issued: &Issued, clients: Option<&Self>) -> ServerConfig {
         let provider = Arc::new(ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
@@ -223,9 +270,9 @@ impl Authority {
                 config.with_client_cert_verifier(verifier.build().expect("a verifier"))
             }
         };
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(issued.key.serialize_der()));
         config
-            .with_single_cert(vec![certificate.der().clone()], key)
+            .with_single_cert(vec![issued.certificate.der().clone()], key)
             .expect("they belong together")
     }
 }
