@@ -5,7 +5,7 @@
 use crate::{
     machine::RunEnd,
     time::Monotone,
-    traffic::{ErrorCode, Outcome},
+    traffic::{Answer, ErrorCode, Outcome},
 };
 
 /// Failures in a row, without any answer that speaks of health, after which a destination is left alone.
@@ -34,15 +34,17 @@ pub enum Sign {
 impl Sign {
     #[must_use]
     pub fn of(outcome: &Outcome) -> Self {
-        match (outcome.response_status(), outcome.retry_after_ms) {
-            (Some(429 | 503), Some(ms)) => Self::Rest {
-                ms: ms.min(REST_MAX_MS),
+        match &outcome.answer {
+            Answer::Http { status, .. } => match (status, outcome.retry_after_ms) {
+                (429 | 503, Some(ms)) => Self::Rest {
+                    ms: ms.min(REST_MAX_MS),
+                },
+                (429, None) => Self::Rest { ms: REST_MS },
+                // Beyond what HTTP has, as a server's failure: RFC 9110, section 15.
+                (500.., _) => Self::Sick,
+                _ => Self::Healthy,
             },
-            (Some(429), None) => Self::Rest { ms: REST_MS },
-            // Beyond what HTTP has, as a server's failure: RFC 9110, section 15.
-            (Some(500..), _) => Self::Sick,
-            (Some(_), _) => Self::Healthy,
-            (None, _) => match outcome.error_code {
+            Answer::None { .. } => match outcome.error_code {
                 Some(
                     ErrorCode::MissingUrl
                     | ErrorCode::InvalidUrl
