@@ -4,7 +4,7 @@ use crate::{
     body::{Fields, Given},
     problem::Problem,
 };
-use model::ids::{ConnectionId, DestinationId, SourceId, TransformationId};
+use model::ids::{ConnectionId, DestinationId, ProjectId, SourceId, TransformationId};
 
 const MAX_NAME: usize = 155;
 const MAX_DESCRIPTION: usize = 500;
@@ -23,7 +23,8 @@ pub fn name(fields: &Fields<'_>) -> Result<Given<String>, Problem> {
         let is_id = name.parse::<SourceId>().is_ok()
             || name.parse::<DestinationId>().is_ok()
             || name.parse::<ConnectionId>().is_ok()
-            || name.parse::<TransformationId>().is_ok();
+            || name.parse::<TransformationId>().is_ok()
+            || name.parse::<ProjectId>().is_ok();
         if is_id {
             return Err(fields.invalid("name", "expected a name that does not look like an id"));
         }

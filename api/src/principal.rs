@@ -126,7 +126,7 @@ pub enum Named {
 ///
 /// # Errors
 /// Headers that name different projects.
-pub fn project_named(catalogs: &Catalogs, named: &[&str]) -> Result<Named, Problem> {
+pub fn project_named(catalogs: &Catalogs, named: &[String]) -> Result<Named, Problem> {
     let default = || catalogs.project(ProjectNumber::DEFAULT);
     let default = default().unwrap_or_else(|| Project::default_one()).clone();
     let Some(first) = named.first() else {
@@ -135,15 +135,15 @@ pub fn project_named(catalogs: &Catalogs, named: &[&str]) -> Result<Named, Probl
     if !catalogs.had_others() {
         return Ok(Named::Known(default));
     }
-    let find = |text: &str| {
-        let by_id = text.parse::<ProjectId>().ok();
-        let by_id = by_id.and_then(|id| catalogs.projects.get(&id));
-        by_id.or_else(|| catalogs.project_named(text))
+    // What looks like an id is one: whoever named a project that is gone means no other.
+    let find = |text: &str| match text.parse::<ProjectId>() {
+        Ok(id) => catalogs.projects.get(&id),
+        Err(_) => catalogs.project_named(text),
     };
     let mut found = None;
     for text in named {
         let Some(project) = find(text) else {
-            return Ok(Named::Unknown((*text).to_owned()));
+            return Ok(Named::Unknown(text.clone()));
         };
         if found.is_some_and(|found: &Arc<Project>| found.id != project.id) {
             let expected = format!("expected one project, got {first:?} and {text:?}");
@@ -152,6 +152,14 @@ pub fn project_named(catalogs: &Catalogs, named: &[&str]) -> Result<Named, Probl
         found = Some(project);
     }
     Ok(found.map_or(Named::Known(default), |found| Named::Known(found.clone())))
+}
+
+/// Whether headers name a project by nothing but its id. Names move from one project to another, and what is passed over may
+/// soon be a name: about those only the newest catalog is believed.
+#[must_use]
+pub fn is_named_by_id(project: &Project, named: &[String]) -> bool {
+    let id = project.id.to_string();
+    named.iter().all(|text| *text == id)
 }
 
 #[cfg(test)]
@@ -170,7 +178,8 @@ mod tests {
     }
 
     fn found(catalogs: &Catalogs, named: &[&str]) -> Option<ProjectNumber> {
-        match project_named(catalogs, named) {
+        let named: Vec<String> = named.iter().map(ToString::to_string).collect();
+        match project_named(catalogs, &named) {
             Ok(Named::Known(project)) => Some(project.number()),
             Ok(Named::Unknown(_)) | Err(_) => None,
         }

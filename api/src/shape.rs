@@ -3,6 +3,7 @@
 //!
 //! A field that may be left out or null is an `Option`: "leave it" and "take it away".
 
+pub mod auth;
 pub mod bounds;
 pub mod connection;
 pub mod destination;

@@ -16,13 +16,16 @@ pub fn read<T: FromStr>(name: &str, default: T) -> T {
     }
 }
 
+/// The variable that names the binary under test.
+pub const BINARY: &str = "TIDEGATE_BIN";
+
 /// The binary under test: `TIDEGATE_BIN`, else the `tidegate` that was built beside this executable.
 ///
 /// # Panics
 /// When there is none.
 #[must_use]
 pub fn binary() -> PathBuf {
-    if let Some(path) = env::var_os("TIDEGATE_BIN") {
+    if let Some(path) = env::var_os(BINARY) {
         return path.into();
     }
     let this = env::current_exe().expect("this executable has a path");

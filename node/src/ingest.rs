@@ -11,10 +11,12 @@ mod judge;
 mod keys;
 mod propose;
 mod receive;
+mod routes;
 mod secret_use;
 mod target;
 mod tokens;
 
 pub use actor::IngestActor;
 pub use keys::KeyCache;
-pub use receive::{Door, configure};
+pub use receive::Door;
+pub use routes::configure;

@@ -37,9 +37,9 @@ impl Queues {
         let mut depths: BTreeMap<DestinationId, u64> = BTreeMap::new();
         let mut truncated = false;
         for group in groups {
-            let found = tables::depths(&cluster.view(*group), DESTINATIONS_MAX)?;
+            let found = tables::depths(&cluster.view(*group), DESTINATIONS_MAX, &wanted)?;
             truncated |= found.len() == DESTINATIONS_MAX;
-            for (id, depth) in found.into_iter().filter(|(id, _)| wanted(*id)) {
+            for (id, depth) in found {
                 *depths.entry(id).or_default() += depth;
             }
         }

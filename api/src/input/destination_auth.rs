@@ -13,7 +13,7 @@ use model::{
 use serde_json::{Map, Value};
 
 const MAX_VALUE: usize = 4096;
-const TYPES: [&str; 7] = [
+pub(crate) const TYPES: [&str; 7] = [
     "HOOKDECK_SIGNATURE",
     "CUSTOM_SIGNATURE",
     "BASIC_AUTH",
@@ -93,7 +93,7 @@ pub fn read(
 }
 
 /// What `config.auth` of each type may hold. A credential that nobody reads would leave deliveries without it.
-fn fields_of(auth_type: &str) -> Option<&'static [&'static str]> {
+pub(crate) fn fields_of(auth_type: &str) -> Option<&'static [&'static str]> {
     Some(match auth_type {
         // What it is signed with is read beside, by `destination_signing`.
         "HOOKDECK_SIGNATURE" => &["signing_secret"],

@@ -71,7 +71,7 @@ pub fn read(
 
 /// What the API's command line adds to the secret of every type, and what `include=config.auth` shows of headers that
 /// are named beside `auth`. Only the schemes that know them listen to them.
-const SENT_WITH_EVERY_TYPE: [&str; 4] = [
+pub(crate) const SENT_WITH_EVERY_TYPE: [&str; 4] = [
     "algorithm",
     "encoding",
     "header_key",

@@ -2,13 +2,13 @@
 
 use super::{
     add_shown,
+    auth::DestinationAuthShape,
     bounds::{Name, Text, Whole},
     with_shown,
 };
-use crate::view::words::Word;
+use crate::{input::destination_auth, view::words::Word};
 use model::catalog::{DestinationKind, RatePeriod};
 use schemars::{JsonSchema, Schema};
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// A destination, or what of it is to change.
@@ -34,9 +34,11 @@ pub struct DestinationConfigShape {
     pub rate_limit_period: Option<Word<RatePeriod>>,
     pub path_forwarding_disabled: Option<bool>,
     pub http_method: Option<Text<16>>,
-    pub auth_type: Option<Text<64>>,
+    /// Null is the default.
+    #[schemars(extend("enum" = destination_auth::TYPES.map(Some).into_iter().chain([None]).collect::<Vec<_>>()))]
+    pub auth_type: Option<String>,
     /// What its `auth_type` takes.
-    pub auth: Option<BTreeMap<String, Value>>,
+    pub auth: Option<DestinationAuthShape>,
     pub timeout_ms: Option<Whole<1_000, 120_000>>,
     /// Headers that every request carries: those that are given stand for all.
     pub headers: Option<BTreeMap<String, String>>,

@@ -2,13 +2,12 @@
 
 use super::{
     add_shown,
+    auth::SourceAuthShape,
     bounds::{Name, OneOrMore, Text, Whole},
     connection::DeduplicateShape,
     with_shown,
 };
 use schemars::{JsonSchema, Schema};
-use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// A source, or what of it is to change.
 #[derive(Debug, JsonSchema)]
@@ -36,7 +35,7 @@ pub struct SourceConfigShape {
     pub signature_header: Option<Text<128>>,
     pub timestamp_header: Option<Text<128>>,
     /// The credentials of its type: `GET /source-types` lists their names.
-    pub auth: Option<BTreeMap<String, Value>>,
+    pub auth: Option<SourceAuthShape>,
 }
 
 #[derive(Debug, JsonSchema)]

@@ -4,8 +4,9 @@ use super::*;
 use crate::{
     body::{Body, Fields},
     input::{
-        bookmark, connection, destination, destination_signing, issue_trigger, notifications,
-        rules, source, source_secrets, transform_rule::Rulebook, transformation,
+        bookmark, connection, destination, destination_auth, destination_signing, issue_trigger,
+        notifications, rules, source, source_auth, source_secrets, transform_rule::Rulebook,
+        transformation,
     },
     problem::Problem,
 };
@@ -13,7 +14,7 @@ use model::{
     catalog::{Catalog, Verification},
     ids::{ConnectionId, DestinationId, IssueTriggerId, SourceId, TransformationId},
     kit,
-    policy::egress::Reach,
+    policy::{egress::Reach, signature::registry},
     time::Timestamp,
 };
 use schemars::{JsonSchema, SchemaGenerator};
@@ -82,6 +83,10 @@ fn walk(schema: &Value, definitions: &Value, path: &str, names: &mut Names) {
 fn hold<T: JsonSchema>(read: impl Fn(&Fields<'_>) -> Result<(), Problem>, bodies: &[Value]) {
     let (asked, shaped) = (asked(read, bodies), shaped::<T>());
     for (path, names) in &shaped {
+        // Which credentials are asked for depends on the type: a test of its own goes through all.
+        if path.starts_with("config.auth") {
+            continue;
+        }
         let asked = asked.get(path).cloned().unwrap_or_default();
         assert_eq!(&asked, names, "{}: {path:?}", T::schema_name());
     }
@@ -146,6 +151,52 @@ fn a_source_s_shape_is_what_is_read() {
         |fields| source_secrets::rotate(fields, &kept, NOW, 16).map(drop),
         &[json!({"secret": "another secret of theirs"})],
     );
+}
+
+/// The credentials that a reader knows, as it says when it is given another.
+fn known(refusal: &Problem) -> BTreeSet<String> {
+    let (_, known) = refusal
+        .message()
+        .split_once("it knows ")
+        .unwrap_or_else(|| panic!("{refusal}"));
+    let known = known.split(". ").next().unwrap_or_default();
+    let names = known.split(", ").filter(|name| *name != "nothing");
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_credentials_of_a_source_are_those_of_all_types() {
+    let mut all = BTreeSet::from(source_auth::SENT_WITH_EVERY_TYPE.map(str::to_owned));
+    let types = registry::all().map(|provider| provider.name);
+    for name in types.chain(registry::WITHOUT_SCHEME.iter().map(|(name, _)| *name)) {
+        // What proves nothing by itself means HMAC as soon as it is given credentials.
+        let config = json!({"auth_type": name, "auth": {"bogus": "x"}});
+        let body = Body::of(json!({"name": "s", "type": name, "config": config}));
+        let read = source::read(&body.fields(), None, SourceId(1), NOW, 16);
+        let refused = read.map(drop).expect_err(name);
+        if refused.message().contains("it knows ") {
+            all.extend(known(&refused));
+        } else {
+            assert!(
+                refused.message().starts_with("config.auth_type: "),
+                "{name}: {refused}"
+            );
+        }
+    }
+    assert_eq!(shaped::<SourceShape>()["config.auth"], all);
+}
+
+#[test]
+fn the_credentials_of_a_destination_are_those_of_all_types() {
+    let mut all = BTreeSet::new();
+    for auth_type in destination_auth::TYPES {
+        let config =
+            json!({"url": "https://a.example", "auth_type": auth_type, "auth": {"bogus": "x"}});
+        let body = Body::of(json!({"name": "d", "config": config}));
+        let read = destination::read(&body.fields(), None, &fresh(), NOW);
+        all.extend(known(&read.map(drop).expect_err(auth_type)));
+    }
+    assert_eq!(shaped::<DestinationShape>()["config.auth"], all);
 }
 
 #[test]

@@ -154,7 +154,7 @@ pub(super) fn notify(
     bounds: &IssueBounds,
 ) -> Result<(), KvError> {
     for target in targets {
-        make_room_for_notification(kv, bounds)?;
+        make_room_for_notification(kv, issue_id.project(), bounds)?;
         let notification = Notification {
             issue_id,
             issue: issue.clone(),
@@ -174,14 +174,24 @@ pub(super) fn notify(
     Ok(())
 }
 
-fn make_room_for_notification(kv: &mut impl Kv, bounds: &IssueBounds) -> Result<(), KvError> {
+/// The oldest notifications, among which one of the same project is looked for.
+const ROOM_LOOKED_FOR: usize = 256;
+
+fn make_room_for_notification(
+    kv: &mut impl Kv,
+    project: ProjectNumber,
+    bounds: &IssueBounds,
+) -> Result<(), KvError> {
     let waiting = keys::number(kv, Table::Index, &keys::NOTIFICATION_COUNT)?;
     if waiting < u64::from(bounds.notifications.max(1)) {
         return Ok(());
     }
     let (from, to) = keys::NOTIFICATIONS;
-    let oldest = kv.scan(Table::Index, &from, &to, 1)?;
-    if let Some((key, _)) = oldest.first() {
+    let oldest = kv.scan(Table::Index, &from, &to, ROOM_LOOKED_FOR)?;
+    let is_own = |key: &[u8]| keys::notification_id(key).is_some_and(|id| id.project() == project);
+    // The oldest of the same project; another's goes only where this one has none among the oldest.
+    let own = oldest.iter().find(|(key, _)| is_own(key));
+    if let Some((key, _)) = own.or(oldest.first()) {
         kv.delete(Table::Index, key);
         count(kv, &keys::NOTIFICATION_COUNT, false)?;
     }

@@ -58,8 +58,11 @@ pub(super) fn plan(
     if in_progress.count() >= usize::from(command.in_progress_max.max(1)) {
         return Ok(OperationReply::TooMany);
     }
-    let surplus = (known.len() + 1).saturating_sub(usize::from(command.kept_max.max(1)));
-    let settled = known.iter().filter(|(_, known)| known.is_settled());
+    // One project's operations make no room among another's.
+    let is_own = |id: OperationId| id.project() == command.id.project();
+    let own = known.iter().filter(|(id, _)| is_own(*id));
+    let surplus = (own.clone().count() + 1).saturating_sub(usize::from(command.kept_max.max(1)));
+    let settled = own.filter(|(_, known)| known.is_settled());
     for (id, _) in settled.take(surplus) {
         kv.delete(Table::Index, &keys::operation(*id));
     }

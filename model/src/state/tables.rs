@@ -312,27 +312,39 @@ pub fn queued(kv: &impl Read, destination: DestinationId) -> Result<Queued, KvEr
     })
 }
 
-/// Reads how many events wait for each destination that has any, for at most so many of them.
+/// Reads how many events wait for each of the wanted destinations that has any, for at most `limit` of them.
 ///
 /// # Errors
 /// When the store can't be read.
-pub fn depths(kv: &impl Read, limit: usize) -> Result<Vec<(DestinationId, u64)>, KvError> {
+pub fn depths(
+    kv: &impl Read,
+    limit: usize,
+    wanted: impl Fn(DestinationId) -> bool,
+) -> Result<Vec<(DestinationId, u64)>, KvError> {
+    const PAGE: usize = 1_000;
     let (from, to) = keys::QUEUED_ALL;
-    // Up to three queues a destination, side by side.
-    let rows = kv.scan(Table::Counts, &from, &to, limit.saturating_mul(3))?;
+    let mut from = from.to_vec();
     let mut depths: Vec<(DestinationId, u64)> = Vec::new();
-    for (key, value) in &rows {
-        let Some(id) = keys::queued_for(key) else {
-            continue;
-        };
-        let count = keys::read_number(value);
-        match depths.last_mut() {
-            Some((last, depth)) if *last == id => *depth += count,
-            _ => depths.push((id, count)),
+    loop {
+        let rows = kv.scan(Table::Counts, &from, &to, PAGE)?;
+        for (key, value) in &rows {
+            let Some(id) = keys::queued_for(key).filter(|id| wanted(*id)) else {
+                continue;
+            };
+            let count = keys::read_number(value);
+            // Up to three queues a destination, side by side.
+            let is_full = depths.len() == limit;
+            match depths.last_mut() {
+                Some((last, depth)) if *last == id => *depth += count,
+                _ if is_full => return Ok(depths),
+                _ => depths.push((id, count)),
+            }
+        }
+        match rows.last() {
+            Some((last, _)) if rows.len() == PAGE => from = [last, [0].as_slice()].concat(),
+            _ => return Ok(depths),
         }
     }
-    depths.truncate(limit);
-    Ok(depths)
 }
 
 /// Each destination that has due rows, with its nearest due time. Costs three look-ups a destination, however long the queues.

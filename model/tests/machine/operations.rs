@@ -139,3 +139,25 @@ fn cancelling_twice_is_cancelling_once() {
     let operation = operation(&world, 1);
     assert!(operation.is_settled() && operation.completed_at.is_none());
 }
+
+#[test]
+fn operations_of_one_project_make_no_room_among_anothers() {
+    const OTHER: u128 = 1 << 64;
+    let mut world = World::default();
+    let over = |world: &mut World, id| {
+        said(world, &planned(id));
+        for group in [1, 2] {
+            world.apply(NOW, &reported(id, group, 1, 0, true));
+        }
+    };
+    over(&mut world, OTHER | 1);
+    for id in 1..=6 {
+        over(&mut world, id);
+    }
+    let kept: Vec<u128> = tables::operations(&world.rows)
+        .expect("readable")
+        .into_iter()
+        .map(|(id, _)| id.0)
+        .collect();
+    assert_eq!(kept, [4, 5, 6, OTHER | 1]);
+}

@@ -36,6 +36,7 @@ const ATTEMPTS: Kind = Kind {
     table: Table::Attempts,
     show: |key| AttemptId::from_key(key).map(|id| id.to_string()),
     read: |text| text.parse().ok().map(|id: AttemptId| id.key().to_vec()),
+    is_shared: true,
 };
 
 type Row = (AttemptId, Attempt);

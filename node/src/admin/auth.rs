@@ -19,11 +19,10 @@ use actix_web::{
     web,
 };
 use api::{
-    principal::{Named, Principal, project_named},
+    principal::{Named, Principal, is_named_by_id, project_named},
     problem::Problem,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
-use model::catalog::Project;
 use std::sync::Arc;
 
 /// Lets a request through only with the token.
@@ -49,26 +48,23 @@ async fn enter(request: &HttpRequest) -> Result<Principal, ApiError> {
     let Some(gateway) = request.app_data::<web::Data<Gateway>>() else {
         return Err(Problem::unauthorized().into());
     };
-    let named = wire::projects_named(request)?;
-    let is_it = |project: &Project| {
-        let id = project.id.to_string();
-        named
-            .iter()
-            .all(|text| *text == project.name || *text == id)
+    let named = wire::projects_named(request);
+    let known = project_named(&gateway.catalog(), &named);
+    if let Ok(Named::Known(project)) = &known
+        && is_named_by_id(project, &named)
+    {
+        return Ok(Principal::operator(project.clone()));
+    }
+    let named = match freshness::newest(gateway).await {
+        Ok(newest) => project_named(&newest, &named)?,
+        // Without a leader nothing can be changed, and whoever reads may have what this node has.
+        Err(_) if request.method() == Method::GET => known?,
+        Err(error) => return Err(error),
     };
-    let project = match project_named(&gateway.catalog(), &named)? {
-        // Where headers are passed over, a change asks whether they still may be: another node may have made the
-        // project that they name a moment ago.
-        Named::Known(project) if is_it(&project) || request.method() == Method::GET => project,
-        Named::Known(_) | Named::Unknown(_) => {
-            let newest = freshness::newest(gateway).await?;
-            match project_named(&newest, &named)? {
-                Named::Known(project) => project,
-                Named::Unknown(name) => return Err(Problem::unknown_project(&name).into()),
-            }
-        }
-    };
-    Ok(Principal::operator(project))
+    match named {
+        Named::Known(project) => Ok(Principal::operator(project)),
+        Named::Unknown(name) => Err(Problem::unknown_project(&name).into()),
+    }
 }
 
 /// Whether a request has the token.

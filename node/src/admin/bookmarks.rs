@@ -121,6 +121,12 @@ pub(super) async fn create(
         max: gateway.config.replay.max_bookmarks,
     };
     keep(&gateway, id, change).await?;
+    // Bookmarks are no part of the catalog, so nothing ties one to its project.
+    let newest = freshness::catalog(&gateway, &Manner::default()).await?;
+    if let Err(gone) = gateway.check_standing(&newest) {
+        remove(&gateway, id).await?;
+        return Err(gone);
+    }
     answer_changed(&gateway, id, &manner).await
 }
 
@@ -166,8 +172,12 @@ pub(super) async fn delete(
     _: NoBody,
 ) -> Answer<Deleted> {
     let id = known(&gateway, &id)?;
-    keep(&gateway, id, BookmarkChange::Delete).await?;
+    remove(&gateway, id).await?;
     Ok(Json(Deleted { id: id.to_string() }))
+}
+
+pub(super) async fn remove(gateway: &Scoped, id: BookmarkId) -> Result<(), ApiError> {
+    keep(gateway, id, BookmarkChange::Delete).await
 }
 
 /// Sends the copy as a new request, over its connection or over those that the body names. Answers its events: none

@@ -123,7 +123,8 @@ pub(super) async fn make<T>(
     let mut catalog = gateway.catalog();
     let mut is_newest = false;
     while Instant::now() < give_up {
-        let decision = match decide(&catalog, world::now()) {
+        let standing = gateway.check_standing(&catalog);
+        let decision = match standing.and_then(|()| decide(&catalog, world::now())) {
             Ok(decision) if is_newest || decision.changes_something() => decision,
             Err(refusal) if is_newest => return Err(refusal),
             Ok(_) | Err(_) => {

@@ -36,6 +36,7 @@ const EVENTS: Kind = Kind {
     table: Table::Events,
     show: |key| EventId::from_key(key).map(|id| id.to_string()),
     read: |text| text.parse().ok().map(|id: EventId| id.key().to_vec()),
+    is_shared: true,
 };
 
 /// Which events a list is over.

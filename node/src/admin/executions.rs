@@ -34,6 +34,7 @@ const EXECUTED: Kind = Kind {
     table: Table::Index,
     show: |key| Some(hex::encode(key)),
     read: |text| hex::decode(text).ok(),
+    is_shared: false,
 };
 
 type Row = (ExecutionId, Execution);

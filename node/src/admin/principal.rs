@@ -44,6 +44,14 @@ impl Scoped {
         self.principal.number()
     }
 
+    /// Refuses to go on in a project that was deleted since the principal came in.
+    pub(super) fn check_standing(&self, catalog: &InProject) -> Result<(), ApiError> {
+        match catalog.all().project(self.project()) {
+            Some(_) => Ok(()),
+            None => Err(Problem::unknown_project(&self.principal.project.name).into()),
+        }
+    }
+
     /// For what goes on when the answer is given.
     pub(super) fn shared(&self) -> Arc<Gateway> {
         self.gateway.clone().into_inner()

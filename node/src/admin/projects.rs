@@ -2,6 +2,7 @@
 
 use super::{
     api_error::{Answer, ApiError},
+    bookmarks,
     changes::Decision,
     extract::{Extract, NoBody},
     freshness,
@@ -21,7 +22,7 @@ use api::{
 };
 use model::{
     catalog::{Item, Kind, Project, Things},
-    ids::{GroupId, ProjectId},
+    ids::{BookmarkId, GroupId, ProjectId, ProjectNumber},
     state::tables,
     time::Timestamp,
 };
@@ -134,13 +135,25 @@ pub(super) async fn delete(
 ) -> Answer<Deleted> {
     let catalog = freshness::catalog(&gateway, &Manner::default()).await?;
     let number = noun::known::<Project>(&catalog, &id)?.number();
-    let view = gateway.cluster.view(GroupId::CONTROL);
-    let bookmarks = web::block(move || tables::bookmarks(&view)).await??;
-    if let Some((left, _)) = bookmarks.iter().find(|(it, _)| it.project() == number) {
+    if let Some(left) = kept_in(&gateway, number).await?.first() {
         return Err(ApiError::unprocessable(format!(
             "the project {} still has {left}; delete what is in it first",
             *id
         )));
     }
-    noun::delete::<Project>(gateway, id, manner, nothing).await
+    let deleted = noun::delete::<Project>(gateway.clone(), id, manner, nothing).await?;
+    // One that was made meanwhile could never be reached.
+    for left in kept_in(&gateway, number).await? {
+        bookmarks::remove(&gateway, left).await?;
+    }
+    Ok(deleted)
+}
+
+/// The bookmarks of a project.
+async fn kept_in(gateway: &Scoped, project: ProjectNumber) -> Result<Vec<BookmarkId>, ApiError> {
+    freshness::wait(gateway, &Manner::default(), [GroupId::CONTROL]).await?;
+    let view = gateway.cluster.view(GroupId::CONTROL);
+    let all = web::block(move || tables::bookmarks(&view)).await??;
+    let ids = all.into_iter().map(|(id, _)| id);
+    Ok(ids.filter(|id| id.project() == project).collect())
 }

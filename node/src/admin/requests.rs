@@ -45,6 +45,7 @@ const REQUESTS: Kind = Kind {
     table: Table::Requests,
     show: |key| RequestId::from_key(key).map(|id| id.to_string()),
     read: |text| text.parse().ok().map(|id: RequestId| id.key().to_vec()),
+    is_shared: true,
 };
 
 pub(super) type Row = (RequestId, StoredRequest);

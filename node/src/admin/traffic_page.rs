@@ -19,6 +19,8 @@ pub(super) struct Kind {
     pub(super) show: fn(&[u8]) -> Option<String>,
     /// The key that an id stands for.
     pub(super) read: fn(&str) -> Option<Vec<u8>>,
+    /// Whether its keys begin with a time, and all projects' rows stand among each other.
+    pub(super) is_shared: bool,
 }
 
 impl Span {
@@ -62,18 +64,23 @@ impl Kind {
         }
         let found = traffic_scan::scan(views, self.table, &span, way, asked.limit, read)?;
         let mut rows = found.rows;
+        let last = rows.last().map(|(key, _)| key);
+        let more = found.more.map(|key| match self.is_shared {
+            true => blurred(key, last, way),
+            false => key,
+        });
         let (next, prev);
         if goes_back {
             rows.reverse();
             // Behind this page lies the one that was left.
             next = rows.last().map(|(key, _)| key.clone());
-            prev = found.more;
+            prev = more;
         } else {
             prev = rows
                 .first()
                 .filter(|_| !is_first)
                 .map(|(key, _)| key.clone());
-            next = found.more;
+            next = more;
         }
         let shown = |key: Option<Bytes>| key.and_then(|key| (self.show)(&key));
         Ok(Page {
@@ -84,6 +91,27 @@ impl Kind {
                 .filter_map(|(key, row)| Some(((self.show)(&key)?, row)))
                 .collect(),
         })
+    }
+}
+
+/// A place to go on from that is no row of another project: the end of the millisecond that the last row looked at is of,
+/// but not before the last row that was shown.
+fn blurred(key: Bytes, shown: Option<&Bytes>, way: Way) -> Bytes {
+    if shown == Some(&key) {
+        return key;
+    }
+    const TIME: usize = 6;
+    let mut bytes = key.to_vec();
+    let fill = match way {
+        Way::Up => 0,
+        Way::Down => u8::MAX,
+    };
+    bytes.iter_mut().skip(TIME).for_each(|byte| *byte = fill);
+    let place = Bytes::from(bytes);
+    match (shown, way) {
+        (Some(shown), Way::Up) => place.max(shown.clone()),
+        (Some(shown), Way::Down) => place.min(shown.clone()),
+        (None, _) => place,
     }
 }
 
@@ -101,6 +129,7 @@ mod tests {
         table: Table::Events,
         show: |key| EventId::from_key(key).map(|id| id.to_string()),
         read: |text| text.parse().ok().map(|id: EventId| id.key().to_vec()),
+        is_shared: true,
     };
 
     fn id(ms: u64) -> EventId {

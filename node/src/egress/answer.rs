@@ -2,6 +2,7 @@
 //! ends where RFC 9112 says. The one place where that is decided, whoever asked.
 
 mod chunks;
+mod extent;
 mod framing;
 mod head;
 mod line;

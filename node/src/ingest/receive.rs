@@ -3,7 +3,7 @@
 use super::{
     actor::{Admit, IngestActor, Job},
     admission::{self, Admission, Permit},
-    answer, body, handshakes, health,
+    answer, body, handshakes,
     judge::{self, Arrived, Judged, Judgement},
     keys::{KeyCache, Published},
     secret_use::SecretUse,
@@ -22,10 +22,13 @@ use crate::{
 use actix::{Addr, dev::SendError};
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::{Method, header},
+    http::{
+        Method,
+        header::{self, HeaderName},
+    },
     web,
 };
-use api::principal::{self, Named};
+use api::principal::{self, Named, PROJECT_HEADERS};
 use bytes::Bytes;
 use model::{
     catalog::{Catalog, Catalogs, Source},
@@ -40,7 +43,8 @@ use raft::{Together, Unready};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::oneshot, time::Instant};
 
-const PUBLISH: &str = "/v1/publish";
+/// Where programs of the operator's own post.
+pub(super) const PUBLISH: &str = "/v1/publish";
 const SOURCE_NAME: &str = "x-tidegate-source-name";
 /// Larger bodies are verified beside the web's threads: a MAC over them would hold up everybody else.
 const VERIFY_INLINE_MAX: usize = 256 * 1024;
@@ -60,6 +64,15 @@ pub struct Door {
     clock: fn() -> Timestamp,
 }
 
+/// How much catalogs know.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Age {
+    /// What this node has heard of by now.
+    Any,
+    /// Everything that was acknowledged.
+    Newest,
+}
+
 /// What becomes of a request, short of its commit.
 enum Settled {
     Judged(Box<Judged>),
@@ -68,45 +81,6 @@ enum Settled {
 
 /// Documents that one request may wait for: the key, and what leads to it.
 const KEYS_MAX: usize = 3;
-
-/// The public side's routes.
-pub fn configure(service: &mut web::ServiceConfig) {
-    service
-        .route("/healthz", web::get().to(health::alive))
-        .route("/readyz", web::get().to(health::ready))
-        .route(PUBLISH, web::to(publish))
-        .route(wire::MALFORMED, web::to(malformed))
-        .default_service(web::to(receive));
-}
-
-/// A post to a source's own URL.
-async fn receive(
-    request: HttpRequest,
-    payload: web::Payload,
-    door: web::Data<Door>,
-) -> Result<HttpResponse, Refused> {
-    let accepted = door.accept_at(&request, payload).await;
-    door.counted(accepted)
-}
-
-/// What stands for a request that nobody could read.
-async fn malformed(request: HttpRequest, door: web::Data<Door>) -> Result<HttpResponse, Refused> {
-    let refused = match wire::fault_of(&request) {
-        Some(fault) => Refused::Malformed(fault),
-        None => Refused::UnknownSource,
-    };
-    door.counted(Err(refused.into()))
-}
-
-/// A post by a program of the operator's own, with a publishing token and the name of a source.
-async fn publish(
-    request: HttpRequest,
-    payload: web::Payload,
-    door: web::Data<Door>,
-) -> Result<HttpResponse, Refused> {
-    let accepted = door.publish(&request, payload).await;
-    door.counted(accepted)
-}
 
 impl Door {
     pub fn new(gateway: Arc<Gateway>, ingest: Addr<IngestActor>) -> Self {
@@ -146,7 +120,7 @@ impl Door {
         takes.map_err(|_| Refused::Unavailable)
     }
 
-    async fn accept_at(
+    pub(super) async fn accept_at(
         &self,
         request: &HttpRequest,
         payload: web::Payload,
@@ -155,13 +129,13 @@ impl Door {
         let target = target::target(request.path()).ok_or(Refused::UnknownSource)?;
         // Sources that forward no path are no exception: what is stored may be sent elsewhere later.
         forwarding::check_path(target.path).map_err(Refused::UnsafePath)?;
-        let find = |catalogs: &Catalogs| catalogs.source(target.source).cloned();
+        let find = |catalogs: &Catalogs, _| catalogs.source(target.source).cloned();
         let (catalog, source) = self.find(find).await?;
         self.accept(&catalog, source, target.path, request, payload)
             .await
     }
 
-    async fn publish(
+    pub(super) async fn publish(
         &self,
         request: &HttpRequest,
         payload: web::Payload,
@@ -176,13 +150,15 @@ impl Door {
             .get(SOURCE_NAME)
             .and_then(|name| name.to_str().ok())
             .ok_or(Refused::SourceNameMissing)?;
-        let projects = wire::projects_named(request).map_err(|_| Refused::UnknownSource)?;
-        let find = |catalogs: &Catalogs| match principal::project_named(catalogs, &projects) {
-            Ok(Named::Known(project)) => {
+        let projects = wire::projects_named(request);
+        let find = |catalogs: &Catalogs, age| match principal::project_named(catalogs, &projects) {
+            Ok(Named::Known(project))
+                if age == Age::Newest || principal::is_named_by_id(&project, &projects) =>
+            {
                 let catalog = catalogs.of(project.number());
                 catalog.source_named(name).cloned()
             }
-            Ok(Named::Unknown(_)) | Err(_) => None,
+            Ok(_) | Err(_) => None,
         };
         let (catalog, source) = self.find(find).await?;
         self.accept(&catalog, source, "", request, payload).await
@@ -244,13 +220,13 @@ impl Door {
     /// sure before it says no.
     async fn find(
         &self,
-        find: impl Fn(&Catalogs) -> Option<Arc<Source>>,
+        find: impl Fn(&Catalogs, Age) -> Option<Arc<Source>>,
     ) -> Result<(Arc<Catalog>, Arc<Source>), Refused> {
-        let found = |catalogs: &Catalogs| {
-            let source = find(catalogs)?;
+        let found = |catalogs: &Catalogs, age| {
+            let source = find(catalogs, age)?;
             Some((catalogs.of(source.id.project()).clone(), source))
         };
-        if let Some(found) = found(&self.gateway.catalog()) {
+        if let Some(found) = found(&self.gateway.catalog(), Age::Any) {
             return Ok(found);
         }
         let cluster = &self.gateway.cluster;
@@ -263,7 +239,7 @@ impl Door {
             tracing::warn!(%error, "a source is not called unknown by a catalog that can't be read");
             Refused::Unavailable
         })?;
-        found(&catalogs).ok_or(Refused::UnknownSource)
+        found(&catalogs, Age::Newest).ok_or(Refused::UnknownSource)
     }
 
     /// Judges a request, and fetches the keys that this takes.
@@ -425,7 +401,10 @@ impl Door {
         }
     }
 
-    fn counted(&self, result: Result<HttpResponse, No>) -> Result<HttpResponse, Refused> {
+    pub(super) fn counted(
+        &self,
+        result: Result<HttpResponse, No>,
+    ) -> Result<HttpResponse, Refused> {
         result.map_err(
             |No {
                  refused,
@@ -442,7 +421,7 @@ impl Door {
 }
 
 /// Why there is no 2xx.
-struct No {
+pub(super) struct No {
     refused: Refused,
     /// It is counted among the rejected requests of its source already.
     is_counted: bool,
@@ -481,12 +460,15 @@ fn is_published(request: &HttpRequest) -> bool {
 /// The request as it will be kept. What publishing needs of its head is ours and stays out of it.
 fn record(source: &Source, path: &str, request: &HttpRequest, now: Timestamp) -> RequestRecord {
     let published = is_published(request);
+    let is_ours = |name: &HeaderName| {
+        *name == header::AUTHORIZATION
+            || *name == SOURCE_NAME
+            || PROJECT_HEADERS.contains(&name.as_str())
+    };
     let headers = request
         .headers()
         .iter()
-        .filter(|(name, _)| {
-            !(published && (*name == header::AUTHORIZATION || *name == SOURCE_NAME))
-        })
+        .filter(|(name, _)| !(published && is_ours(name)))
         .map(|(name, value)| {
             (
                 name.as_str().to_owned(),

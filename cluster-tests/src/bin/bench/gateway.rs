@@ -74,21 +74,7 @@ struct Contest<'a> {
 
 impl Contest<'_> {
     fn load(&self, what: &str, connections: usize, paths: &[String]) -> Row {
-        let pids: Vec<_> = self
-            .cluster
-            .nodes
-            .iter()
-            .filter_map(|node| node.pid())
-            .collect();
-        let addresses = self.cluster.ingest_addresses();
-        let target = Target {
-            kind: "github",
-            request: None,
-            addresses: &addresses,
-            paths,
-            pids: &pids,
-        };
-        self.run.measure(what, connections, &target)
+        load(self.run, self.cluster, what, connections, paths)
     }
 
     fn delivered(&self, admin: &Admin, url: &str, destinations: usize, table: &mut Table) {
@@ -128,6 +114,26 @@ impl Contest<'_> {
         table.add(row);
         thread::sleep(Duration::from_secs(1));
     }
+}
+
+/// GitHub's webhooks posted over all nodes of a cluster.
+pub(crate) fn load(
+    run: &Run,
+    cluster: &Cluster,
+    what: &str,
+    connections: usize,
+    paths: &[String],
+) -> Row {
+    let pids: Vec<_> = cluster.nodes.iter().filter_map(|node| node.pid()).collect();
+    let addresses = cluster.ingest_addresses();
+    let target = Target {
+        kind: "github",
+        request: None,
+        addresses: &addresses,
+        paths,
+        pids: &pids,
+    };
+    run.measure(what, connections, &target)
 }
 
 /// What a sink has received so far.

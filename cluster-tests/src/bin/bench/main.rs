@@ -6,6 +6,7 @@ mod catalog;
 mod etcd;
 mod gateway;
 mod load;
+mod reads;
 mod rules;
 mod run;
 mod scale;

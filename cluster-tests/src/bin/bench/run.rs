@@ -3,7 +3,7 @@
 use crate::{
     catalog, etcd, gateway,
     load::Seen,
-    rules, scale, schemes, scripts, sick,
+    reads, rules, scale, schemes, scripts, sick,
     table::{Row, Table},
     transforms,
 };
@@ -59,6 +59,8 @@ pub(crate) enum Contestant {
     Transforms,
     /// Healthy destinations beside sick ones: two minutes
     Sick,
+    /// A list and a get
+    Reads,
     /// A change of the catalog with ten connections and with ten thousand: minutes
     Catalog,
 }
@@ -181,6 +183,7 @@ impl Run {
                 Contestant::Rules => rules::measure(&self, &mut table),
                 Contestant::Transforms => transforms::measure(&self, &mut table),
                 Contestant::Sick => sick::measure(&self, &mut table),
+                Contestant::Reads => reads::measure(&self, &mut table),
                 Contestant::Catalog => catalog::measure(&self, &mut table),
             }
         }

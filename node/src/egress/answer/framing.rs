@@ -1,14 +1,6 @@
 //! The framing of a response, which tells where it ends: RFC 9112, section 6.3, in its order.
 
-use super::{Broken, head::Head};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Body {
-    Nothing,
-    Length(u64),
-    Chunked,
-    UntilClose,
-}
+use super::{Broken, extent::Body, head::Head};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Framing {

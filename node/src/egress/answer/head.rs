@@ -1,6 +1,6 @@
 //! The head of an answer, read in every form that is allowed and told on in one.
 
-use super::{Broken, framing::Body};
+use super::{Broken, extent::Body};
 use bytes::{BufMut, Bytes, BytesMut};
 use std::borrow::Cow;
 

@@ -4,7 +4,8 @@
 use super::{
     Broken,
     chunks::Chunks,
-    framing::{self, Body, Framing},
+    extent::Body,
+    framing::{self, Framing},
     head::{HEAD_MAX, Head},
 };
 use bytes::{Buf, BufMut, BytesMut};

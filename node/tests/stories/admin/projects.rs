@@ -4,8 +4,9 @@ use super::{
     BASE, Node,
     strictness::{Things, operations},
 };
+use actix_web::test::TestRequest;
 use model::ids::{EventId, ProjectNumber, SourceId};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A node with one more project than every cluster has.
 async fn with_shop() -> (Node, String) {
@@ -249,22 +250,65 @@ async fn a_bulk_operation_is_over_its_own_project() {
     node.stop().await;
 }
 
+/// Asks for the sources with these headers.
+async fn asked(node: &Node, headers: &[(&str, &str)]) -> (u16, Value) {
+    let mut request = TestRequest::get()
+        .uri(&format!("{BASE}/sources"))
+        .insert_header(("authorization", format!("Bearer {}", super::TOKEN)));
+    for header in headers {
+        request = request.insert_header(*header);
+    }
+    let (status, answer) = node.send(request).await;
+    (status.as_u16(), answer)
+}
+
 #[actix_web::test]
-async fn headers_that_name_two_projects_are_refused() {
+async fn headers_that_name_two_projects_or_none_are_refused() {
     let (node, id) = with_shop().await;
     for (team, status) in [
         ("default", 422),
         ("shop", 200),
         (id.as_str(), 200),
         ("nobody", 404),
+        ("", 404),
     ] {
-        let request = actix_web::test::TestRequest::get()
-            .uri(&format!("{BASE}/sources"))
-            .insert_header(("authorization", format!("Bearer {}", super::TOKEN)))
-            .insert_header(("x-project-id", id.as_str()))
-            .insert_header(("x-team-id", team));
-        let (answered, body) = node.send(request).await;
+        let headers = [("x-project-id", id.as_str()), ("x-team-id", team)];
+        let (answered, body) = asked(&node, &headers).await;
         assert_eq!(answered, status, "{team}: {body}");
+    }
+    // What looks like an id is nobody's name.
+    let taken = Some(json!({ "name": id }));
+    let projects = format!("{BASE}/projects");
+    let refused = node.refused("POST", &projects, taken, 422).await;
+    assert!(refused.contains("look like an id"), "{refused}");
+    node.stop().await;
+}
+
+#[actix_web::test]
+async fn a_name_means_who_has_it_now() {
+    let (mut node, id) = with_shop().await;
+    let bank = node
+        .ok("POST", "/projects", Some(json!({"name": "bank"})))
+        .await;
+    let path = format!("/projects/{id}");
+    node.ok("PUT", &path, Some(json!({"name": "old"}))).await;
+    let path = format!("/projects/{}", bank["id"].as_str().expect("an id"));
+    node.ok("PUT", &path, Some(json!({"name": "shop"}))).await;
+    node.project = Some("shop".into());
+    let made = node
+        .ok("POST", "/sources", Some(json!({"name": "s"})))
+        .await;
+    assert_eq!(made["team_id"], bank["id"]);
+    node.stop().await;
+}
+
+#[actix_web::test]
+async fn headers_are_passed_over_until_there_is_a_second_project() {
+    let node = Node::start().await;
+    for team in ["anything", "", "two words"] {
+        let headers = [("x-team-id", team), ("x-project-id", "another")];
+        let (answered, body) = asked(&node, &headers).await;
+        assert_eq!(answered, 200, "{team}: {body}");
     }
     node.stop().await;
 }
