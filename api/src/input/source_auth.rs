@@ -90,12 +90,16 @@ fn check_keys(auth: &Fields<'_>, provider: &Provider) -> Result<(), Problem> {
     let Some(other) = auth.other_than(&taken) else {
         return Ok(());
     };
-    let known = match known.as_slice() {
+    Err(unknown_field(auth, other, provider.name, &known))
+}
+
+fn unknown_field(auth: &Fields<'_>, given: &str, source_type: &str, known: &[&str]) -> Problem {
+    let known = match known {
         [] => "nothing".to_owned(),
         known => known.join(", "),
     };
-    let name = provider.name;
-    Err(auth.invalid(other, format!("{name} has no such field; it knows {known}")))
+    let expected = format!("{source_type} has no such field; it knows {known}");
+    auth.invalid(given, expected)
 }
 
 /// The fields that the API documents for a type whose scheme is not known. They are kept, and prove nothing.
@@ -106,8 +110,7 @@ fn read_documented(auth: &Fields<'_>, verification: &mut Verification) -> Result
     auth.pass_over(&[&SENT_WITH_EVERY_TYPE]);
     if let Some(other) = auth.other_than(&taken) {
         let name = &verification.scheme;
-        let known = known.join(", ");
-        return Err(auth.invalid(other, format!("{name} has no such field; it knows {known}")));
+        return Err(unknown_field(auth, other, name, known));
     }
     for name in known {
         match auth.text(name, MAX_VALUE)? {

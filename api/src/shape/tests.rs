@@ -167,10 +167,16 @@ fn known(refusal: &Problem) -> BTreeSet<String> {
 #[test]
 fn the_credentials_of_a_source_are_those_of_all_types() {
     let mut all = BTreeSet::from(source_auth::SENT_WITH_EVERY_TYPE.map(str::to_owned));
-    let types = registry::all().map(|provider| provider.name);
-    for name in types.chain(registry::WITHOUT_SCHEME.iter().map(|(name, _)| *name)) {
-        // What proves nothing by itself means HMAC as soon as it is given credentials.
-        let config = json!({"auth_type": name, "auth": {"bogus": "x"}});
+    // What proves nothing by itself means HMAC as soon as it is given credentials, unless it says which it means.
+    let known_types = registry::all().map(|provider| (provider.name, Some(provider.name)));
+    let others = registry::WITHOUT_SCHEME
+        .iter()
+        .map(|(name, _)| (*name, None));
+    for (name, auth_type) in known_types.chain(others) {
+        let mut config = json!({"auth": {"bogus": "x"}});
+        if let Some(auth_type) = auth_type {
+            config["auth_type"] = json!(auth_type);
+        }
         let body = Body::of(json!({"name": "s", "type": name, "config": config}));
         let read = source::read(&body.fields(), None, SourceId(1), NOW, 16);
         let refused = read.map(drop).expect_err(name);
@@ -240,6 +246,9 @@ fn a_connection_s_shape_is_what_is_read() {
     }
     let (asked, shaped) = (asked(read, &bodies), shaped::<ConnectionShape>());
     for (path, mut names) in shaped {
+        if path.contains("config.auth") {
+            continue;
+        }
         let mut asked = asked.get(&path).cloned().unwrap_or_default();
         if path.is_empty() {
             // Looked for only where no end is given inline.
