@@ -16,7 +16,6 @@ use model::{
     },
 };
 use std::{
-    collections::BTreeSet,
     future::Future,
     io,
     sync::{Arc, mpsc},
@@ -70,7 +69,7 @@ impl Cluster {
     /// These groups live on other nodes only, for tests: this node reads nothing of its own replicas and proposes through
     /// others. Release builds don't have it.
     #[cfg(debug_assertions)]
-    pub fn let_go_of(&self, groups: BTreeSet<GroupId>) {
+    pub fn let_go_of(&self, groups: std::collections::BTreeSet<GroupId>) {
         *self.inner.elsewhere.write() = groups;
     }
 }
