@@ -2,6 +2,7 @@
 
 pub mod bookmark;
 pub mod connection;
+pub mod deduplicate;
 pub mod destination;
 pub mod destination_auth;
 pub mod destination_kind;
@@ -11,7 +12,6 @@ pub mod issue_trigger;
 pub mod notifications;
 pub mod project;
 pub mod rules;
-pub mod sameness;
 pub mod source;
 pub mod source_auth;
 pub mod source_secrets;

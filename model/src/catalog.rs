@@ -1,6 +1,5 @@
 //! The catalog: the configuration that operators keep, and the snapshot of it that requests are routed by.
 
-mod catalog_view;
 mod catalogs;
 mod change;
 mod connection;
@@ -18,6 +17,7 @@ mod outgoing;
 mod overlay;
 mod position;
 mod project;
+mod project_catalog;
 mod request_template;
 mod source;
 mod stored_destination;
@@ -26,7 +26,6 @@ mod ties;
 mod transformation;
 mod verification;
 
-pub use catalog_view::Catalog;
 pub use catalogs::Catalogs;
 pub use change::{CatalogChange, CatalogRow, Missed};
 pub use connection::{Backoff, Connection, DelayRule, FilterRule, RetryRule, Rule};
@@ -44,6 +43,7 @@ pub use observed::{
 };
 pub use position::Position;
 pub use project::Project;
+pub use project_catalog::Catalog;
 pub use request_template::{
     ClientAuth, ClientCredentials, DestinationAuth, KeyPlace, RequestTemplate, Tls,
 };

@@ -2,9 +2,9 @@
 //! of it.
 
 mod body_budget;
-mod bookmark;
 mod bucket;
 mod circuit;
+mod cursor;
 mod home;
 mod lane;
 mod lease;
@@ -14,8 +14,8 @@ mod schedule;
 mod taker;
 
 pub use body_budget::{BodyBudget, Ticket, Want};
-pub use bookmark::Floors;
 pub use circuit::Sign;
+pub use cursor::Floors;
 pub use home::{Home, home_of};
 pub use lane::{Input, Lane, Output};
 pub use lease::{ASKS_MAX, Answer, Ask, Claim, LEASE_MS, Reply, SLOT_LEASE_MS, Share, Statement};

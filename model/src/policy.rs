@@ -11,7 +11,7 @@ pub mod fields;
 pub mod filter;
 pub mod forwarding;
 pub mod issues;
-pub mod outgoing;
+pub mod outgoing_headers;
 pub mod patience;
 pub mod pause;
 pub mod placement;

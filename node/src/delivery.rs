@@ -1,13 +1,13 @@
 //! Delivery: who is due is woken, what is due is attempted, what came of it is reported.
 
-mod answers;
 mod attempt;
-mod crowd;
+mod concurrency;
 mod destination_actor;
 mod dispatcher;
 mod gate;
 mod memory;
 mod pacing;
+mod peer_questions;
 mod receiver_signals;
 mod reporter;
 mod retry_scheduler;

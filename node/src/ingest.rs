@@ -11,6 +11,7 @@ mod judge;
 mod keys;
 mod propose;
 mod receive;
+mod refused;
 mod routes;
 mod secret_use;
 mod target;

@@ -1,6 +1,6 @@
 //! Issues: what partitions tally is reported to the control group, and what happens to issues is told.
 
-mod inlet;
+mod notification_publisher;
 mod notifier;
 mod watch;
 

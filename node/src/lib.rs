@@ -8,7 +8,6 @@ pub mod config;
 mod configure;
 pub mod delivery;
 mod egress;
-mod error;
 mod fatal;
 pub mod gateway;
 pub mod ingest;

@@ -12,7 +12,7 @@ use crate::{
 use model::{
     catalog::{Catalog, Destination, RatePeriod, RequestTemplate, Secret, Tls, Wishes},
     ids::DestinationId,
-    policy::{egress::Reach, forwarding, outgoing},
+    policy::{egress::Reach, forwarding, outgoing_headers},
     time::Timestamp,
 };
 use serde_json::Value;
@@ -151,20 +151,20 @@ fn read_headers(
     };
     let expected = format!(
         "expected an object of at most {} headers",
-        outgoing::HEADERS_MAX
+        outgoing_headers::HEADERS_MAX
     );
     let map = given
         .as_object()
-        .filter(|map| map.len() <= outgoing::HEADERS_MAX);
+        .filter(|map| map.len() <= outgoing_headers::HEADERS_MAX);
     let map = map.ok_or_else(|| config.invalid(KEY, expected))?;
     let mut headers = BTreeMap::new();
     for (name, value) in map {
         let invalid = |reason: String| config.invalid(&format!("{KEY}.{name}"), reason);
-        outgoing::check_name(name).map_err(invalid)?;
+        outgoing_headers::check_name(name).map_err(invalid)?;
         let Value::String(value) = value else {
             return Err(invalid("expected a string".into()));
         };
-        outgoing::check_value(value.as_bytes()).map_err(invalid)?;
+        outgoing_headers::check_value(value.as_bytes()).map_err(invalid)?;
         let name = name.to_ascii_lowercase();
         if headers
             .insert(name.clone(), Secret::new(value.clone()))

@@ -8,7 +8,7 @@ use crate::{
 };
 use model::{
     catalog::{ClientAuth, ClientCredentials, DestinationAuth, KeyPlace, Secret},
-    policy::{destination_url, egress::Reach, outgoing},
+    policy::{destination_url, egress::Reach, outgoing_headers},
 };
 use serde_json::{Map, Value};
 
@@ -173,7 +173,7 @@ impl Auth<'_> {
     }
 
     fn header_name(&self, key: &str) -> Result<String, Problem> {
-        self.text(key, outgoing::check_name)
+        self.text(key, outgoing_headers::check_name)
     }
 
     fn api_key(&self) -> Result<DestinationAuth, Problem> {
@@ -241,7 +241,7 @@ fn printable(text: &str) -> Result<(), String> {
 }
 
 fn header_value(text: &str) -> Result<(), String> {
-    outgoing::check_value(text.as_bytes())
+    outgoing_headers::check_value(text.as_bytes())
 }
 
 /// What stands in a header between blanks.

@@ -2,7 +2,7 @@
 //! wanted.
 
 use super::{
-    sameness,
+    deduplicate,
     transform_rule::{self, Rulebook},
 };
 use crate::{
@@ -62,7 +62,7 @@ fn may_repeat(rule: &Rule) -> bool {
 fn rule(fields: &Fields<'_>, book: &mut Rulebook<'_>) -> Result<Rule, Problem> {
     match fields.text("type", 32)? {
         Given::Value("delay") => Ok(Rule::Delay(delay(fields)?)),
-        Given::Value("deduplicate") => Ok(Rule::Deduplicate(sameness::read(fields)?)),
+        Given::Value("deduplicate") => Ok(Rule::Deduplicate(deduplicate::read(fields)?)),
         Given::Value("retry") => Ok(Rule::Retry(retry(fields)?)),
         Given::Value("filter") => Ok(Rule::Filter(Box::new(filter(fields)?))),
         Given::Value("transform") => transform_rule::read(fields, book),
@@ -77,7 +77,7 @@ fn rule(fields: &Fields<'_>, book: &mut Rulebook<'_>) -> Result<Rule, Problem> {
 fn delay(fields: &Fields<'_>) -> Result<DelayRule, Problem> {
     let delay = fields.whole("delay", 0, MAX_DELAY_MS)?.value();
     let until = match fields.text("until", Field::LEN_MAX)?.value() {
-        Some(text) => Some(sameness::one(fields, "until", text)?),
+        Some(text) => Some(deduplicate::one(fields, "until", text)?),
         None => None,
     };
     match (delay, until) {

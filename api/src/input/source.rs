@@ -1,6 +1,6 @@
 //! A source as clients name it: a body over what is kept becomes the source afterwards.
 
-use super::{sameness, source_auth};
+use super::{deduplicate, source_auth};
 use crate::{
     body::{Fields, Given, SHOWN},
     names,
@@ -103,13 +103,13 @@ fn read_deduplicate(
     let rule = match config.object("deduplicate")? {
         Given::Absent => Given::Absent,
         Given::Null => Given::Null,
-        Given::Value(rule) => Given::Value(Box::new(sameness::read(&rule)?)),
+        Given::Value(rule) => Given::Value(Box::new(deduplicate::read(&rule)?)),
     };
     Ok(rule.or_kept(kept.and_then(|kept| kept.deduplicate.clone())))
 }
 
 fn read_ordering_key(config: &Fields<'_>, kept: Option<&Source>) -> Result<Vec<Field>, Problem> {
-    let key = sameness::some(config, "ordering_key")?;
+    let key = deduplicate::some(config, "ordering_key")?;
     let kept = kept.map(|kept| kept.ordering_key.clone());
     Ok(key.or_kept(kept).unwrap_or_default())
 }

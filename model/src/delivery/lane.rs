@@ -2,8 +2,8 @@
 
 use super::{
     Answer, Ask, Demand, Floors, Holding, Pace, Permit,
-    bookmark::Bookmark,
     circuit::{Circuit, Sign},
+    cursor::Cursor,
     taker::Taker,
 };
 use crate::{
@@ -118,8 +118,8 @@ pub struct Lane {
     /// The due table may hold more than was fetched.
     more: bool,
     next_due: Option<Timestamp>,
-    bookmark: Bookmark,
-    /// Nothing was found, but only from the bookmark on: look again then.
+    cursor: Cursor,
+    /// Nothing was found, but only from the cursor on: look again then.
     unsure_until: Option<Monotone>,
     held: bool,
     stopped: bool,
@@ -145,7 +145,7 @@ impl Lane {
             fetching: false,
             more: false,
             next_due: None,
-            bookmark: Bookmark::default(),
+            cursor: Cursor::default(),
             unsure_until: None,
             held: false,
             stopped: false,
@@ -337,7 +337,7 @@ impl Lane {
         if self.held {
             return;
         }
-        self.bookmark.found(&due);
+        self.cursor.found(&due);
         for row in due {
             let queue = match row.class {
                 DueClass::Fresh => &mut self.fresh,
@@ -351,7 +351,7 @@ impl Lane {
             }
         }
         if self.waiting() == 0 {
-            self.unsure_until = self.bookmark.unsure_until();
+            self.unsure_until = self.cursor.unsure_until();
         }
     }
 
@@ -451,7 +451,7 @@ impl Lane {
             // Rows of busy and parked events still stand in the table, in front of those that are wanted.
             let known = self.busy.len() + self.parked.len();
             let limit = usize::from(self.window()) * 2 + known;
-            let from = self.bookmark.look(now.steady);
+            let from = self.cursor.look(now.steady);
             outputs.push(Output::Fetch { limit, from });
         }
         let next_due = self.next_due.filter(|_| waiting == 0);

@@ -5,7 +5,7 @@
 use super::{RequestRecord, Trigger};
 use crate::{
     ids::AttemptId,
-    policy::outgoing::{REDACTED, is_credential},
+    policy::outgoing_headers::{REDACTED, is_credential},
     time::Timestamp,
 };
 use bytes::Bytes;

@@ -71,7 +71,7 @@ pub(super) async fn load(shared: &Shared, due: Due) -> Result<Loaded, Launched> 
     if let Some(at) = work.unread {
         if !shared.memory.is_small(at.len.into()) {
             let id = due.destination;
-            let want = memory::want(id, at.len, copies(&work), shared.crowd.is_slow(id));
+            let want = memory::want(id, at.len, copies(&work), shared.concurrency.is_slow(id));
             let asked = Instant::now();
             held = Some(shared.memory.take(want).await);
             if asked.elapsed() > STALE_AFTER {

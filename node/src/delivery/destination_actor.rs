@@ -2,7 +2,7 @@
 
 use super::{
     attempt::{self, Launched},
-    crowd::Seats,
+    concurrency::Seats,
     gate::Gate,
     shared::Shared,
     transport::Connections,
@@ -75,7 +75,7 @@ impl DestinationActor {
         }
         let in_flight = self.lane.in_flight();
         let wanted = self.lane.window().saturating_sub(in_flight);
-        let mut seats = self.shared.crowd.take(self.id, in_flight, wanted);
+        let mut seats = self.shared.concurrency.take(self.id, in_flight, wanted);
         self.lane.allow(in_flight.saturating_add(seats.number()));
         let mut ask = None;
         for output in self.lane.step(input, world::clocks()) {
@@ -87,7 +87,7 @@ impl DestinationActor {
                 Output::Discard(event) => drop(self.prepared.remove(&event)),
                 Output::Ask(said) => ask = Some(said),
                 Output::SleepFor(us) => self.sleep(Duration::from_micros(us), ctx),
-                Output::Crowded => self.shared.crowd.wait(self.id, self.messages.clone()),
+                Output::Crowded => self.shared.concurrency.wait(self.id, self.messages.clone()),
                 Output::Idle => self.linger(ctx),
             }
         }
@@ -157,7 +157,7 @@ impl DestinationActor {
                     Err(launched) => return launched,
                 };
                 let attempt = attempt::make(&shared, &connections, due, loaded, gate);
-                shared.crowd.watch(id, attempt).await
+                shared.concurrency.watch(id, attempt).await
             };
             // A receiver whose answer makes this panic takes one attempt along.
             let attempt = AssertUnwindSafe(fatal::contained_task(attempt)).catch_unwind();
@@ -173,7 +173,7 @@ impl DestinationActor {
             };
             if let RunEnd::Attempted { attempt, .. } = &report.report.end {
                 let took_ms = attempt.finished_at.since_ms(attempt.started_at);
-                shared.crowd.note(id, Duration::from_millis(took_ms));
+                shared.concurrency.note(id, Duration::from_millis(took_ms));
             }
             report.recorded = Some(flight.landed(Sign::from(&report.report.end)).await);
             if let Some(reporter) = shared.reporter(due.event.group()) {

@@ -2,11 +2,11 @@
 //! due. A hint that is lost is found by the sweep.
 
 use super::{
-    answers,
-    crowd::Crowd,
+    concurrency::Concurrency,
     destination_actor::{DestinationActor, MAILBOX},
     memory::BodyMemory,
     pacing::{self, Pacing},
+    peer_questions,
     receiver_signals::ReceiverSignals,
     reporter::Reporter,
     retry_scheduler::{Note, RetryScheduler},
@@ -118,7 +118,9 @@ impl Dispatcher {
     fn look(&mut self, catalog: Arc<Catalogs>) {
         let Some(shared) = &self.shared else { return };
         shared.pacing.look(&catalog);
-        shared.crowd.forget(|id| catalog.destination(id).is_some());
+        shared
+            .concurrency
+            .forget(|id| catalog.destination(id).is_some());
         for (id, messages) in &self.destinations {
             if !catalog.leads_alike(&self.catalog, *id) {
                 // Full: it has a wake-up before it.
@@ -174,7 +176,7 @@ impl Actor for Dispatcher {
             tokens: Tokens::new(egress.clone(), Some(self.gateway.cluster.clone())),
             egress,
             receiver_signals: ReceiverSignals::new(self.gateway.clone()),
-            crowd: Arc::new(Crowd::new(
+            concurrency: Arc::new(Concurrency::new(
                 delivery.max_attempts_in_flight,
                 self.gateway.metrics.attempts_in_flight.clone(),
             )),
@@ -194,7 +196,7 @@ impl Actor for Dispatcher {
             .map(|_| Arbiter::new())
             .collect();
         if let Some(arbiter) = self.arbiters.first() {
-            let answering = answers::answering(&shared, arbiter.handle());
+            let answering = peer_questions::answering(&shared, arbiter.handle());
             self.gateway.cluster.answer_with(answering);
         }
         self.shared = Some(shared);

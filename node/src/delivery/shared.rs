@@ -1,7 +1,7 @@
 //! What the actors of deliveries have in common.
 
 use super::{
-    crowd::Crowd,
+    concurrency::Concurrency,
     memory::BodyMemory,
     pacing::{self, Pacing},
     receiver_signals::ReceiverSignals,
@@ -19,7 +19,7 @@ use std::{collections::BTreeMap, sync::Arc};
 /// What every destination's actor shares.
 pub(super) struct Shared {
     pub(super) gateway: Arc<Gateway>,
-    pub(super) crowd: Arc<Crowd>,
+    pub(super) concurrency: Arc<Concurrency>,
     pub(super) memory: Arc<BodyMemory>,
     pub(super) pacing: Arc<Pacing>,
     pub(super) egress: Arc<Egress>,

@@ -5,8 +5,9 @@ use super::{
     batcher::{Batcher, Bounds, Step},
     judge::Judged,
     propose::{Outcome, Proposal},
+    refused::Refused,
 };
-use crate::{error::Refused, gateway::Gateway, world};
+use crate::{gateway::Gateway, world};
 use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture,
 };

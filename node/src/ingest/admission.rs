@@ -1,7 +1,7 @@
 //! Admission control: how much a node takes on at once, as a count of requests and the bytes of their bodies, shared
 //! among addresses and sources.
 
-use crate::error::Refused;
+use super::refused::Refused;
 use model::{
     door::{Account, Address, Shares},
     ids::SourceId,

@@ -1,7 +1,7 @@
 //! Reads a body as it comes, never decoded, under three bounds: its size, its deadline and its rate.
 
-use super::admission::Permit;
-use crate::{config::Ingest, error::Refused};
+use super::{admission::Permit, refused::Refused};
+use crate::config::Ingest;
 use actix_web::{error::PayloadError, web::Payload};
 use bytes::{Bytes, BytesMut};
 use futures::{FutureExt, StreamExt};

@@ -1,6 +1,7 @@
 //! Keeps what a sender's handshake leaves, before the sender is told that it went well.
 
-use crate::{configure, error::Refused, gateway::Gateway, observations};
+use super::refused::Refused;
+use crate::{configure, gateway::Gateway, observations};
 use model::{
     catalog::{Handshaken, Position, Source},
     machine::{Command, KeepHandshake, ObserveReply},

@@ -1,6 +1,7 @@
 //! The judgement of a request that was read whole: the plan of its events, or the cause of its rejection.
 
-use crate::{config::Ingest, error::Refused};
+use super::refused::Refused;
+use crate::config::Ingest;
 use bytes::Bytes;
 use model::{
     catalog::{Catalog, Source},

@@ -2,9 +2,9 @@
 //! they are needed. A sender's request can make this node fetch, but only from where its scheme allows and at a bounded
 //! rate.
 
+use super::refused::Refused;
 use crate::{
     egress::{self, Client, Egress, GrantError},
-    error::Refused,
     world,
 };
 use awc::http::{StatusCode, header};

@@ -6,13 +6,13 @@ use super::{
     answer, body, handshakes,
     judge::{self, Arrived, Judged, Judgement},
     keys::{KeyCache, Published},
+    refused::Refused,
     secret_use::SecretUse,
     target,
     tokens::RejectionBudget,
 };
 use crate::{
     egress::Egress,
-    error::Refused,
     fatal,
     gateway::Gateway,
     wire::{self, Side},

@@ -3,8 +3,9 @@
 use super::{
     health,
     receive::{Door, PUBLISH},
+    refused::Refused,
 };
-use crate::{error::Refused, wire};
+use crate::wire;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 /// The public side's routes.

@@ -1,7 +1,7 @@
 //! Tells what happens to issues, on the node that leads the control group. What is to be told waits in replicated state:
 //! whoever leads next goes on, under the same ids.
 
-use super::inlet::{self, Put};
+use super::notification_publisher::{self, Put};
 use crate::{
     delivery,
     egress::{Client, Egress},
@@ -180,7 +180,7 @@ async fn attempt(
         Target::Source(source) => {
             let body = Bytes::from(issues::webhook(notification, &names, &team));
             return Some(
-                match inlet::put(gateway, (id, notification), source, body).await {
+                match notification_publisher::put(gateway, (id, notification), source, body).await {
                     Put::In => Told::By(Outcome::answered(200, Bytes::new(), None)),
                     Put::Nowhere => Told::ToNobody,
                     Put::Unknown => Told::By(Outcome::failed(ErrorCode::InternalError)),

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 const BODY_MAX: usize = 64 * 1024;
 
 /// The best explanation of a signature that no live secret fits.
-pub(super) fn why(
+pub(super) fn explain(
     message: &Message<'_>,
     digest: Digest,
     form: KeyForm,

@@ -11,7 +11,7 @@ use crate::{
     catalog::Verification,
     policy::{
         forwarding::{self, folded},
-        outgoing::REDACTED,
+        outgoing_headers::REDACTED,
     },
     traffic::{Origin, RequestRecord},
 };

@@ -173,7 +173,7 @@ impl<'a> Signed<'a> {
             Proof::Hmac(digest, form) => {
                 let mac = |secret: &str| message.hmac(digest, form, secret);
                 try_secrets(context, claimed, mac)?.map_or_else(
-                    || Err(hint::why(&message, digest, form, claimed).into()),
+                    || Err(hint::explain(&message, digest, form, claimed).into()),
                     |place| Ok(Some(place)),
                 )
             }

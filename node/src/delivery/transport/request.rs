@@ -7,7 +7,7 @@ use bytes::Bytes;
 use model::{
     catalog::{DestinationAuth, DestinationKind, KeyPlace, RequestTemplate, Secret},
     ids::AttemptId,
-    policy::{destination_url, forwarding, outgoing, signing, transform::Message},
+    policy::{destination_url, forwarding, outgoing_headers, signing, transform::Message},
     time::Timestamp,
     traffic::{
         ErrorCode,
@@ -80,7 +80,7 @@ pub(super) fn outgoing(launch: &Launch<'_>) -> Result<Outgoing, Unsendable> {
         None => (plain.clone(), plain),
         Some((key, value)) => (
             with_query(&plain, key, value),
-            with_query(&plain, key, outgoing::REDACTED),
+            with_query(&plain, key, outgoing_headers::REDACTED),
         ),
     };
     kept_url.truncate(kept_url.floor_char_boundary(URL_KEPT));
@@ -118,7 +118,7 @@ pub(super) fn outgoing(launch: &Launch<'_>) -> Result<Outgoing, Unsendable> {
     let headers = sent.headers(&told, record);
     let operators = template.headers.keys();
     let mut secret: Vec<String> = operators
-        .filter(|name| !outgoing::is_harmless(name))
+        .filter(|name| !outgoing_headers::is_harmless(name))
         .cloned()
         .collect();
     secret.extend(proof.secret);

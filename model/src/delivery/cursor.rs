@@ -29,14 +29,14 @@ impl Floors {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Bookmark {
+pub(super) struct Cursor {
     floors: Floors,
     full_at: Option<Monotone>,
     /// The last look began at the front.
     was_full: bool,
 }
 
-impl Bookmark {
+impl Cursor {
     /// The start of the next read: the cursor's place, or from time to time the front.
     pub(super) fn look(&mut self, now: Monotone) -> Floors {
         let front = self.floors == Floors::default();
@@ -90,23 +90,23 @@ mod tests {
 
     #[test]
     fn it_goes_on_shortly_before_the_first_row_that_it_found() {
-        let mut bookmark = Bookmark::default();
-        assert_eq!(bookmark.look(Monotone(9_000_000)), Floors::default());
-        bookmark.found(&[row(DueClass::Fresh, 8_000), row(DueClass::Fresh, 8_500)]);
-        let floors = bookmark.look(Monotone(9_500_000));
+        let mut cursor = Cursor::default();
+        assert_eq!(cursor.look(Monotone(9_000_000)), Floors::default());
+        cursor.found(&[row(DueClass::Fresh, 8_000), row(DueClass::Fresh, 8_500)]);
+        let floors = cursor.look(Monotone(9_500_000));
         assert_eq!(floors.of(DueClass::Fresh), Timestamp(8_000 - LATE_MS));
         assert_eq!(floors.of(DueClass::Retry), Timestamp(0));
     }
 
     #[test]
     fn it_looks_from_the_front_every_second_and_is_unsure_in_between() {
-        let mut bookmark = Bookmark::default();
-        bookmark.look(Monotone(9_000_000));
-        assert_eq!(bookmark.unsure_until(), None);
-        bookmark.found(&[row(DueClass::Retry, 8_000)]);
-        assert_ne!(bookmark.look(Monotone(9_999_000)), Floors::default());
-        assert_eq!(bookmark.unsure_until(), Some(Monotone(10_000_000)));
-        assert_eq!(bookmark.look(Monotone(10_000_000)), Floors::default());
-        assert_eq!(bookmark.unsure_until(), None);
+        let mut cursor = Cursor::default();
+        cursor.look(Monotone(9_000_000));
+        assert_eq!(cursor.unsure_until(), None);
+        cursor.found(&[row(DueClass::Retry, 8_000)]);
+        assert_ne!(cursor.look(Monotone(9_999_000)), Floors::default());
+        assert_eq!(cursor.unsure_until(), Some(Monotone(10_000_000)));
+        assert_eq!(cursor.look(Monotone(10_000_000)), Floors::default());
+        assert_eq!(cursor.unsure_until(), None);
     }
 }

@@ -21,7 +21,7 @@ const PART: usize = 8;
 /// An attempt that takes longer marks its destination as slow.
 const SLOW: Duration = Duration::from_secs(2);
 
-pub(super) struct Crowd {
+pub(super) struct Concurrency {
     most: usize,
     taken: AtomicUsize,
     in_flight: IntGauge,
@@ -36,7 +36,7 @@ struct Waiting {
     queue: VecDeque<(DestinationId, mpsc::Sender<Input>)>,
 }
 
-impl Crowd {
+impl Concurrency {
     pub(super) fn new(most: usize, in_flight: IntGauge) -> Self {
         Self {
             most,
@@ -66,7 +66,7 @@ impl Crowd {
             });
         let number = taken.map_or(0, more);
         Seats {
-            crowd: self.clone(),
+            concurrency: self.clone(),
             number: u16::try_from(number).unwrap_or(wanted),
         }
     }
@@ -135,7 +135,7 @@ fn part(free: usize, in_flight: usize) -> usize {
 
 /// Room for some attempts that are about to begin.
 pub(super) struct Seats {
-    crowd: Arc<Crowd>,
+    concurrency: Arc<Concurrency>,
     number: u16,
 }
 
@@ -147,19 +147,19 @@ impl Seats {
     /// An attempt begins on one of them.
     pub(super) fn sit(&mut self) -> Option<Seat> {
         self.number = self.number.checked_sub(1)?;
-        self.crowd.in_flight.inc();
-        Some(Seat(self.crowd.clone()))
+        self.concurrency.in_flight.inc();
+        Some(Seat(self.concurrency.clone()))
     }
 }
 
 impl Drop for Seats {
     fn drop(&mut self) {
-        self.crowd.leave(self.number);
+        self.concurrency.leave(self.number);
     }
 }
 
 /// Room for one attempt, for as long as it takes.
-pub(super) struct Seat(Arc<Crowd>);
+pub(super) struct Seat(Arc<Concurrency>);
 
 impl Drop for Seat {
     fn drop(&mut self) {
@@ -173,9 +173,9 @@ impl Drop for Seat {
 mod tests {
     use super::*;
 
-    fn crowd(most: usize) -> Arc<Crowd> {
+    fn concurrency(most: usize) -> Arc<Concurrency> {
         let gauge = IntGauge::new("in_flight", "for a story").expect("a gauge");
-        Arc::new(Crowd::new(most, gauge))
+        Arc::new(Concurrency::new(most, gauge))
     }
 
     const A: DestinationId = DestinationId(1);
@@ -184,30 +184,30 @@ mod tests {
 
     #[test]
     fn a_thousand_hanging_destinations_leave_room_for_those_that_do_not() {
-        let crowd = crowd(1024);
+        let concurrency = concurrency(1024);
         let hanging: Vec<DestinationId> = (0..1000).map(DestinationId).collect();
         // They are known to hang: the last part of the room is not for them.
         let mut seats = Vec::new();
         for id in &hanging {
-            crowd.note(*id, Duration::from_secs(60));
-            seats.push(crowd.take(*id, 0, 16));
+            concurrency.note(*id, Duration::from_secs(60));
+            seats.push(concurrency.take(*id, 0, 16));
         }
         let taken: u16 = seats.iter().map(Seats::number).sum();
         assert!(usize::from(taken) <= 1024 - 1024 / PART, "{taken}");
         for quick in 5000..5100 {
-            let seat = crowd.take(DestinationId(quick), 0, 1);
+            let seat = concurrency.take(DestinationId(quick), 0, 1);
             assert_eq!(seat.number(), 1);
             seats.push(seat);
         }
         // One that answers quickly again is like any other.
-        crowd.note(hanging[999], Duration::from_millis(10));
-        assert!(crowd.take(hanging[999], 0, 16).number() > 0);
+        concurrency.note(hanging[999], Duration::from_millis(10));
+        assert!(concurrency.take(hanging[999], 0, 16).number() > 0);
     }
 
     #[test]
     fn alone_a_destination_has_its_window_and_nobody_has_more_than_there_is() {
-        assert_eq!(crowd(1024).take(A, 0, 100).number(), 100);
-        let small = crowd(2);
+        assert_eq!(concurrency(1024).take(A, 0, 100).number(), 100);
+        let small = concurrency(2);
         let first = small.take(A, 0, 16);
         let second = small.take(B, 0, 16);
         assert_eq!((first.number(), second.number()), (1, 1));
@@ -218,28 +218,28 @@ mod tests {
 
     #[actix_rt::test]
     async fn a_destination_is_slow_before_its_first_attempt_has_ended() {
-        let crowd = crowd(8);
+        let concurrency = concurrency(8);
         let hangs = tokio::time::sleep(SLOW * 10);
-        let watched = crowd.watch(A, hangs);
+        let watched = concurrency.watch(A, hangs);
         let soon = timeout(SLOW + Duration::from_millis(200), watched).await;
         assert!(soon.is_err());
-        assert!(crowd.slow.lock().contains(&A));
-        assert_eq!(crowd.watch(B, async { 5 }).await, 5);
-        assert!(!crowd.slow.lock().contains(&B));
+        assert!(concurrency.slow.lock().contains(&A));
+        assert_eq!(concurrency.watch(B, async { 5 }).await, 5);
+        assert!(!concurrency.slow.lock().contains(&B));
     }
 
     #[test]
     fn who_waits_is_woken_when_an_attempt_ends_and_stands_in_the_queue_once() {
-        let crowd = crowd(1);
-        let seat = crowd.take(A, 0, 1).sit();
+        let concurrency = concurrency(1);
+        let seat = concurrency.take(A, 0, 1).sit();
         assert!(seat.is_some());
         let (messages, mut inbox) = mpsc::channel(8);
-        crowd.wait(B, messages.clone());
-        crowd.wait(B, messages);
+        concurrency.wait(B, messages.clone());
+        concurrency.wait(B, messages);
         assert!(inbox.try_recv().is_err());
         drop(seat);
         assert!(matches!(inbox.try_recv(), Ok(Input::Wake)));
-        drop(crowd.take(A, 0, 1).sit());
+        drop(concurrency.take(A, 0, 1).sit());
         assert!(inbox.try_recv().is_err());
     }
 }
