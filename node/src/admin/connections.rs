@@ -23,7 +23,7 @@ use api::{
     view::{Viewer, connection::ConnectionView},
 };
 use model::{
-    catalog::{Connection, Item, Kind, Things},
+    catalog::{Connection, Kind, Things},
     ids::{ConnectionId, GroupId, SourceId, TransformationId},
     query::Range,
     time::Timestamp,
@@ -53,10 +53,6 @@ impl Noun for Connection {
 
     fn all(catalog: &InProject) -> &Things<ConnectionId, Self> {
         &catalog.connections
-    }
-
-    fn id(&self) -> ConnectionId {
-        self.id
     }
 
     fn filter(query: &Query) -> Result<Filter, ApiError> {
@@ -145,21 +141,7 @@ impl Noun for Connection {
         connected.connection.transformations().collect()
     }
 
-    fn item(self) -> Item {
-        Item::Connection(self)
-    }
-
-    fn updated_at(&self) -> Timestamp {
-        self.updated_at
-    }
-
-    fn set_updated_at(&mut self, at: Timestamp) {
-        self.updated_at = at;
-    }
-
-    fn key(&self) -> u128 {
-        self.id.0
-    }
+    noun::item_of_the_catalog!(Connection);
 }
 
 impl Switched for Connection {

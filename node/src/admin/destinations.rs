@@ -20,7 +20,7 @@ use api::{
     view::{Viewer, destination::DestinationView},
 };
 use model::{
-    catalog::{Destination, DestinationKind, Item, Kind, Things},
+    catalog::{Destination, DestinationKind, Kind, Things},
     ids::DestinationId,
     time::Timestamp,
 };
@@ -44,10 +44,6 @@ impl Noun for Destination {
 
     fn all(catalog: &InProject) -> &Things<DestinationId, Self> {
         &catalog.destinations
-    }
-
-    fn id(&self) -> DestinationId {
-        self.id
     }
 
     fn filter(query: &Query) -> Result<Filter, ApiError> {
@@ -106,21 +102,7 @@ impl Noun for Destination {
         Ok(destination::check_name(catalog, destination)?)
     }
 
-    fn item(self) -> Item {
-        Item::Destination(self)
-    }
-
-    fn updated_at(&self) -> Timestamp {
-        self.updated_at
-    }
-
-    fn set_updated_at(&mut self, at: Timestamp) {
-        self.updated_at = at;
-    }
-
-    fn key(&self) -> u128 {
-        self.id.0
-    }
+    noun::item_of_the_catalog!(Destination);
 
     fn check_unused(&self, catalog: &InProject) -> Result<(), ApiError> {
         if let Some(user) = catalog.connections_to(self.id).next() {

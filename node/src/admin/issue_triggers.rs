@@ -16,7 +16,7 @@ use api::{
     view::{Viewer, issue_trigger::IssueTriggerView},
 };
 use model::{
-    catalog::{IssueTrigger, Item, Kind, Things},
+    catalog::{IssueTrigger, Kind, Things},
     ids::IssueTriggerId,
     time::Timestamp,
     traffic::IssueType,
@@ -41,10 +41,6 @@ impl Noun for IssueTrigger {
 
     fn all(catalog: &InProject) -> &Things<IssueTriggerId, Self> {
         &catalog.issue_triggers
-    }
-
-    fn id(&self) -> IssueTriggerId {
-        self.id
     }
 
     fn filter(query: &Query) -> Result<Filter, ApiError> {
@@ -112,22 +108,8 @@ impl Noun for IssueTrigger {
         Ok(issue_trigger::check(catalog, trigger)?)
     }
 
-    fn item(self) -> Item {
-        Item::IssueTrigger(self)
-    }
-
-    fn updated_at(&self) -> Timestamp {
-        self.updated_at
-    }
-
-    fn set_updated_at(&mut self, at: Timestamp) {
-        self.updated_at = at;
-    }
-
     // Its issues stay: they tell of what happened.
-    fn key(&self) -> u128 {
-        self.id.0
-    }
+    noun::item_of_the_catalog!(IssueTrigger);
 }
 
 impl Switched for IssueTrigger {

@@ -29,6 +29,32 @@ use model::{
 use serde::Serialize;
 use std::{fmt::Display, str::FromStr, sync::Arc};
 
+/// What an item of the catalog says of itself in its fields `id` and `updated_at`.
+macro_rules! item_of_the_catalog {
+    ($item:ident) => {
+        fn id(&self) -> Self::Id {
+            self.id
+        }
+
+        fn item(self) -> model::catalog::Item {
+            model::catalog::Item::$item(self)
+        }
+
+        fn updated_at(&self) -> model::time::Timestamp {
+            self.updated_at
+        }
+
+        fn set_updated_at(&mut self, at: model::time::Timestamp) {
+            self.updated_at = at;
+        }
+
+        fn key(&self) -> u128 {
+            self.id.0
+        }
+    };
+}
+pub(super) use item_of_the_catalog;
+
 /// Something that operators configure.
 pub(super) trait Noun: Clone + PartialEq + 'static {
     const KIND: Kind;

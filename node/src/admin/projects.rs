@@ -42,10 +42,6 @@ impl Noun for Project {
         &catalog.all().projects
     }
 
-    fn id(&self) -> ProjectId {
-        self.id
-    }
-
     fn filter(query: &Query) -> Result<CatalogFilter, ApiError> {
         Ok(CatalogFilter::read_named(query))
     }
@@ -95,21 +91,7 @@ impl Noun for Project {
         Ok(project::check_name(catalog.all(), project)?)
     }
 
-    fn item(self) -> Item {
-        Item::Project(self)
-    }
-
-    fn updated_at(&self) -> Timestamp {
-        self.updated_at
-    }
-
-    fn set_updated_at(&mut self, at: Timestamp) {
-        self.updated_at = at;
-    }
-
-    fn key(&self) -> u128 {
-        self.id.0
-    }
+    noun::item_of_the_catalog!(Project);
 
     fn check_unused(&self, catalog: &InProject) -> Result<(), ApiError> {
         Ok(project::check_empty(catalog.all(), self)?)

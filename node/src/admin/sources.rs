@@ -19,7 +19,7 @@ use api::{
     view::{Viewer, source::SourceView},
 };
 use model::{
-    catalog::{Item, Kind, Source, Things},
+    catalog::{Kind, Source, Things},
     ids::SourceId,
     policy::signature::registry,
     time::Timestamp,
@@ -44,10 +44,6 @@ impl Noun for Source {
 
     fn all(catalog: &InProject) -> &Things<SourceId, Self> {
         &catalog.sources
-    }
-
-    fn id(&self) -> SourceId {
-        self.id
     }
 
     fn filter(query: &Query) -> Result<Filter, ApiError> {
@@ -108,21 +104,7 @@ impl Noun for Source {
         Ok(source::check_name(catalog, source)?)
     }
 
-    fn item(self) -> Item {
-        Item::Source(self)
-    }
-
-    fn updated_at(&self) -> Timestamp {
-        self.updated_at
-    }
-
-    fn set_updated_at(&mut self, at: Timestamp) {
-        self.updated_at = at;
-    }
-
-    fn key(&self) -> u128 {
-        self.id.0
-    }
+    noun::item_of_the_catalog!(Source);
 
     fn check_unused(&self, catalog: &InProject) -> Result<(), ApiError> {
         if let Some(user) = catalog.connections_of(self.id).next() {

@@ -25,9 +25,8 @@ use api::{
     },
 };
 use model::{
-    catalog::{Catalog, Item, Kind, Things, Transformation, TransformationVersion},
+    catalog::{Catalog, Kind, Things, Transformation, TransformationVersion},
     ids::{GroupId, TransformationId},
-    time::Timestamp,
     traffic::TransformationUse,
 };
 
@@ -48,10 +47,6 @@ impl Noun for Transformation {
 
     fn all(catalog: &InProject) -> &Things<TransformationId, Self> {
         &catalog.transformations
-    }
-
-    fn id(&self) -> TransformationId {
-        self.id
     }
 
     fn filter(query: &Query) -> Result<CatalogFilter, ApiError> {
@@ -110,21 +105,7 @@ impl Noun for Transformation {
         check_name(catalog, transformation)
     }
 
-    fn item(self) -> Item {
-        Item::Transformation(self)
-    }
-
-    fn updated_at(&self) -> Timestamp {
-        self.updated_at
-    }
-
-    fn set_updated_at(&mut self, at: Timestamp) {
-        self.updated_at = at;
-    }
-
-    fn key(&self) -> u128 {
-        self.id.0
-    }
+    noun::item_of_the_catalog!(Transformation);
 
     fn rows(&self) -> Vec<(Kind, u128)> {
         let versions = self.versions.iter().map(|mark| {
