@@ -92,26 +92,15 @@ pub(crate) struct Inner {
     pub(crate) fate: Arc<Fate>,
 }
 
-impl Cluster {
-    /// Opens the store, listens for peers, and forms, joins or rejoins the cluster. Must run on the runtime that is to
-    /// carry Raft.
-    ///
-    /// # Errors
-    /// When the node can't or must not take part.
-    pub async fn start(config: Config, environment: Environment) -> Result<Self, StartError> {
-        let path = config.data_dir.join("db");
-        std::fs::create_dir_all(&path).map_err(StartError::io("creating the data directory"))?;
-        let fate = Fate::new(config.storage.on_fatal.clone());
-        let told = fate.clone();
-        let options = storage::Options {
-            on_fatal: Arc::new(move |reason: &str| told.end(reason)),
-            ..config.storage.clone()
-        };
-        let store = Store::open(&path, options)?;
-        let stored = identity::load(&store, &config.cluster_name, (environment.entropy)())?;
-        let listener = tokio::net::TcpListener::bind(config.listen)
-            .await
-            .map_err(StartError::io("listening for peers"))?;
+impl Inner {
+    /// The parts of a node that are there before it takes part in anything.
+    fn new(
+        config: Config,
+        environment: Environment,
+        store: Store,
+        stored: &identity::Stored,
+        fate: Arc<Fate>,
+    ) -> Result<Arc<Self>, StartError> {
         let me = Arc::new(RwLock::new(Identity {
             cluster: stored.cluster.clone(),
             node: stored.node,
@@ -127,7 +116,7 @@ impl Cluster {
             blocked: RwLock::default(),
         })));
         let (outlets, hints) = Outlets::new();
-        let inner = Arc::new(Inner {
+        Ok(Arc::new(Self {
             config,
             store,
             peers,
@@ -158,7 +147,31 @@ impl Cluster {
             outlets,
             tasks: Mutex::default(),
             fate,
-        });
+        }))
+    }
+}
+
+impl Cluster {
+    /// Opens the store, listens for peers, and forms, joins or rejoins the cluster. Must run on the runtime that is to
+    /// carry Raft.
+    ///
+    /// # Errors
+    /// When the node can't or must not take part.
+    pub async fn start(config: Config, environment: Environment) -> Result<Self, StartError> {
+        let path = config.data_dir.join("db");
+        std::fs::create_dir_all(&path).map_err(StartError::io("creating the data directory"))?;
+        let fate = Fate::new(config.storage.on_fatal.clone());
+        let told = fate.clone();
+        let options = storage::Options {
+            on_fatal: Arc::new(move |reason: &str| told.end(reason)),
+            ..config.storage.clone()
+        };
+        let store = Store::open(&path, options)?;
+        let stored = identity::load(&store, &config.cluster_name, (environment.entropy)())?;
+        let listener = tokio::net::TcpListener::bind(config.listen)
+            .await
+            .map_err(StartError::io("listening for peers"))?;
+        let inner = Inner::new(config, environment, store, &stored, fate)?;
         inner.fate.of(&inner);
         inner.clock.set_bound_ms(inner.config.max_clock_skew_ms);
         inner.listen(listener);

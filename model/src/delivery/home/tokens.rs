@@ -91,15 +91,7 @@ impl Ledger {
         let Some(aim) = self.aim(rate, taker, now) else {
             return nothing.again_in(self.turn_comes_in(rate, now));
         };
-        let others = |f: fn(&Account) -> u64| -> u64 { self.others(taker, now).map(f).sum() };
-        let mut free = u64::from(rate.limit).saturating_sub(others(|a| a.amount.into()));
-        let mut free_room = rate.budget().saturating_sub(others(|a| a.room));
-        if now < self.unknown_until {
-            // Who may have what is not known yet: nobody gets more than it has.
-            let account = self.account(taker, now);
-            free = free.min(account.amount.into());
-            free_room = free_room.min(account.room);
-        }
+        let (free, free_room) = self.free_for(rate, taker, now);
         let tokens = u64::from(aim.tokens).min(free);
         let room = aim.room.min(free_room);
         if tokens == 0 || room < rate.room_min() {
@@ -154,6 +146,19 @@ impl Ledger {
             lease_ms: LEASE_MS,
             again_ms,
         }
+    }
+
+    /// Tokens and room that nobody else has.
+    fn free_for(&mut self, rate: Rate, taker: TakerId, now: Monotone) -> (u64, u64) {
+        let others = |f: fn(&Account) -> u64| -> u64 { self.others(taker, now).map(f).sum() };
+        let free = u64::from(rate.limit).saturating_sub(others(|a| a.amount.into()));
+        let free_room = rate.budget().saturating_sub(others(|a| a.room));
+        if now >= self.unknown_until {
+            return (free, free_room);
+        }
+        // Who may have what is not known yet: nobody gets more than it has.
+        let account = self.account(taker, now);
+        (free.min(account.amount.into()), free_room.min(account.room))
     }
 
     /// Writes down what a taker still has, now that it has said so.
