@@ -203,7 +203,7 @@ impl Problem {
         Self::new(
             Kind::NotFound,
             format!(
-                "x-project-id: expected a project's id or name, got {named:?}; GET /projects lists them"
+                "there is no project {named:?}: x-project-id and x-team-id take an id or a name; GET /projects lists them"
             ),
         )
     }

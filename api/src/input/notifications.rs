@@ -23,11 +23,16 @@ pub fn read(
     let Given::Value(enabled) = fields.flag("enabled")? else {
         return Err(fields.invalid("enabled", "expected true or false"));
     };
-    let source_id = fields.text("source_id", 64)?.value();
-    let source_id: Option<SourceId> = source_id.and_then(|text| text.parse().ok());
-    let source_id = source_id
-        .filter(|id| catalog.sources.contains_key(id))
-        .ok_or_else(|| fields.invalid("source_id", "expected the id of a source"))?;
+    let expected = || fields.invalid("source_id", "expected the id of a source");
+    let given = fields.text("source_id", 64)?.value();
+    let given = given.map(|text| text.parse::<SourceId>().map_err(|_| expected()));
+    let given = given.transpose()?;
+    // Switched off without a word of the source, or of one that is gone, they stay with the one that they had.
+    let kept = catalog.notifications.as_ref().filter(|_| !enabled);
+    let kept = kept.map(|kept| kept.source_id);
+    let kept = kept.filter(|kept| given.is_none_or(|given| given == *kept));
+    let known = given.filter(|id| catalog.sources.contains_key(id));
+    let source_id = known.or(kept).ok_or_else(expected)?;
     let topics = fields.list("topics")?.value();
     let topics = topics.map(|list| list.iter().map(|topic| read_topic(fields, topic)).collect());
     Ok(Notifications {
@@ -75,6 +80,29 @@ mod tests {
         let some = json!({"enabled": true, "source_id": id, "topics": ["issue.opened"]});
         let shown = json(NotificationsView::of(&told(some.clone()).expect("good")));
         assert_eq!(shown, some);
+    }
+
+    #[test]
+    fn they_are_switched_off_also_when_their_source_is_gone() {
+        let mut catalog = Catalog::default();
+        let gone = SourceId(9);
+        catalog.insert(Item::Notifications(Notifications {
+            enabled: true,
+            topics: None,
+            source_id: gone,
+            updated_at: Timestamp(1),
+        }));
+        let read = |body| Body::of(body).read(|fields| read(fields, &catalog, Timestamp(7)));
+        for off in [
+            json!({"enabled": false}),
+            json!({"enabled": false, "source_id": null}),
+            json!({"enabled": false, "source_id": gone}),
+        ] {
+            let told = read(off.clone()).unwrap_or_else(|problem| panic!("{off}: {problem}"));
+            assert_eq!((told.enabled, told.source_id), (false, gone));
+        }
+        assert!(read(json!({"enabled": true, "source_id": gone})).is_err());
+        assert!(read(json!({"enabled": false, "source_id": SourceId(8)})).is_err());
     }
 
     #[test]

@@ -85,7 +85,8 @@ pub struct NotificationsShape {
     pub enabled: bool,
     /// Null: all.
     pub topics: Option<Vec<Word<Topic>>>,
-    pub source_id: Id<SourceId>,
+    /// May be left out to switch them off.
+    pub source_id: Option<Id<SourceId>>,
 }
 
 fn shown(schema: &mut Schema) {

@@ -57,9 +57,12 @@ async fn enter(request: &HttpRequest) -> Result<Principal, ApiError> {
     }
     let named = match freshness::newest(gateway).await {
         Ok(newest) => project_named(&newest, &named)?,
-        // Without a leader nothing can be changed, and whoever reads may have what this node has.
-        Err(_) if request.method() == Method::GET => known?,
-        Err(error) => return Err(error),
+        // Without a leader nothing can be changed, and whoever reads may have what this node has. What it has not heard of may
+        // be there all the same.
+        Err(error) => match known {
+            Ok(Named::Known(project)) if request.method() == Method::GET => Named::Known(project),
+            Ok(_) | Err(_) => return Err(error),
+        },
     };
     match named {
         Named::Known(project) => Ok(Principal::operator(project)),

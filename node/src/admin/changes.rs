@@ -9,7 +9,6 @@ use super::{
 };
 use crate::{
     configure::{self, Decided},
-    gateway::Gateway,
     world,
 };
 use model::{
@@ -86,10 +85,12 @@ pub(super) fn known<'a, K: Ord + Copy + FromStr, T>(
 
 /// Proposes a command that has no bodies. What it comes to is in the reply.
 pub(super) async fn propose(
-    gateway: &Gateway,
+    gateway: &Scoped,
     group: GroupId,
     command: &Command<'_>,
 ) -> Result<Reply, ApiError> {
+    // A body may have taken its time, and the project may have gone meanwhile.
+    gateway.check_standing(&gateway.catalog())?;
     let reply = gateway.propose(group, command).await?;
     Ok(decode_reply(&reply)?)
 }

@@ -6,7 +6,16 @@ use super::{
 };
 use actix_web::test::TestRequest;
 use model::ids::{EventId, ProjectNumber, SourceId};
+use node::runtime;
 use serde_json::{Value, json};
+use std::{
+    net::{SocketAddr, TcpListener},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 /// A node with one more project than every cluster has.
 async fn with_shop() -> (Node, String) {
@@ -54,7 +63,7 @@ async fn a_project_lives_from_its_creation_to_its_end() {
     for gone in ["store", id.as_str()] {
         node.project = Some(gone.into());
         let refused = node.refused("GET", &sources, None, 404).await;
-        assert!(refused.starts_with("x-project-id: "), "{refused}");
+        assert!(refused.starts_with("there is no project "), "{refused}");
     }
     node.project = None;
     let default = node.ok("GET", "/projects?name=default", None).await;
@@ -310,5 +319,68 @@ async fn headers_are_passed_over_until_there_is_a_second_project() {
         let (answered, body) = asked(&node, &headers).await;
         assert_eq!(answered, 200, "{team}: {body}");
     }
+    node.stop().await;
+}
+
+/// A call whose body comes after `meanwhile`; the status of its answer.
+async fn slow(
+    to: SocketAddr,
+    (project, path, body): (&str, &str, &str),
+    meanwhile: impl Future<Output = ()>,
+) -> String {
+    let mut line = TcpStream::connect(to).await.expect("a connection");
+    let head = format!(
+        "POST {BASE}{path} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {}\r\nx-project-id: {project}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        super::TOKEN,
+        body.len()
+    );
+    line.write_all(head.as_bytes()).await.expect("written");
+    // Long enough for the head to be read, and for its project to be there.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    meanwhile.await;
+    line.write_all(body.as_bytes()).await.expect("written");
+    let mut answer = String::new();
+    line.read_to_string(&mut answer).await.expect("an answer");
+    answer.lines().next().unwrap_or_default().to_owned()
+}
+
+#[actix_web::test]
+async fn what_was_begun_in_a_project_that_is_gone_by_then_is_refused() {
+    let (node, _) = with_shop().await;
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let to = listener.local_addr().expect("bound");
+    let server = runtime::serve_admin(&node.gateway, listener).expect("a server");
+    let handle = server.handle();
+    actix_rt::spawn(server);
+    for (path, body) in [
+        ("/sources", r#"{"name": "s"}"#),
+        ("/bulk/events/retry", r#"{"query": {}}"#),
+    ] {
+        for is_deleted in [false, true] {
+            let made = node
+                .ok("POST", "/projects", Some(json!({"name": "p"})))
+                .await;
+            let id = made["id"].as_str().expect("an id");
+            let meanwhile = async {
+                if is_deleted {
+                    node.ok("DELETE", &format!("/projects/{id}"), None).await;
+                }
+            };
+            let status = slow(to, (id, path, body), meanwhile).await;
+            let expected = if is_deleted { " 404 " } else { " 200 " };
+            assert!(status.contains(expected), "{path}: {status}");
+            if !is_deleted {
+                let other = format!("/projects/{id}");
+                node.ok(
+                    "PUT",
+                    &other,
+                    Some(json!({"name": format!("q-{}", path.len())})),
+                )
+                .await;
+            }
+        }
+    }
+    handle.stop(false).await;
     node.stop().await;
 }
