@@ -177,7 +177,10 @@ pub(super) async fn delete(
 }
 
 pub(super) async fn remove(gateway: &Scoped, id: BookmarkId) -> Result<(), ApiError> {
-    keep(gateway, id, BookmarkChange::Delete).await
+    let change = BookmarkChange::Delete;
+    let command = Command::KeepBookmark(KeepBookmark { id, change });
+    let reply = changes::propose_anyway(gateway, GroupId::CONTROL, &command).await?;
+    kept(gateway, id, &reply)
 }
 
 /// Sends the copy as a new request, over its connection or over those that the body names. Answers its events: none
@@ -343,7 +346,13 @@ fn gone(id: &str) -> ApiError {
 
 async fn keep(gateway: &Scoped, id: BookmarkId, change: BookmarkChange) -> Result<(), ApiError> {
     let command = Command::KeepBookmark(KeepBookmark { id, change });
-    match changes::propose(gateway, GroupId::CONTROL, &command).await? {
+    let reply = changes::propose(gateway, GroupId::CONTROL, &command).await?;
+    kept(gateway, id, &reply)
+}
+
+/// Whether a change of a bookmark was made.
+fn kept(gateway: &Scoped, id: BookmarkId, reply: &Reply) -> Result<(), ApiError> {
+    match reply {
         Reply::Bookmark(BookmarkReply::Done) => Ok(()),
         Reply::Bookmark(BookmarkReply::Gone) => Err(gone(&id.to_string())),
         Reply::Bookmark(BookmarkReply::TooMany) => Err(ApiError::unprocessable(format!(

@@ -91,6 +91,15 @@ pub(super) async fn propose(
 ) -> Result<Reply, ApiError> {
     // A body may have taken its time, and the project may have gone meanwhile.
     gateway.check_standing(&gateway.catalog())?;
+    propose_anyway(gateway, group, command).await
+}
+
+/// The same whatever became of the project: for what is cleared away behind one that has gone.
+pub(super) async fn propose_anyway(
+    gateway: &Scoped,
+    group: GroupId,
+    command: &Command<'_>,
+) -> Result<Reply, ApiError> {
     let reply = gateway.propose(group, command).await?;
     Ok(decode_reply(&reply)?)
 }

@@ -216,8 +216,8 @@ impl Door {
         Ok(answer::accepted(&source, id, secret, now))
     }
 
-    /// Finds a source, and the catalog of its project. One that is not known here may have been made elsewhere a moment ago, so this node makes
-    /// sure before it says no.
+    /// Finds a source, and the catalog of its project. One that is not known here may have been made elsewhere a moment
+    /// ago, so this node makes sure before it says no.
     async fn find(
         &self,
         find: impl Fn(&Catalogs, Age) -> Option<Arc<Source>>,
