@@ -6,6 +6,7 @@ pub mod clock;
 pub mod contract;
 pub mod endpoint;
 pub mod faults;
+pub mod hiccups;
 pub mod hook;
 pub mod http;
 pub mod network;

@@ -4,6 +4,7 @@
 use cluster_tests::{
     clock,
     faults::Fault,
+    hiccups::Hiccups,
     pace::{self, Promise},
     receiver::Answer,
     scene::Scene,
@@ -233,7 +234,9 @@ fn a_changed_rate_is_in_force_within_a_second() {
     for (limit, lasts) in [(20, 4), (100, 4), (10, 4)] {
         scene.pace(Some(limit));
         thread::sleep(Duration::from_secs(1));
+        let hiccups = Hiccups::measure();
         let (from, to) = calm(Duration::from_secs(lasts));
+        let late_us = hiccups.worst_us();
         let promise = Promise {
             limit: limit.into(),
             period_us: 1_000_000,
@@ -244,8 +247,13 @@ fn a_changed_rate_is_in_force_within_a_second() {
             .collect();
         let worst = promise.worst(&arrivals).expect("something arrived");
         let achieved = promise.achieved(&arrivals, from, to);
-        println!("{limit}/s: {achieved:.3}, {worst:?}");
-        assert!(worst.over_thousandths <= 0, "{limit}/s: {worst:?}");
+        // Both processes are on this machine: what it was late by may be missing between two requests.
+        let forgiven = (promise.most(late_us) * 1000.0) as i64;
+        println!("{limit}/s: {achieved:.3}, {worst:?}, {late_us} µs late");
+        assert!(
+            worst.over_thousandths <= forgiven,
+            "{limit}/s: {worst:?}, {late_us} µs late"
+        );
         assert!(achieved >= 0.85, "{limit}/s: {achieved}");
     }
 }

@@ -241,17 +241,17 @@ fn sent(outputs: &[Output]) -> Vec<EventId> {
 fn of_a_rate_attempts_are_made_ready_ahead_and_sent_when_their_permits_come() {
     let rows: Vec<Due> = (0..5).map(|n| due(n, DueClass::Fresh)).collect();
     let (mut lane, outputs) = with_tokens(&rows, 0);
-    // The first token comes in 104 ms, attempts are made ready 100 ms before.
-    assert_eq!(outputs, [Output::SleepFor(4_000)]);
-    let near = after_ms(NOW, 5);
+    // The first token comes in 107.7 ms, attempts are made ready 100 ms before.
+    assert_eq!(outputs, [Output::SleepFor(7_693)]);
+    let near = after_ms(NOW, 8);
     let outputs = lane.step(Input::Wake, near);
     assert_eq!(outputs[0], Output::Prepare(rows[0]));
     let ready = lane.step(Input::Prepared(rows[0].event), after_ms(NOW, 20));
     assert_eq!(sent(&ready), []);
     assert_eq!(lane.in_flight(), 1);
-    let outputs = lane.step(Input::Wake, after_ms(NOW, 104));
+    let outputs = lane.step(Input::Wake, after_ms(NOW, 108));
     assert_eq!(sent(&outputs), [rows[0].event]);
-    let outputs = lane.step(Input::Wake, after_ms(NOW, 110));
+    let outputs = lane.step(Input::Wake, after_ms(NOW, 116));
     // It is not sent twice, and the next is on its way to be ready.
     assert_eq!(outputs[0], Output::Prepare(rows[1]));
     let late = lane.step(Input::Prepared(rows[1].event), after_ms(NOW, 300));
@@ -275,7 +275,7 @@ fn what_is_ready_is_let_go_when_it_may_not_be_sent_or_has_waited_too_long() {
     let lost = Input::Lost(GroupId(1));
     for (input, after) in [(lost, 21), (Input::Held, 21), (Input::Wake, 4_000)] {
         let (mut lane, _) = with_tokens(&[row], 0);
-        lane.step(Input::Wake, after_ms(NOW, 5));
+        lane.step(Input::Wake, after_ms(NOW, 8));
         // Its home takes the share back, so that no token comes.
         lane.taker = Taker::new(Pace {
             window: 9,
@@ -337,7 +337,7 @@ fn a_destination_that_keeps_failing_is_tried_one_by_one_and_loses_nothing() {
 fn what_is_ready_is_let_go_when_the_receiver_asks_for_rest() {
     let rows: Vec<Due> = (0..2).map(|n| due(n, DueClass::Fresh)).collect();
     let (mut lane, _) = with_tokens(&rows, 0);
-    let near = after_ms(NOW, 5);
+    let near = after_ms(NOW, 8);
     lane.step(Input::Wake, near);
     lane.step(Input::Prepared(rows[0].event), near);
     let other = due(9, DueClass::Fresh).event;
