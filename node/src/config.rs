@@ -119,11 +119,13 @@ section! {
         max_batch_requests: usize = 512 => BATCH,
         /// Their bodies together; a larger body goes alone.
         max_batch_bytes: usize = 1024 * 1024,
-        /// Proposals under way at once, each in a partition of its own. Not counted are those for partitions that are led
-        /// elsewhere, or by nobody, and must take requests of theirs.
-        max_batches_in_flight: usize = 4 => AT_LEAST_ONE,
-        /// How long a busy node waits for more requests before it proposes. A quiet one never waits.
-        max_linger_us: u64 = 1_000,
+        /// Proposals under way at once, at most: how many within that follows from how far away the other nodes are and
+        /// how long a proposal takes. Not counted are those for partitions that are led elsewhere, or by nobody, and must
+        /// take requests of theirs.
+        max_batches_in_flight: usize = 32 => AT_LEAST_ONE,
+        /// How long a busy node waits for more requests before it proposes, at most: how long within that follows from how
+        /// busy it is. A quiet one never waits.
+        max_linger_us: u64 = 10_000,
         /// Ignored events that are kept for each request; further connections that did not take it are only counted.
         ignored_kept_per_request: usize = 100 => 0..=1_000,
         /// Rejected requests that are kept for each source; older ones make room.

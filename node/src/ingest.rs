@@ -5,6 +5,7 @@ mod admission;
 mod answer;
 mod batcher;
 mod body;
+mod gather;
 mod handshakes;
 mod health;
 mod judge;

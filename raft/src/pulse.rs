@@ -13,7 +13,7 @@ use model::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, NotConnected},
     sync::Arc,
     time::{Duration, Instant},
@@ -28,6 +28,8 @@ const EVERY_AT_FIRST: Duration = Duration::from_millis(100);
 const STEP_PATIENCE: Duration = Duration::from_secs(1);
 /// Who does not answer is away after this: one answer may come late, or be lost.
 const AWAY_AFTER: Duration = Duration::from_millis(1_800);
+/// So many of the last answers say how far away it is: some seconds.
+const TRIPS: usize = 16;
 /// A peer of an earlier version does not know the question, and says so.
 const QUESTION: &[u8] = b"\0pulse";
 
@@ -50,6 +52,8 @@ pub(crate) struct Peer {
     /// Its last answer came; else it was silent, or nothing listens there.
     answers: bool,
     gone: bool,
+    /// How long its last answers took, the last one last.
+    round_trips: VecDeque<Duration>,
     /// None: it is of an earlier version.
     pub(crate) pulse: Option<Pulse>,
 }
@@ -95,6 +99,11 @@ impl Peer {
     /// Whether it may still be there: a late answer alone makes nobody leave.
     fn may_be_there(&self) -> bool {
         !self.gone && self.answered_at.elapsed() < AWAY_AFTER
+    }
+
+    /// The way there and back: the shortest of late, since an answer can take longer for many reasons.
+    fn distance(&self) -> Option<Duration> {
+        self.round_trips.iter().min().copied()
     }
 }
 
@@ -158,7 +167,10 @@ impl Inner {
         let (mut told, mut assured) = (Vec::new(), false);
         let answered = others.iter().zip(&heard);
         for (_, heard) in answered.filter(|(node, _)| voters.contains(node)) {
-            let Ok(Heard { pulse, told: clock }) = heard else {
+            let Ok(Heard {
+                pulse, told: clock, ..
+            }) = heard
+            else {
                 continue;
             };
             let near = |clock: Told| clock.time_ahead_ms.unsigned_abs() <= circle.bound_ms;
@@ -184,11 +196,20 @@ impl Inner {
         peers.retain(|node, _| others.contains(node));
         for (node, heard) in others.iter().zip(heard) {
             match heard {
-                Ok(Heard { pulse, .. }) => {
+                Ok(Heard {
+                    pulse, round_trip, ..
+                }) => {
+                    let before = peers.remove(node);
+                    let mut round_trips = before.map(|peer| peer.round_trips).unwrap_or_default();
+                    if round_trips.len() >= TRIPS {
+                        round_trips.pop_front();
+                    }
+                    round_trips.push_back(round_trip);
                     let peer = Peer {
                         answered_at: Instant::now(),
                         answers: true,
                         gone: false,
+                        round_trips,
                         pulse,
                     };
                     peers.insert(*node, peer);
@@ -210,9 +231,11 @@ impl Inner {
         let (asked_at, asked) = (Instant::now(), self.clock.look());
         let call = Call::Ask(Bytes::from_static(QUESTION));
         let answer = self.call_node(node, call, PATIENCE).await?;
-        let half_way_ms = u64::try_from(asked_at.elapsed().as_millis() / 2).unwrap_or(u64::MAX);
+        let round_trip = asked_at.elapsed();
+        let half_way_ms = u64::try_from(round_trip.as_millis() / 2).unwrap_or(u64::MAX);
         let Answer::Told(bytes) = answer else {
             return Ok(Heard {
+                round_trip,
                 pulse: None,
                 told: None,
             });
@@ -226,6 +249,7 @@ impl Inner {
             vouched: pulse.standing.is_vouched(),
         };
         Ok(Heard {
+            round_trip,
             pulse: Some(pulse),
             told: Some(told),
         })
@@ -357,6 +381,17 @@ impl Inner {
         knows && !self.has_majority()
     }
 
+    /// The way to a majority and back, as the last heartbeats took it; nothing for a node that is a majority by itself, or
+    /// does not know yet.
+    pub(crate) fn distance(&self) -> Duration {
+        let voters = self.voters_known.read();
+        let me = self.node();
+        let peers = self.peers_known.read();
+        let others = voters.iter().filter(|voter| **voter != me);
+        let ways = others.filter_map(|voter| peers.get(voter)?.distance());
+        nth_nearest(ways.collect(), voters.len() / 2)
+    }
+
     /// Whether this node and those that it reaches are a majority of the voters.
     pub(crate) fn has_majority(&self) -> bool {
         let voters = self.voters_known.read();
@@ -378,8 +413,16 @@ impl Inner {
 }
 
 struct Heard {
+    round_trip: Duration,
     pulse: Option<Pulse>,
     told: Option<Told>,
+}
+
+/// The distance within which so many others are; nothing where that is none of them, or they are not known.
+fn nth_nearest(mut ways: Vec<Duration>, others: usize) -> Duration {
+    ways.sort_unstable();
+    let last = others.checked_sub(1).and_then(|last| ways.get(last));
+    last.copied().unwrap_or_default()
 }
 
 fn ahead_ms(one: Timestamp, other: Timestamp) -> i64 {

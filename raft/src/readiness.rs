@@ -91,6 +91,12 @@ impl Cluster {
         leader.is_some_and(|leader| leader == inner.node() || inner.may_be_there(leader))
     }
 
+    /// The way to a majority and back, as the last heartbeats took it; nothing where this node is one by itself.
+    #[must_use]
+    pub fn distance(&self) -> Duration {
+        self.inner.distance()
+    }
+
     /// Whether every group has a leader that a majority follows, and this node's clocks are right.
     #[must_use]
     pub fn ready(&self) -> bool {

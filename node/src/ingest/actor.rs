@@ -168,7 +168,9 @@ impl IngestActor {
         ids: Vec<RequestId>,
         ctx: &mut Context<Self>,
     ) {
-        self.batcher.ended(group);
+        let committed = matches!(outcome, Outcome::Committed { .. });
+        let distance = committed.then(|| self.gateway.cluster.distance());
+        self.batcher.ended(group, distance, self.started.elapsed());
         match outcome {
             Outcome::Committed { duplicates } => {
                 self.batcher.welcome(group);

@@ -1,6 +1,6 @@
-//! Batching of requests into proposals: which go together into which partition, and when. One partition's batch at a
-//! time, pure.
+//! Batching of requests into proposals: which go together into which partition, and when. Pure.
 
+use super::gather::Gather;
 use model::ids::GroupId;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -50,14 +50,47 @@ pub(super) struct Batcher<T> {
     free: Queue<T>,
     /// Requests that only this partition may take.
     keyed: BTreeMap<GroupId, Queue<T>>,
-    /// Partitions with a batch under way, and whether it counts towards the bound.
-    in_flight: BTreeMap<GroupId, bool>,
+    /// The batches under way.
+    in_flight: Vec<Flight>,
+    /// What waits in all queues together.
+    waiting: Load,
+    gather: Gather,
+    proposed_at: Option<Duration>,
     /// Partitions that took nothing the last time, and until when others go before them.
     shunned: BTreeMap<GroupId, Duration>,
     last_group: GroupId,
-    /// What the last batch held: a busy node waits for about as many again.
-    last_size: usize,
+    /// Requests that will surely come: those of the last batch, whose senders go on, and those who waited at its end.
+    expected: usize,
     linger_until: Option<Duration>,
+}
+
+/// Requests, and their bytes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Load {
+    requests: usize,
+    bytes: usize,
+}
+
+impl Load {
+    fn add(&mut self, bytes: usize) {
+        self.requests += 1;
+        self.bytes += bytes;
+    }
+
+    fn remove(&mut self, bytes: usize) {
+        self.requests -= 1;
+        self.bytes -= bytes;
+    }
+}
+
+/// A batch under way.
+#[derive(Clone, Copy, Debug)]
+struct Flight {
+    group: GroupId,
+    since: Duration,
+    size: usize,
+    /// It counts towards the bound: its partition takes any request here.
+    counts: bool,
 }
 
 /// A partition that may have the next batch.
@@ -73,10 +106,13 @@ impl<T> Batcher<T> {
             bounds,
             free: VecDeque::new(),
             keyed: BTreeMap::new(),
-            in_flight: BTreeMap::new(),
+            in_flight: Vec::new(),
+            waiting: Load::default(),
+            gather: Gather::default(),
+            proposed_at: None,
             shunned: BTreeMap::new(),
             last_group: GroupId::CONTROL,
-            last_size: 0,
+            expected: 0,
             linger_until: None,
         }
     }
@@ -93,6 +129,7 @@ impl<T> Batcher<T> {
         if is_stuck && self.stuck() >= self.bounds.max_stuck {
             return Err(request);
         }
+        self.waiting.add(bytes);
         self.queue(group).push_back((bytes, request));
         Ok(())
     }
@@ -103,6 +140,7 @@ impl<T> Batcher<T> {
         requests: impl DoubleEndedIterator<Item = (Option<GroupId>, usize, T)>,
     ) {
         for (group, bytes, request) in requests.rev() {
+            self.waiting.add(bytes);
             self.queue(group).push_front((bytes, request));
         }
     }
@@ -124,9 +162,19 @@ impl<T> Batcher<T> {
         self.shunned.remove(&group);
     }
 
-    /// Notes that a batch came to its end, whatever that was.
-    pub(super) fn ended(&mut self, group: GroupId) {
-        self.in_flight.remove(&group);
+    /// Notes that a partition's eldest batch came to its end. `distance` is the way to a majority and back; none where it was
+    /// not committed, since how long that took says nothing about the next.
+    pub(super) fn ended(&mut self, group: GroupId, distance: Option<Duration>, now: Duration) {
+        let mut flights = self.in_flight.iter();
+        let Some(at) = flights.position(|flight| flight.group == group) else {
+            return;
+        };
+        let flight = self.in_flight.remove(at);
+        if let Some(distance) = distance.filter(|_| flight.counts) {
+            self.gather
+                .observe(now.saturating_sub(flight.since), distance);
+            self.expected = flight.size + self.waiting.requests;
+        }
     }
 
     /// Takes out the waiting requests for which it is too late.
@@ -140,7 +188,10 @@ impl<T> Batcher<T> {
                 .into_iter()
                 .partition(|(_, request)| too_late(request));
             *queue = waiting;
-            late.extend(expired.into_iter().map(|(_, request)| request));
+            for (bytes, request) in expired {
+                self.waiting.remove(bytes);
+                late.push(request);
+            }
         }
         self.keyed.retain(|_, queue| !queue.is_empty());
         late
@@ -149,54 +200,94 @@ impl<T> Batcher<T> {
     /// Decides. `groups` are the partitions that may take any request, ascending.
     pub(super) fn step(&mut self, groups: &[GroupId], now: Duration) -> Step<T> {
         self.shunned.retain(|_, until| *until > now);
-        let Some(next) = self.next(groups) else {
-            return Step::Wait;
+        let room = self.room(now);
+        let Some(next) = self.next(groups, room == Room::Now) else {
+            return match room {
+                Room::At(until) if self.waiting.requests > 0 => Step::Linger { until },
+                _ => Step::Wait,
+            };
         };
-        if self.worth_lingering() {
-            let until = *self
-                .linger_until
-                .get_or_insert(now + self.bounds.max_linger);
+        if next.takes_free && self.worth_lingering() {
+            let patience = self.gather.patience().min(self.bounds.max_linger);
+            let until = *self.linger_until.get_or_insert(now + patience);
             if now < until {
                 return Step::Linger { until };
             }
         }
-        self.linger_until = None;
         let batch = self.take(next);
-        self.last_size = batch.len();
         self.last_group = next.group;
+        if next.takes_free {
+            self.linger_until = None;
+            self.proposed_at = Some(now);
+        }
         // A batch for a partition that may take long, or nothing, keeps no other from its turn.
-        self.in_flight.insert(next.group, next.takes_free);
+        self.in_flight.push(Flight {
+            group: next.group,
+            since: now,
+            size: batch.len(),
+            counts: next.takes_free,
+        });
         let Candidate { group, .. } = next;
         Step::Propose { group, batch }
     }
 
-    /// The first free partition behind the last one, in a circle, for which something waits. A shunned one gets what
-    /// only it may take, and the rest only where all are shunned.
-    fn next(&self, groups: &[GroupId]) -> Option<Candidate> {
-        let counted = self.in_flight.values().filter(|counts| **counts).count();
-        let is_full = counted >= self.bounds.max_in_flight;
+    /// Whether one more batch may be under way.
+    fn room(&self, now: Duration) -> Room {
+        let counted = self.in_flight.iter().filter(|flight| flight.counts);
+        let (mut all, mut timely) = (0, 0);
+        for flight in counted {
+            all += 1;
+            timely += usize::from(!self.gather.is_overdue(now.saturating_sub(flight.since)));
+        }
+        if all >= self.bounds.max_in_flight || timely >= self.gather.depth() {
+            return Room::None;
+        }
+        let after = self.proposed_at.map(|at| at + self.gather.apart());
+        match after {
+            Some(at) if timely > 0 && now < at && !self.is_full() => Room::At(at),
+            _ => Room::Now,
+        }
+    }
+
+    /// The first partition behind the last one, in a circle, for which something waits; one with nothing under way before
+    /// the others. A shunned one gets what only it may take, and the rest only where all are shunned.
+    fn next(&self, groups: &[GroupId], has_room: bool) -> Option<Candidate> {
         let all_shunned = groups.iter().all(|group| self.shunned.contains_key(group));
-        let candidate = |group: &GroupId| {
+        let under_way = |group: &GroupId| {
+            let flights = self.in_flight.iter();
+            flights.filter(|flight| flight.group == *group).count()
+        };
+        let candidate = |group: &GroupId, flights: usize| {
             let is_shunned = self.shunned.contains_key(group) && !all_shunned;
             let takes_free = groups.contains(group) && !is_shunned;
             let has_some = self.keyed.contains_key(group) || (takes_free && !self.free.is_empty());
-            let may = has_some && !self.in_flight.contains_key(group) && !(takes_free && is_full);
+            // What may take long, or nothing, is tried with one batch at a time.
+            let may = has_some
+                && flights == under_way(group)
+                && if takes_free { has_room } else { flights == 0 };
             may.then_some(Candidate {
                 group: *group,
                 takes_free,
             })
         };
         let all: BTreeSet<GroupId> = self.keyed.keys().chain(groups).copied().collect();
-        let mut behind = all.iter().filter(|group| **group > self.last_group);
-        let behind = behind.find_map(candidate);
-        behind.or_else(|| all.iter().find_map(candidate))
+        let deepest = if has_room { self.in_flight.len() } else { 0 };
+        (0..=deepest).find_map(|flights| {
+            let mut behind = all.iter().filter(|group| **group > self.last_group);
+            let behind = behind.find_map(|group| candidate(group, flights));
+            behind.or_else(|| all.iter().find_map(|group| candidate(group, flights)))
+        })
     }
 
-    /// Only a busy node lingers, and only until about as many have come as the last time.
+    /// Whether as much waits as a batch holds.
+    fn is_full(&self) -> bool {
+        self.waiting.requests >= self.bounds.max_requests
+            || self.waiting.bytes >= self.bounds.max_bytes
+    }
+
+    /// Only where one batch is under way at a time is it worth waiting for those who surely come.
     fn worth_lingering(&self) -> bool {
-        let keyed: usize = self.keyed.values().map(VecDeque::len).sum();
-        let waiting = self.free.len() + keyed;
-        self.last_size > 1 && waiting < self.last_size.min(self.bounds.max_requests)
+        self.gather.depth() == 1 && !self.is_full() && self.waiting.requests < self.expected
     }
 
     /// Requests that wait for partitions that took nothing.
@@ -222,8 +313,20 @@ impl<T> Batcher<T> {
         if from.takes_free {
             batch.fill(&mut self.free);
         }
+        self.waiting.requests -= batch.requests.len();
+        self.waiting.bytes -= batch.bytes;
         batch.requests
     }
+}
+
+/// Whether one more batch may be under way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Room {
+    Now,
+    /// From then on.
+    At(Duration),
+    /// When one of them has ended.
+    None,
 }
 
 struct Batch<T> {
@@ -251,287 +354,6 @@ impl<T> Batch<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LINGER: Duration = Duration::from_millis(1);
-    const LED: [GroupId; 3] = [GroupId(1), GroupId(3), GroupId(5)];
-
-    fn batcher() -> Batcher<u32> {
-        Batcher::new(Bounds {
-            max_requests: 4,
-            max_bytes: 100,
-            max_in_flight: 2,
-            max_linger: LINGER,
-            max_stuck: 3,
-        })
-    }
-
-    fn push(batcher: &mut Batcher<u32>, bytes: usize, request: u32) {
-        batcher.push(None, bytes, request).expect("taken");
-    }
-
-    fn push_to(batcher: &mut Batcher<u32>, group: u16, request: u32) -> Result<(), u32> {
-        batcher.push(Some(GroupId(group)), 1, request)
-    }
-
-    fn ms(ms: u64) -> Duration {
-        Duration::from_millis(ms)
-    }
-
-    fn proposed(step: Step<u32>) -> (GroupId, Vec<u32>) {
-        match step {
-            Step::Propose { group, batch } => (group, batch),
-            other => panic!("expected a proposal, got {other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_single_request_goes_at_once() {
-        let mut batcher = batcher();
-        push(&mut batcher, 1, 7);
-        assert_eq!(proposed(batcher.step(&LED, ms(0))), (GroupId(1), vec![7]));
-        assert_eq!(batcher.step(&LED, ms(0)), Step::Wait);
-    }
-
-    #[test]
-    fn the_next_batch_takes_the_next_led_partition_in_a_circle() {
-        let mut batcher = batcher();
-        let mut seen = Vec::new();
-        for request in 0..4 {
-            push(&mut batcher, 1, request);
-            let (group, _) = proposed(batcher.step(&LED, ms(0)));
-            batcher.ended(group);
-            seen.push(group.0);
-        }
-        assert_eq!(seen, [1, 3, 5, 1]);
-    }
-
-    #[test]
-    fn a_partition_has_one_batch_in_flight() {
-        let mut batcher = batcher();
-        for request in 0..2 {
-            push(&mut batcher, 1, request);
-        }
-        let only = [GroupId(3)];
-        assert_eq!(proposed(batcher.step(&only, ms(0))).1, vec![0, 1]);
-        push(&mut batcher, 1, 2);
-        assert_eq!(batcher.step(&only, ms(5)), Step::Wait);
-        batcher.ended(GroupId(3));
-        assert!(matches!(batcher.step(&only, ms(5)), Step::Linger { .. }));
-        assert_eq!(proposed(batcher.step(&only, ms(6))).1, vec![2]);
-    }
-
-    #[test]
-    fn a_busy_node_lingers_until_as_many_came_as_before_or_the_time_is_up() {
-        let mut batcher = batcher();
-        for request in 0..3 {
-            push(&mut batcher, 1, request);
-        }
-        assert_eq!(proposed(batcher.step(&LED, ms(0))).1.len(), 3);
-        push(&mut batcher, 1, 3);
-        assert_eq!(batcher.step(&LED, ms(10)), Step::Linger { until: ms(11) });
-        push(&mut batcher, 1, 4);
-        assert_eq!(batcher.step(&LED, ms(10)), Step::Linger { until: ms(11) });
-        push(&mut batcher, 1, 5);
-        assert_eq!(
-            proposed(batcher.step(&LED, ms(10))).1,
-            vec![3, 4, 5],
-            "as many as before"
-        );
-        batcher.ended(GroupId(1));
-        push(&mut batcher, 1, 6);
-        assert_eq!(batcher.step(&LED, ms(20)), Step::Linger { until: ms(21) });
-        assert_eq!(
-            proposed(batcher.step(&LED, ms(21))).1,
-            vec![6],
-            "the time is up"
-        );
-    }
-
-    #[test]
-    fn a_batch_is_bounded_by_count_and_bytes_and_a_large_body_goes_alone() {
-        let mut batcher = batcher();
-        for (bytes, request) in [(500, 0), (60, 1), (60, 2), (1, 3), (1, 4), (1, 5), (1, 6)] {
-            push(&mut batcher, bytes, request);
-        }
-        let mut batches = Vec::new();
-        for now in 0..10 {
-            if let Step::Propose { group, batch } = batcher.step(&LED, ms(now)) {
-                batcher.ended(group);
-                batches.push(batch);
-            }
-        }
-        assert_eq!(batches, [vec![0], vec![1], vec![2, 3, 4, 5], vec![6]]);
-    }
-
-    #[test]
-    fn what_was_not_proposed_goes_first_in_another_partition() {
-        let mut batcher = batcher();
-        push(&mut batcher, 1, 0);
-        let (group, batch) = proposed(batcher.step(&LED, ms(0)));
-        push(&mut batcher, 1, 1);
-        batcher.ended(group);
-        batcher.push_back(batch.into_iter().map(|request| (None, 1, request)));
-        assert_eq!(
-            proposed(batcher.step(&LED, ms(0))),
-            (GroupId(3), vec![0, 1])
-        );
-    }
-
-    #[test]
-    fn a_request_that_waited_too_long_leaves_the_queue() {
-        let mut batcher = batcher();
-        for request in 0..3 {
-            push(&mut batcher, 1, request);
-        }
-        assert_eq!(batcher.expire(|request| *request == 1), vec![1]);
-        assert_eq!(proposed(batcher.step(&LED, ms(0))).1, vec![0, 2]);
-    }
-
-    #[test]
-    fn a_partition_without_a_leader_stands_behind_the_others_for_a_while() {
-        let mut batcher = batcher();
-        let groups = [GroupId(1), GroupId(2)];
-        batcher.shun(GroupId(1), ms(0));
-        for now in [1, 2, 1_999] {
-            push(&mut batcher, 1, 0);
-            let (group, _) = proposed(batcher.step(&groups, ms(now)));
-            assert_eq!(group, GroupId(2));
-            batcher.ended(group);
-        }
-        push(&mut batcher, 1, 0);
-        assert_eq!(
-            proposed(batcher.step(&groups, ms(2_000))).0,
-            GroupId(1),
-            "it has its turn again"
-        );
-    }
-
-    #[test]
-    fn where_all_are_shunned_all_are_tried() {
-        let mut batcher = batcher();
-        batcher.shun(GroupId(1), ms(0));
-        push(&mut batcher, 1, 0);
-        assert_eq!(proposed(batcher.step(&[GroupId(1)], ms(1))).0, GroupId(1));
-    }
-
-    /// Everything that is proposed until nothing is, without any batch ending.
-    fn all_proposed(batcher: &mut Batcher<u32>, groups: &[GroupId]) -> Vec<(u16, Vec<u32>)> {
-        let mut all = Vec::new();
-        for now in 10.. {
-            match batcher.step(groups, ms(now)) {
-                Step::Wait => return all,
-                Step::Linger { .. } => {}
-                Step::Propose { group, batch } => all.push((group.0, batch)),
-            }
-        }
-        all
-    }
-
-    #[test]
-    fn what_belongs_to_a_partition_goes_there_wherever_it_is_led() {
-        let mut batcher = batcher();
-        for (group, request) in [(3, 30), (4, 40), (3, 31)] {
-            push_to(&mut batcher, group, request).expect("taken");
-        }
-        let proposed = all_proposed(&mut batcher, &LED);
-        assert_eq!(proposed, [(3, vec![30, 31]), (4, vec![40])]);
-    }
-
-    #[test]
-    fn what_any_partition_may_take_goes_along_with_what_one_must() {
-        let mut batcher = batcher();
-        push(&mut batcher, 1, 0);
-        push_to(&mut batcher, 3, 30).expect("taken");
-        push_to(&mut batcher, 4, 40).expect("taken");
-        // Nothing goes along where it would have to be sent to another node.
-        batcher.last_group = GroupId(1);
-        let proposed = all_proposed(&mut batcher, &LED);
-        assert_eq!(proposed, [(3, vec![30, 0]), (4, vec![40])]);
-    }
-
-    #[test]
-    fn one_batch_a_partition_holds_for_what_belongs_to_it_too() {
-        let mut batcher = batcher();
-        push_to(&mut batcher, 4, 40).expect("taken");
-        assert_eq!(all_proposed(&mut batcher, &LED), [(4, vec![40])]);
-        push_to(&mut batcher, 4, 41).expect("taken");
-        assert_eq!(all_proposed(&mut batcher, &LED), []);
-        batcher.ended(GroupId(4));
-        assert_eq!(all_proposed(&mut batcher, &LED), [(4, vec![41])]);
-    }
-
-    #[test]
-    fn partitions_without_a_leader_hold_up_no_other() {
-        let mut batcher = batcher();
-        for group in 6..12 {
-            push_to(&mut batcher, group, u32::from(group)).expect("taken");
-            batcher.shun(GroupId(group), ms(0));
-        }
-        assert_eq!(all_proposed(&mut batcher, &LED).len(), 6, "one try each");
-        // They hang, and the others have all the room that they had.
-        for request in 0..8 {
-            push(&mut batcher, 1, request);
-        }
-        let proposed = all_proposed(&mut batcher, &LED);
-        let groups: Vec<u16> = proposed.iter().map(|(group, _)| *group).collect();
-        assert_eq!(groups, [1, 3], "as many as may be in flight");
-    }
-
-    #[test]
-    fn a_led_partition_that_takes_nothing_is_tried_with_its_own_alone() {
-        let mut batcher = batcher();
-        batcher.shun(GroupId(3), ms(0));
-        push_to(&mut batcher, 3, 30).expect("taken");
-        push(&mut batcher, 1, 0);
-        let proposed = all_proposed(&mut batcher, &LED);
-        assert_eq!(proposed, [(1, vec![0]), (3, vec![30])]);
-    }
-
-    #[test]
-    fn no_more_wait_for_a_partition_that_takes_nothing_than_may() {
-        let mut batcher = batcher();
-        batcher.shun(GroupId(3), ms(0));
-        batcher.shun(GroupId(4), ms(0));
-        for (group, request) in [(3, 0), (4, 1), (3, 2)] {
-            assert_eq!(push_to(&mut batcher, group, request), Ok(()));
-        }
-        assert_eq!(push_to(&mut batcher, 4, 3), Err(3));
-        assert_eq!(push_to(&mut batcher, 5, 4), Ok(()), "it takes what it gets");
-        batcher.welcome(GroupId(4));
-        assert_eq!(push_to(&mut batcher, 4, 5), Ok(()));
-    }
-
-    #[test]
-    fn what_was_not_proposed_goes_back_to_where_it_belongs() {
-        let mut batcher = batcher();
-        push_to(&mut batcher, 3, 30).expect("taken");
-        push(&mut batcher, 1, 0);
-        batcher.last_group = GroupId(1);
-        let (group, batch) = proposed(batcher.step(&LED, ms(0)));
-        assert_eq!((group, &batch), (GroupId(3), &vec![30, 0]));
-        push_to(&mut batcher, 3, 31).expect("taken");
-        batcher.ended(group);
-        batcher.shun(group, ms(0));
-        let keyed = |request| (request >= 30).then_some(GroupId(3));
-        batcher.push_back(
-            batch
-                .into_iter()
-                .map(|request| (keyed(request), 1, request)),
-        );
-        let proposed = all_proposed(&mut batcher, &LED);
-        assert_eq!(proposed, [(5, vec![0]), (3, vec![30, 31])]);
-    }
-
-    #[test]
-    fn a_request_that_waited_too_long_for_its_partition_leaves_the_queue() {
-        let mut batcher = batcher();
-        for request in 0..3 {
-            push_to(&mut batcher, 4, request).expect("taken");
-        }
-        assert_eq!(batcher.expire(|request| *request != 1), vec![0, 2]);
-        assert_eq!(all_proposed(&mut batcher, &LED), [(4, vec![1])]);
-        assert!(batcher.keyed.is_empty());
-    }
-}
+mod stories;
+#[cfg(test)]
+mod tests;
