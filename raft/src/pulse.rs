@@ -381,9 +381,14 @@ impl Inner {
         knows && !self.has_majority()
     }
 
-    /// The way to a majority and back, as the last heartbeats took it; nothing for a node that is a majority by itself, or
-    /// does not know yet.
+    /// The way to a majority's disks and back, as the last heartbeats and syncs took it; only the disk's part where the
+    /// others are not needed, or not known yet.
     pub(crate) fn distance(&self) -> Duration {
+        let sync = self.store.stats().quick_sync_micros;
+        self.round_trip() + Duration::from_micros(sync)
+    }
+
+    fn round_trip(&self) -> Duration {
         let voters = self.voters_known.read();
         let me = self.node();
         let peers = self.peers_known.read();

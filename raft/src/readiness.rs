@@ -91,7 +91,7 @@ impl Cluster {
         leader.is_some_and(|leader| leader == inner.node() || inner.may_be_there(leader))
     }
 
-    /// The way to a majority and back, as the last heartbeats took it; nothing where this node is one by itself.
+    /// The way to a majority's disks and back while nothing is in it: what a batch takes at least, and waits for.
     #[must_use]
     pub fn distance(&self) -> Duration {
         self.inner.distance()

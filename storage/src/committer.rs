@@ -35,6 +35,24 @@ pub(crate) struct Counters {
     pub(crate) operations: AtomicU64,
     pub(crate) syncs: AtomicU64,
     pub(crate) sync_micros: AtomicU64,
+    /// What a sync takes while nothing else is in its way: the least of late.
+    pub(crate) quick_sync_micros: AtomicU64,
+}
+
+/// A sync that took longer moves the least of late by one part in so many of the difference.
+const FORGETTING: u64 = 64;
+
+impl Counters {
+    fn synced(&self, micros: u64) {
+        self.syncs.fetch_add(1, Ordering::Relaxed);
+        self.sync_micros.fetch_add(micros, Ordering::Relaxed);
+        // Only the committer writes it.
+        let least = match self.quick_sync_micros.load(Ordering::Relaxed) {
+            0 => micros,
+            least => micros.min(least + micros.saturating_sub(least).div_ceil(FORGETTING)),
+        };
+        self.quick_sync_micros.store(least, Ordering::Relaxed);
+    }
 }
 
 pub(crate) struct Committer {
@@ -231,11 +249,8 @@ impl Committer {
         }
         let began = Instant::now();
         self.engine.sync()?;
-        self.counters.syncs.fetch_add(1, Ordering::Relaxed);
-        self.counters.sync_micros.fetch_add(
-            u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
-            Ordering::Relaxed,
-        );
+        let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.counters.synced(took);
         // In order: a batch may append, cut what it appended, and append again.
         for op in ops {
             match &op.change {
@@ -274,5 +289,24 @@ fn answer(ops: Vec<Op>, outcome: &Result<(), Error>) {
             Ok(()) => Ok(()),
             Err(error) => Err(io::Error::other(error.to_string())),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quick_sync_is_known_at_once_and_forgotten_slowly() {
+        let counters = Counters::default();
+        let quick = || counters.quick_sync_micros.load(Ordering::Relaxed);
+        for (took, at_least, at_most) in [(900, 900, 900), (300, 300, 300), (2_000, 301, 330)] {
+            counters.synced(took);
+            assert!((at_least..=at_most).contains(&quick()), "{}", quick());
+        }
+        for _ in 0..1_000 {
+            counters.synced(2_000);
+        }
+        assert!(quick() > 1_900);
     }
 }

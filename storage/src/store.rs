@@ -56,6 +56,8 @@ pub struct Stats {
     pub syncs: u64,
     /// Time spent in all syncs together.
     pub sync_micros: u64,
+    /// A sync while nothing else is in its way: the least of late. 0 before the first.
+    pub quick_sync_micros: u64,
 }
 
 impl Store {
@@ -205,6 +207,7 @@ impl Store {
             operations: counters.operations.load(Ordering::Relaxed),
             syncs: counters.syncs.load(Ordering::Relaxed),
             sync_micros: counters.sync_micros.load(Ordering::Relaxed),
+            quick_sync_micros: counters.quick_sync_micros.load(Ordering::Relaxed),
         }
     }
 

@@ -1,12 +1,14 @@
-//! The authenticated link between two peers: a challenge handshake under the cluster's secret, then frames with a MAC
-//! each.
+//! The authenticated link between two peers: a challenge handshake under the cluster's secret, then frames that nobody
+//! else can have written.
 //!
 //! Handshake (all integers big-endian): the dialler sends `hello`, the listener its own, each with a fresh nonce; then
 //! each proves the secret with `HMAC(secret, role ‖ len ‖ binding ‖ len ‖ hello_dialler ‖ hello_listener)`. The binding
 //! names the encrypted channel (`tls`); the lengths are u64. The session key is the same MAC with "session" for the
 //! role, so a frame of another connection never verifies on this one.
-//! Frame: `len u32 | mac 32 | body`, mac over `direction ‖ sequence u64 ‖ len ‖ body`. The sequence is counted, not
-//! sent: a replayed, dropped or reordered frame does not verify.
+//! Frame on a plain connection: `len u32 | mac 32 | body`, mac over `direction ‖ sequence u64 ‖ len ‖ body`. The sequence
+//! is counted, not sent: a replayed, dropped or reordered frame does not verify.
+//! Frame in an encrypted channel: `len u32 | body`. TLS vouches for every byte and its place, and the handshake has bound
+//! the secret to that one channel (ADR 24).
 
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
@@ -64,19 +66,20 @@ impl Role {
     }
 }
 
-/// The MAC state of one direction of a link: the session key and the next sequence number.
-pub(crate) struct Seal {
+/// The seal on the frames of one direction of a link.
+pub(crate) enum Seal {
+    /// The encrypted channel below is proven to be the peer's.
+    Channel,
+    Mac(MacState),
+}
+
+/// The session key of one direction, and the next sequence number.
+pub(crate) struct MacState {
     key: Hmac<Sha256>,
     sequence: u64,
 }
 
-impl Seal {
-    fn new(session: &[u8], role: Role) -> Self {
-        let mut key = mac(session);
-        key.update(role.label());
-        Self { key, sequence: 0 }
-    }
-
+impl MacState {
     fn next(&mut self, len: [u8; 4], body: &[u8]) -> Hmac<Sha256> {
         let sequence = self.sequence;
         self.sequence += 1;
@@ -86,6 +89,17 @@ impl Seal {
             .chain_update(len)
             .chain_update(body)
     }
+}
+
+impl Seal {
+    fn new(binding: &[u8], session: &[u8], role: Role) -> Self {
+        if !binding.is_empty() {
+            return Self::Channel;
+        }
+        let mut key = mac(session);
+        key.update(role.label());
+        Self::Mac(MacState { key, sequence: 0 })
+    }
 
     /// Appends a sealed frame to `out`.
     pub(crate) fn frame(&mut self, body: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
@@ -94,9 +108,10 @@ impl Seal {
             .filter(|&len| len as usize <= FRAME_MAX)
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "frame too long"))?
             .to_be_bytes();
-        let tag = self.next(len, body).finalize().into_bytes();
         out.extend_from_slice(&len);
-        out.extend_from_slice(&tag);
+        if let Self::Mac(state) = self {
+            out.extend_from_slice(&state.next(len, body).finalize().into_bytes());
+        }
         out.extend_from_slice(body);
         Ok(())
     }
@@ -201,8 +216,8 @@ async fn handshake<S: AsyncReadExt + AsyncWriteExt + Unpin>(
     Ok(Link {
         stream,
         peer: hello.identity,
-        outgoing: Seal::new(&session, role),
-        incoming: Seal::new(&session, role.other()),
+        outgoing: Seal::new(&binding, &session, role),
+        incoming: Seal::new(&binding, &session, role.other()),
     })
 }
 
@@ -230,18 +245,20 @@ pub(crate) async fn read_frame(
     seal: &mut Seal,
 ) -> io::Result<Bytes> {
     let mut head = [0; 4 + MAC_LEN];
-    stream.read_exact(&mut head).await?;
-    let len_bytes = [head[0], head[1], head[2], head[3]];
-    let len = u32::from_be_bytes(len_bytes) as usize;
+    let head = match seal {
+        Seal::Channel => &mut head[..4],
+        Seal::Mac(_) => &mut head[..],
+    };
+    stream.read_exact(head).await?;
+    let (len_bytes, tag) = head.split_first_chunk().expect("a length");
+    let len = u32::from_be_bytes(*len_bytes) as usize;
     if len > FRAME_MAX {
         return Err(refused("frame too long"));
     }
     let mut body = vec![0; len];
     stream.read_exact(&mut body).await?;
-    if seal
-        .next(len_bytes, &body)
-        .verify_slice(&head[4..])
-        .is_err()
+    if let Seal::Mac(state) = seal
+        && state.next(*len_bytes, &body).verify_slice(tag).is_err()
     {
         return Err(refused("frame is foreign, replayed or changed"));
     }
@@ -264,9 +281,13 @@ mod tests {
     }
 
     fn open(stream: DuplexStream) -> Channel<DuplexStream> {
+        bound_to(stream, b"")
+    }
+
+    fn bound_to(stream: DuplexStream, binding: &[u8]) -> Channel<DuplexStream> {
         Channel {
             stream,
-            binding: Vec::new(),
+            binding: binding.to_vec(),
         }
     }
 
@@ -371,6 +392,39 @@ mod tests {
                 "{byte}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn in_a_channel_that_is_bound_to_the_secret_frames_carry_no_mac() {
+        for (listeners, is_one) in [(b"one channel", true), (b"two of them", false)] {
+            let (a, b) = duplex(1024);
+            let (one, two) = (identity("test", 1), identity("test", 2));
+            let (dialler, listener) = tokio::join!(
+                dial(bound_to(a, b"one channel"), SECRET, &one, 11),
+                accept(bound_to(b, listeners), &[SECRET], &two, 22),
+            );
+            assert_eq!((dialler.is_ok(), listener.is_ok()), (is_one, is_one));
+            let (Ok(mut dialler), Ok(mut listener)) = (dialler, listener) else {
+                continue;
+            };
+            let frame = sealed(&mut dialler.outgoing, b"append");
+            assert_eq!(frame, b"\0\0\0\x06append");
+            let taken = read(&frame, &mut listener.incoming).await;
+            assert_eq!(taken.expect("genuine"), b"append".as_slice());
+            assert_refused(read(&[0xff; 4], &mut listener.incoming).await);
+        }
+    }
+
+    /// Where only one end believes the channel to be encrypted, nothing is believed at all.
+    #[tokio::test]
+    async fn nobody_talks_an_end_out_of_the_mac() {
+        let (a, b) = duplex(1024);
+        let (one, two) = (identity("test", 1), identity("test", 2));
+        let (dialler, listener) = tokio::join!(
+            dial(bound_to(a, b"one channel"), SECRET, &one, 11),
+            accept(open(b), &[SECRET], &two, 22),
+        );
+        assert!(dialler.is_err() && listener.is_err());
     }
 
     #[tokio::test]
