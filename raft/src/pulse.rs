@@ -455,3 +455,23 @@ fn tell(standing: Standing, ahead_of_median_ms: Option<i64>, wall_ahead_ms: i64)
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of five, two others make a majority: the second nearest decides, however far the rest are.
+    #[test]
+    fn the_way_to_a_majority_is_the_way_to_the_last_who_is_needed_for_it() {
+        let ms = Duration::from_millis;
+        let ways = || vec![ms(80), ms(1), ms(300), ms(20)];
+        assert_eq!(nth_nearest(ways(), 2), ms(20));
+        assert_eq!(nth_nearest(ways(), 1), ms(1));
+        assert_eq!(
+            nth_nearest(ways(), 0),
+            Duration::ZERO,
+            "it is one by itself"
+        );
+        assert_eq!(nth_nearest(vec![ms(1)], 2), Duration::ZERO, "not known yet");
+    }
+}
