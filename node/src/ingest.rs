@@ -10,6 +10,7 @@ mod handshakes;
 mod health;
 mod judge;
 mod keys;
+mod probe;
 mod propose;
 mod receive;
 mod refused;

@@ -61,9 +61,11 @@ impl Job {
     }
 }
 
-/// When a proposal began, and whether its partition had a leader then.
+/// The batch of a proposal, when it began, and whether its partition had a leader then.
 #[derive(Clone, Copy)]
 struct Tried {
+    /// Of the batch.
+    number: u64,
     began: Duration,
     was_led: bool,
 }
@@ -121,7 +123,11 @@ impl IngestActor {
             match self.batcher.step(&self.groups, self.started.elapsed()) {
                 Step::Wait => return,
                 Step::Linger { until } => return self.arm(until, ctx),
-                Step::Propose { group, batch } => self.propose(group, batch, ctx),
+                Step::Propose {
+                    number,
+                    group,
+                    batch,
+                } => self.propose(number, group, batch, ctx),
             }
         }
     }
@@ -136,7 +142,7 @@ impl IngestActor {
         }
     }
 
-    fn propose(&mut self, group: GroupId, batch: Vec<Job>, ctx: &mut Context<Self>) {
+    fn propose(&mut self, number: u64, group: GroupId, batch: Vec<Job>, ctx: &mut Context<Self>) {
         let now = Instant::now();
         let judged = batch.iter().map(|job| &job.judged);
         let proposal = Proposal::new(group, judged, world::now(), world::entropy);
@@ -146,6 +152,7 @@ impl IngestActor {
         self.gateway.metrics.batch_size.observe(batch.len() as f64);
         let cluster = self.gateway.cluster.clone();
         let tried = Tried {
+            number,
             began: self.started.elapsed(),
             was_led: cluster.has_leader(group),
         };
@@ -170,7 +177,8 @@ impl IngestActor {
     ) {
         let committed = matches!(outcome, Outcome::Committed { .. });
         let distance = committed.then(|| self.gateway.cluster.distance());
-        self.batcher.ended(group, distance, self.started.elapsed());
+        self.batcher
+            .ended(tried.number, distance, self.started.elapsed());
         match outcome {
             Outcome::Committed { duplicates } => {
                 self.batcher.welcome(group);

@@ -1,6 +1,6 @@
 //! Batching of requests into proposals: which go together into which partition, and when. Pure.
 
-use super::gather::Gather;
+use super::{gather::Gather, probe::Probe};
 use model::ids::GroupId;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -27,10 +27,10 @@ pub(super) enum Step<T> {
     /// Nothing until a request comes or a batch ends.
     Wait,
     /// Ask again at this time.
-    Linger {
-        until: Duration,
-    },
+    Linger { until: Duration },
     Propose {
+        /// Of this batch, for its end.
+        number: u64,
         group: GroupId,
         batch: Vec<T>,
     },
@@ -55,7 +55,11 @@ pub(super) struct Batcher<T> {
     /// What waits in all queues together.
     waiting: Load,
     gather: Gather,
+    probe: Probe,
     proposed_at: Option<Duration>,
+    ended_at: Duration,
+    /// Batches so far.
+    proposed: u64,
     /// Partitions that took nothing the last time, and until when others go before them.
     shunned: BTreeMap<GroupId, Duration>,
     last_group: GroupId,
@@ -86,6 +90,7 @@ impl Load {
 /// A batch under way.
 #[derive(Clone, Copy, Debug)]
 struct Flight {
+    number: u64,
     group: GroupId,
     since: Duration,
     size: usize,
@@ -109,7 +114,10 @@ impl<T> Batcher<T> {
             in_flight: Vec::new(),
             waiting: Load::default(),
             gather: Gather::default(),
+            probe: Probe::default(),
             proposed_at: None,
+            ended_at: Duration::ZERO,
+            proposed: 0,
             shunned: BTreeMap::new(),
             last_group: GroupId::CONTROL,
             expected: 0,
@@ -162,18 +170,21 @@ impl<T> Batcher<T> {
         self.shunned.remove(&group);
     }
 
-    /// Notes that a partition's eldest batch came to its end. `distance` is the way to a majority and back; none where it was
-    /// not committed, since how long that took says nothing about the next.
-    pub(super) fn ended(&mut self, group: GroupId, distance: Option<Duration>, now: Duration) {
+    /// Notes that a batch came to its end. `distance` is the way to a majority and back; none where it was not committed, since
+    /// how long that took says nothing about the next.
+    pub(super) fn ended(&mut self, number: u64, distance: Option<Duration>, now: Duration) {
         let mut flights = self.in_flight.iter();
-        let Some(at) = flights.position(|flight| flight.group == group) else {
+        let Some(at) = flights.position(|flight| flight.number == number) else {
             return;
         };
         let flight = self.in_flight.remove(at);
         if let Some(distance) = distance.filter(|_| flight.counts) {
-            self.gather
-                .observe(now.saturating_sub(flight.since), distance);
+            let took = now.saturating_sub(flight.since);
+            self.gather.observe(took, distance);
+            let busy = now.saturating_sub(self.ended_at).min(took);
+            self.probe.observe(flight.size, busy, now);
             self.expected = flight.size + self.waiting.requests;
+            self.ended_at = now;
         }
     }
 
@@ -221,14 +232,26 @@ impl<T> Batcher<T> {
             self.proposed_at = Some(now);
         }
         // A batch for a partition that may take long, or nothing, keeps no other from its turn.
+        self.proposed += 1;
+        let number = self.proposed;
         self.in_flight.push(Flight {
+            number,
             group: next.group,
             since: now,
             size: batch.len(),
             counts: next.takes_free,
         });
         let Candidate { group, .. } = next;
-        Step::Propose { group, batch }
+        Step::Propose {
+            number,
+            group,
+            batch,
+        }
+    }
+
+    /// Batches that may be under way.
+    fn depth(&self) -> usize {
+        self.gather.depth() + usize::from(self.probe.more())
     }
 
     /// Whether one more batch may be under way.
@@ -239,10 +262,12 @@ impl<T> Batcher<T> {
             all += 1;
             timely += usize::from(!self.gather.is_overdue(now.saturating_sub(flight.since)));
         }
-        if all >= self.bounds.max_in_flight || timely >= self.gather.depth() {
+        if all >= self.bounds.max_in_flight || timely >= self.depth() {
             return Room::None;
         }
-        let after = self.proposed_at.map(|at| at + self.gather.apart());
+        let after = self
+            .proposed_at
+            .map(|at| at + self.gather.apart(self.depth()));
         match after {
             Some(at) if timely > 0 && now < at && !self.is_full() => Room::At(at),
             _ => Room::Now,
@@ -287,7 +312,7 @@ impl<T> Batcher<T> {
 
     /// Only where one batch is under way at a time is it worth waiting for those who surely come.
     fn worth_lingering(&self) -> bool {
-        self.gather.depth() == 1 && !self.is_full() && self.waiting.requests < self.expected
+        self.depth() == 1 && !self.is_full() && self.waiting.requests < self.expected
     }
 
     /// Requests that wait for partitions that took nothing.

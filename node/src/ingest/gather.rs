@@ -64,10 +64,9 @@ impl Gather {
         usize::try_from(fit).unwrap_or(usize::MAX).max(1)
     }
 
-    /// The time between two proposals.
-    pub(super) fn apart(&self) -> Duration {
-        let depth = u32::try_from(self.depth()).unwrap_or(u32::MAX);
-        self.took / depth
+    /// The time between two proposals where so many may be under way.
+    pub(super) fn apart(&self, depth: usize) -> Duration {
+        self.took / u32::try_from(depth.max(1)).unwrap_or(u32::MAX)
     }
 
     /// How long a batch may wait for those who surely come: as much as load has made a batch take longer. Nothing on an
@@ -109,7 +108,7 @@ mod tests {
     fn over_a_distance_as_many_are_under_way_as_fit_into_it() {
         let gather = after(9, ms(52), ms(50));
         assert_eq!(gather.depth(), 26);
-        assert_eq!(gather.apart(), ms(2));
+        assert_eq!(gather.apart(gather.depth()), ms(2));
         assert_eq!(after(9, ms(12), ms(10)).depth(), 6);
         let all_of_it = after(9, ms(50), ms(50));
         assert!(all_of_it.depth() > 1000, "the batcher's own bound holds");

@@ -23,9 +23,16 @@ fn push_to(batcher: &mut Batcher<u32>, group: u16, request: u32) -> Result<(), u
     batcher.push(Some(GroupId(group)), 1, request)
 }
 
+/// The number of a partition's eldest batch.
+fn eldest(batcher: &Batcher<u32>, group: GroupId) -> u64 {
+    let mut flights = batcher.in_flight.iter();
+    let eldest = flights.find(|flight| flight.group == group);
+    eldest.expect("one is under way").number
+}
+
 /// A batch ends, and teaches nothing.
 fn ended(batcher: &mut Batcher<u32>, group: GroupId) {
-    batcher.ended(group, None, ms(0));
+    batcher.ended(eldest(batcher, group), None, ms(0));
 }
 
 fn ms(ms: u64) -> Duration {
@@ -34,7 +41,7 @@ fn ms(ms: u64) -> Duration {
 
 fn proposed(step: Step<u32>) -> (GroupId, Vec<u32>) {
     match step {
-        Step::Propose { group, batch } => (group, batch),
+        Step::Propose { group, batch, .. } => (group, batch),
         other => panic!("expected a proposal, got {other:?}"),
     }
 }
@@ -65,7 +72,7 @@ fn teach(batcher: &mut Batcher<u32>, batches: u32, took: Duration, distance: Dur
     for _ in 0..batches {
         push(batcher, 1, 0);
         let (group, _) = proposed(batcher.step(&LED, ms(0)));
-        batcher.ended(group, Some(distance), took);
+        batcher.ended(eldest(batcher, group), Some(distance), took);
     }
 }
 
@@ -131,7 +138,7 @@ fn a_busy_node_lingers_until_those_who_surely_come_have_come_or_the_time_is_up()
     assert_eq!(proposed(batcher.step(&LED, ms(10))).1, vec![0, 1]);
     push(&mut batcher, 1, 2);
     assert_eq!(batcher.step(&LED, ms(12)), Step::Wait);
-    batcher.ended(GroupId(3), Some(ms(0)), ms(13));
+    batcher.ended(eldest(&batcher, GroupId(3)), Some(ms(0)), ms(13));
     // It is two milliseconds slower than when it was idle, of which one is allowed.
     assert_eq!(batcher.step(&LED, ms(13)), Step::Linger { until: ms(14) });
     push(&mut batcher, 1, 3);
@@ -143,7 +150,7 @@ fn a_busy_node_lingers_until_those_who_surely_come_have_come_or_the_time_is_up()
         vec![2, 3, 4],
         "the two that were answered, and the one that waited"
     );
-    batcher.ended(group, Some(ms(0)), ms(16));
+    batcher.ended(eldest(&batcher, group), Some(ms(0)), ms(16));
     push(&mut batcher, 1, 5);
     assert_eq!(batcher.step(&LED, ms(16)), Step::Linger { until: ms(17) });
     assert_eq!(
@@ -161,7 +168,7 @@ fn a_batch_is_bounded_by_count_and_bytes_and_a_large_body_goes_alone() {
     }
     let mut batches = Vec::new();
     for now in 0..10 {
-        if let Step::Propose { group, batch } = batcher.step(&LED, ms(now)) {
+        if let Step::Propose { group, batch, .. } = batcher.step(&LED, ms(now)) {
             ended(&mut batcher, group);
             batches.push(batch);
         }
@@ -227,7 +234,7 @@ fn all_proposed(batcher: &mut Batcher<u32>, groups: &[GroupId]) -> Vec<(u16, Vec
         match batcher.step(groups, ms(now)) {
             Step::Wait => return all,
             Step::Linger { .. } => {}
-            Step::Propose { group, batch } => all.push((group.0, batch)),
+            Step::Propose { group, batch, .. } => all.push((group.0, batch)),
         }
     }
     all
