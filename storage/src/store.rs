@@ -73,29 +73,10 @@ impl Store {
             OpenError::Store(error) => refused(dir)(error),
             error => error,
         })?;
-        for (group, snapshot) in
-            recovery::interrupted(&engine, recovered.logs.keys().copied()).map_err(refused(dir))?
-        {
-            tracing::info!(%group, snapshot, "installing a snapshot was interrupted, beginning again");
-            snapshot::replay(&engine, group, Path::new(&snapshot)).map_err(|error| {
-                OpenError::Quarantined {
-                    dir: dir.to_path_buf(),
-                    reason: format!(
-                        "a snapshot of group {group} was half installed and can't be read any more ({error})"
-                    ),
-                }
-            })?;
-        }
+        install_the_interrupted(&engine, dir, recovered.logs.keys().copied())?;
         let mut watermark = Watermark::new(dir, recovered.sequence, recovered.marks);
         watermark.write_both()?;
-        let mut batch = WriteBatch::default();
-        batch.put_cf(
-            engine.column(Column::Meta),
-            LAYOUT_KEY,
-            LAYOUT.to_be_bytes(),
-        );
-        engine.write(batch)?;
-        engine.sync()?;
+        write_layout(&engine)?;
         sync_dir(dir)?;
         let groups = recovered
             .logs
@@ -228,6 +209,37 @@ impl Store {
     pub fn close(&self) {
         self.inner.close();
     }
+}
+
+/// Installs the snapshots whose installation a crash has interrupted.
+fn install_the_interrupted(
+    engine: &Engine,
+    dir: &Path,
+    groups: impl Iterator<Item = GroupId>,
+) -> Result<(), OpenError> {
+    for (group, snapshot) in recovery::interrupted(engine, groups).map_err(refused(dir))? {
+        tracing::info!(%group, snapshot, "installing a snapshot was interrupted, beginning again");
+        let replayed = snapshot::replay(engine, group, Path::new(&snapshot));
+        replayed.map_err(|error| OpenError::Quarantined {
+            dir: dir.to_path_buf(),
+            reason: format!(
+                "a snapshot of group {group} was half installed and can't be read any more ({error})"
+            ),
+        })?;
+    }
+    Ok(())
+}
+
+/// Writes down which layout the rows have.
+fn write_layout(engine: &Engine) -> Result<(), Error> {
+    let mut batch = WriteBatch::default();
+    batch.put_cf(
+        engine.column(Column::Meta),
+        LAYOUT_KEY,
+        LAYOUT.to_be_bytes(),
+    );
+    engine.write(batch)?;
+    engine.sync()
 }
 
 /// Damage that is met before the store is open is a reason not to open it.

@@ -121,17 +121,19 @@ pub fn read(
     };
     check_name(catalog, &connected)?;
     fields.pass_over(&[&SHOWN]);
-    let unchanged = kept.is_some_and(|kept| {
-        let updated_at = kept.updated_at;
-        Connection {
-            updated_at,
-            ..connected.connection.clone()
-        } == *kept
-    });
-    if !unchanged {
+    if !kept.is_some_and(|kept| is_as(&connected.connection, kept)) {
         items.push(Item::Connection(connected.connection.clone()));
     }
     Ok((connected, items))
+}
+
+/// Whether a connection is what is kept, but for when it was changed.
+fn is_as(connection: &Connection, kept: &Connection) -> bool {
+    let updated_at = kept.updated_at;
+    Connection {
+        updated_at,
+        ..connection.clone()
+    } == *kept
 }
 
 /// The name that a connection has among those of its source.

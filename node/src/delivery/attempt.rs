@@ -146,19 +146,21 @@ pub(super) async fn make(
         leadership,
         mut work,
     } = loaded;
-    let number = work.event.attempts.saturating_add(1);
+    let number = number_of(&work);
+    let ignored = |cause, meta| RunEnd::Ignored {
+        due_at: due.at,
+        cause,
+        meta,
+    };
     let (message, runs) = match reshaped(gateway, &mut work).await {
-        Ok(Some(Passed { runs, end })) => match end {
-            End::Message(message) => (Some(message), runs),
-            End::Ignored { cause, meta } => {
-                let end = RunEnd::Ignored {
-                    due_at: due.at,
-                    cause,
-                    meta,
-                };
-                return Launched::Done(told(due, number, runs, end));
-            }
-        },
+        Ok(Some(Passed {
+            runs,
+            end: End::Message(message),
+        })) => (Some(message), runs),
+        Ok(Some(Passed {
+            runs,
+            end: End::Ignored { cause, meta },
+        })) => return Launched::Done(told(due, number, runs, ignored(cause, meta))),
         Ok(None) => (None, Vec::new()),
         Err(Halted::Busy | Halted::Stopping) => return Launched::NotMade,
     };
@@ -168,22 +170,10 @@ pub(super) async fn make(
         // The copies that were made on the way are gone.
         held.resize(message.body.len());
     }
-    let not_sent = |code| Ok(Sent::from(Tried::not_sent(code)));
-    let sent = match (&work.destination, &message) {
-        (None, _) => not_sent(ErrorCode::MissingUrl),
-        (_, None) => not_sent(ErrorCode::PayloadMissing),
-        (Some(destination), Some(message)) => {
-            let sending = Sending {
-                shared,
-                connections,
-                work: &work,
-                destination,
-                message,
-                number,
-                leadership,
-            };
-            transport::send(&sending, gate).await
-        }
+    let sending = to_be_sent(shared, connections, &work, message.as_ref(), leadership);
+    let sent = match sending {
+        Ok(sending) => transport::send(&sending, gate).await,
+        Err(lacking) => Ok(Tried::not_sent(lacking).into()),
     };
     let end = match sent {
         Ok(Sent::Tried(tried)) => {
@@ -192,15 +182,35 @@ pub(super) async fn make(
             }
             attempted(gateway, &work, number, world::now(), *tried)
         }
-        Ok(Sent::Ignored { cause, meta }) => RunEnd::Ignored {
-            due_at: due.at,
-            cause,
-            meta,
-        },
+        Ok(Sent::Ignored { cause, meta }) => ignored(cause, meta),
         Err(Shut::Late) => return Launched::NotMade,
         Err(Shut::Discarded) => return Launched::Discarded,
     };
     Launched::Done(told(due, number, runs, end))
+}
+
+/// The number of an event's next attempt.
+fn number_of(work: &Work) -> u16 {
+    work.event.attempts.saturating_add(1)
+}
+
+/// What a transport is given to send, or what an attempt lacks that it can't be sent without.
+fn to_be_sent<'a>(
+    shared: &'a Shared,
+    connections: &'a Connections,
+    work: &'a Work,
+    message: Option<&'a Message>,
+    leadership: Leadership,
+) -> Result<Sending<'a>, ErrorCode> {
+    Ok(Sending {
+        shared,
+        connections,
+        work,
+        destination: work.destination.as_deref().ok_or(ErrorCode::MissingUrl)?,
+        message: message.ok_or(ErrorCode::PayloadMissing)?,
+        number: number_of(work),
+        leadership,
+    })
 }
 
 /// What the rules at delivery make of the request; none where its body is lost.

@@ -159,11 +159,8 @@ async fn converse(
         }
         forget_the_impatient(&waiting);
         out.clear();
-        let mut gathered = Some(request);
-        for _ in 0..GATHER {
-            let Some(request) = gathered.take().or_else(|| requests.try_recv().ok()) else {
-                break;
-            };
+        let others = std::iter::from_fn(|| requests.try_recv().ok());
+        for request in std::iter::once(request).chain(others).take(GATHER) {
             number += 1;
             let numbered = Numbered {
                 number,

@@ -28,6 +28,30 @@ struct Aim {
     turn: bool,
 }
 
+impl Account {
+    /// Gives so many tokens and so much room, for as long as a lease.
+    fn give(&mut self, tokens: u32, room: u64, now: Monotone) {
+        if self.amount == 0 {
+            self.since = now;
+        }
+        // If the answer is lost, it goes on with what it had.
+        self.amount = self.amount.max(tokens);
+        self.room = self.room.max(room);
+        self.until = now.plus_ms(LEASE_MS.into());
+    }
+}
+
+/// In how many milliseconds a taker asks again that was given so many tokens, had so many and should have so many.
+fn asks_again_in(given: u64, had: u32, aim: u32) -> u32 {
+    if given < u64::from(had) {
+        SETTLE_MS
+    } else if given < u64::from(aim) {
+        POLL_MS
+    } else {
+        RENEW_MS
+    }
+}
+
 impl Ledger {
     /// Lets the spare piece gain what nobody else does, up to now. Leases end where they end in between.
     pub(super) fn fill(&mut self, rate: Rate, now: Monotone) {
@@ -104,36 +128,20 @@ impl Ledger {
         };
         let first_us = level.map_or(0, |level| rate.cost().saturating_sub(level) / tokens);
         if first_us > AHEAD_US {
-            let held_by_others = tokens < u64::from(aim.tokens);
-            let token_comes_in = self.token_comes_in(rate, tokens);
-            return nothing.again_in(if held_by_others {
+            let is_held_by_others = tokens < u64::from(aim.tokens);
+            return nothing.again_in(if is_held_by_others {
                 POLL_MS
             } else {
-                token_comes_in
+                self.token_comes_in(rate, tokens)
             });
         }
         self.spare -= level.unwrap_or(0);
         self.note_given();
         let turn = aim.turn.then(|| turn_of(rate, tokens));
         let account = self.account(taker, now);
-        if had == 0 {
-            account.since = now;
-        }
-        // If the answer is lost, it goes on with what it had.
-        account.amount = account
-            .amount
-            .max(u32::try_from(tokens).unwrap_or(u32::MAX));
-        account.room = account.room.max(room);
-        account.until = now.plus_ms(LEASE_MS.into());
+        account.give(u32::try_from(tokens).unwrap_or(u32::MAX), room, now);
         let turn_us = u64::from(turn.unwrap_or(1)).saturating_sub(1) * rate.cost() / tokens;
         account.ends_at = now.plus_us(first_us + turn_us);
-        let again_ms = if tokens < u64::from(had) {
-            SETTLE_MS
-        } else if tokens < u64::from(aim.tokens) {
-            POLL_MS
-        } else {
-            RENEW_MS
-        };
         Answer {
             number: ask.number,
             share: Share::Rate {
@@ -144,7 +152,7 @@ impl Ledger {
             level,
             turn,
             lease_ms: LEASE_MS,
-            again_ms,
+            again_ms: asks_again_in(tokens, had, aim.tokens),
         }
     }
 

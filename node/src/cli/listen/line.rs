@@ -12,7 +12,7 @@ use awc::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use futures::{Sink, SinkExt, StreamExt, stream::LocalBoxStream};
-use std::{pin::Pin, time::Duration};
+use std::{pin::Pin, rc::Rc, time::Duration};
 use tokio::{
     sync::{Semaphore, mpsc},
     time::{Instant, MissedTickBehavior, interval, timeout},
@@ -72,8 +72,8 @@ impl Line {
         local: &Local,
         stop: &mut (impl Future<Output = ()> + Unpin),
     ) -> Lost {
-        let (done, mut answers) = mpsc::channel(FORWARDS_MAX);
-        let forwards = std::rc::Rc::new(Semaphore::new(FORWARDS_MAX));
+        let (done, mut answers) = mpsc::channel::<String>(FORWARDS_MAX);
+        let forwards = Rc::new(Semaphore::new(FORWARDS_MAX));
         let mut parts = Parts::default();
         let mut heard_at = Instant::now();
         let mut ticks = interval(PING_EVERY);
@@ -88,7 +88,7 @@ impl Line {
                     return Lost::Stopped;
                 }
                 answer = answers.recv() => match answer {
-                    Some(told) => Message::Text(told),
+                    Some(told) => Message::Text(told.into()),
                     None => return broken(&"nothing is forwarded any more"),
                 },
                 frame = self.incoming.next() => {
@@ -106,17 +106,9 @@ impl Line {
                                 Ok(text) => text,
                                 Err(why) => return broken(&why),
                             };
-                            let Some(asked) = text.and_then(|text| Asked::read(&text)) else {
-                                continue;
-                            };
-                            let (local, done, forwards) = (local.clone(), done.clone(), forwards.clone());
-                            actix_rt::spawn(async move {
-                                let Ok(_permit) = forwards.acquire().await else { return };
-                                let forwarded = local.forward(asked).await;
-                                println!("{forwarded}");
-                                // The line may be lost: the event is tried again.
-                                let _ = done.send(forwarded.told.frame().into()).await;
-                            });
+                            if let Some(asked) = text.and_then(|text| Asked::read(&text)) {
+                                forward(local, asked, &forwards, &done);
+                            }
                             continue;
                         }
                     }
@@ -135,6 +127,20 @@ impl Line {
             }
         }
     }
+}
+
+/// Forwards an event as soon as few enough others are, and hands its answer to the line.
+fn forward(local: &Local, asked: Asked, forwards: &Rc<Semaphore>, done: &mpsc::Sender<String>) {
+    let (local, forwards, done) = (local.clone(), forwards.clone(), done.clone());
+    actix_rt::spawn(async move {
+        let Ok(_permit) = forwards.acquire().await else {
+            return;
+        };
+        let forwarded = local.forward(asked).await;
+        println!("{forwarded}");
+        // The line may be lost: the event is tried again.
+        let _ = done.send(forwarded.told.frame()).await;
+    });
 }
 
 /// A text that comes in several frames.

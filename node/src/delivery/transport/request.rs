@@ -116,12 +116,9 @@ pub(super) fn outgoing(launch: &Launch<'_>) -> Result<Outgoing, Unsendable> {
             .extend(signed.ok_or_else(|| Unsendable::url("a header to be signed is no text"))?);
     }
     let headers = sent.headers(&told, record);
-    let operators = template.headers.keys();
-    let mut secret: Vec<String> = operators
-        .filter(|name| !outgoing_headers::is_harmless(name))
-        .cloned()
-        .collect();
-    secret.extend(proof.secret);
+    let operators = template.headers.keys().cloned();
+    let secret = operators.filter(|name| !outgoing_headers::is_harmless(name));
+    let secret: Vec<String> = secret.chain(proof.secret).collect();
     let (sent, is_cut) = sent.kept(&secret);
     Ok(Outgoing {
         method,
