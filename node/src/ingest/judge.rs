@@ -226,7 +226,11 @@ pub(super) fn refusal(source: &Source, cause: RejectionCause) -> Refused {
             let (status, empty) = provider.map_or((403, false), |provider| {
                 (provider.refused_status, provider.accepted == Some(("", "")))
             });
-            Refused::Rejected { status, empty }
+            Refused::Rejected {
+                status,
+                empty,
+                cause: None,
+            }
         }
     }
 }
@@ -420,6 +424,7 @@ mod tests {
             let uniform = Refused::Rejected {
                 status: 403,
                 empty: false,
+                cause: None,
             };
             assert_eq!(refusal(&source, cause), uniform);
         }

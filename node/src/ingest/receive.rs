@@ -205,7 +205,14 @@ impl Door {
         let secret = judged.secret;
         let id = match judge::refused(&source, &judged) {
             None => self.commit(judged, permit).await?,
-            Some(refused) => return Err(self.reject(judged, permit, refused, now).await),
+            Some(refused) => {
+                let refused = if is_published(request) {
+                    refused.told_why(&judged.verdict)
+                } else {
+                    refused
+                };
+                return Err(self.reject(judged, permit, refused, now).await);
+            }
         };
         self.secret_use.note(&self.gateway, &source, secret, now);
         self.gateway.metrics.acknowledged.inc();

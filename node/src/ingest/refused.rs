@@ -5,7 +5,7 @@ use actix_web::{
     HttpResponse, HttpResponseBuilder, ResponseError,
     http::{StatusCode, header},
 };
-use model::door::Fault;
+use model::{door::Fault, machine::Verdict, traffic::RejectionCause};
 use std::fmt;
 
 /// The reason why a request was not accepted.
@@ -23,6 +23,8 @@ pub(crate) enum Refused {
         status: u16,
         /// Some providers take no body.
         empty: bool,
+        /// Why, for whoever published with a token of the operator's: a sender that proves nothing is told nothing.
+        cause: Option<RejectionCause>,
     },
     /// Nobody could read the request.
     Malformed(Fault),
@@ -64,6 +66,21 @@ impl Refused {
         }
     }
 
+    /// The same with its cause, for those who have proven that they are the operator's.
+    pub(super) fn told_why(self, verdict: &Verdict) -> Self {
+        match (self, verdict) {
+            (Self::Rejected { status, empty, .. }, Verdict::Rejected { cause, .. }) => {
+                let cause = Some(*cause);
+                Self::Rejected {
+                    status,
+                    empty,
+                    cause,
+                }
+            }
+            (other, _) => other,
+        }
+    }
+
     /// Whether bytes of the body may still be on their way, so that the connection can't be used again.
     fn leaves_body_unread(&self) -> bool {
         matches!(
@@ -84,7 +101,10 @@ impl fmt::Display for Refused {
             Self::UnknownSource => "no such source",
             Self::Unauthorized => "expected a valid bearer token",
             Self::MethodNotAllowed(_) => "the source does not take this method",
-            Self::Rejected { .. } => "the request was rejected",
+            Self::Rejected {
+                cause: Some(cause), ..
+            } => return write!(f, "the request was rejected: {}", cause.name()),
+            Self::Rejected { cause: None, .. } => "the request was rejected",
             Self::UnsafePath(expected) => expected,
             Self::BodyTooLarge => "the body is too large",
             Self::BodyTooSlow => "the body took too long",

@@ -451,6 +451,31 @@ async fn publishing_takes_the_token_and_keeps_it_to_itself() {
 }
 
 #[actix_rt::test]
+async fn whoever_publishes_is_told_why_it_was_refused_and_a_sender_is_not() {
+    let mut node = Node::start(|_| {}).await;
+    let Item::Source(mut source) = sources().swap_remove(0) else {
+        unreachable!("the first is a source")
+    };
+    source.disabled_at = Some(Timestamp(1));
+    node.configure(1, &[Item::Source(source)]).await;
+    let told = |answer: &Answer| {
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
+        (answer.status.as_u16(), body["message"].clone())
+    };
+    let bearer = format!("Bearer {TOKEN}");
+    let head = [
+        ("authorization", bearer.as_str()),
+        ("x-tidegate-source-name", "open"),
+    ];
+    let published = node.post("/v1/publish", &head, "x").await;
+    let why = "the request was rejected: SOURCE_DISABLED";
+    assert_eq!(told(&published), (403, why.into()));
+    let sent = node.post(&format!("/{OPEN}"), &[], "x").await;
+    assert_eq!(told(&sent), (403, "the request was rejected".into()));
+    node.stop().await;
+}
+
+#[actix_rt::test]
 async fn a_source_answers_with_its_own_response_and_a_change_holds_at_once() {
     let mut node = Node::start(|_| {}).await;
     let Item::Source(mut source) = sources().swap_remove(0) else {
