@@ -10,6 +10,7 @@ pub mod destination_signing;
 pub mod destination_tls;
 pub mod issue_trigger;
 pub mod notifications;
+pub mod over;
 pub mod project;
 pub mod rules;
 pub mod source;

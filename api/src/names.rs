@@ -9,12 +9,16 @@ use model::ids::{ConnectionId, DestinationId, ProjectId, SourceId, Transformatio
 const MAX_NAME: usize = 155;
 const MAX_DESCRIPTION: usize = 500;
 
+/// Whether a name may have this letter.
+pub(crate) fn is_of_a_name(letter: u8) -> bool {
+    letter.is_ascii_alphanumeric() || letter == b'-' || letter == b'_'
+}
+
 /// A name: letters, digits, `-` and `_`. It may not look like an id, because clients ask for either in one place.
 pub fn name(fields: &Fields<'_>) -> Result<Given<String>, Problem> {
     let given = fields.text("name", MAX_NAME)?;
     if let Given::Value(name) = given {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        if name.is_empty() || !name.bytes().all(fits) {
+        if name.is_empty() || !name.bytes().all(is_of_a_name) {
             return Err(fields.invalid(
                 "name",
                 "expected 1 to 155 letters, digits, hyphens and underscores",

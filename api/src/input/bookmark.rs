@@ -2,6 +2,7 @@
 
 use crate::{
     body::{Fields, Given, SHOWN},
+    input::over,
     names,
     problem::Problem,
 };
@@ -76,18 +77,8 @@ pub fn connection<'a>(
     id: ConnectionId,
     record: &RequestRecord,
 ) -> Result<&'a Connection, Problem> {
-    let connection = catalog
-        .connections
-        .get(&id)
-        .ok_or_else(|| Problem::invalid("webhook_id", format!("there is no connection {id}")))?;
-    if connection.source_id != record.source_id {
-        let expected = format!(
-            "expected a connection of the request's source {}",
-            record.source_id
-        );
-        return Err(Problem::invalid("webhook_id", expected));
-    }
-    Ok(connection)
+    over::connection_of(catalog, id, record.source_id)
+        .map_err(|expected| Problem::invalid("webhook_id", expected))
 }
 
 #[cfg(test)]

@@ -47,15 +47,7 @@ pub fn read(
         fields: auth,
         kept: kept.filter(|kept| kept.name() == wanted).map(kept_fields),
     };
-    if let Some(known) = fields_of(wanted)
-        && let Some(other) = auth.fields.other_than(known)
-    {
-        let known = known.join(", ");
-        let expected = format!(
-            "{wanted} has no such field; it knows {known}. config.auth_type names another type"
-        );
-        return Err(auth.fields.invalid(other, expected));
-    }
+    refuse_others(wanted, &auth.fields)?;
     let read = match wanted {
         "HOOKDECK_SIGNATURE" => DestinationAuth::HookdeckSignature,
         "CUSTOM_SIGNATURE" => DestinationAuth::CustomSignature {
@@ -90,6 +82,26 @@ pub fn read(
         }
     };
     Ok(read)
+}
+
+/// Refuses a field that a type does not have, and names one that has it.
+fn refuse_others(wanted: &str, auth: &Fields<'_>) -> Result<(), Problem> {
+    let Some(known) = fields_of(wanted) else {
+        return Ok(());
+    };
+    let Some(other) = auth.other_than(known) else {
+        return Ok(());
+    };
+    let known = known.join(", ");
+    let has_it = |name: &&str| fields_of(name).is_some_and(|fields| fields.contains(&other));
+    let such_as = match TYPES.into_iter().find(has_it) {
+        Some(name) => format!(", such as {name}, which has this one"),
+        None => String::new(),
+    };
+    let expected = format!(
+        "{wanted} has no such field; it knows {known}. config.auth_type names another type{such_as}"
+    );
+    Err(auth.invalid(other, expected))
 }
 
 /// What `config.auth` of each type may hold. A credential that nobody reads would leave deliveries without it.
@@ -409,5 +421,8 @@ mod tests {
                 "{name}: {error}"
             );
         }
+        let untyped = over(None, json!({"auth": {"token": "t"}})).expect_err("no type");
+        let hint = "config.auth_type names another type, such as BEARER_TOKEN, which has this one";
+        assert!(untyped.message().ends_with(hint), "{untyped}");
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     body::{Fields, Given, SHOWN},
     capability_url,
     checked_url::checked_url,
-    choice,
+    choice, names,
     problem::Problem,
     times,
 };
@@ -217,15 +217,21 @@ fn read_level(configs: &Fields<'_>) -> Result<Option<LogLevel>, Problem> {
 fn read_chosen(configs: &Fields<'_>, key: &str, kept: Chosen) -> Result<Chosen, Problem> {
     let expected = || {
         let most = Chosen::LIST_MAX;
-        let expected = format!("expected \"*\", a pattern of names, or 1 to {most} ids and names");
+        let expected = format!(
+            "expected \"*\", a pattern of names such as \"shop-*\", or a list of 1 to {most} ids and names"
+        );
         configs.invalid(key, expected)
     };
-    let fits = |text: &&str| (1..=MAX_NAME).contains(&text.len());
+    let fits =
+        |text: &&str| (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(names::is_of_a_name);
     match configs.value(key) {
         Given::Absent | Given::Null => Ok(kept),
         Given::Value(Value::String(pattern)) => {
-            let pattern = Some(pattern.as_str()).filter(fits).ok_or_else(expected)?;
-            Ok(Chosen::Pattern(pattern.to_owned()))
+            let parts = pattern.replace('*', "_");
+            if !fits(&parts.as_str()) {
+                return Err(expected());
+            }
+            Ok(Chosen::Pattern(pattern.clone()))
         }
         Given::Value(Value::Array(list)) if (1..=Chosen::LIST_MAX).contains(&list.len()) => {
             let texts = list
@@ -527,6 +533,14 @@ mod tests {
             (
                 of("delivery", json!({"connections": [1]})),
                 "configs.connections",
+            ),
+            (
+                of("delivery", json!({"connections": ["no name!"]})),
+                "configs.connections",
+            ),
+            (
+                of("request", json!({"sources": "prod *"})),
+                "configs.sources",
             ),
             (
                 of("delivery", json!({"connections": vec!["a"; 256]})),

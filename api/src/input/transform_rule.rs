@@ -83,6 +83,14 @@ fn inline_one(inline: &Fields<'_>, book: &mut Rulebook<'_>) -> Result<Transforma
             Some((kept.clone(), version))
         }
     };
+    let current = kept.as_ref().map(|(kept, _)| u64::from(kept.version()));
+    // Clients send back what they were shown.
+    let shown = inline.whole("version", 1, u64::from(u16::MAX))?.value();
+    if shown.is_some() && shown != current {
+        let expected =
+            "expected the current version, or none: PUT /transformations/{id} goes back to another";
+        return Err(inline.invalid("version", expected));
+    }
     let fresh = book.fresh.get(book.named.len()).copied().ok_or_else(|| {
         inline.invalid(
             "name",

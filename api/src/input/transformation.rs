@@ -73,18 +73,7 @@ pub fn read(
         return Ok(renamed(known, version, name, fresh.now));
     }
     let before = kept.map(|(known, _)| known);
-    let number = match before {
-        None => 1,
-        Some(known) => known.next_version().ok_or_else(|| {
-            fields.invalid(
-                "version",
-                format!(
-                    "{} versions of this transformation are kept and may still be in use, so there is no room for another",
-                    known.versions.len()
-                ),
-            )
-        })?,
-    };
+    let number = next_number(fields, before)?;
     let id = before.map_or(fresh.id, |known| known.id);
     let version = TransformationVersion {
         transformation_id: id,
@@ -116,6 +105,18 @@ pub fn read(
         ],
         transformation,
         version,
+    })
+}
+
+/// The number of the next version.
+fn next_number(fields: &Fields<'_>, before: Option<&Transformation>) -> Result<u16, Problem> {
+    let Some(known) = before else { return Ok(1) };
+    known.next_version().ok_or_else(|| {
+        let count = known.versions.len();
+        let full = format!(
+            "{count} versions of this transformation are kept and may still be in use, so there is no room for another"
+        );
+        fields.invalid("version", full)
     })
 }
 

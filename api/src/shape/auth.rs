@@ -46,7 +46,7 @@ impl JsonSchema for SourceAuthShape {
         });
         let all = json!({
             "description": "All secrets of a type that has one, in place of the one.",
-            "type": "array", "items": one, "minItems": 1, "maxItems": Verification::SECRETS_MAX,
+            "type": ["array", "null"], "items": one, "minItems": 1, "maxItems": Verification::SECRETS_MAX,
         });
         properties.insert(SECRETS.to_owned(), all);
         object(&properties)

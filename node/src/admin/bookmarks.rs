@@ -13,15 +13,18 @@ use super::{
     page::PageRequest,
     principal::Scoped,
     query::Query,
-    requests, stored, traffic_data, viewer,
+    stored, traffic_data, viewer,
 };
 use crate::world;
 use actix_web::web::{self, Json, Path};
-use api::view::{
-    bookmark::BookmarkView,
-    data::{DataView, RawBodyView},
-    event::EventView,
-    list::{Deleted, List},
+use api::{
+    input::over,
+    view::{
+        bookmark::BookmarkView,
+        data::{DataView, RawBodyView},
+        event::EventView,
+        list::{Deleted, List},
+    },
 };
 use bytes::Bytes;
 use model::{
@@ -191,14 +194,17 @@ pub(super) async fn trigger(
     Extract(manner): Extract<Manner>,
     Extract(body): Extract<Body>,
 ) -> Answer<Vec<EventView>> {
-    let wanted = requests::wanted_connections(&body)?;
+    let wanted = body.read(over::read)?;
     let kept = Kept::read(&gateway, &id, &Manner::default()).await?;
-    let wanted = wanted.unwrap_or_else(|| vec![kept.bookmark.connection_id]);
     let catalog = freshness::catalog(&gateway, &Manner::default()).await?;
     let mut record = kept.record;
-    for connection in &wanted {
-        bookmark_input::connection(&catalog, *connection, &record)?;
-    }
+    let wanted = if let Some(wanted) = wanted {
+        over::check(&catalog, record.source_id, &wanted, |_| false)?;
+        wanted
+    } else {
+        let own = kept.bookmark.connection_id;
+        vec![bookmark_input::connection(&catalog, own, &record)?.id]
+    };
     let now = world::now();
     record.received_at = now;
     // Whoever sent it first, now the operator does.

@@ -2,7 +2,7 @@
 
 use super::{
     api_error::{Answer, ApiError},
-    body::{Body, Given},
+    body::Body,
     changes, events,
     extract::Extract,
     filter,
@@ -20,7 +20,7 @@ use super::{
 use crate::reroute;
 use actix_web::web::{self, Json, Path};
 use api::{
-    problem::Problem,
+    input::over,
     view::{
         Viewer,
         data::RawBodyView,
@@ -194,13 +194,19 @@ pub(super) async fn retry(
     Extract(manner): Extract<Manner>,
     Extract(body): Extract<Body>,
 ) -> Answer<RetriedView> {
-    let connections = wanted_connections(&body)?;
+    let connections = body.read(over::read)?;
     let id = known(&gateway, &id, &Manner::default()).await?;
     freshness::wait(&gateway, &Manner::default(), [GroupId::CONTROL]).await?;
     let reading = gateway.clone();
     let again = web::block(move || {
         let request = stored::request(&reading, id)?.ok_or_else(|| gone(id))?;
-        let over = connections.as_deref().map_or(Over::Known, Over::These);
+        let over = match &connections {
+            None => Over::Known,
+            Some(wanted) => {
+                check_connections(&reading, id, &request, wanted)?;
+                Over::These(wanted)
+            }
+        };
         let again = reroute::again(&reading, id, &request, over, Trigger::Manual)?;
         again.ok_or_else(|| unroutable(id, &request))
     });
@@ -219,6 +225,19 @@ pub(super) async fn retry(
     }))
 }
 
+/// Refuses connections that a request has no event of and that are none of its source.
+fn check_connections(
+    gateway: &Scoped,
+    id: RequestId,
+    request: &StoredRequest,
+    wanted: &[ConnectionId],
+) -> Result<(), ApiError> {
+    let source = traffic_data::record(request)?.source_id;
+    let events = tables::events_of(&gateway.cluster.view(id.group()), id)?;
+    let knows = |asked| events.iter().any(|(_, event)| event.connection_id == asked);
+    Ok(over::check(&gateway.catalog(), source, wanted, knows)?)
+}
+
 fn unroutable(id: RequestId, request: &StoredRequest) -> ApiError {
     ApiError::unprocessable(match request.state {
         RequestState::Rejected(cause) => format!(
@@ -226,27 +245,6 @@ fn unroutable(id: RequestId, request: &StoredRequest) -> ApiError {
             cause.name()
         ),
         RequestState::Accepted => format!("the body of the request {id} is gone"),
-    })
-}
-
-/// The connections that a body names, if it names any.
-pub(super) fn wanted_connections(body: &Body) -> Result<Option<Vec<ConnectionId>>, Problem> {
-    const KEY: &str = "webhook_ids";
-    body.read(|fields| {
-        let list = match fields.list(KEY)? {
-            Given::Absent => return Ok(None),
-            // An empty list names no connection, and none would be asked.
-            Given::Value(list) if !list.is_empty() => list,
-            Given::Null | Given::Value(_) => {
-                let expected = "expected connection ids; leave it out to mean those it went over";
-                return Err(fields.invalid(KEY, expected));
-            }
-        };
-        let ids = list.iter().map(|value| {
-            let id = value.as_str().and_then(|text| text.parse().ok());
-            id.ok_or_else(|| fields.invalid(KEY, format!("expected connection ids, got {value}")))
-        });
-        ids.collect::<Result<_, _>>().map(Some)
     })
 }
 
@@ -274,23 +272,4 @@ pub(super) fn show(
 ) -> Result<RequestView, ApiError> {
     let record = traffic_data::record(request)?;
     Ok(RequestView::of(viewer, id, request, &record))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn a_retry_may_name_connections() {
-        let named = Body::of(json!({"webhook_ids": [ConnectionId(4)]}));
-        assert_eq!(wanted_connections(&named), Ok(Some(vec![ConnectionId(4)])));
-        assert_eq!(wanted_connections(&Body::default()), Ok(None));
-        let bad = wanted_connections(&Body::of(json!({"webhook_ids": ["x"]})));
-        assert!(
-            bad.expect_err("no id")
-                .message()
-                .starts_with("webhook_ids: ")
-        );
-    }
 }

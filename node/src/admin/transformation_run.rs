@@ -39,7 +39,7 @@ use std::{collections::VecDeque, sync::Arc};
 use url::form_urlencoded;
 
 /// What a request's data are shown with beside what they are made of. Of its two forms of a query, the text counts.
-const SHOWN_DATA: [&str; 3] = ["is_large_payload", "parsed_query", "url"];
+const SHOWN_DATA: [&str; 2] = ["is_large_payload", "url"];
 
 /// The request that it is tried over.
 struct Subject {
@@ -225,6 +225,11 @@ fn inline(given: &Fields<'_>, connection: Option<ConnectionId>) -> Result<Subjec
     let now = world::now();
     let id = RequestId::mint(now, GroupId(1), world::entropy());
     given.pass_over(&[&SHOWN_DATA]);
+    if let Given::Value(parsed) = given.value("parsed_query")
+        && !parsed.is_object()
+    {
+        return Err(given.invalid("parsed_query", "expected an object; what counts is query"));
+    }
     let method = given.text("method", 16)?.value().unwrap_or("POST");
     let record = RequestRecord {
         source_id: SourceId::default(),

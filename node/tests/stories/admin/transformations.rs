@@ -576,14 +576,11 @@ async fn an_ignored_event_is_retried_once_its_transformation_is_mended() {
         .await;
 
     let retry = format!("/requests/{request}/retry");
-    let other = node
-        .ok(
-            "POST",
-            &retry,
-            Some(json!({"webhook_ids": [ConnectionId(77)]})),
-        )
-        .await;
-    assert_eq!(other["events"], json!([]));
+    let other = json!({"webhook_ids": [ConnectionId(77)]});
+    let to = format!("{BASE}{retry}");
+    let refused = node.refused("POST", &to, Some(other), 422).await;
+    let expected = "webhook_ids[0]: there is no connection";
+    assert!(refused.starts_with(expected), "{refused}");
     let web = connection["id"].clone();
     let retried = node
         .ok("POST", &retry, Some(json!({ "webhook_ids": [web] })))
