@@ -33,3 +33,16 @@ if [ "${1:-}" = --tests ] && [ ! -x "$openapi/bin/openapi-spec-validator" ]; the
   python3 -m venv "$openapi"
   "$openapi/bin/pip" install --quiet openapi-spec-validator==0.9.0
 fi
+# Existing clients of the API, unchanged: the tests speak to a cluster through them.
+machine=$(uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')
+for version in 2.5.0 2.6.0; do
+  client="$HOME/.cache/tidegate/clients/hookdeck-cli-$version"
+  [ "${1:-}" = --tests ] && [ ! -x "$client" ] || continue
+  fetched=$(mktemp -d)
+  if (cd "$fetched" && npm pack --silent "hookdeck-cli@$version" && tar xzf ./*.tgz) >/dev/null 2>&1; then
+    install -D "$fetched/package/binaries/linux-$machine/hookdeck" "$client"
+  else
+    echo "hookdeck-cli $version can't be had from npm here: its test will be skipped"
+  fi
+  rm -rf "$fetched"
+done

@@ -1,6 +1,6 @@
 //! The JSON body of a request, read field by field so that every refusal names its field.
 
-use crate::{distinct, nearest, problem::Problem};
+use crate::{dialect::Dialect, distinct, nearest, problem::Problem};
 use serde_json::{Map, Value};
 use std::{
     cell::RefCell,
@@ -8,9 +8,12 @@ use std::{
     rc::Rc,
 };
 
-/// The JSON object that a request brings; an empty body is an empty one.
+/// The JSON object that a request brings, in the dialect of its path; an empty body is an empty one.
 #[derive(Debug, Default)]
-pub struct Body(Map<String, Value>);
+pub struct Body {
+    map: Map<String, Value>,
+    dialect: Dialect,
+}
 
 /// A field that may be left out, and one that may be null: "leave it" and "take it away" are two things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +28,7 @@ pub enum Given<T> {
 pub struct Fields<'a> {
     at: String,
     map: &'a Map<String, Value>,
+    dialect: Dialect,
     asked_for: Rc<AskedFor>,
 }
 
@@ -67,7 +71,7 @@ impl Body {
         &'a self,
         read: impl FnOnce(&Fields<'a>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let fields = Fields::over(String::new(), &self.0);
+        let fields = self.fields();
         let read = read(&fields)?;
         fields.refuse_rest()?;
         Ok(read)
@@ -81,7 +85,7 @@ impl Body {
         &'a self,
         read: impl AsyncFnOnce(&Fields<'a>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let fields = Fields::over(String::new(), &self.0);
+        let fields = self.fields();
         let read = read(&fields).await?;
         fields.refuse_rest()?;
         Ok(read)
@@ -89,7 +93,10 @@ impl Body {
 
     /// The fields alone; nobody refuses the rest.
     pub fn fields(&self) -> Fields<'_> {
-        Fields::over(String::new(), &self.0)
+        Fields {
+            dialect: self.dialect,
+            ..Fields::over(String::new(), &self.map)
+        }
     }
 
     /// Reads what was posted.
@@ -105,7 +112,10 @@ impl Body {
             return Ok(Self::default());
         }
         match distinct::read(bytes) {
-            Ok(Value::Object(map)) => Ok(Self(map)),
+            Ok(Value::Object(map)) => Ok(Self {
+                map,
+                dialect: Dialect::default(),
+            }),
             Ok(_) => Err(Problem::invalid("body", "expected a JSON object")),
             Err(error) if error.is_data() => Err(Problem::invalid("body", error)),
             Err(error) => Err(Problem::invalid("body", format!("not JSON: {error}"))),
@@ -115,9 +125,18 @@ impl Body {
     /// An object that was read already; nothing where the value is none.
     pub fn of(value: Value) -> Self {
         match value {
-            Value::Object(map) => Self(map),
+            Value::Object(map) => Self {
+                map,
+                dialect: Dialect::default(),
+            },
             _ => Self::default(),
         }
+    }
+
+    /// The same body in another dialect.
+    #[must_use]
+    pub fn in_dialect(self, dialect: Dialect) -> Self {
+        Self { dialect, ..self }
     }
 }
 
@@ -155,6 +174,11 @@ impl<'a> Fields<'a> {
     #[cfg(test)]
     pub(crate) fn asked(&self) -> BTreeMap<String, BTreeSet<String>> {
         self.asked_for.names.borrow().clone()
+    }
+
+    /// The dialect in which the body is written.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// The full name of a field of this object.
@@ -227,6 +251,7 @@ impl<'a> Fields<'a> {
             (Value::Object(map), How::Opened) => Fields {
                 at: at.to_owned(),
                 map,
+                dialect: self.dialect,
                 asked_for: self.asked_for.clone(),
             }
             .refuse_rest(),
@@ -309,6 +334,7 @@ impl<'a> Fields<'a> {
         Some(Self {
             at,
             map,
+            dialect: self.dialect,
             asked_for: self.asked_for.clone(),
         })
     }
@@ -318,7 +344,16 @@ impl<'a> Fields<'a> {
         Self {
             at,
             map,
+            dialect: Dialect::default(),
             asked_for: Rc::default(),
+        }
+    }
+
+    /// The stand-in for an object of this one that is not given.
+    pub fn nothing_at(&self, key: &str, empty: &'a Map<String, Value>) -> Self {
+        Self {
+            dialect: self.dialect,
+            ..Self::over(self.path(key), empty)
         }
     }
 

@@ -7,6 +7,7 @@ mod capability_url;
 pub mod catalog_page;
 mod checked_url;
 pub mod choice;
+pub mod dialect;
 pub mod distinct;
 pub mod filter;
 pub mod input;

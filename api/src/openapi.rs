@@ -3,6 +3,7 @@
 mod parts;
 
 use crate::{
+    dialect::{self, Dialect},
     operation::{Body, Described, Parameter, Shape, Stands},
     operations,
     problem::ProblemView,
@@ -24,20 +25,31 @@ const SHOWN_HEADERS: [(&str, &str); 2] = [("X-Project-ID", "ProjectId"), ("X-Tea
 /// Where definitions lie in the document.
 const DEFINITIONS: &str = "/components/schemas";
 
-/// The document. It is the same on every node of a version.
-pub fn document() -> &'static Value {
-    static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
-        let document = made();
-        serde_json::to_value(document).unwrap_or_default()
+/// The document of a dialect. It is the same on every node of a version.
+pub fn document(dialect: Dialect) -> &'static Value {
+    static DOCUMENTS: LazyLock<BTreeMap<Dialect, Value>> = LazyLock::new(|| {
+        let all = Dialect::ALL.into_iter();
+        all.map(|dialect| {
+            let document = made(dialect);
+            let mut document = serde_json::to_value(document).unwrap_or_default();
+            dialect::narrow(&mut document, dialect);
+            (dialect, document)
+        })
+        .collect()
     });
-    &DOCUMENT
+    &DOCUMENTS[&dialect]
 }
 
-fn made() -> Document {
+/// The document of the dialect in which a path is answered.
+fn document_of(path: &str) -> &'static Value {
+    document(Dialect::of(path))
+}
+
+fn made(dialect: Dialect) -> Document {
     let mut writer = Writer::new();
     let mut paths: BTreeMap<String, PathItem> = BTreeMap::new();
     for described in operations::ALL {
-        for (place, path) in described.paths().into_iter().enumerate() {
+        for (place, path) in described.paths(dialect).into_iter().enumerate() {
             let method = described.method.name().to_ascii_lowercase();
             let part = writer.part(described, &path, place);
             paths.entry(path).or_default().insert(method, part);
@@ -292,7 +304,7 @@ fn close(schema: &mut Value) {
 
 /// Whether there is an operation behind a method and a path's pattern.
 pub fn serves(method: &str, pattern: &str) -> bool {
-    document()["paths"][pattern][method.to_ascii_lowercase()].is_object()
+    document_of(pattern)["paths"][pattern][method.to_ascii_lowercase()].is_object()
 }
 
 /// The pattern of the operations that a path leads to; none of a path that leads nowhere.
@@ -303,7 +315,7 @@ pub fn pattern_of(path: &str) -> Option<&'static str> {
         let mut parts = wanted.iter().zip(&given);
         wanted.len() == given.len() && parts.all(|(wanted, given)| is_id(wanted) || wanted == given)
     };
-    let paths = document()["paths"].as_object()?.keys();
+    let paths = document_of(path)["paths"].as_object()?.keys();
     // Fixed words come before ids.
     let ids = |pattern: &&String| pattern.split('/').filter(|part| is_id(part)).count();
     paths.filter(fits).min_by_key(ids).map(String::as_str)
@@ -316,25 +328,35 @@ fn is_id(part: &str) -> bool {
 
 /// The schema that an answer of an operation must fit. None: it must not answer with this status.
 pub fn answer_schema(method: &str, pattern: &str, status: u16) -> Option<Value> {
-    let part = &document()["paths"][pattern][method.to_ascii_lowercase()];
+    let part = &document_of(pattern)["paths"][pattern][method.to_ascii_lowercase()];
     let response = part["responses"].get(status.to_string())?;
     if status != 200 {
         return Some(problem_schema());
     }
     let schema = &response["content"]["application/json"]["schema"];
     // Anything will do where the schema is no object.
-    Some(whole(schema.as_object().cloned().unwrap_or_default()))
+    Some(whole(
+        pattern,
+        schema.as_object().cloned().unwrap_or_default(),
+    ))
+}
+
+/// The schema that the body of a request must fit. None: the operation takes no body.
+pub fn body_schema(method: &str, pattern: &str) -> Option<Value> {
+    let part = &document_of(pattern)["paths"][pattern][method.to_ascii_lowercase()];
+    let schema = &part["requestBody"]["content"]["application/json"]["schema"];
+    Some(whole(pattern, schema.as_object()?.clone()))
 }
 
 /// The schema of a problem.
 pub fn problem_schema() -> Value {
     let refers = ("$ref".to_owned(), format!("#{DEFINITIONS}/Problem").into());
-    whole([refers].into_iter().collect())
+    whole("", [refers].into_iter().collect())
 }
 
-/// A schema with everything that it refers to.
-fn whole(mut schema: Map<String, Value>) -> Value {
-    let components = document()["components"].clone();
+/// A schema of a path with everything that it refers to.
+fn whole(path: &str, mut schema: Map<String, Value>) -> Value {
+    let components = document_of(path)["components"].clone();
     schema.insert("components".to_owned(), components);
     Value::Object(schema)
 }

@@ -1,11 +1,8 @@
 //! An operation of the API: a method and a path, what they take and what they answer.
 
-use crate::problem::Kind;
+use crate::{dialect::Dialect, problem::Kind};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use std::marker::PhantomData;
-
-/// The version of the API in every path.
-pub const BASE: &str = "/2025-07-01";
 
 /// An operation whose answer is an `A`: a handler that answers anything else can't be mounted on it.
 #[derive(Debug)]
@@ -23,6 +20,8 @@ pub struct Described {
     /// Its name for programs that are generated.
     pub id: &'static str,
     pub stands: Stands,
+    /// The one dialect that has it, if not all have.
+    pub only_in: Option<Dialect>,
     pub parameters: &'static [&'static [Parameter]],
     pub body: Body,
     pub answer: Schematic,
@@ -123,6 +122,7 @@ impl<A: JsonSchema> Operation<A> {
                 path,
                 id,
                 stands: Stands::AtTheBase,
+                only_in: None,
                 parameters: &[],
                 body,
                 answer: SchemaGenerator::subschema_for::<A>,
@@ -154,6 +154,13 @@ impl<A: JsonSchema> Operation<A> {
         self
     }
 
+    /// Leaves the operation to one dialect.
+    #[must_use]
+    pub const fn only_in(mut self, dialect: Dialect) -> Self {
+        self.described.only_in = Some(dialect);
+        self
+    }
+
     /// Places the operation below another path than the base.
     #[must_use]
     pub const fn standing(mut self, stands: Stands) -> Self {
@@ -173,10 +180,17 @@ impl Body {
 }
 
 impl Described {
-    /// All paths that it has.
-    pub fn paths(&self) -> Vec<String> {
-        let base = || format!("{BASE}{}", self.path);
+    /// Whether a dialect has it.
+    #[must_use]
+    pub fn is_in(&self, dialect: Dialect) -> bool {
+        self.only_in.is_none_or(|only| only == dialect)
+    }
+
+    /// All paths that it has for those who speak a dialect.
+    pub fn paths(&self, dialect: Dialect) -> Vec<String> {
+        let base = || format!("{}{}", dialect.base(), self.path);
         match self.stands {
+            _ if !self.is_in(dialect) => Vec::new(),
             Stands::AtTheBase => vec![base()],
             Stands::AtTheRoot | Stands::InTheOpen => vec![self.path.to_owned()],
             Stands::AtBoth => vec![self.path.to_owned(), base()],

@@ -3,12 +3,13 @@
 mod parameters;
 
 use crate::{
+    dialect::Dialect,
     operation::{Body, Described, Operation, Stands},
     shape::{
         BookmarkShape, BulkShape, CliSessionShape, ConnectionShape, ConnectionsShape,
         DestinationRotationShape, DestinationShape, IssueShape, IssueTriggerShape, NodeShape,
-        NotificationsShape, ProjectShape, SourceRotationShape, SourceShape, TransformationRunShape,
-        TransformationShape, TrialShape,
+        NotificationsShape, ProjectShape, SignInShape, SourceRotationShape, SourceShape,
+        TransformationRunShape, TransformationShape, TrialShape,
     },
     view::{
         attempt::AttemptView,
@@ -28,6 +29,7 @@ use crate::{
         project::ProjectView,
         queue::{DestinationQueueView, QueueDepthView},
         request::{IgnoredView, RequestView, RetriedView},
+        sign_in::{SignInView, SignedInView, TeamView},
         source::SourceView,
         source_type::SourceTypeView,
         transformation::{TransformationVersionView, TransformationView},
@@ -46,8 +48,16 @@ macro_rules! operations {
 }
 
 operations! {
+    VALIDATE_KEY: SignedInView = Operation::get("/cli-auth/validate", "validateKey");
+    SIGN_IN: SignInView =
+        Operation::post("/cli-auth/ci", "signIn", Body::of::<SignInShape>());
+    LIST_TEAMS: Vec<TeamView> =
+        Operation::get("/teams", "listTeams").only_in(Dialect::V2025_07);
     LIST_PROJECTS: List<ProjectView> = Operation::get("/projects", "listProjects")
-        .with(&[given::PAGE, given::BY_NAME, given::PROJECTS]);
+        .with(&[given::PAGE, given::BY_NAME, given::PROJECTS])
+        .only_in(Dialect::V2025_07);
+    LIST_ALL_PROJECTS: Vec<TeamView> =
+        Operation::get("/projects", "listAllProjects").only_in(Dialect::V2026_09);
     CREATE_PROJECT: ProjectView = Operation::post("/projects", "createProject", Body::of::<ProjectShape>());
     UPSERT_PROJECT: ProjectView = Operation::put("/projects", "upsertProject", Body::of::<ProjectShape>());
     COUNT_PROJECTS: Count = Operation::get("/projects/count", "countProjects").with(&[given::PROJECTS]);
@@ -279,5 +289,5 @@ operations! {
     GET_LIFE: Health = Operation::get("/healthz", "getLife").standing(Stands::InTheOpen);
     GET_READINESS: Health = Operation::get("/readyz", "getReadiness").standing(Stands::InTheOpen);
     GET_OPENAPI: serde_json::Value =
-        Operation::get("/openapi.json", "getOpenApi").standing(Stands::AtTheRoot);
+        Operation::get("/openapi.json", "getOpenApi").standing(Stands::AtBoth);
 }

@@ -1,9 +1,6 @@
 //! Who asks, in which project, and what he may do there.
 
-use crate::{
-    operation::{BASE, Method},
-    problem::Problem,
-};
+use crate::{dialect::Dialect, operation::Method, problem::Problem};
 use model::{
     catalog::{Catalogs, Project},
     ids::{ProjectId, ProjectNumber},
@@ -26,6 +23,15 @@ pub struct Principal {
 pub enum Who {
     /// The admin token of the configuration.
     Operator,
+}
+
+impl Who {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+        }
+    }
 }
 
 /// What a principal may do.
@@ -64,7 +70,7 @@ impl Scope {
     /// What an operation at a path, or a pattern of one, takes.
     #[must_use]
     pub fn of(method: Method, path: &str) -> Self {
-        let path = path.strip_prefix(BASE).unwrap_or(path);
+        let path = Dialect::split(path).map_or(path, |(_, rest)| rest);
         let noun = path.trim_start_matches('/').split('/').next();
         Self {
             noun: noun.unwrap_or_default().to_owned(),

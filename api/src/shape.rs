@@ -10,6 +10,7 @@ pub mod destination;
 pub mod issue_trigger;
 pub mod project;
 pub mod replay;
+pub mod sign_in;
 pub mod source;
 pub mod transformation;
 
@@ -18,6 +19,7 @@ pub use destination::{DestinationRotationShape, DestinationShape};
 pub use issue_trigger::{IssueShape, IssueTriggerShape, NotificationsShape};
 pub use project::ProjectShape;
 pub use replay::{BookmarkShape, BulkShape, ConnectionsShape, NodeShape};
+pub use sign_in::SignInShape;
 pub use source::{SourceRotationShape, SourceShape};
 pub use transformation::{TransformationRunShape, TransformationShape};
 

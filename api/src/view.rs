@@ -18,12 +18,14 @@ pub mod operation;
 pub mod project;
 pub mod queue;
 pub mod request;
+pub mod sign_in;
 pub mod source;
 pub mod source_type;
 pub mod transformation;
 pub mod trial;
 pub mod words;
 
+use crate::dialect::Dialect;
 use model::{catalog::Source, time::Timestamp};
 
 /// The context of a view: what it needs beside the thing itself.
@@ -34,6 +36,7 @@ pub struct Viewer {
     /// The id of the project that he looks at.
     pub team: String,
     pub shows_auth: bool,
+    pub dialect: Dialect,
     /// Secrets end.
     pub now: Timestamp,
 }
@@ -55,6 +58,7 @@ pub(crate) mod tests {
             public_url: "https://in.example".into(),
             team: "test".into(),
             shows_auth,
+            dialect: Dialect::default(),
             now: Timestamp(0),
         }
     }

@@ -1,18 +1,23 @@
 //! The document of the API: it is what is checked in, and another than its maker finds it sound.
 
 use api::{
+    dialect::Dialect,
     openapi::{document, pattern_of},
     operations,
 };
 use serde_json::Value;
 use std::{collections::BTreeSet, path::PathBuf, process::Command};
 
-fn checked_in() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/openapi.json")
+fn checked_in(dialect: Dialect) -> PathBuf {
+    let docs = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    match dialect {
+        Dialect::V2025_07 => docs.join("openapi.json"),
+        other => docs.join(format!("openapi-{}.json", other.name())),
+    }
 }
 
-fn text() -> String {
-    let text = serde_json::to_string_pretty(document()).expect("JSON");
+fn text(dialect: Dialect) -> String {
+    let text = serde_json::to_string_pretty(document(dialect)).expect("JSON");
     format!("{text}\n")
 }
 
@@ -23,25 +28,32 @@ fn text() -> String {
     reason = "the test holds a file against the document"
 )]
 fn the_document_that_is_checked_in_is_this_one() {
-    let path = checked_in();
-    if std::env::var_os("WRITE_DOCS").is_some() {
-        std::fs::write(&path, text()).expect("written");
+    for dialect in Dialect::ALL {
+        let path = checked_in(dialect);
+        if std::env::var_os("WRITE_DOCS").is_some() {
+            std::fs::write(&path, text(dialect)).expect("written");
+        }
+        let kept = std::fs::read_to_string(&path).expect("the document");
+        assert!(
+            kept == text(dialect),
+            "{} is another; `make fix` writes it",
+            path.display()
+        );
     }
-    let kept = std::fs::read_to_string(&path).expect("docs/openapi.json");
-    assert!(
-        kept == text(),
-        "docs/openapi.json is another; `make fix` writes it"
-    );
 }
 
 #[test]
 fn operations_have_names_and_paths_of_their_own() {
     let mut ids = BTreeSet::new();
-    let mut places = BTreeSet::new();
     for one in operations::ALL {
         assert!(ids.insert(one.id), "{} twice", one.id);
-        for path in one.paths() {
-            assert!(places.insert((one.method, path)), "{} twice", one.id);
+    }
+    for dialect in Dialect::ALL {
+        let mut places = BTreeSet::new();
+        for one in operations::ALL {
+            for path in one.paths(dialect) {
+                assert!(places.insert((one.method, path)), "{} twice", one.id);
+            }
         }
     }
 }
@@ -56,6 +68,11 @@ fn a_path_leads_to_its_own_operation() {
         ("/cluster".into(), Some("/cluster".into())),
         (base("/sources/src_1/events"), None),
         ("/".into(), None),
+        (
+            "/2026-09-01/projects".into(),
+            Some("/2026-09-01/projects".into()),
+        ),
+        ("/2026-09-01/teams".into(), None),
     ] {
         assert_eq!(pattern_of(&path).map(str::to_owned), pattern, "{path}");
     }
@@ -63,10 +80,12 @@ fn a_path_leads_to_its_own_operation() {
 
 #[test]
 fn every_schema_is_one() {
-    let schemas = document()["components"]["schemas"].as_object();
-    for (name, schema) in schemas.expect("schemas") {
-        let valid = jsonschema::draft202012::meta::validate(schema);
-        assert!(valid.is_ok(), "{name}: {valid:?}");
+    for dialect in Dialect::ALL {
+        let schemas = document(dialect)["components"]["schemas"].as_object();
+        for (name, schema) in schemas.expect("schemas") {
+            let valid = jsonschema::draft202012::meta::validate(schema);
+            assert!(valid.is_ok(), "{name}: {valid:?}");
+        }
     }
 }
 
@@ -88,7 +107,9 @@ fn no_object_is_half_here_and_half_elsewhere() {
             items.iter().for_each(|inner| walk(inner, at));
         }
     }
-    walk(document(), "");
+    for dialect in Dialect::ALL {
+        walk(document(dialect), "");
+    }
 }
 
 /// The validator of the OpenAPI initiative's own schemas, where it is installed (`scripts/setup.sh --tests`).
@@ -102,7 +123,7 @@ fn a_validator_that_is_not_ours_finds_it_sound() {
         return;
     };
     let checked = Command::new(validator)
-        .arg(checked_in())
+        .args(Dialect::ALL.map(checked_in))
         .output()
         .expect("it starts");
     let told = String::from_utf8_lossy(&checked.stdout).into_owned()

@@ -100,7 +100,7 @@ impl Admin {
         };
         let path = format!("{base}{path}");
         let (status, answer) = call(self.address, method, &path, &headers, body.as_bytes())?;
-        contract::check(method, &path, status, &answer);
+        contract::check(method, &path, body.as_bytes(), status, &answer);
         let text = String::from_utf8_lossy(&answer);
         if status != 200 {
             return Err(format!("{method} {path} {body}: {status} {text}"));

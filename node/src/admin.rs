@@ -35,6 +35,7 @@ mod queue_depth;
 mod requests;
 mod routes;
 mod rules_try;
+mod sign_in;
 mod source_types;
 mod sources;
 mod stored;

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     body::{Fields, Given, SHOWN},
+    dialect::Dialect,
     names,
     problem::Problem,
 };
@@ -15,7 +16,7 @@ use model::{
     policy::{egress::Reach, forwarding, outgoing_headers},
     time::Timestamp,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// What a configuration is shown with beside what it is made of.
@@ -49,13 +50,14 @@ pub fn read(
     fresh: &Fresh,
     now: Timestamp,
 ) -> Result<Destination, Problem> {
-    let empty = serde_json::Map::new();
+    let empty = Map::new();
     let config = match fields.object("config")?.value() {
         Some(config) => config,
-        None => Fields::over(fields.path("config"), &empty),
+        None => fields.nothing_at("config", &empty),
     };
     let kind = destination_kind::read(fields, &config, kept, &fresh.reach)?;
-    let (rate_limit, rate_limit_period) = read_pace(&config, kept)?;
+    let pace = Pace::of(&config, &empty)?;
+    let (rate_limit, rate_limit_period) = pace.read(kept)?;
     // What requests carry stays when another kind takes them over.
     let request = kept.and_then(|kept| kept.kind.request());
     let request = read_request(&config, request, fresh, now)?;
@@ -74,7 +76,7 @@ pub fn read(
             // Whoever sets a rate takes back what the receiver asked for.
             rate_per_minute: kept
                 .and_then(|kept| kept.wishes.rate_per_minute)
-                .filter(|_| matches!(config.value("rate_limit"), Given::Absent)),
+                .filter(|_| !pace.is_given()),
             disabled_by: kept.and_then(|kept| kept.wishes.disabled_by),
         },
         disabled_at: kept.and_then(|kept| kept.disabled_at),
@@ -225,27 +227,73 @@ fn read_method(
     }
 }
 
-fn read_pace(
-    config: &Fields<'_>,
-    kept: Option<&Destination>,
-) -> Result<(Option<u32>, RatePeriod), Problem> {
-    let limit = config.whole("rate_limit", 1, u64::from(u32::MAX))?;
-    let limit = limit.map(|limit| limit as u32);
-    let period = match config.text("rate_limit_period", 16)? {
-        Given::Value("second") => Given::Value(RatePeriod::Second),
-        Given::Value("minute") => Given::Value(RatePeriod::Minute),
-        Given::Value("hour") => Given::Value(RatePeriod::Hour),
-        Given::Value("concurrent") => Given::Value(RatePeriod::Concurrent),
-        Given::Value(_) => {
-            let expected = "expected second, minute, hour or concurrent";
-            return Err(config.invalid("rate_limit_period", expected));
+/// A pace as a body names it.
+struct Pace<'a> {
+    /// Where its two parts stand, and what they are called there.
+    fields: Fields<'a>,
+    names: [&'static str; 2],
+    /// It is to be taken away.
+    is_cleared: bool,
+}
+
+impl<'a> Pace<'a> {
+    fn of(config: &Fields<'a>, empty: &'a Map<String, Value>) -> Result<Self, Problem> {
+        const POLICY: &str = "delivery_policy";
+        let names = match config.dialect() {
+            Dialect::V2025_07 => ["rate_limit", "rate_limit_period"],
+            Dialect::V2026_09 => ["rate", "period"],
+        };
+        let (fields, is_cleared) = match config.dialect() {
+            Dialect::V2025_07 => (config.clone(), false),
+            Dialect::V2026_09 => match config.object(POLICY)? {
+                Given::Value(policy) => (policy, false),
+                none => {
+                    let is_cleared = none == Given::Null;
+                    (config.nothing_at(POLICY, empty), is_cleared)
+                }
+            },
+        };
+        if config.dialect() == Dialect::V2026_09
+            && let Given::Value(_) = fields.value("groups")
+        {
+            let named = format!("{}: a pace for each value of a key", fields.path("groups"));
+            return Err(Problem::not_available(&named));
         }
-        Given::Null => Given::Null,
-        Given::Absent => Given::Absent,
-    };
-    let limit = limit.or_kept(kept.and_then(|kept| kept.rate_limit));
-    let period = period.or_kept(kept.map(|kept| kept.rate_limit_period));
-    Ok((limit, period.unwrap_or(RatePeriod::Second)))
+        Ok(Self {
+            fields,
+            names,
+            is_cleared,
+        })
+    }
+
+    /// Whether the body says anything of it.
+    fn is_given(&self) -> bool {
+        self.is_cleared || self.fields.value(self.names[0]) != Given::Absent
+    }
+
+    fn read(&self, kept: Option<&Destination>) -> Result<(Option<u32>, RatePeriod), Problem> {
+        if self.is_cleared {
+            return Ok((None, RatePeriod::Second));
+        }
+        let [rate, period] = self.names;
+        let limit = self.fields.whole(rate, 1, u64::from(u32::MAX))?;
+        let limit = limit.map(|limit| limit as u32);
+        let period = match self.fields.text(period, 16)? {
+            Given::Value("second") => Given::Value(RatePeriod::Second),
+            Given::Value("minute") => Given::Value(RatePeriod::Minute),
+            Given::Value("hour") => Given::Value(RatePeriod::Hour),
+            Given::Value("concurrent") => Given::Value(RatePeriod::Concurrent),
+            Given::Value(_) => {
+                let expected = "expected second, minute, hour or concurrent";
+                return Err(self.fields.invalid(period, expected));
+            }
+            Given::Null => Given::Null,
+            Given::Absent => Given::Absent,
+        };
+        let limit = limit.or_kept(kept.and_then(|kept| kept.rate_limit));
+        let period = period.or_kept(kept.map(|kept| kept.rate_limit_period));
+        Ok((limit, period.unwrap_or(RatePeriod::Second)))
+    }
 }
 
 #[cfg(test)]

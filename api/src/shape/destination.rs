@@ -30,8 +30,13 @@ pub struct DestinationConfigShape {
     pub url: Option<Text<2048>>,
     /// Of a CLI destination.
     pub path: Option<Text<2048>>,
+    #[schemars(extend("x-taken-in" = "2025-07-01"))]
     pub rate_limit: Option<Whole<1, 4_294_967_295>>,
+    #[schemars(extend("x-taken-in" = "2025-07-01"))]
     pub rate_limit_period: Option<Word<RatePeriod>>,
+    /// Null takes it away.
+    #[schemars(extend("x-taken-in" = "2026-09-01"))]
+    pub delivery_policy: Option<DeliveryPolicyShape>,
     pub path_forwarding_disabled: Option<bool>,
     pub http_method: Option<Text<16>>,
     /// Null is the default.
@@ -49,6 +54,17 @@ pub struct DestinationConfigShape {
     pub ca_certificates: Option<Text<65_536>>,
     pub client_certificate: Option<Text<65_536>>,
     pub client_key: Option<Text<16_384>>,
+}
+
+/// The pace of a destination's deliveries. What is not named of it stays.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename = "DeliveryPolicyInput")]
+pub struct DeliveryPolicyShape {
+    pub rate: Option<Whole<1, 4_294_967_295>>,
+    pub period: Option<Word<RatePeriod>>,
+    /// A pace for each value of a key: not available yet, so null or left out.
+    #[schemars(extend("type" = "null"))]
+    pub groups: Option<()>,
 }
 
 /// A new signing secret beside the old ones.

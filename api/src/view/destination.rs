@@ -5,6 +5,7 @@ use super::{
     source::ends_with,
     words::{Id, Time, Word},
 };
+use crate::dialect::Dialect;
 use model::{
     catalog::{
         CliTarget, ClientAuth, ClientCredentials, Destination, DestinationAuth, DestinationKind,
@@ -50,8 +51,16 @@ pub struct DestinationConfigView {
     /// Of a CLI destination.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    pub rate_limit: Option<u32>,
-    pub rate_limit_period: Word<RatePeriod>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-shown-in" = "2025-07-01"))]
+    pub rate_limit: Option<Option<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Word<RatePeriod>", extend("x-shown-in" = "2025-07-01"))]
+    pub rate_limit_period: Option<Word<RatePeriod>>,
+    /// Null: as fast as they come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-shown-in" = "2026-09-01"))]
+    pub delivery_policy: Option<Option<DeliveryPolicyView>>,
     pub path_forwarding_disabled: bool,
     pub http_method: Option<String>,
     pub auth_type: &'static str,
@@ -76,6 +85,14 @@ pub struct DestinationConfigView {
     pub headers: Option<BTreeMap<String, String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_key: Option<String>,
+}
+
+/// The pace of a destination's deliveries.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "DeliveryPolicy")]
+pub struct DeliveryPolicyView {
+    pub rate: u32,
+    pub period: Word<RatePeriod>,
 }
 
 /// A signing secret of a destination's deliveries.
@@ -169,11 +186,18 @@ impl DestinationConfigView {
         let is_private = |live: &LiveSecret| Version::of(live.secret.reveal()) == Version::V1a;
         let certificate = tls.client_certificate.as_deref();
         let has_headers = !request.headers.is_empty();
+        let is_first = viewer.dialect == Dialect::V2025_07;
         Self {
             url,
             path,
-            rate_limit: destination.rate_limit,
-            rate_limit_period: destination.rate_limit_period.into(),
+            rate_limit: is_first.then_some(destination.rate_limit),
+            rate_limit_period: is_first.then(|| destination.rate_limit_period.into()),
+            delivery_policy: (!is_first).then(|| {
+                destination.rate_limit.map(|rate| DeliveryPolicyView {
+                    rate,
+                    period: destination.rate_limit_period.into(),
+                })
+            }),
             path_forwarding_disabled: !request.path_forwarding,
             http_method: request.method.clone(),
             auth_type: request.auth.name(),

@@ -72,8 +72,7 @@ async fn enter(request: &HttpRequest) -> Result<Principal, ApiError> {
 
 /// Whether a request has the token.
 pub(super) fn check(request: &HttpRequest) -> Result<(), ApiError> {
-    let header = request.headers().get(header::AUTHORIZATION);
-    let offered = header.and_then(given_token);
+    let offered = offered(request);
     let gateway = request.app_data::<web::Data<Gateway>>();
     let (Some(offered), Some(gateway)) = (offered, gateway) else {
         return Err(Problem::unauthorized().into());
@@ -90,6 +89,12 @@ pub(super) fn check(request: &HttpRequest) -> Result<(), ApiError> {
         Offered::Wrong => Err(Problem::unauthorized().into()),
         Offered::TooMany => Err(Problem::too_many_tokens().into()),
     }
+}
+
+/// The token that a request came with.
+pub(super) fn offered(request: &HttpRequest) -> Option<Vec<u8>> {
+    let header = request.headers().get(header::AUTHORIZATION);
+    header.and_then(given_token)
 }
 
 fn given_token(header: &HeaderValue) -> Option<Vec<u8>> {

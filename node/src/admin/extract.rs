@@ -8,7 +8,7 @@ use actix_web::{
     http::header,
     web::{Bytes, PayloadConfig},
 };
-use api::{body::Body, manner::Manner, problem::Problem, query::Query};
+use api::{body::Body, dialect::Dialect, manner::Manner, problem::Problem, query::Query};
 use futures::future::{FutureExt, LocalBoxFuture};
 use std::{
     convert::Infallible,
@@ -58,6 +58,7 @@ impl FromRequest for Extract<Body> {
             .get(header::CONTENT_TYPE)
             .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         let bytes = Bytes::from_request(request, payload);
+        let dialect = Dialect::of(request.path());
         let bound = request
             .app_data::<Bound>()
             .map_or(MAX_BODY_BYTES, |it| it.0);
@@ -68,7 +69,8 @@ impl FromRequest for Extract<Body> {
                     Some(PayloadError::Overflow) => Problem::too_large(bound),
                     _ => Problem::bad_request(format!("the body could not be read: {error}")),
                 })?;
-            Ok(Self(Body::parse(content_type.as_deref(), &bytes)?))
+            let body = Body::parse(content_type.as_deref(), &bytes)?;
+            Ok(Self(body.in_dialect(dialect)))
         }
         .boxed_local()
     }

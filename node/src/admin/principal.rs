@@ -4,6 +4,7 @@ use super::api_error::ApiError;
 use crate::{catalog_watch::BehindError, gateway::Gateway};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http, web::Data};
 use api::{
+    dialect::Dialect,
     operation::Method,
     principal::{Principal, Scope},
     problem::Problem,
@@ -24,6 +25,7 @@ use std::{
 pub(super) struct Scoped {
     gateway: Data<Gateway>,
     principal: Arc<Principal>,
+    dialect: Dialect,
 }
 
 impl Deref for Scoped {
@@ -37,6 +39,11 @@ impl Deref for Scoped {
 impl Scoped {
     pub(super) fn principal(&self) -> &Principal {
         &self.principal
+    }
+
+    /// The dialect that he speaks.
+    pub(super) fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// The number in the ids of everything that the principal can reach.
@@ -117,7 +124,11 @@ fn scoped(request: &HttpRequest) -> Result<Scoped, ApiError> {
         return Err(Problem::unauthorized().into());
     };
     principal.check(&needed(request))?;
-    Ok(Scoped { gateway, principal })
+    Ok(Scoped {
+        gateway,
+        principal,
+        dialect: Dialect::of(request.path()),
+    })
 }
 
 fn needed(request: &HttpRequest) -> Scope {

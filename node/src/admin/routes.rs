@@ -14,7 +14,8 @@ use super::{
     principal::Scoped,
     projects,
     query::Query,
-    queue_depth, requests, rules_try, source_types, sources, transformation_run, transformations,
+    queue_depth, requests, rules_try, sign_in, source_types, sources, transformation_run,
+    transformations,
 };
 use crate::wire;
 use actix_http::ConnectionType;
@@ -28,7 +29,8 @@ use actix_web::{
     web::{self, Json},
 };
 use api::{
-    operation::{self, BASE, Described, Method, Operation, Stands},
+    dialect::Dialect,
+    operation::{self, Described, Method, Operation, Stands},
     operations as op,
     problem::Problem,
 };
@@ -41,12 +43,14 @@ use serde_json::Value;
 
 /// Mounts the whole private side.
 pub fn configure(cfg: &mut web::ServiceConfig) {
-    let base = web::scope(BASE)
-        .wrap(from_fn(require_token))
-        .configure(|cfg| mount(cfg, Place::Base))
-        .service(at("/cli-sessions/connect").route(web::get().to(cli_sessions::connect)))
-        // A scope does not inherit its parent's: without one an unknown path would be answered with nothing.
-        .default_service(web::to(unknown_path));
+    let base = |dialect: Dialect| {
+        web::scope(dialect.base())
+            .wrap(from_fn(require_token))
+            .configure(|cfg| mount(cfg, Place::Base(dialect)))
+            .service(at("/cli-sessions/connect").route(web::get().to(cli_sessions::connect)))
+            // A scope does not inherit its parent's: without one an unknown path would be answered with nothing.
+            .default_service(web::to(unknown_path))
+    };
     let everything = web::scope("")
         .app_data(extract::bound())
         .wrap(from_fn(guard_answers))
@@ -58,24 +62,30 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
         )
         .service(socket().wrap(from_fn(require_token)))
         .route(wire::MALFORMED, web::to(malformed))
-        .service(base)
         .default_service(web::to(outside));
-    cfg.service(everything);
+    let bases = Dialect::ALL.into_iter().map(base);
+    cfg.service(bases.fold(everything, |everything, base| everything.service(base)));
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Root,
-    Base,
+    /// The base of a dialect.
+    Base(Dialect),
 }
 
 impl Place {
-    fn has(self, stands: Stands) -> bool {
-        match stands {
-            Stands::AtTheBase => self == Self::Base,
+    fn has(self, described: &Described) -> bool {
+        let is_spoken = match self {
+            Self::Root => true,
+            Self::Base(dialect) => described.is_in(dialect),
+        };
+        let stands_here = match described.stands {
+            Stands::AtTheBase => self != Self::Root,
             Stands::AtTheRoot | Stands::InTheOpen => self == Self::Root,
             Stands::AtBoth => true,
-        }
+        };
+        is_spoken && stands_here
     }
 }
 
@@ -83,7 +93,7 @@ impl Place {
 fn mount(cfg: &mut web::ServiceConfig, place: Place) {
     let mut paths: Vec<(&str, Vec<Served>)> = Vec::new();
     for one in served() {
-        if !place.has(one.described.stands) {
+        if !place.has(one.described) {
             continue;
         }
         match paths
@@ -144,7 +154,11 @@ fn served() -> Vec<Served> {
 /// What operators configure.
 fn configuration() -> Vec<Served> {
     vec![
+        reads(&op::VALIDATE_KEY, sign_in::validate),
+        writes(&op::SIGN_IN, sign_in::ci),
+        reads(&op::LIST_TEAMS, sign_in::teams),
         reads(&op::LIST_PROJECTS, noun::list::<Project>),
+        reads(&op::LIST_ALL_PROJECTS, sign_in::teams),
         writes(&op::CREATE_PROJECT, noun::create::<Project>),
         writes(&op::UPSERT_PROJECT, noun::upsert::<Project>),
         reads(&op::COUNT_PROJECTS, noun::count::<Project>),
@@ -297,8 +311,8 @@ fn nodes() -> Vec<Served> {
     ]
 }
 
-async fn openapi(_: Scoped, _: Extract<Manner>) -> Answer<Value> {
-    Ok(Json(api::openapi::document().clone()))
+async fn openapi(gateway: Scoped, _: Extract<Manner>) -> Answer<Value> {
+    Ok(Json(api::openapi::document(gateway.dialect()).clone()))
 }
 
 /// Where command lines dial that were told no more than the listener's address.

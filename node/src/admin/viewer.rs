@@ -11,6 +11,7 @@ pub(super) fn of(gateway: &Scoped, manner: &Manner) -> Viewer {
         public_url: public_url.to_owned(),
         team: gateway.principal().project.id.to_string(),
         shows_auth: manner.with_auth,
+        dialect: gateway.dialect(),
         now: world::now(),
     }
 }

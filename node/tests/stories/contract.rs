@@ -1,28 +1,31 @@
-//! Holds every answer of the admin side against the document that it serves: no story can be told with an answer that the
-//! document does not know.
+//! Holds every call of the admin side against the document that it serves: no story can be told with an answer that the
+//! document does not know, nor with a body that was taken and that the document refuses.
 
 use actix_web::{
     Error,
     body::{BoxBody, MessageBody, to_bytes},
-    dev::{ServiceRequest, ServiceResponse},
+    dev::{Payload, ServiceRequest, ServiceResponse},
     http::StatusCode,
     middleware::Next,
+    web::Bytes,
 };
 use cluster_tests::contract;
 
 /// What is served that is no JSON: what programs scrape, and sockets.
 const BESIDE: [&str; 3] = ["/metrics", "/", "/2025-07-01/cli-sessions/connect"];
 
-/// Lets an answer through that the document knows.
+/// Lets a call through that is as the document says.
 ///
 /// # Panics
 /// At any other one, with what differs.
 pub(crate) async fn held<B: MessageBody + 'static>(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let method = request.method().to_string();
     let path = request.path().to_owned();
+    let sent = request.extract::<Bytes>().await?;
+    request.set_payload(Payload::from(sent.clone()));
     let answered = next.call(request).await?;
     let pattern = answered.request().match_pattern();
     let status = answered.status();
@@ -35,7 +38,7 @@ pub(crate) async fn held<B: MessageBody + 'static>(
     let (request, response) = answered.into_parts();
     let (head, body) = response.into_parts();
     let body = to_bytes(body).await.map_err(|_| ()).expect("a whole body");
-    contract::check(&method, &path, status.as_u16(), &body);
+    contract::check(&method, &path, &sent, status.as_u16(), &body);
     let response = head.set_body(body).map_into_boxed_body();
     Ok(ServiceResponse::new(request, response))
 }
