@@ -89,7 +89,8 @@ fn works_with(version: &str) {
     client.run(&["ci"]);
     let who = client.run(&["whoami"]);
     assert!(who.contains("default"), "{who}");
-    client.run(&["project", "list"]);
+    let projects = client.run(&["project", "list"]);
+    assert!(projects.contains("default (current)"), "{projects}");
 
     let source = client.json(&[
         "gateway", "source", "create", "--name", "shop", "--type", "WEBHOOK",
@@ -154,7 +155,13 @@ fn works_with(version: &str) {
     client.json(&["gateway", "attempt", "list", "--event-id", &event]);
     client.json(&["gateway", "request", "get", &request]);
     client.json(&["gateway", "issue", "list"]);
-    client.run(&["gateway", "source", "delete", &source, "--force"]);
+    for (noun, id) in [
+        ("connection", &connection),
+        ("source", &source),
+        ("destination", &destination),
+    ] {
+        client.run(&["gateway", noun, "delete", id, "--force"]);
+    }
 }
 
 #[test]

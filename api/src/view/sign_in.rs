@@ -5,8 +5,9 @@ use model::{catalog::Project, ids::ProjectId};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// The kind of project that command lines of this API need to be told; there is no other here.
+/// The kind of project, as earlier and as newer command lines need to be told; there is no other here.
 const MODE: &str = "inbound";
+const TYPE: &str = "event_gateway";
 
 /// A client that is signed in, and the project that it works in.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -25,6 +26,8 @@ pub struct SignedInView {
     pub team_name_no_org: String,
     #[schemars(extend("const" = MODE))]
     pub team_mode: &'static str,
+    #[schemars(extend("const" = TYPE))]
+    pub team_type: &'static str,
     /// Null: a client is known by its key alone.
     #[schemars(extend("type" = "null"))]
     pub client_id: (),
@@ -51,6 +54,9 @@ pub struct TeamView {
     pub name: String,
     #[schemars(extend("const" = MODE))]
     pub mode: &'static str,
+    #[serde(rename = "type")]
+    #[schemars(extend("const" = TYPE))]
+    pub kind: &'static str,
 }
 
 fn with_organization(cluster: &str, project: &Project) -> String {
@@ -71,6 +77,7 @@ impl SignedInView {
             team_name: with_organization(cluster, project),
             team_name_no_org: project.name.clone(),
             team_mode: MODE,
+            team_type: TYPE,
             client_id: (),
         }
     }
@@ -83,6 +90,7 @@ impl TeamView {
             id: project.id.into(),
             name: with_organization(cluster, project),
             mode: MODE,
+            kind: TYPE,
         }
     }
 }
