@@ -2,6 +2,7 @@
 //! group, so that all nodes and those that come after keep to it. The catalog's own version stays.
 
 use crate::{gateway::Gateway, observations, world};
+use lru::LruCache;
 use model::{
     ids::DestinationId,
     machine::{Command, ObserveReply, ObserveWishes},
@@ -9,7 +10,7 @@ use model::{
 };
 use parking_lot::Mutex;
 use std::{
-    collections::HashMap,
+    num::NonZeroUsize,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -19,20 +20,20 @@ const EVERY: Duration = Duration::from_secs(5);
 /// How often a wish is proposed, and the pause before each further time: in all longer than a new leader takes.
 const TRIES: usize = 40;
 const PAUSE: Duration = Duration::from_millis(500);
-/// Destinations that are remembered before those of long ago are forgotten.
-const REMEMBERED: usize = 1024;
+/// Destinations that are remembered; the one that was changed longest ago makes room.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
 pub(super) struct ReceiverSignals {
     gateway: Arc<Gateway>,
     /// When a destination was last changed from here, and whether that was to disable it.
-    changed: Mutex<HashMap<(DestinationId, bool), Instant>>,
+    changed: Mutex<LruCache<(DestinationId, bool), Instant>>,
 }
 
 impl ReceiverSignals {
     pub(super) fn new(gateway: Arc<Gateway>) -> Self {
         Self {
             gateway,
-            changed: Mutex::default(),
+            changed: Mutex::new(LruCache::new(REMEMBERED)),
         }
     }
 
@@ -52,15 +53,12 @@ impl ReceiverSignals {
 
     fn may_change(&self, id: DestinationId, asked: Asked, now: Instant) -> bool {
         let mut changed = self.changed.lock();
-        if changed.len() >= REMEMBERED {
-            changed.retain(|_, at| now.duration_since(*at) < EVERY);
-        }
         let key = (id, asked.disable.is_some());
-        let last = changed.get(&key);
+        let last = changed.peek(&key);
         if last.is_some_and(|at| now.duration_since(*at) < EVERY) {
             return false;
         }
-        changed.insert(key, now);
+        changed.put(key, now);
         true
     }
 }

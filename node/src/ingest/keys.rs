@@ -10,6 +10,7 @@ use crate::{
 use awc::http::{StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
+use lru::LruCache;
 use model::{
     catalog::{ClientAuth, ClientCredentials},
     ids::SourceId,
@@ -17,11 +18,11 @@ use model::{
     time::Timestamp,
 };
 use parking_lot::Mutex;
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, num::NonZeroUsize, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
-/// Documents that are kept. The one that was fetched first makes room.
-const DOCUMENTS_MAX: usize = 1_000;
+/// Documents that are kept. One that its owner refused makes room, else the one that was not used for longest.
+const DOCUMENTS_MAX: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
 const DOCUMENT_MAX_BYTES: usize = 256 * 1024;
 /// A document that is used when it is older is fetched anew behind the request's back.
 const FRESH_MS: u64 = 3_600_000;
@@ -39,7 +40,7 @@ const FETCHES_OF_SOURCE_MAX: usize = 2;
 
 /// The cache of one node.
 pub struct KeyCache {
-    documents: Mutex<HashMap<String, Entry>>,
+    documents: Mutex<LruCache<String, Entry>>,
     fetches: Semaphore,
     by_source: Mutex<HashMap<SourceId, usize>>,
     egress: Arc<Egress>,
@@ -76,7 +77,7 @@ impl From<GrantError> for Failure {
 impl KeyCache {
     pub(crate) fn new(egress: Arc<Egress>) -> Self {
         Self {
-            documents: Mutex::new(HashMap::new()),
+            documents: Mutex::new(LruCache::new(DOCUMENTS_MAX)),
             fetches: Semaphore::new(FETCHES_MAX),
             by_source: Mutex::default(),
             egress,
@@ -100,7 +101,7 @@ impl KeyCache {
         let known = || {
             self.documents
                 .lock()
-                .get(&key(request))
+                .peek(&key(request))
                 .is_some_and(|entry| entry.usable() && !entry.outdated)
         };
         // Requests that wait for a place here can only be a flood: they are told to come again.
@@ -143,12 +144,12 @@ impl KeyCache {
     pub fn keep(&self, request: &KeyRequest, document: Option<Bytes>) {
         let mut documents = self.documents.lock();
         let key = key(request);
-        if documents.len() >= DOCUMENTS_MAX && !documents.contains_key(&key) {
-            let oldest = documents
-                .iter()
-                .min_by_key(|(_, entry)| (entry.document.is_some(), entry.at));
-            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
-                documents.remove(&oldest);
+        if documents.len() >= DOCUMENTS_MAX.get() && !documents.contains(&key) {
+            // Whoever makes keys up takes nobody else's place.
+            let mut from_the_oldest = documents.iter().rev();
+            let refused = from_the_oldest.find(|(_, entry)| entry.document.is_none());
+            if let Some(refused) = refused.map(|(key, _)| key.clone()) {
+                documents.pop(&refused);
             }
         }
         let entry = Entry {
@@ -158,7 +159,7 @@ impl KeyCache {
             outdated: false,
             asked_anew: world::now(),
         };
-        documents.insert(key, entry);
+        documents.put(key, entry);
     }
 
     /// Takes note that a stale document is to be fetched; only one caller is told so.
@@ -221,7 +222,7 @@ pub(super) struct Published<'a>(pub(super) &'a Arc<KeyCache>);
 impl Keys for Published<'_> {
     fn document(&self, request: &KeyRequest) -> Document {
         let found = {
-            let documents = self.0.documents.lock();
+            let mut documents = self.0.documents.lock();
             match documents.get(&key(request)).filter(|entry| entry.usable()) {
                 None => Document::Unknown,
                 Some(Entry {
@@ -392,10 +393,10 @@ mod tests {
             &request("https://a.example/good"),
             Some(Bytes::from_static(b"key")),
         );
-        for number in 0..2 * DOCUMENTS_MAX {
+        for number in 0..2 * DOCUMENTS_MAX.get() {
             cache.keep(&request(&format!("https://a.example/{number}")), None);
         }
-        assert_eq!(cache.documents.lock().len(), DOCUMENTS_MAX);
+        assert_eq!(cache.documents.lock().len(), DOCUMENTS_MAX.get());
         let kept = Published(&cache).document(&request("https://a.example/good"));
         assert_eq!(kept, Document::Known(Bytes::from_static(b"key")));
         let unknown = Published(&cache).document(&request("https://a.example/never"));

@@ -2,6 +2,7 @@
 //! rotates one wants to know when the old one can go.
 
 use crate::{gateway::Gateway, observations};
+use lru::LruCache;
 use model::{
     catalog::{Source, secret_fingerprint},
     ids::SourceId,
@@ -9,16 +10,24 @@ use model::{
     time::Timestamp,
 };
 use parking_lot::Mutex;
-use std::{collections::HashMap, sync::Arc};
+use std::{num::NonZeroUsize, sync::Arc};
 
 /// How exact it is. Each note is a commit of the control group.
 const EVERY_MS: u64 = 60_000;
 /// Sources in rotation that are remembered here. Forgetting one costs a note too many.
-const NOTES_MAX: usize = 10_000;
+const NOTES_MAX: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct SecretUse {
-    noted: Mutex<HashMap<(SourceId, u8), Timestamp>>,
+    noted: Mutex<LruCache<(SourceId, u8), Timestamp>>,
+}
+
+impl Default for SecretUse {
+    fn default() -> Self {
+        Self {
+            noted: Mutex::new(LruCache::new(NOTES_MAX)),
+        }
+    }
 }
 
 impl SecretUse {
@@ -49,10 +58,7 @@ impl SecretUse {
             if last.is_some_and(|at| now.since_ms(*at) < EVERY_MS) {
                 return;
             }
-            if noted.len() >= NOTES_MAX {
-                noted.clear();
-            }
-            noted.insert((source.id, place), now);
+            noted.put((source.id, place), now);
         }
         let (gateway, id) = (gateway.clone(), source.id);
         let command = Command::ObserveSecretUse(ObserveSecretUse {

@@ -1,10 +1,11 @@
 //! A token bucket a source: how many of its rejected requests are stored.
 
+use lru::LruCache;
 use model::{ids::SourceId, time::Timestamp};
-use std::collections::HashMap;
+use std::num::NonZeroUsize;
 
 /// Sources whose buckets are remembered. Forgetting a full bucket changes nothing.
-const SOURCES_MAX: usize = 10_000;
+const SOURCES_MAX: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 /// A token in the bucket's own unit, so that a millisecond's worth is a whole number.
 const TOKEN: u64 = 1_000;
 
@@ -12,7 +13,7 @@ const TOKEN: u64 = 1_000;
 #[derive(Debug)]
 pub(super) struct RejectionBudget {
     per_second: u64,
-    buckets: HashMap<SourceId, Bucket>,
+    buckets: LruCache<SourceId, Bucket>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -26,21 +27,22 @@ impl RejectionBudget {
     pub(super) fn new(per_second: u32) -> Self {
         Self {
             per_second: u64::from(per_second),
-            buckets: HashMap::new(),
+            buckets: LruCache::new(SOURCES_MAX),
         }
     }
 
     /// Takes a token of the source, if there is one.
     pub(super) fn take(&mut self, source: SourceId, now: Timestamp) -> bool {
         let (rate, full) = (self.per_second, self.per_second * TOKEN);
-        if self.buckets.len() >= SOURCES_MAX && !self.buckets.contains_key(&source) {
-            self.buckets
-                .retain(|_, bucket| bucket.filled(now, rate) < full);
-            if self.buckets.len() >= SOURCES_MAX {
+        let is_full = self.buckets.len() >= SOURCES_MAX.get();
+        if is_full && !self.buckets.contains(&source) {
+            // The one that was taken from longest ago makes room, once forgetting it gives nothing away.
+            let oldest = self.buckets.peek_lru();
+            if oldest.is_some_and(|(_, bucket)| bucket.filled(now, rate) < full) {
                 return false;
             }
         }
-        let bucket = self.buckets.entry(source).or_insert(Bucket {
+        let bucket = self.buckets.get_or_insert_mut(source, || Bucket {
             level: full,
             at: now,
         });
@@ -100,10 +102,10 @@ mod tests {
     #[test]
     fn the_number_of_buckets_is_bounded() {
         let mut budget = RejectionBudget::new(1);
-        for source in 0..2 * SOURCES_MAX as u128 {
+        for source in 0..2 * SOURCES_MAX.get() as u128 {
             budget.take(SourceId(source), Timestamp(0));
         }
-        assert!(budget.buckets.len() <= SOURCES_MAX);
+        assert!(budget.buckets.len() <= SOURCES_MAX.get());
         assert!(
             budget.take(SourceId(u128::MAX), Timestamp(5_000)),
             "old buckets made room"

@@ -1,10 +1,11 @@
 //! Keeps a connection whose scripts are slow from holding every slot of a destination that others share with it.
 
 use crate::world;
+use lru::LruCache;
 use model::ids::ConnectionId;
 use parking_lot::Mutex;
 use std::{
-    collections::HashMap,
+    num::NonZeroUsize,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -19,11 +20,18 @@ const INSIDE: usize = 2;
 const WAITS: Duration = Duration::from_millis(50);
 /// Afterwards the connection's events are passed over for so long.
 const CROWDED_MS: u64 = 500;
-const CONNECTIONS_MAX: usize = 10_000;
+const CONNECTIONS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
-#[derive(Default)]
 pub(super) struct Gates {
-    by_connection: Mutex<HashMap<ConnectionId, Arc<Gate>>>,
+    by_connection: Mutex<LruCache<ConnectionId, Arc<Gate>>>,
+}
+
+impl Default for Gates {
+    fn default() -> Self {
+        Self {
+            by_connection: Mutex::new(LruCache::new(CONNECTIONS_MAX)),
+        }
+    }
 }
 
 struct Gate {
@@ -49,18 +57,15 @@ impl Gates {
     pub(super) fn is_crowded(&self, connection: ConnectionId) -> bool {
         let gates = self.by_connection.lock();
         let until = gates
-            .get(&connection)
+            .peek(&connection)
             .map_or(0, |gate| gate.crowded_until.load(Ordering::Relaxed));
         world::now().0 < until
     }
 
     fn gate(&self, connection: ConnectionId) -> Arc<Gate> {
         let mut gates = self.by_connection.lock();
-        if gates.len() >= CONNECTIONS_MAX && !gates.contains_key(&connection) {
-            // Whoever is inside keeps its gate.
-            gates.retain(|_, gate| gate.permits.available_permits() < INSIDE);
-        }
-        let gate = gates.entry(connection).or_insert_with(|| {
+        // The one that was passed longest ago makes room. Few are inside at once, and those have just passed.
+        let gate = gates.get_or_insert(connection, || {
             Arc::new(Gate {
                 permits: Arc::new(Semaphore::new(INSIDE)),
                 crowded_until: AtomicU64::new(0),
