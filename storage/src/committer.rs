@@ -14,6 +14,7 @@ use crate::{
     watermark::Watermark,
 };
 use bytes::BufMut;
+use model::ids::GroupId;
 use rocksdb::WriteBatch;
 use std::{
     io, mem,
@@ -264,7 +265,26 @@ impl Committer {
                 Change::Purge { .. } => {}
             }
         }
+        // The other side of this boundary is the start, which refuses a log that ends before its mark.
+        debug_assert!(
+            ops.iter().all(|op| self.keeps_its_word(op.group.id)),
+            "a watermark promises more than the log holds"
+        );
         Ok(())
+    }
+
+    /// Whether the last row that a group's mark promises is there, or was purged.
+    fn keeps_its_word(&self, group: GroupId) -> bool {
+        let Some(last) = self.watermark.next(group).checked_sub(1) else {
+            return true;
+        };
+        let row = self.engine.get(Column::Log, &log_key(group, last));
+        let purged = self.engine.get(Column::Meta, &meta_key(group, Tag::Purged));
+        let purged_upto = purged.ok().flatten().and_then(|value| {
+            let upto = value.get(..8)?.try_into().ok()?;
+            Some(u64::from_be_bytes(upto))
+        });
+        matches!(row, Ok(Some(_))) || purged_upto.is_some_and(|upto| upto >= last)
     }
 }
 

@@ -87,6 +87,11 @@ impl Watermark {
         mark.next = mark.next.max(next);
     }
 
+    /// The index up to which a group is promised to be durable.
+    pub(crate) fn next(&self, group: GroupId) -> u64 {
+        self.marks.get(&group).map_or(0, |mark| mark.next)
+    }
+
     pub(crate) fn vote(&mut self, group: GroupId, rank: (u64, u64)) {
         let mark = self.marks.entry(group).or_default();
         self.dirty |= mark.rank != rank;

@@ -84,7 +84,6 @@ fn write(
         }
     }
     keep_as_it_was(kv, context, id, event)?;
-    debug_assert!(event.is_sound(), "{event:?}");
     kv.put(Table::Events, &id.key(), &codec::encode(event));
     Ok(())
 }

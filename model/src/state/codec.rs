@@ -19,6 +19,11 @@ pub trait Stored: Serialize + DeserializeOwned {
     const WHAT: &'static str;
     const VERSION: u8;
 
+    /// Whether its fields fit together. One whose fields don't is never written, and is damage where it is read.
+    fn is_sound(&self) -> bool {
+        true
+    }
+
     /// Reads the body of an earlier version; none for a version that was never written.
     fn read_earlier(_version: u8, _body: &[u8]) -> Option<Result<Self, CodecError>> {
         None
@@ -39,6 +44,7 @@ pub(crate) fn config() -> impl bincode::config::Config {
 /// When a type can't be encoded at all, which is a mistake in the program.
 #[must_use]
 pub fn encode<T: Stored>(value: &T) -> Vec<u8> {
+    debug_assert!(value.is_sound(), "{} that contradicts itself", T::WHAT);
     let mut out = vec![T::VERSION];
     bincode::serde::encode_into_std_write(value, &mut out, config())
         .expect("a stored type encodes into memory");
@@ -54,9 +60,21 @@ pub fn decode<T: Stored>(bytes: &[u8]) -> Result<T, CodecError> {
         && version < T::VERSION
         && let Some(read) = T::read_earlier(version, body)
     {
-        return read;
+        return read.and_then(sound);
     }
-    decode_body(versioned::<T>(bytes)?)
+    decode_body(versioned::<T>(bytes)?).and_then(sound)
+}
+
+/// A value that was read, unless its fields contradict each other. An assertion, like that of the writing side: builds for
+/// use go by what an earlier version may have written.
+fn sound<T: Stored>(value: T) -> Result<T, CodecError> {
+    match cfg!(not(debug_assertions)) || value.is_sound() {
+        true => Ok(value),
+        false => Err(CodecError::Malformed {
+            what: T::WHAT,
+            detail: "its fields contradict each other".into(),
+        }),
+    }
 }
 
 /// Reads the value of a row of the state. One that can't be read is damage, and the store hears of it: whatever the
@@ -124,6 +142,7 @@ pub(crate) fn decode_body<T: Stored>(body: &[u8]) -> Result<T, CodecError> {
 /// When a type can't be encoded at all, which is a mistake in the program.
 #[must_use]
 pub fn encode_json<T: Stored>(value: &T) -> Vec<u8> {
+    debug_assert!(value.is_sound(), "{} that contradicts itself", T::WHAT);
     let mut out = vec![T::VERSION];
     serde_json::to_writer(&mut out, value).expect("a stored type encodes into memory");
     out
@@ -134,10 +153,12 @@ pub fn encode_json<T: Stored>(value: &T) -> Vec<u8> {
 /// # Errors
 /// When the bytes are not a value of the known version.
 pub fn decode_json<T: Stored>(bytes: &[u8]) -> Result<T, CodecError> {
-    serde_json::from_slice(versioned::<T>(bytes)?).map_err(|e| CodecError::Malformed {
+    let read = serde_json::from_slice(versioned::<T>(bytes)?);
+    let read = read.map_err(|e| CodecError::Malformed {
         what: T::WHAT,
         detail: e.to_string(),
-    })
+    });
+    read.and_then(sound)
 }
 
 /// A stored value inside a command: in bincode, behind its version byte, behind its length.
@@ -163,5 +184,38 @@ fn versioned<T: Stored>(bytes: &[u8]) -> Result<&[u8], CodecError> {
             version,
         }),
         Some((_, body)) => Ok(body),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    /// Sound is what is odd.
+    #[derive(Debug, Serialize, Deserialize, PartialEq)]
+    struct Odd(u8);
+
+    impl Stored for Odd {
+        const WHAT: &'static str = "odd number";
+        const VERSION: u8 = 1;
+
+        fn is_sound(&self) -> bool {
+            self.0 % 2 == 1
+        }
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_not_read() {
+        assert_eq!(decode::<Odd>(&[1, 3]).ok(), Some(Odd(3)));
+        assert!(decode::<Odd>(&[1, 2]).is_err());
+        assert_eq!(decode_json::<Odd>(b"\x013").ok(), Some(Odd(3)));
+        assert!(decode_json::<Odd>(b"\x012").is_err());
+    }
+
+    #[test]
+    #[should_panic(expected = "odd number that contradicts itself")]
+    fn what_contradicts_itself_is_not_written() {
+        let _ = encode(&Odd(2));
     }
 }

@@ -87,20 +87,6 @@ pub struct Turn {
 }
 
 impl Event {
-    /// Whether its fields fit together, as its partition writes and reads it: what waits is due or waits for its turn, what
-    /// has ended is not due, and what was delivered has a time at which it was.
-    #[must_use]
-    pub fn is_sound(&self) -> bool {
-        let has_place = match self.status {
-            EventStatus::Queued => self.due_at.is_some() || self.turn.is_some(),
-            EventStatus::Scheduled | EventStatus::Hold => self.due_at.is_some(),
-            EventStatus::Successful | EventStatus::Failed | EventStatus::Cancelled => {
-                self.due_at.is_none()
-            }
-        };
-        has_place && (self.status != EventStatus::Successful || self.successful_at.is_some())
-    }
-
     /// Whether it waits for those of its key that came before it.
     #[must_use]
     pub fn waits_for_its_turn(&self) -> bool {
@@ -111,6 +97,18 @@ impl Event {
 impl Stored for Event {
     const WHAT: &'static str = "event";
     const VERSION: u8 = 2;
+
+    /// What waits is due or waits for its turn, what has ended is not due, and what was delivered has a time at which it was.
+    fn is_sound(&self) -> bool {
+        let has_place = match self.status {
+            EventStatus::Queued => self.due_at.is_some() || self.turn.is_some(),
+            EventStatus::Scheduled | EventStatus::Hold => self.due_at.is_some(),
+            EventStatus::Successful | EventStatus::Failed | EventStatus::Cancelled => {
+                self.due_at.is_none()
+            }
+        };
+        has_place && (self.status != EventStatus::Successful || self.successful_at.is_some())
+    }
 
     fn read_earlier(version: u8, body: &[u8]) -> Option<Result<Self, CodecError>> {
         (version == FirstEvent::VERSION)

@@ -15,8 +15,8 @@ use model::{
     state::codec::{self, Stored},
     time::Timestamp,
     traffic::{
-        Answer, Attempt, Event, HttpRecord, Origin, Outcome, RequestRecord, RequestState,
-        StoredRequest, TransportRecord,
+        Answer, Attempt, Event, EventStatus, HttpRecord, Origin, Outcome, RequestRecord,
+        RequestState, StoredRequest, TransportRecord,
     },
 };
 use proptest::prelude::*;
@@ -72,6 +72,8 @@ proptest! {
             attempts,
             created_at: Timestamp(times[0]),
             updated_at: Timestamp(times[1]),
+            // What waits is due, and what has ended is not.
+            status: if due { EventStatus::Queued } else { EventStatus::Failed },
             due_at: due.then_some(Timestamp(times[2])),
             last_attempt_at: Some(Timestamp(times[3])),
             response_status: status,
