@@ -8,7 +8,7 @@ use api::selection;
 use futures::future::join_all;
 use model::{
     ids::{GroupId, OperationId},
-    machine::{ClosePart, Command, OpenPart, Reply, ReportPart, decode_reply},
+    machine::{ClosePart, Command, OpenPart, Reply, ReportPart},
     policy::bulk::{self, Step},
     query::{Ids, Selection},
     state::tables::{self, TableError},
@@ -21,6 +21,8 @@ pub(crate) use page::{CountError, count};
 
 /// How often each partition's leader looks for something to do.
 const EVERY: Duration = Duration::from_millis(500);
+/// What is proposed here, in the log.
+const STEP: &str = "a bulk operation's step";
 /// How long an admin's answer waits for partitions to begin.
 const BEGIN_WITHIN: Duration = Duration::from_secs(2);
 /// Between two pages other commands have their turn.
@@ -110,7 +112,7 @@ async fn forget(gateway: &Gateway, group: GroupId, operations: &[(OperationId, O
         if let Some(None) = told(tables::operation(&control, operation)) {
             let forget = true;
             let command = Command::ClosePart(ClosePart { operation, forget });
-            propose(gateway, group, &command).await;
+            gateway.attempt(group, &command, STEP).await;
         }
     }
 }
@@ -227,24 +229,13 @@ impl Work<'_> {
             group: self.group,
             report,
         });
-        propose(self.gateway, GroupId::CONTROL, &command).await;
+        self.gateway.attempt(GroupId::CONTROL, &command, STEP).await;
     }
 
     async fn propose(&self, command: &Command<'_>) -> Option<OperationPart> {
-        match propose(self.gateway, self.group, command).await? {
+        match self.gateway.attempt(self.group, command, STEP).await? {
             Reply::Part(part) => part,
             _ => None,
-        }
-    }
-}
-
-/// Proposes; what could not be made is found again in the next round.
-async fn propose(gateway: &Gateway, group: GroupId, command: &Command<'_>) -> Option<Reply> {
-    match gateway.propose(group, command).await {
-        Ok(reply) => decode_reply(&reply).ok(),
-        Err(error) => {
-            debug!(%group, %error, "a bulk operation's step not made yet");
-            None
         }
     }
 }

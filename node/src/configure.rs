@@ -1,11 +1,14 @@
 //! The proposal that changes the catalog, and who hears of it before it is acknowledged.
 
-use crate::{gateway::Gateway, peer::Question};
+use crate::{
+    gateway::{CommandFailed, Gateway},
+    peer::Question,
+};
 use futures::future;
 use model::{
     catalog::{Catalogs, Item, Kind, Position, Ties},
     ids::{GroupId, NodeId},
-    machine::{Change, Command, CommandError, ConfigureTied, Refusal, Reply, decode_reply},
+    machine::{Change, Command, ConfigureTied, Refusal, Reply},
     state::codec,
 };
 use raft::Cluster;
@@ -18,10 +21,8 @@ const TOLD_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigureError {
-    #[error("proposing a change of the catalog")]
-    Propose(#[from] raft::ProposeError),
-    #[error("reading the answer to a change of the catalog")]
-    Reply(#[from] CommandError),
+    #[error("changing the catalog")]
+    Command(#[from] CommandFailed),
     /// The group runs an older version of the program that can't read this.
     #[error("the cluster does not understand this change yet; are all nodes upgraded?")]
     NotUnderstood,
@@ -56,8 +57,7 @@ pub(crate) async fn propose(
         marked: ties.marked.into_iter().collect(),
         changes: puts.chain(deletes).chain(overruled).collect(),
     });
-    let reply = gateway.propose(GroupId::CONTROL, &command).await?;
-    match decode_reply(&reply)? {
+    match gateway.propose(GroupId::CONTROL, &command).await? {
         Reply::Configured(Ok(version)) => Ok(Some(Position {
             version,
             observed: 0,

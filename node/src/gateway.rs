@@ -11,9 +11,24 @@ use crate::{
     wrong_tokens::WrongTokens,
 };
 use bytes::Bytes;
-use model::{catalog::Catalogs, ids::GroupId, machine::Command};
+use model::{
+    catalog::Catalogs,
+    ids::GroupId,
+    machine::{Command, CommandError, Reply, decode_reply},
+    time::Timestamp,
+};
 use raft::{Cluster, ProposeError};
 use std::{io, sync::Arc};
+
+/// The error of a command that was proposed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommandFailed {
+    #[error(transparent)]
+    Propose(#[from] ProposeError),
+    /// It was made, and what came of it can't be read.
+    #[error("reading the reply to a command")]
+    Reply(#[from] CommandError),
+}
 
 pub struct Gateway {
     pub cluster: Cluster,
@@ -61,14 +76,42 @@ impl Gateway {
     /// a leader takes nothing that was dated long ago, and clocks may have been set meanwhile.
     ///
     /// # Errors
-    /// Those of [`Cluster::propose`].
+    /// Those of [`Cluster::propose`], and a reply that is none.
     pub(crate) async fn propose(
         &self,
         group: GroupId,
         command: &Command<'_>,
-    ) -> Result<Bytes, ProposeError> {
-        let envelope = command.envelope(world::now(), &[]);
-        self.cluster.propose(group, envelope).await
+    ) -> Result<Reply, CommandFailed> {
+        self.propose_with(group, command, world::now(), &[]).await
+    }
+
+    /// The same with bodies, and dated as what is in it.
+    ///
+    /// # Errors
+    /// Those of [`Self::propose`].
+    pub(crate) async fn propose_with(
+        &self,
+        group: GroupId,
+        command: &Command<'_>,
+        at: Timestamp,
+        bodies: &[Bytes],
+    ) -> Result<Reply, CommandFailed> {
+        let envelope = command.envelope(at, bodies);
+        let reply = self.cluster.propose(group, envelope).await?;
+        Ok(decode_reply(&reply)?)
+    }
+
+    /// The same for what looks again in its next round, whatever came of this: why it was not made is in the log.
+    pub(crate) async fn attempt(
+        &self,
+        group: GroupId,
+        command: &Command<'_>,
+        what: &str,
+    ) -> Option<Reply> {
+        let proposed = self.propose(group, command).await;
+        proposed
+            .inspect_err(|error| tracing::debug!(%group, %error, "{what} not made yet"))
+            .ok()
     }
 
     /// All projects' catalogs as they were last pushed here. What was applied in this very moment may be missing: nothing may be called

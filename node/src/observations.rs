@@ -4,7 +4,7 @@
 use crate::{configure::ConfigureError, gateway::Gateway};
 use model::{
     ids::GroupId,
-    machine::{Command, ObserveReply, Reply, decode_reply},
+    machine::{Command, ObserveReply, Reply},
 };
 
 /// Proposes one observation.
@@ -15,8 +15,7 @@ pub(crate) async fn propose(
     gateway: &Gateway,
     command: &Command<'_>,
 ) -> Result<ObserveReply, ConfigureError> {
-    let reply = gateway.propose(GroupId::CONTROL, command).await?;
-    match decode_reply(&reply)? {
+    match gateway.propose(GroupId::CONTROL, command).await? {
         Reply::Observed(reply) => Ok(reply),
         _ => Err(ConfigureError::NotUnderstood),
     }

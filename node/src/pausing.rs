@@ -6,7 +6,7 @@ use futures::future::join_all;
 use model::{
     catalog::Catalogs,
     ids::{ConnectionId, GroupId},
-    machine::{Command, HoldEvents, ReleaseEvents, Reply, decode_reply},
+    machine::{Command, HoldEvents, ReleaseEvents, Reply},
     policy::pause::{Sweep, marks, paused},
     state::tables::{self, TableError},
     traffic::Paused,
@@ -18,6 +18,8 @@ use tracing::{debug, error};
 /// How often each partition's leader compares what it holds with the catalog, where that has not changed: it may lead
 /// since a moment ago, and events may be left to hold or to let go.
 const EVERY: Duration = Duration::from_millis(500);
+/// What is proposed here, in the log.
+const STEP: &str = "a pause's step";
 /// How long an admin's answer waits for partitions to hear of a pause. Those that don't are told by their leaders.
 const TELL_WITHIN: Duration = Duration::from_secs(2);
 /// Events that one command holds or lets go.
@@ -98,7 +100,10 @@ async fn mark(gateway: &Gateway, group: GroupId, pauses: &Pauses) -> Option<Know
     let Some(told) = marks(pauses.version, &pauses.paused, &known) else {
         return Some(known);
     };
-    match propose(gateway, group, &Command::MarkPaused(told)).await {
+    match gateway
+        .attempt(group, &Command::MarkPaused(told), STEP)
+        .await
+    {
         Some(Reply::Marked(true)) => self::known(gateway, group),
         _ => None,
     }
@@ -129,7 +134,8 @@ async fn hold(gateway: &Arc<Gateway>, group: GroupId, mut sweep: Sweep) {
         if is_empty(&page) {
             continue;
         }
-        if propose(gateway, group, &Command::HoldEvents(page))
+        if gateway
+            .attempt(group, &Command::HoldEvents(page), STEP)
             .await
             .is_none()
         {
@@ -153,20 +159,10 @@ async fn release(gateway: &Gateway, group: GroupId, connection: ConnectionId) {
         limit: PAGE,
     });
     for _ in 0..PAGES_A_TURN {
-        match propose(gateway, group, &command).await {
+        match gateway.attempt(group, &command, STEP).await {
             Some(Reply::Released(true)) => tokio::time::sleep(PAUSE).await,
             // That was all; or whatever it was, the next round looks again.
             _ => return,
-        }
-    }
-}
-
-async fn propose(gateway: &Gateway, group: GroupId, command: &Command<'_>) -> Option<Reply> {
-    match gateway.propose(group, command).await {
-        Ok(reply) => decode_reply(&reply).ok(),
-        Err(error) => {
-            debug!(%group, %error, "a pause's step not made yet");
-            None
         }
     }
 }

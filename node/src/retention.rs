@@ -3,7 +3,7 @@
 use crate::{gateway::Gateway, world};
 use model::{
     ids::{GroupId, RequestId},
-    machine::{Command, LetGo, Reply, decode_reply},
+    machine::{Command, LetGo, Reply},
     policy::retention::{self, Bounds, Clocks, Seen},
     state::{
         keys,
@@ -41,10 +41,10 @@ async fn advance(gateway: &Arc<Gateway>, group: GroupId, used_bytes: u64) {
         }
     };
     let proposed = gateway.propose(group, &Command::LetGo(command)).await;
-    match proposed.as_deref().map(decode_reply) {
+    match proposed {
         // What may go is asked for twice, and a group that was quiet learns the time by this.
-        Ok(Ok(Reply::Retention(false))) => debug!(%group, ?command, "retention asked for an hour"),
-        Ok(Ok(Reply::Retention(true))) => {
+        Ok(Reply::Retention(false)) => debug!(%group, ?command, "retention asked for an hour"),
+        Ok(Reply::Retention(true)) => {
             info!(%group, hour = command.hour, min_age_ms = command.min_age_ms, "retention let an hour go");
         }
         // Whatever happened, the next round looks again.

@@ -1,13 +1,16 @@
 //! The one mapping from what went wrong in a node to the API's problems, and from those to answers.
 
-use crate::{catalog_watch::BehindError, configure::ConfigureError, reroute::RerouteError};
+use crate::{
+    catalog_watch::BehindError, configure::ConfigureError, gateway::CommandFailed,
+    reroute::RerouteError,
+};
 use actix_web::{
     HttpResponse, ResponseError,
     http::{StatusCode, header},
     web::Json,
 };
 use api::problem::{Kind, Problem};
-use model::{machine::CommandError, state::kv, state::tables::TableError};
+use model::state::{kv, tables::TableError};
 use std::fmt;
 
 /// Seconds after which a client should ask again.
@@ -113,8 +116,7 @@ impl From<raft::ProposeError> for ApiError {
 impl From<ConfigureError> for ApiError {
     fn from(error: ConfigureError) -> Self {
         match error {
-            ConfigureError::Propose(error) => error.into(),
-            ConfigureError::Reply(error) => error.into(),
+            ConfigureError::Command(error) => error.into(),
             ConfigureError::NotUnderstood => Self::unavailable(error.to_string()),
         }
     }
@@ -189,9 +191,12 @@ impl From<storage::Error> for ApiError {
     }
 }
 
-impl From<CommandError> for ApiError {
-    fn from(error: CommandError) -> Self {
-        Self::internal(&error)
+impl From<CommandFailed> for ApiError {
+    fn from(error: CommandFailed) -> Self {
+        match error {
+            CommandFailed::Propose(error) => error.into(),
+            CommandFailed::Reply(_) => Self::internal(&error),
+        }
     }
 }
 

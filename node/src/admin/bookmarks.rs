@@ -31,7 +31,7 @@ use model::{
     ids::{BookmarkId, GroupId, RequestId},
     machine::{
         AcceptRequests, BookmarkChange, BookmarkReply, Command, Incoming, KeepBookmark, Reply,
-        Verdict, decode_reply,
+        Verdict,
     },
     policy::{route, signature},
     state::{codec, kv::Table, tables},
@@ -252,9 +252,8 @@ async fn accept(
         }],
     });
     let bodies: Vec<Bytes> = body.into_iter().collect();
-    let envelope = command.envelope(now, &bodies);
-    let reply = gateway.cluster.propose(group, envelope).await?;
-    let Reply::Accepted(_) = decode_reply(&reply)? else {
+    let reply = gateway.propose_with(group, &command, now, &bodies).await?;
+    let Reply::Accepted(_) = reply else {
         return Err(ApiError::not_understood());
     };
     freshness::after_change(gateway, group, id).await;

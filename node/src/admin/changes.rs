@@ -14,7 +14,7 @@ use crate::{
 use model::{
     catalog::{Item, Kind, Things},
     ids::GroupId,
-    machine::{Command, Reply, decode_reply},
+    machine::{Command, Reply},
     time::Timestamp,
 };
 use std::{str::FromStr, time::Duration};
@@ -100,8 +100,7 @@ pub(super) async fn propose_anyway(
     group: GroupId,
     command: &Command<'_>,
 ) -> Result<Reply, ApiError> {
-    let reply = gateway.propose(group, command).await?;
-    Ok(decode_reply(&reply)?)
+    Ok(gateway.propose(group, command).await?)
 }
 
 /// What was decided from the catalog of this node, or from the newest one. Only the newest refuses: this node may not have

@@ -5,7 +5,7 @@ use crate::{gateway::Gateway, world};
 use bytes::Bytes;
 use model::{
     ids::{GroupId, NotificationId, RequestId, SourceId},
-    machine::{AcceptRequests, Command, Incoming, Reply, Verdict, decode_reply},
+    machine::{AcceptRequests, Command, Incoming, Reply, Verdict},
     policy::{
         issues::topic,
         route::{self, Kept, Plan},
@@ -65,15 +65,9 @@ pub(super) async fn put(
             verdict,
         }],
     });
-    let envelope = command.envelope(now, &[body]);
-    match gateway
-        .cluster
-        .propose(group, envelope)
-        .await
-        .as_deref()
-        .map(decode_reply)
-    {
-        Ok(Ok(Reply::Accepted(_))) => Put::In,
+    let bodies = [body];
+    match gateway.propose_with(group, &command, now, &bodies).await {
+        Ok(Reply::Accepted(_)) => Put::In,
         other => {
             tracing::debug!(%id, ?other, "notification not accepted yet");
             Put::Unknown

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use model::{
     catalog::Channels,
     ids::{GroupId, IssueTriggerId, NotificationId},
-    machine::{Command, Next, NotificationTry, RecordNotifications, Reply, decode_reply},
+    machine::{Command, Next, NotificationTry, RecordNotifications, Reply},
     policy::{
         issues::{self, Names},
         retry, signing,
@@ -233,8 +233,8 @@ async fn record(gateway: &Gateway, made: NotificationTry) {
     let command = Command::RecordNotifications(RecordNotifications { tries: vec![made] });
     for _ in 0..RECORDINGS_MAX {
         let proposed = gateway.propose(GroupId::CONTROL, &command).await;
-        match proposed.as_deref().map(decode_reply) {
-            Ok(Ok(Reply::Notified)) => return,
+        match proposed {
+            Ok(Reply::Notified) => return,
             other => debug!(?other, "notification's outcome not recorded yet"),
         }
         tokio::time::sleep(RECORD_PAUSE).await;

@@ -4,7 +4,7 @@ use super::bounds;
 use crate::{gateway::Gateway, world};
 use model::{
     ids::GroupId,
-    machine::{Command, Reply, ReportIssues, decode_reply},
+    machine::{Command, Reply, ReportIssues},
     policy::issues::{Gathering, Partition},
     state::{issues, tables::TableError},
     traffic::Mark,
@@ -56,8 +56,8 @@ impl Watch {
         let (count, marks) = (report.reports.len() as u64, report.reported.clone());
         let command = Command::ReportIssues(report);
         let proposed = gateway.propose(GroupId::CONTROL, &command).await;
-        match proposed.as_deref().map(decode_reply) {
-            Ok(Ok(Reply::Reported)) => {
+        match proposed {
+            Ok(Reply::Reported) => {
                 gateway.metrics.issue_reports.inc_by(count);
                 self.marks.extend(marks);
                 self.swept(sweeps);
