@@ -260,7 +260,7 @@ pub(super) static ROWS: &[Provider] = &[
             ),
             (When::Always, Check::Signed(PRAXIS)),
         ]),
-        "https://doc.praxiscashier.com/integration_docs/latest/webhooks/validation",
+        "https://docs.praxis.tech/reference/paymentnotification",
     )
     .acknowledged_by(praxis::acknowledge),
     Provider::signed(

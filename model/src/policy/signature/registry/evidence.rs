@@ -4,12 +4,14 @@
 /// What the documents say of a row that was not held against a text of the sender's own.
 const NOT_VERIFIED: &str = "not verified: receivers and catalogues that cite the page";
 
-/// Rows with the repository of the sender's SDK or specification, or the words for its documentation.
+/// Rows with the repository of the sender's SDK or specification, or the words for its documentation; a copy is one that
+/// somebody else has kept word for word.
 const READ: &[(&str, &str)] = &[
     ("ACUITY", "SDK: AcuityScheduling/acuity-js"),
     ("ADOBE", "SDK: adobe/aio-lib-events, aio-lib-java"),
     ("ADYEN", "SDK: Adyen/adyen-node-api-library"),
     ("AFFIRM", "documentation"),
+    ("AIRTABLE", "documentation: a copy of the page"),
     ("AKENEO", "documentation: akeneo/pim-api-docs"),
     ("ALCHEMY", "sample: alchemyplatform/webhook-examples"),
     ("API_KEY", "a form of this gateway's own"),
@@ -73,6 +75,14 @@ const READ: &[(&str, &str)] = &[
     ("EASYPOST", "SDK: EasyPost/easypost-python"),
     ("EBAY", "SDK: eBay/event-notification-nodejs-sdk"),
     ("ELEVENLABS", "SDK: elevenlabs/elevenlabs-python"),
+    (
+        "ENODE",
+        "documentation: a copy of the page, its example computed",
+    ),
+    (
+        "FACEBOOK",
+        "sample: fbsamples/graph-api-webhooks-samples, and a copy of the page",
+    ),
     ("FASTSPRING", "documentation"),
     ("FIREBLOCKS", "documentation"),
     ("FRONT", "documentation"),
@@ -89,6 +99,10 @@ const READ: &[(&str, &str)] = &[
     ("HUBSPOT", "SDK: HubSpot/hubspot-api-nodejs"),
     ("HUGGING_FACE", "documentation: huggingface/hub-docs"),
     ("INTERCOM", "documentation"),
+    (
+        "JIRA",
+        "documentation: a copy of the page, its example computed",
+    ),
     ("JWT", "specification"),
     ("LAUNCHDARKLY", "documentation"),
     ("LEMONSQUEEZY", "sample: lmsqueezy/nextjs-billing"),
@@ -97,6 +111,14 @@ const READ: &[(&str, &str)] = &[
     ("LINKEDIN", "documentation"),
     ("LITHIC", "SDK: lithic-com/lithic-python"),
     ("LIVEKIT", "SDK: livekit/node-sdks"),
+    (
+        "LOOPS",
+        "documentation: a copy of the page, for the webhook-* headers",
+    ),
+    (
+        "MAILCHIMP",
+        "documentation: mailchimp/fern-marketing-api-docs",
+    ),
     ("MAILGUN", "documentation"),
     ("MANDRILL", "documentation"),
     ("MESSAGEBIRD", "SDK: messagebird/go-rest-api"),
@@ -110,11 +132,13 @@ const READ: &[(&str, &str)] = &[
     ("MOLLIE", "SDK: mollie/mollie-api-php"),
     ("MONDAY", "sample: mondaycom/welcome-apps"),
     ("MUX", "documentation of its SDK"),
+    ("NETLIFY", "documentation: a copy of the page"),
     ("NOTION", "SDK: makenotion/notion-sdk-js"),
     ("NYLAS", "SDK: nylas/nylas-nodejs 6"),
     ("OKTA", "documentation: okta/okta-developer-docs"),
     ("OPENAI", "SDK: openai/openai-python"),
     ("ORB", "SDK: orbcorp/orb-python"),
+    ("OURA", "documentation: a copy of the page"),
     ("PADDLE", "SDK: PaddleHQ/paddle-go-sdk"),
     ("PAGERDUTY", "SDK: PagerDuty/go-pagerduty"),
     ("PANDADOC", "documentation"),
@@ -126,6 +150,7 @@ const READ: &[(&str, &str)] = &[
     ("PLIVO", "SDK: plivo/plivo-python"),
     ("POLAR", "SDK: polarsource/polar-js"),
     ("POSTMARK", "SDK: ActiveCampaign/postmark.js"),
+    ("PRAXIS", "documentation"),
     ("PUBLISH_API", "a form of this gateway's own"),
     ("PUSHER", "SDK: pusher/pusher-http-python"),
     ("PYLON", "documentation"),
@@ -137,6 +162,10 @@ const READ: &[(&str, &str)] = &[
     ("REPLICATE", "SDK: replicate/replicate-javascript"),
     ("RESEND", "SDK: resend/resend-node; documentation"),
     ("RETELL", "SDK: RetellAI/retell-python-sdk"),
+    (
+        "REVENUECAT",
+        "documentation: RevenueCat/docs, and a copy of a newer page",
+    ),
     ("REVOLUT", "documentation"),
     (
         "RING_CENTRAL",
@@ -162,16 +191,22 @@ const READ: &[(&str, &str)] = &[
         "STANDARD_WEBHOOKS_V1A",
         "specification: standard-webhooks/standard-webhooks",
     ),
+    ("STRAVA", "documentation: a copy of the page"),
     (
         "STRIPE",
         "SDK: stripe/stripe-python, stripe-go, stripe-ruby",
     ),
     ("SVIX", "SDK: svix/svix-webhooks"),
+    ("TALLY", "documentation: a copy of the page"),
     ("TEAMS", "documentation: MicrosoftDocs/msteams-docs"),
     ("TEBEX", "documentation"),
     ("TELEGRAM", "source: tdlib/telegram-bot-api"),
     ("TELNYX", "SDK: team-telnyx/telnyx-node"),
     ("TIKTOK", "documentation"),
+    (
+        "TIKTOK_SHOP",
+        "documentation: a copy of the page, its example computed",
+    ),
     ("TREEZOR", "documentation"),
     ("TRELLO", "documentation"),
     ("TWILIO", "SDK: twilio/twilio-python"),
@@ -182,6 +217,7 @@ const READ: &[(&str, &str)] = &[
         "VAPI",
         "documentation: VapiAI/docs; SDK: @vapi-ai/server-sdk",
     ),
+    ("VERCEL", "sample: vercel/example-marketplace-integration"),
     ("VERCEL_LOG_DRAINS", "documentation"),
     (
         "VONAGE",
@@ -192,6 +228,7 @@ const READ: &[(&str, &str)] = &[
     ("WEBHOOK", "a form of this gateway's own"),
     ("WHATSAPP", "SDK: WhatsApp/WhatsApp-Nodejs-SDK"),
     ("WHEREBY", "documentation"),
+    ("WISE", "sample: transferwise/digital-signatures-examples"),
     ("WIX", "SDK: @wix/sdk"),
     ("WOOCOMMERCE", "source: woocommerce/woocommerce"),
     ("WORKOS", "SDK: workos/workos-node"),
