@@ -2,14 +2,14 @@
 //! document does not know, nor with a body that was taken and that the document refuses.
 
 use actix_web::{
-    Error,
+    Error, HttpMessage,
     body::{BoxBody, MessageBody, to_bytes},
     dev::{Payload, ServiceRequest, ServiceResponse},
     http::StatusCode,
     middleware::Next,
-    web::Bytes,
 };
 use cluster_tests::contract;
+use futures::{StreamExt, stream};
 
 /// What is served that is no JSON: what programs scrape, and sockets.
 const BESIDE: [&str; 3] = ["/metrics", "/", "/2025-07-01/cli-sessions/connect"];
@@ -24,8 +24,12 @@ pub(crate) async fn held<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let method = request.method().to_string();
     let path = request.path().to_owned();
-    let sent = request.extract::<Bytes>().await?;
-    request.set_payload(Payload::from(sent.clone()));
+    // As it came, broken or too long: what becomes of it is the handler's to say.
+    let came: Vec<_> = request.take_payload().collect().await;
+    let sent: Vec<u8> = came.iter().flatten().flatten().copied().collect();
+    request.set_payload(Payload::Stream {
+        payload: Box::pin(stream::iter(came)),
+    });
     let answered = next.call(request).await?;
     let pattern = answered.request().match_pattern();
     let status = answered.status();
