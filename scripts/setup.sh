@@ -39,7 +39,7 @@ for version in 2.5.0 2.6.0; do
   client="$HOME/.cache/tidegate/clients/hookdeck-cli-$version"
   [ "${1:-}" = --tests ] && [ ! -x "$client" ] || continue
   fetched=$(mktemp -d)
-  if (cd "$fetched" && npm pack --silent "hookdeck-cli@$version" && tar xzf ./*.tgz) >/dev/null 2>&1; then
+  if (cd "$fetched" && timeout 180 npm pack --silent "hookdeck-cli@$version" && tar xzf ./*.tgz) >/dev/null 2>&1; then
     install -D "$fetched/package/binaries/linux-$machine/hookdeck" "$client"
   else
     echo "hookdeck-cli $version can't be had from npm here: its test will be skipped"
